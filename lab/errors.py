@@ -1,0 +1,45 @@
+"""Every error the lab raises on purpose.
+
+    LabError                 exit status 1: the thing asked for did not happen
+    ├── UsageError           exit status 2: the request itself is wrong; nothing was changed
+    │   └── SpecError        a data file is wrong: names the file, the line and the key
+    ├── NotRunning           the lab, or the part of it that is needed, is not running
+    └── ToolError            a program the lab called failed or is missing
+
+A message is one line: what happened, to what, and what to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class LabError(Exception):
+    """The thing asked for did not happen. The message is one line for a person."""
+
+    exit_status = 1
+
+
+class UsageError(LabError):
+    """The request names something that does not exist or cannot be honoured; nothing was changed."""
+
+    exit_status = 2
+
+
+class SpecError(UsageError):
+    """A data file holds something the lab does not honour."""
+
+    def __init__(self, file: Path | str, problem: str, *, key: str = "", line: int | None = None) -> None:
+        place = str(file) if line is None else f"{file}:{line}"
+        super().__init__(f"{place}: {key}: {problem}" if key else f"{place}: {problem}")
+        self.file = str(file)
+        self.key = key
+        self.line = line
+
+
+class NotRunning(LabError):
+    """The lab, or the part of it that is needed, is not running."""
+
+
+class ToolError(LabError):
+    """A program the lab called is missing or failed."""

@@ -1,0 +1,76 @@
+"""One name for everything that is written down in more than one place: metrics, labels, headers, routes, variables."""
+
+from __future__ import annotations
+
+# Routes, as templates (never raw paths). The gateway's routes are the ones the SLOs promise.
+ROUTE_FEED = "/v1/feed/{user_id}"
+ROUTE_USER = "/v1/users/{user_id}"
+
+# Headers.
+HEADER_REQUEST_ID = "X-Request-Id"
+HEADER_CLIENT_ID = "X-Client-Id"
+HEADER_TRACEPARENT = "traceparent"
+
+# Upstream groups of the gateway (also the names of the scalable services).
+UPSTREAM_USER = "user"
+UPSTREAM_FEED = "feed"
+UPSTREAM_CANARY = "feed-canary"
+
+# Versions of the feed service.
+VERSION_STABLE = "1.0.0"
+VERSION_CANARY = "1.1.0"
+
+# HTTP metrics, OpenTelemetry's HTTP semantic conventions as Prometheus renders them.
+HTTP_SERVER_DURATION = "http_server_request_duration_seconds"
+HTTP_CLIENT_DURATION = "http_client_request_duration_seconds"
+LABEL_METHOD = "http_request_method"
+LABEL_ROUTE = "http_route"
+LABEL_STATUS = "http_response_status_code"
+LABEL_VERSION = "service_version"
+LABEL_UPSTREAM = "upstream"
+# Every SLO threshold (0.15, 0.2, 0.3, 0.4) is a bucket edge exactly.
+LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0, 2.5, 5.0)
+
+# Gateway.
+GATEWAY_INFLIGHT = "gateway_inflight_requests"
+GATEWAY_RATELIMITED = "gateway_ratelimited_requests_total"  # {scope="client"|"global"}
+GATEWAY_SHED = "gateway_shed_requests_total"  # {http_route}
+GATEWAY_CANARY_WEIGHT = "gateway_canary_weight_ratio"
+FEATURE_FLAG_ENABLED = "feature_flag_enabled"  # {flag}
+
+# Caches and DB.
+CACHE_REQUESTS = "cache_requests_total"  # {cache="feed"|"user", result="hit"|"miss"|"error"}
+DB_OPERATION_DURATION = "db_client_operation_duration_seconds"  # {db_operation_name}
+DB_POOL_CONNECTIONS = "db_client_connection_count"  # {state="used"|"idle"}
+DB_POOL_MAX = "db_client_connection_max"
+DB_POOL_WAIT = "db_client_connection_wait_time_seconds"
+
+# Traffic.
+TRAFFIC_OFFERED = "traffic_requests_offered_total"  # {http_route}
+TRAFFIC_COMPLETED = "traffic_requests_completed_total"  # {http_route, http_response_status_code}
+TRAFFIC_DROPPED = "traffic_requests_dropped_total"  # {http_route}: arrivals that found no free connection in time
+TRAFFIC_DURATION = "traffic_request_duration_seconds"  # {http_route}: from the scheduled arrival
+TRAFFIC_RATE = "traffic_target_rate"
+
+# Environment of our own processes (set by the embedded stack and by compose.yaml alike).
+ENV_SERVICE = "FLEETOPS_SERVICE"
+ENV_INSTANCE = "FLEETOPS_INSTANCE"
+ENV_VERSION = "FLEETOPS_VERSION"
+ENV_LISTEN = "FLEETOPS_LISTEN"
+ENV_ADMIN_LISTEN = "FLEETOPS_ADMIN_LISTEN"
+ENV_TOKEN_FILE = "FLEETOPS_TOKEN_FILE"
+ENV_STATE_DIR = "FLEETOPS_STATE_DIR"
+ENV_DATABASE_URL = "FLEETOPS_DATABASE_URL"
+ENV_CACHE_URL = "FLEETOPS_CACHE_URL"
+ENV_UPSTREAMS_USER = "FLEETOPS_UPSTREAMS_USER"  # comma-separated http://host:port
+ENV_UPSTREAMS_FEED = "FLEETOPS_UPSTREAMS_FEED"
+ENV_UPSTREAMS_CANARY = "FLEETOPS_UPSTREAMS_FEED_CANARY"
+ENV_GATEWAY_URL = "FLEETOPS_GATEWAY_URL"
+ENV_RATE = "FLEETOPS_RATE"
+ENV_CONSOLE_URL = "FLEETOPS_CONSOLE_URL"
+ENV_PAGER_URL = "FLEETOPS_PAGER_URL"
+ENV_PROMETHEUS_URL = "FLEETOPS_PROMETHEUS_URL"
+ENV_ALLOWED_HOSTS = "FLEETOPS_ALLOWED_HOSTS"  # beside the listener's own; for containers
+
+# The external label through which alert annotations reach the site: {{ $externalLabels.site }}.
+EXTERNAL_LABEL_SITE = "site"

@@ -1,0 +1,139 @@
+"""Where things are: the state directory, the checkout's folders, and every port.
+
+`FLEETOPS_HOME` moves the state directory (default `.lab` in the checkout) and
+`FLEETOPS_PORT_BASE` the first port (default 8000). All ports lie in base … base+99
+and every listener binds to 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import UsageError
+
+LOOPBACK = "127.0.0.1"
+MAX_REPLICAS = 8
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+RULES = ROOT / "rules"
+SITE = ROOT / "site"
+RUNBOOKS = DOCS / "03_runbooks.md"
+RECORDS = DOCS / "records"
+DRILLS = ROOT / "lab" / "drills" / "catalogue"
+
+
+def port_base() -> int:
+    """The first port of this lab, from FLEETOPS_PORT_BASE."""
+    text = os.environ.get("FLEETOPS_PORT_BASE", "8000")
+    if not text.isdigit() or not 1024 <= int(text) <= 65400:
+        raise UsageError(f"FLEETOPS_PORT_BASE={text!r} is not a port from 1024 to 65400; set it to one, for example 8000")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Every port of one lab, counted from its base."""
+
+    base: int
+
+    @property
+    def console(self) -> int:
+        return self.base
+
+    @property
+    def gateway(self) -> int:
+        return self.base + 10
+
+    @property
+    def gateway_admin(self) -> int:
+        return self.base + 11
+
+    @property
+    def pager(self) -> int:
+        return self.base + 12
+
+    @property
+    def traffic_admin(self) -> int:
+        return self.base + 14
+
+    @property
+    def prometheus(self) -> int:
+        return self.base + 90
+
+    @property
+    def alertmanager(self) -> int:
+        return self.base + 93
+
+    @property
+    def postgres(self) -> int:
+        return self.base + 94
+
+    @property
+    def valkey(self) -> int:
+        return self.base + 95
+
+    @property
+    def link_db(self) -> int:
+        """The TCP link between the application tier and the DB."""
+        return self.base + 96
+
+    @property
+    def link_db_admin(self) -> int:
+        return self.base + 97
+
+    def replica(self, service: str, number: int) -> tuple[int, int]:
+        """The (public, admin) ports of replica `number` (from 1) of user, feed or feed-canary."""
+        first = {"user": 20, "feed": 40, "feed-canary": 60}
+        if service not in first or not 1 <= number <= MAX_REPLICAS:
+            raise UsageError(f"no port for replica {number} of {service!r}; services {', '.join(first)}, replicas 1 to {MAX_REPLICAS}")
+        public = self.base + first[service] + 2 * (number - 1)
+        return public, public + 1
+
+
+@dataclass(frozen=True)
+class Home:
+    """The state directory: everything the lab writes at run time lies below it."""
+
+    path: Path
+
+    @property
+    def token(self) -> Path:
+        """The 0600 file that holds the control token."""
+        return self.path / "token"
+
+    @property
+    def logs(self) -> Path:
+        """One NAME.log a process, one JSON object a line for our own processes."""
+        return self.path / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Sockets, pid files and rendered configuration."""
+        return self.path / "run"
+
+    @property
+    def data(self) -> Path:
+        """What survives a restart: DB, time series, pages, control state."""
+        return self.path / "data"
+
+    @property
+    def bin(self) -> Path:
+        """Programs that were downloaded and unpacked, never installed."""
+        return self.path / "bin"
+
+    @property
+    def pager_db(self) -> Path:
+        return self.data / "pager" / "pager.sqlite3"
+
+
+def home() -> Home:
+    """The state directory of this lab, from FLEETOPS_HOME."""
+    return Home(Path(os.environ.get("FLEETOPS_HOME", ROOT / ".lab")).expanduser().resolve())
+
+
+def ports() -> Ports:
+    """The ports of this lab."""
+    return Ports(port_base())
