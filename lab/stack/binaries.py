@@ -1,0 +1,128 @@
+"""Prometheus, promtool, Alertmanager and amtool without ceremony.
+
+Looked for in this order: PATH, the state directory's bin folder, the checkout's own state directory. What is missing
+is fetched into the bin folder: the pinned official release, else the distribution's package, unpacked, not installed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import ToolError
+from lab.places import ROOT, home
+from lab.stack.fetch import OTHER_NAMES, PRODUCTS, Product, from_package, from_release
+
+TOOLS = tuple(program for product in PRODUCTS for program in product.programs)
+# The rules are proven on these and later (Debian 12 ships them).
+OLDEST = {"prometheus": (2, 42), "promtool": (2, 42), "alertmanager": (0, 25), "amtool": (0, 25)}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One program: its name, its file, its version, and where it came from."""
+
+    name: str
+    path: Path
+    version: str
+    source: str
+
+
+def version_of(path: Path) -> str:
+    """The version a program of the Prometheus family tells, e.g. "2.42.0+ds"; "" when it tells none."""
+    try:
+        done = subprocess.run([str(path), "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    match = re.search(r"version (\S+)", done.stdout + done.stderr)
+    return match.group(1) if match else ""
+
+
+def _new_enough(name: str, version: str) -> bool:
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    return numbers >= OLDEST[name]
+
+
+def _candidates(name: str) -> Iterator[tuple[Path, str]]:
+    for candidate in (name, *OTHER_NAMES.get(name, ())):
+        on_path = shutil.which(candidate)
+        if on_path:
+            yield Path(on_path), "PATH"
+    yield home().bin / name, "state directory"
+    yield ROOT / ".lab" / "bin" / name, "checkout's state directory"
+
+
+def find(name: str) -> Found | None:
+    """The first usable program of that name, or None. Fetches nothing."""
+    for path, source in _candidates(name):
+        if path.is_file() and os.access(path, os.X_OK):
+            version = version_of(path)
+            if version and _new_enough(name, version):
+                return Found(name, path, version, source)
+    return None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One fetch at a time in `folder`, whoever asks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(product: Product, folder: Path, say: Callable[[str], None]) -> None:
+    """Bring `product` into `folder` by the first way that works. Raises ToolError telling each way's failure."""
+    tried = []
+    ways = (("official release", from_release), ("distribution package", from_package))
+    for label, way in ways:
+        say(f"fetching {product.name} ({label})")
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as work:
+            try:
+                way(product, Path(work))
+                for name in product.programs:
+                    if not version_of(Path(work) / name):
+                        raise ToolError(f"the fetched {name} does not run here")
+                for name in product.programs:
+                    (Path(work) / name).replace(folder / name)  # same file system: nobody ever sees half a program
+            except ToolError as error:
+                tried.append(f"{label} {product.version if way is from_release else ''}".rstrip() + f": {error}")
+            else:
+                return
+    wanted = " and ".join(product.programs)
+    raise ToolError(
+        f"no {wanted}: not on PATH, not in {folder}; {'; '.join(tried)}. "
+        f"Install {product.name} (on Debian: apt-get install {product.packages[0]}) or put the programs into {folder}"
+    )
+
+
+def ensure(say: Callable[[str], None] = lambda _: None) -> dict[str, Found]:
+    """All four programs, fetched if they are missing. Raises ToolError in one line telling what was tried."""
+    found = {name: find(name) for name in TOOLS}
+    if not all(found.values()):
+        folder = home().bin
+        with _alone(folder):
+            for product in PRODUCTS:
+                if any(find(name) is None for name in product.programs):
+                    _fetch(product, folder, say)
+        found = {name: find(name) for name in TOOLS}
+    missing = [name for name, program in found.items() if program is None]
+    if missing:
+        raise ToolError(f"{', '.join(missing)}: older than the lab needs; remove them from PATH or install a newer one")
+    return {name: program for name, program in found.items() if program is not None}
+
+
+def tool(name: str) -> Path:
+    """The path of one of the four programs. Raises ToolError when it is nowhere."""
+    found = find(name)
+    if found is None:
+        raise ToolError(f"{name} is nowhere on this machine; run `fleetops doctor --fetch` to get it")
+    return found.path
