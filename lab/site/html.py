@@ -1,0 +1,64 @@
+"""Small pieces of HTML. Everything that goes in is escaped unless it is `Markup` made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup, escape
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+__all__ = ["Markup", "badge", "code", "code_block", "details", "escape", "link", "table"]
+
+
+def table(
+    head: Sequence[object], rows: Iterable[Sequence[object]], *, label: str, row_heads: bool = True, numeric: bool = False
+) -> Markup:
+    """A table with a name for those who cannot see it; wide ones scroll inside their own frame."""
+    columns = Markup().join(Markup('<th scope="col">{}</th>').format(cell) for cell in head)
+    body = Markup().join(_row(row, row_heads) for row in rows)
+    kind = "lab-table lab-table--numeric" if numeric else "lab-table"
+    return Markup(
+        '<div class="lab-scroll" role="region" tabindex="0" aria-label="{}"><table class="{}">'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(label, kind, columns, body)
+
+
+def _row(cells: Sequence[object], row_heads: bool) -> Markup:
+    """One row; an `id` for the row can be carried by its first cell only (see timeline)."""
+    first, *rest = cells
+    tag = Markup('<th scope="row">{}</th>') if row_heads else Markup("<td>{}</td>")
+    return Markup("<tr>{}{}</tr>").format(
+        tag.format(first), Markup().join(Markup("<td>{}</td>").format(cell) for cell in rest)
+    )
+
+
+def code(text: object) -> Markup:
+    """Inline code."""
+    return Markup("<code>{}</code>").format(text)
+
+
+def link(href: str, text: object) -> Markup:
+    """A link inside the site."""
+    return Markup('<a href="{}">{}</a>').format(href, text)
+
+
+def badge(kind: str, text: object) -> Markup:
+    """A word in a coloured frame; the word carries the meaning, the colour only repeats it."""
+    return Markup('<span class="lab-badge lab-badge--{}">{}</span>').format(kind, text)
+
+
+def code_block(text: str, language: str, *, title: str = "") -> Markup:
+    """A highlighted block in the classes of the theme. The text between the tags is `text`, to the character."""
+    formatter = HtmlFormatter(nowrap=True)
+    inner = Markup(highlight(text, get_lexer_by_name(language, stripnl=False, ensurenl=False), formatter))  # noqa: S704 - Pygments escapes
+    heading = Markup('<span class="filename">{}</span>').format(title) if title else Markup()
+    return Markup('<div class="highlight">{}<pre tabindex="0"><code>{}</code></pre></div>').format(heading, inner)
+
+
+def details(summary: object, body: Markup, *, opened: bool = False) -> Markup:
+    """A part that the reader opens."""
+    return Markup('<details class="lab-details"{}><summary>{}</summary>{}</details>').format(
+        Markup(" open") if opened else Markup(), summary, body
+    )

@@ -1,0 +1,97 @@
+"""What a recorded series says in words and on an axis. Numbers in, numbers and sentences out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from lab.site import units
+
+
+@dataclass(frozen=True)
+class Line:
+    """One series at a fixed step. `start_seconds` counts from the moment of injection; None is a sample that is missing."""
+
+    title: str
+    unit: str
+    start_seconds: float
+    step_seconds: float
+    values: tuple[float | None, ...]
+
+    @property
+    def points(self) -> list[tuple[float, float | None]]:
+        """(seconds from injection, value) of every sample."""
+        return [(self.start_seconds + self.step_seconds * index, value) for index, value in enumerate(self.values)]
+
+    @property
+    def known(self) -> list[tuple[float, float]]:
+        """The samples that are there."""
+        return [(at, value) for at, value in self.points if value is not None]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An instant worth a label: `T2`, what it is, and when (seconds from injection)."""
+
+    label: str
+    title: str
+    at_seconds: float
+
+
+def summary(line: Line, objective: float | None) -> str:
+    """One sentence: before, peak, how long on the wrong side of the objective, at the end."""
+    known = line.known
+    if not known:
+        return f"{line.title}: no sample was recorded."
+    before = [value for at, value in known if at < 0] or [known[0][1]]
+    base = median(before)
+    wrong_side_is_above = objective is None or base <= objective
+    peak_at, peak = (max if wrong_side_is_above else min)(known, key=lambda sample: sample[1])
+    text = (
+        f"{line.title}: {units.quantity(base, line.unit)} before the fault, "
+        f"{units.quantity(peak, line.unit)} at its worst (T+{units.seconds(max(peak_at, 0))}), "
+        f"{units.quantity(known[-1][1], line.unit)} at the end"
+    )
+    if objective is not None:
+        bad = sum((value > objective) if wrong_side_is_above else (value < objective) for _, value in known)
+        side = "above" if wrong_side_is_above else "below"
+        text += f"; {units.seconds(bad * line.step_seconds)} {side} the objective of {units.quantity(objective, line.unit)}"
+    return text + "."
+
+
+def nice_step(span: float, parts: int) -> float:
+    """The least of 1, 2, 2.5, 5 × 10ⁿ that cuts `span` into at most `parts`."""
+    raw = span / parts
+    power = 10 ** math.floor(math.log10(raw))
+    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * (1 - 1e-9))
+
+
+def time_step(span_seconds: float, parts: int) -> float:
+    """The least step people count time in that cuts the span into at most `parts`."""
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+    return next((step for step in steps if span_seconds / step <= parts), 3600 * math.ceil(span_seconds / parts / 3600))
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places for labels near `wanted` (ascending), at least `gap` apart, inside low … high where they fit."""
+    places: list[float] = []
+    for want in wanted:
+        places.append(max(want, places[-1] + gap if places else low))
+    ceiling = high
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], ceiling)
+        ceiling = places[index] - gap
+    return places
+
+
+def runs(values: Iterable[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
+    """The series cut where samples are missing, so that no line is drawn over a gap."""
+    parts: list[list[tuple[float, float]]] = [[]]
+    for at, value in values:
+        if value is None or not math.isfinite(value):
+            parts.append([])
+        else:
+            parts[-1].append((at, value))
+    return [part for part in parts if part]
