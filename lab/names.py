@@ -10,6 +10,8 @@ ROUTE_USER = "/v1/users/{user_id}"
 HEADER_REQUEST_ID = "X-Request-Id"
 HEADER_CLIENT_ID = "X-Client-Id"
 HEADER_TRACEPARENT = "traceparent"
+HEADER_VERSION = "X-Service-Version"  # of the service that answered (behind the gateway: the upstream's)
+HEADER_INSTANCE = "X-Service-Instance"
 
 # Upstream groups of the gateway (also the names of the scalable services).
 UPSTREAM_USER = "user"
@@ -28,6 +30,9 @@ LABEL_ROUTE = "http_route"
 LABEL_STATUS = "http_response_status_code"
 LABEL_VERSION = "service_version"
 LABEL_UPSTREAM = "upstream"
+HTTP_SERVER_WAITING = "http_server_waiting_requests"  # arrived, no thread yet
+HTTP_SERVER_THREADS = "http_server_threads"  # {state="busy"|"all"}
+BUILD_INFO = "fleetops_build_info"  # {service, service_version}
 # Every SLO threshold (0.15, 0.2, 0.3, 0.4) is a bucket edge exactly.
 LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0, 2.5, 5.0)
 
@@ -44,6 +49,11 @@ DB_OPERATION_DURATION = "db_client_operation_duration_seconds"  # {db_operation_
 DB_POOL_CONNECTIONS = "db_client_connection_count"  # {state="used"|"idle"}
 DB_POOL_MAX = "db_client_connection_max"
 DB_POOL_WAIT = "db_client_connection_wait_time_seconds"
+DB_POOL_PENDING = "db_client_connection_pending_requests"
+LINK_DELAY = "link_delay_seconds"  # {part="base"|"extra"}: round trip
+LINK_CONNECTIONS = "link_connections"
+LINK_BYTES = "link_bytes_total"  # {direction="to_upstream"|"to_client"}
+LINK_REFUSED = "link_refused_connections_total"  # the upstream could not be reached
 
 # Traffic.
 TRAFFIC_OFFERED = "traffic_requests_offered_total"  # {http_route}
@@ -58,18 +68,25 @@ ENV_INSTANCE = "FLEETOPS_INSTANCE"
 ENV_VERSION = "FLEETOPS_VERSION"
 ENV_LISTEN = "FLEETOPS_LISTEN"
 ENV_ADMIN_LISTEN = "FLEETOPS_ADMIN_LISTEN"
-ENV_TOKEN_FILE = "FLEETOPS_TOKEN_FILE"
+ENV_TOKEN_FILE = "FLEETOPS_TOKEN_FILE"  # noqa: S105 - the name of a variable, no secret
 ENV_STATE_DIR = "FLEETOPS_STATE_DIR"
 ENV_DATABASE_URL = "FLEETOPS_DATABASE_URL"
 ENV_CACHE_URL = "FLEETOPS_CACHE_URL"
 ENV_UPSTREAMS_USER = "FLEETOPS_UPSTREAMS_USER"  # comma-separated http://host:port
 ENV_UPSTREAMS_FEED = "FLEETOPS_UPSTREAMS_FEED"
 ENV_UPSTREAMS_CANARY = "FLEETOPS_UPSTREAMS_FEED_CANARY"
+ENV_THREADS = "FLEETOPS_THREADS"
+ENV_LOG_LEVEL = "FLEETOPS_LOG_LEVEL"
+ENV_POOL_MAX = "FLEETOPS_POOL_MAX"
+ENV_CACHE_TTL = "FLEETOPS_CACHE_TTL_SECONDS"
+ENV_LINK_UPSTREAM = "FLEETOPS_LINK_UPSTREAM"  # host:port behind the link
+ENV_LINK_DELAY = "FLEETOPS_LINK_DELAY_SECONDS"  # base round trip
 ENV_GATEWAY_URL = "FLEETOPS_GATEWAY_URL"
 ENV_RATE = "FLEETOPS_RATE"
 ENV_CONSOLE_URL = "FLEETOPS_CONSOLE_URL"
 ENV_PAGER_URL = "FLEETOPS_PAGER_URL"
 ENV_PROMETHEUS_URL = "FLEETOPS_PROMETHEUS_URL"
+ENV_ACTOR = "FLEETOPS_ACTOR"  # who the audit log says acted; default the user at the keyboard
 ENV_ALLOWED_HOSTS = "FLEETOPS_ALLOWED_HOSTS"  # beside the listener's own; for containers
 
 # The external label through which alert annotations reach the site: {{ $externalLabels.site }}.

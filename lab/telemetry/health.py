@@ -1,0 +1,45 @@
+"""/livez and /readyz: alive means answering; ready means able to serve now."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from flask import Flask, Response, jsonify
+
+Check = Callable[[], None]
+
+
+class Health:
+    """Readiness of one process. A check raises to say no; a draining process is not ready."""
+
+    def __init__(self, checks: Mapping[str, Check] | None = None) -> None:
+        self._checks = dict(checks or {})
+        self.draining = threading.Event()
+
+    def init_app(self, app: Flask) -> None:
+        """Adds GET /livez and GET /readyz to `app`."""
+
+        @app.get("/livez")
+        def livez() -> Response:
+            return jsonify(alive=True)
+
+        @app.get("/readyz")
+        def readyz() -> Response:
+            results = self.results()
+            ready = all(text == "ok" for text in results.values())
+            response = jsonify(ready=ready, checks=results)
+            response.status_code = 200 if ready else 503
+            return response
+
+    def results(self) -> dict[str, str]:
+        """Each check's name with 'ok' or the one-line reason why not."""
+        results = {"serving": "draining" if self.draining.is_set() else "ok"}
+        for name, check in self._checks.items():
+            try:
+                check()
+                results[name] = "ok"
+            except Exception as problem:  # noqa: BLE001 - whatever a check raises is the answer
+                lines = str(problem).strip().splitlines()
+                results[name] = lines[0][:200] if lines else type(problem).__name__
+        return results

@@ -1,0 +1,138 @@
+"""The harness of every process: two servers, a clean end, one line for what went wrong.
+
+    settings = Settings.read("pager")
+    telemetry = Telemetry(settings, checks={"db": ping})
+    app = Flask("pager"); telemetry.init_app(app)
+    run(telemetry, app, telemetry.admin_app(), closing=[pool.close])
+
+The public app serves on FLEETOPS_LISTEN in the main thread; the admin app (/metrics /livez /readyz /admin/*)
+on FLEETOPS_ADMIN_LISTEN in a daemon thread. A process with one port attaches `telemetry.health`,
+`metrics.expose` and `Guard` to its public app instead. SIGTERM and SIGINT drain and exit 0.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import NoReturn
+
+from flask import Flask, Response, g, request
+
+from lab import names
+from lab.errors import LabError
+from lab.telemetry import logs, metrics
+from lab.telemetry.guard import Guard
+from lab.telemetry.health import Check, Health
+from lab.telemetry.http import ServerTelemetry, json_errors
+from lab.telemetry.metrics import Gauge
+from lab.telemetry.server import Server
+from lab.telemetry.settings import Settings
+
+ADMIN_THREADS = 3
+DRAIN_SECONDS = 8.0
+
+
+class Telemetry:
+    """Registry, logs, health and HTTP telemetry of one process."""
+
+    def __init__(self, settings: Settings, checks: Mapping[str, Check] | None = None) -> None:
+        logs.configure(settings)
+        self.settings = settings
+        self.registry = metrics.new_registry(settings)
+        self.health = Health(checks)
+        self.log = logs.get()
+        self._server_telemetry: ServerTelemetry | None = None
+
+    def init_app(self, app: Flask) -> None:
+        """Attaches request telemetry to the public `app`."""
+        self._server_telemetry = ServerTelemetry(self.settings, self.registry)
+        self._server_telemetry.init_app(app)
+
+        @app.after_request
+        def say_goodbye(response: Response) -> Response:
+            if self.health.draining.is_set():
+                response.headers["Connection"] = "close"
+            return response
+
+    def admin_app(self) -> Flask:
+        """A new app with /metrics, /livez, /readyz, and a guard in front of every /admin route added to it."""
+        app = Flask(f"{self.settings.service}-admin", static_folder=None)
+        json_errors(app)
+        Guard(self.settings).init_app(app)
+        self.health.init_app(app)
+        metrics.expose(app, self.registry)
+
+        @app.before_request
+        def note() -> None:
+            g.facts = {}
+
+        @app.after_request
+        def log_changes(response: Response) -> Response:
+            if request.method not in {"GET", "HEAD"}:
+                self.log.info("admin", method=request.method, path=request.path[:200], status=response.status_code)
+            return response
+
+        return app
+
+
+def run(
+    telemetry: Telemetry, app: Flask, admin_app: Flask | None = None, closing: Iterable[Callable[[], None]] = ()
+) -> None:
+    """Serves until SIGTERM or SIGINT, drains, calls `closing` in order, returns."""
+    settings = telemetry.settings
+    if settings.listen is None:
+        raise LabError(f"{settings.service} was given no address to listen on; set {names.ENV_LISTEN}")
+    server = Server(app, settings.listen, settings.threads)
+    _export_queue(telemetry, server)
+    if admin_app is not None:
+        serve_admin(telemetry, admin_app)
+
+    def drain() -> None:
+        server.drain(DRAIN_SECONDS)
+
+    def stop(number: int, _frame: object) -> None:
+        if telemetry.health.draining.is_set():
+            return
+        telemetry.health.draining.set()
+        telemetry.log.info("draining", signal=signal.Signals(number).name)
+        threading.Thread(target=drain, name="drain", daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    telemetry.log.info("listening", address=str(settings.listen), admin_address=str(settings.admin_listen or ""))
+    server.run()
+    for close in closing:
+        close()
+    telemetry.log.info("stopped")
+
+
+def serve_admin(telemetry: Telemetry, admin_app: Flask) -> Server:
+    """Serves `admin_app` from a daemon thread, for a process whose main thread does something else."""
+    address = telemetry.settings.admin_listen
+    if address is None:
+        raise LabError(f"{telemetry.settings.service} was given no admin address; set {names.ENV_ADMIN_LISTEN}")
+    server = Server(admin_app, address, ADMIN_THREADS)
+    server.run_in_thread("admin")
+    return server
+
+
+def program(main: Callable[[], None]) -> NoReturn:
+    """Runs `main` as a process: LabError becomes one line on stderr and its exit status."""
+    try:
+        main()
+    except LabError as problem:
+        sys.stderr.write(f"{problem}\n")
+        sys.exit(problem.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _export_queue(telemetry: Telemetry, server: Server) -> None:
+    waiting = Gauge(names.HTTP_SERVER_WAITING, "Requests that wait for a thread.", registry=telemetry.registry)
+    waiting.set_function(lambda: server.waiting)
+    threads = Gauge(names.HTTP_SERVER_THREADS, "Threads that serve requests.", ["state"], registry=telemetry.registry)
+    threads.labels("busy").set_function(lambda: server.busy)
+    threads.labels("all").set(telemetry.settings.threads)

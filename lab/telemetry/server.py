@@ -1,0 +1,105 @@
+"""The WSGI server: waitress, told to note when a request was complete so that queueing is measured, and to drain."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from flask import Flask
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer, create_server
+from waitress.task import ThreadedTaskDispatcher, WSGITask
+
+from lab.errors import LabError
+from lab.telemetry.http import RECEIVED_AT
+from lab.telemetry.settings import Address
+
+MAX_REQUEST_BODY_BYTES = 1024 * 1024
+CONNECTION_LIMIT = 2000
+
+
+class _Task(WSGITask):
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[RECEIVED_AT] = getattr(self.channel, "received_at", None)
+        return environ
+
+
+class _Channel(HTTPChannel):
+    task_class = _Task
+    received_at = 0.0
+
+
+class _Dispatcher(ThreadedTaskDispatcher):
+    def add_task(self, task: Any) -> None:
+        task.received_at = perf_counter()
+        super().add_task(task)
+
+
+class Server:
+    """One listening socket and its threads. `run` blocks until `drain` (from any thread) has ended it."""
+
+    def __init__(self, app: Flask, address: Address, threads: int) -> None:
+        self._dispatcher = _Dispatcher()
+        self._map: dict[int, Any] = {}
+        try:
+            server = create_server(
+                app,
+                self._map,
+                host=address.host,
+                port=address.port,
+                _dispatcher=self._dispatcher,
+                ident=None,
+                asyncore_use_poll=True,
+                connection_limit=CONNECTION_LIMIT,
+                backlog=1024,
+                max_request_body_size=MAX_REQUEST_BODY_BYTES,
+                clear_untrusted_proxy_headers=True,
+            )
+        except OSError as problem:
+            raise LabError(
+                f"cannot listen on {address}: {problem.strerror or problem}; free the port or choose another"
+            ) from None
+        if not isinstance(server, BaseWSGIServer):
+            raise LabError(f"{address} means several sockets; give one IP address")
+        server.channel_class = _Channel
+        self._server = server
+        self._dispatcher.set_thread_count(threads)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have arrived and wait for a thread."""
+        return len(self._dispatcher.queue)
+
+    @property
+    def busy(self) -> int:
+        """Threads at work."""
+        return self._dispatcher.active_count
+
+    def run(self) -> None:
+        """Serves until drained."""
+        self._server.run()
+        self._dispatcher.shutdown(timeout=1)
+
+    def run_in_thread(self, name: str) -> None:
+        """Serves in a daemon thread."""
+        threading.Thread(target=self.run, name=name, daemon=True).start()
+
+    def drain(self, limit_seconds: float) -> None:
+        """Stops listening, waits for the requests at hand (at most `limit_seconds`), then ends `run`."""
+        self._in_loop(lambda: wasyncore.dispatcher.close(self._server))
+        deadline = time.monotonic() + limit_seconds
+        quiet = 0
+        while quiet < 3 and time.monotonic() < deadline:
+            quiet = quiet + 1 if not self.waiting and not self.busy else 0
+            time.sleep(0.02)
+        self._in_loop(lambda: wasyncore.close_all(self._map))
+
+    def _in_loop(self, action: Callable[[], object]) -> None:
+        """Runs `action` in the thread that owns the sockets."""
+        trigger: Any = self._server.trigger
+        trigger.pull_trigger(action)

@@ -1,0 +1,177 @@
+"""What a process is told at its start: read from the environment, checked, never read again."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from lab import __version__, names
+from lab.errors import UsageError
+
+
+class Address(NamedTuple):
+    """A listener or a peer: an IP address (or, for a peer, a host name) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Environment:
+    """Reads variables and refuses what it cannot honour, naming the variable and a value that would do."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+
+    def text(self, name: str, default: str | None = None, *, example: str = "") -> str:
+        """The value of `name`; without a default it must be set."""
+        value = self._variables.get(name, "").strip()
+        if value:
+            return value
+        if default is None:
+            raise UsageError(f"{name} is not set; set it" + (f", for example {name}={example}" if example else ""))
+        return default
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """A finite number from `low` to `high`."""
+        text = self.text(name, str(default))
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise UsageError(
+                f"{name}={text!r} is not a number from {low:g} to {high:g}; set it to one, for example {default:g}"
+            )
+        return value
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
+        value = self.number(name, default, low, high)
+        if value != int(value):
+            raise UsageError(f"{name}={value:g} is not a whole number; set it to one, for example {default}")
+        return int(value)
+
+    def listener(self, name: str) -> Address:
+        """An address to listen on: IP:PORT (a name could mean several sockets)."""
+        address = self.peer(name, example="127.0.0.1:8010")
+        try:
+            ipaddress.ip_address(address.host)
+        except ValueError:
+            raise UsageError(
+                f"{name}={address} does not start with an IP address; set it, for example 127.0.0.1:8010"
+            ) from None
+        return address
+
+    def peer(self, name: str, *, example: str) -> Address:
+        """An address to connect to: HOST:PORT."""
+        text = self.text(name, example=example)
+        host, _, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not host or not port.isdigit() or not 1 <= int(port) <= 65535:
+            raise UsageError(f"{name}={text!r} is not HOST:PORT; set it, for example {name}={example}")
+        return Address(host, int(port))
+
+    def urls(self, name: str) -> tuple[str, ...]:
+        """Comma-separated base URLs (http://host:port); unset or empty is none."""
+        return tuple(checked_url(part.strip(), name) for part in self.text(name, "").split(",") if part.strip())
+
+    def words(self, name: str) -> frozenset[str]:
+        """Comma-separated words; unset or empty is none."""
+        return frozenset(part.strip().lower() for part in self.text(name, "").split(",") if part.strip())
+
+
+def checked_url(url: str, name: str) -> str:
+    """`url` without its final slash, when it is http://host:port; otherwise UsageError naming `name`."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme == "http" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        good = False
+    if not good or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+        raise UsageError(
+            f"{name}: {url!r} is not a base URL; write http://HOST:PORT, for example http://127.0.0.1:8020"
+        )
+    return url.rstrip("/")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every process of ours is told: who it is, where it listens, who may control it."""
+
+    service: str
+    instance: str
+    version: str
+    listen: Address | None
+    admin_listen: Address | None
+    token_file: Path | None
+    allowed_hosts: frozenset[str]
+    threads: int
+    log_level: str
+
+    @classmethod
+    def read(
+        cls,
+        service: str,
+        *,
+        environment: Environment | None = None,
+        version: str = __version__,
+        public: bool = True,
+        admin: bool = True,
+        threads: int = 16,
+    ) -> Settings:
+        """From the environment; `service`, `version` and `threads` are the defaults for what it does not say.
+
+        `public` and `admin` say which listeners this process must be given.
+        """
+        env = environment or Environment()
+        name = env.text(names.ENV_SERVICE, service)
+        level = env.text(names.ENV_LOG_LEVEL, "info").lower()
+        if level not in LOG_LEVELS:
+            raise UsageError(f"{names.ENV_LOG_LEVEL}={level!r} is not a level; choose from {', '.join(LOG_LEVELS)}")
+        told_version = env.text(names.ENV_VERSION, version)
+        if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,39}", told_version):
+            raise UsageError(f"{names.ENV_VERSION}={told_version!r} is not a version; set it, for example 1.0.0")
+        return cls(
+            service=name,
+            instance=env.text(names.ENV_INSTANCE, name),
+            version=told_version,
+            listen=env.listener(names.ENV_LISTEN) if public else None,
+            admin_listen=env.listener(names.ENV_ADMIN_LISTEN) if admin else None,
+            token_file=_token_file(env) if admin else None,
+            allowed_hosts=env.words(names.ENV_ALLOWED_HOSTS),
+            threads=env.integer(names.ENV_THREADS, threads, 1, 512),
+            log_level=level,
+        )
+
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _token_file(env: Environment) -> Path:
+    path = Path(env.text(names.ENV_TOKEN_FILE, example=".lab/token"))
+    read_token(path)
+    return path
+
+
+def read_token(path: Path) -> str:
+    """The control token in `path`; LabError when there is none to read."""
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "not plain text"
+        raise UsageError(f"{names.ENV_TOKEN_FILE}: cannot read {path}: {reason}; `fleetops up` writes it") from None
+    if len(token) < 16:
+        raise UsageError(
+            f"{names.ENV_TOKEN_FILE}: {path} holds no token of 16 characters or more; `fleetops up` writes it"
+        )
+    return token
