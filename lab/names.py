@@ -62,6 +62,9 @@ TRAFFIC_DROPPED = "traffic_requests_dropped_total"  # {http_route}: arrivals tha
 TRAFFIC_DURATION = "traffic_request_duration_seconds"  # {http_route}: from the scheduled arrival
 TRAFFIC_RATE = "traffic_target_rate"
 
+# Pager.
+PAGER_PAGES = "pager_pages"  # {severity, status, acked}
+
 # Environment of our own processes (set by the embedded stack and by compose.yaml alike).
 ENV_SERVICE = "FLEETOPS_SERVICE"
 ENV_INSTANCE = "FLEETOPS_INSTANCE"

@@ -16,15 +16,20 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 class Guard:
-    """Refuses requests below `prefix`: 403 for a foreign Host or Origin, 401 without the token."""
+    """Refuses requests below `prefix` ("" is everything): 403 for a foreign Host or Origin, 401 without the token.
 
-    def __init__(self, settings: Settings, prefix: str = "/admin") -> None:
+    With `open_reads`, GET and HEAD need no token.
+    """
+
+    def __init__(self, settings: Settings, prefix: str = "/admin", *, open_reads: bool = False) -> None:
         self._settings = settings
         self._prefix = prefix
+        self._open_reads = open_reads
 
     def init_app(self, app: Flask) -> None:
         """Attaches to `app` and turns UsageError into 400."""
-        app.config.setdefault("MAX_CONTENT_LENGTH", MAX_BODY_BYTES)
+        if app.config["MAX_CONTENT_LENGTH"] is None:
+            app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
         app.before_request(self._check)
 
         @app.errorhandler(UsageError)
@@ -41,6 +46,8 @@ class Guard:
         origin = request.headers.get("Origin")
         if origin is not None and origin.lower() != f"http://{host}".lower():
             abort(403, f"origin {origin[:100]!r} may not use this API")
+        if self._open_reads and request.method in {"GET", "HEAD"}:
+            return
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not self._holds_token(given.strip()):
             abort(401, "no valid token; send Authorization: Bearer and the content of the token file")

@@ -127,11 +127,12 @@ class Settings:
         version: str = __version__,
         public: bool = True,
         admin: bool = True,
+        token: bool = False,
         threads: int = 16,
     ) -> Settings:
         """From the environment; `service`, `version` and `threads` are the defaults for what it does not say.
 
-        `public` and `admin` say which listeners this process must be given.
+        `public` and `admin` say which listeners this process must be given; `token` that it guards its public one.
         """
         env = environment or Environment()
         name = env.text(names.ENV_SERVICE, service)
@@ -147,7 +148,7 @@ class Settings:
             version=told_version,
             listen=env.listener(names.ENV_LISTEN) if public else None,
             admin_listen=env.listener(names.ENV_ADMIN_LISTEN) if admin else None,
-            token_file=_token_file(env) if admin else None,
+            token_file=_token_file(env) if admin or token else None,
             allowed_hosts=env.words(names.ENV_ALLOWED_HOSTS),
             threads=env.integer(names.ENV_THREADS, threads, 1, 512),
             log_level=level,

@@ -1,0 +1,1 @@
+"""The pager and how the rest of the lab talks to it."""

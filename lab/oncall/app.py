@@ -1,0 +1,136 @@
+"""The pager's HTTP face: Alertmanager's webhook, the pages, their acks, the audit log, and an inbox for people."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Blueprint, Flask, Response, abort, jsonify, render_template, request
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from lab import names
+from lab.errors import UsageError
+from lab.oncall import webhook
+from lab.oncall.store import Store
+from lab.oncall.times import epoch_seconds, utc_text
+from lab.telemetry.guard import json_body
+from lab.telemetry.logs import get as get_log
+
+AUDIT_TEXTS = ("actor", "action", "target")
+TEXT_LIMIT = 500
+SEVERITIES = frozenset({"page", "ticket"})
+
+
+def create_app(store: Store) -> Flask:
+    """The app over one store; the caller attaches telemetry and the guard."""
+    app = Flask("lab.oncall", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
+    app.register_blueprint(_pages(store))
+    app.register_blueprint(_audit(store))
+    return app
+
+
+def _pages(store: Store) -> Blueprint:
+    routes = Blueprint("pages", __name__)
+    log = get_log()
+
+    @routes.get("/")
+    def inbox() -> Response:
+        pages = store.pages(limit=100)
+        html = render_template("inbox.html", pages=pages, audit=reversed(store.audit(limit=50)), link=_safe_link)
+        response = Response(html, content_type="text/html; charset=utf-8")
+        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @routes.post("/alertmanager")
+    def receive() -> Response:
+        notices = webhook.parse(request.get_json(silent=True))
+        new = store.receive(notices)
+        log.info("notification", notices=len(notices), new_pages=new)
+        return jsonify(received=len(notices), new_pages=new)
+
+    @routes.get("/api/pages")
+    def pages() -> Response:
+        state = request.args.get("state", "all")
+        if state not in ("all", "open"):
+            raise UsageError(f"state {state[:40]!r} is neither open nor all")
+        return jsonify(pages=store.pages(only_open=state == "open"))
+
+    @routes.get("/api/pages/<int:page_id>")
+    def page(page_id: int) -> Response:
+        found = store.page(page_id)
+        if found is None:
+            abort(404, f"no page {page_id}; list them with 'fleetops page list'")
+        return jsonify(found)
+
+    @routes.post("/api/pages/<int:page_id>/ack")
+    def ack(page_id: int) -> Response:
+        answer = store.ack(page_id, _text(json_body(), "by"))
+        if answer is None:
+            abort(404, f"no page {page_id}; list them with 'fleetops page list'")
+        found, first = answer
+        log.info("ack", page=page_id, by=found["acked_by"], first=first)
+        return jsonify({**found, "acked_by_this_call": first})
+
+    return routes
+
+
+def _audit(store: Store) -> Blueprint:
+    routes = Blueprint("audit", __name__)
+
+    @routes.get("/api/audit")
+    def audit() -> Response:
+        since = request.args.get("since", "")
+        return jsonify(audit=store.audit(utc_text(epoch_seconds(since)) if since else ""))
+
+    @routes.post("/api/audit")
+    def record() -> Response:
+        body = json_body()
+        at = body.get("at")
+        row = {
+            "id": _text(body, "id") if "id" in body else uuid.uuid4().hex,
+            "at": utc_text(time.time() if at is None else epoch_seconds(str(at))),
+            **{name: _text(body, name) for name in AUDIT_TEXTS},
+            "old": body.get("old"),
+            "new": body.get("new"),
+            "outcome": _text(body, "outcome"),
+            "reason": str(body.get("reason") or "")[:TEXT_LIMIT],
+        }
+        return jsonify(store.record(row))
+
+    return routes
+
+
+class PageCounts(Collector):
+    """The pages in the store, counted when somebody scrapes."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def collect(self) -> Iterable[Metric]:
+        """Pages by severity, status and whether somebody has them."""
+        counts: dict[tuple[str, str, str], int] = {}
+        for severity, status, acked, number in self.store.counts():
+            # A label of an alert is not ours to trust: an unknown severity must not become a series.
+            key = (severity if severity in SEVERITIES else "other", status, str(acked).lower())
+            counts[key] = counts.get(key, 0) + number
+        gauge = GaugeMetricFamily(names.PAGER_PAGES, "Pages in the store.", labels=["severity", "status", "acked"])
+        for key, number in sorted(counts.items()):
+            gauge.add_metric(key, number)
+        yield gauge
+
+
+def _text(body: dict[str, Any], key: str) -> str:
+    value = body.get(key)
+    if not isinstance(value, str) or not value.strip() or len(value) > TEXT_LIMIT:
+        raise UsageError(f"{key!r} must be a text of 1 to {TEXT_LIMIT} characters")
+    return value
+
+
+def _safe_link(url: str) -> str:
+    """`url` when it is a web address, else nothing: labels are whatever a rule's author, or an attacker, wrote."""
+    return url if url.startswith(("http://", "https://")) else ""

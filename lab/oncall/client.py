@@ -1,0 +1,51 @@
+"""How the rest of the lab talks to the pager."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.errors import NotRunning
+from lab.oncall.http import JsonClient
+from lab.places import LOOPBACK, Home, Ports
+
+
+class Pager:
+    """The pager's API. Pages and audit rows are the JSON objects it serves."""
+
+    def __init__(self, url: str, token: str | None = None, timeout_seconds: float = 2.0) -> None:
+        self.http = JsonClient(url, what="the pager", token=token, timeout_seconds=timeout_seconds)
+
+    @classmethod
+    def of(cls, home: Home, ports: Ports) -> Pager:
+        """The pager of the lab that lives in `home` on `ports`."""
+        return cls(f"http://{LOOPBACK}:{ports.pager}", read_token(home))
+
+    def pages(self, *, only_open: bool = False) -> list[dict[str, Any]]:
+        """Pages, the newest first."""
+        answer = self.http.call("GET", "/api/pages", fields={"state": "open"} if only_open else {})
+        return list(answer["pages"])
+
+    def page(self, page_id: int) -> dict[str, Any]:
+        """One page; UsageError when there is none with that id."""
+        return dict(self.http.call("GET", f"/api/pages/{page_id}"))
+
+    def ack(self, page_id: int, by: str) -> dict[str, Any]:
+        """Acknowledge; the page with `acked_by_this_call`: False when somebody had it before, named by `acked_by`."""
+        return dict(self.http.call("POST", f"/api/pages/{page_id}/ack", {"by": by}))
+
+    def audit(self, since: str = "") -> list[dict[str, Any]]:
+        """Audit rows, oldest first."""
+        answer = self.http.call("GET", "/api/audit", fields={"since": since} if since else {})
+        return list(answer["audit"])
+
+    def record(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Add an audit row, or complete the pending one with the same id."""
+        return dict(self.http.call("POST", "/api/audit", row))
+
+
+def read_token(home: Home) -> str:
+    """The control token of a lab; NotRunning when the lab was never started."""
+    try:
+        return home.token.read_text().strip()
+    except FileNotFoundError as error:
+        raise NotRunning(f"no lab has been started in {home.path}; start it with 'fleetops up'") from error

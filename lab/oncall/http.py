@@ -1,0 +1,69 @@
+"""JSON over HTTP to the lab's own processes: one place that turns refusals and silence into the lab's errors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import urllib3
+
+from lab.errors import LabError, NotRunning, UsageError
+
+RETRIES = urllib3.Retry(0)
+
+
+class JsonClient:
+    """Requests to one base URL. Safe to share between threads."""
+
+    def __init__(self, base_url: str, *, what: str, token: str | None = None, timeout_seconds: float = 5.0) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.what = what
+        self.token = token
+        self._pool = urllib3.PoolManager(
+            maxsize=4, retries=RETRIES, timeout=urllib3.Timeout(connect=min(2.0, timeout_seconds), read=timeout_seconds)
+        )
+
+    def call(self, method: str, path: str, body: Any = None, *, fields: dict[str, str] | None = None) -> Any:
+        """The decoded answer. UsageError when the other side refused the request (4xx), NotRunning when there is none.
+
+        `fields` go into the query string of a GET and into the form of a POST.
+        """
+        headers = {"Accept": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        arguments: dict[str, Any] = {"fields": fields} if fields is not None else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            arguments["body"] = json.dumps(body).encode()
+        if fields is not None and method == "POST":
+            arguments["encode_multipart"] = False
+        try:
+            response = self._pool.request(method, f"{self.base_url}{path}", headers=headers, **arguments)
+        except urllib3.exceptions.HTTPError as error:
+            raise NotRunning(
+                f"{self.what} at {self.base_url} does not answer ({_why(error)}); "
+                "see 'fleetops status', start the lab with 'fleetops up'"
+            ) from error
+        return self._decoded(method, path, response)
+
+    def _decoded(self, method: str, path: str, response: urllib3.BaseHTTPResponse) -> Any:
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if response.status < 400 and answer is not None:
+            return answer
+        said = answer.get("error") if isinstance(answer, dict) else None
+        message = f"{self.what}: {said or f'{method} {path} answered {response.status}'}"
+        if response.status in (401, 403):
+            raise LabError(f"{message}; the control token does not fit this lab (is FLEETOPS_HOME right?)")
+        if response.status in (400, 404, 422):
+            raise UsageError(message)
+        raise LabError(message)
+
+
+def _why(error: urllib3.exceptions.HTTPError) -> str:
+    reason = getattr(error, "reason", None) or error
+    if isinstance(reason, urllib3.exceptions.TimeoutError):
+        return "timed out"
+    return "connection refused" if "refused" in str(reason) else type(reason).__name__

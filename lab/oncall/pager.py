@@ -1,0 +1,34 @@
+"""The pager process: `python -m lab.oncall.pager`, configured by the environment of lab/names.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab import names
+from lab.oncall.app import PageCounts, create_app
+from lab.oncall.store import Store
+from lab.telemetry import metrics
+from lab.telemetry.guard import Guard
+from lab.telemetry.process import Telemetry, program, run
+from lab.telemetry.settings import Environment, Settings
+
+THREADS = 4
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    env = Environment()
+    settings = Settings.read("pager", environment=env, admin=False, token=True, threads=THREADS)
+    store = Store(Path(env.text(names.ENV_STATE_DIR, example=".lab/data/pager")) / "pager.sqlite3")
+    telemetry = Telemetry(settings, checks={"store": store.check})
+    telemetry.registry.register(PageCounts(store))
+    app = create_app(store)
+    telemetry.init_app(app)
+    Guard(settings, prefix="", open_reads=True).init_app(app)
+    telemetry.health.init_app(app)
+    metrics.expose(app, telemetry.registry)
+    run(telemetry, app)
+
+
+if __name__ == "__main__":
+    program(main)

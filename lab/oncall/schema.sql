@@ -1,0 +1,28 @@
+-- One row a page. Alertmanager repeats and retries; (fingerprint, starts_at) tells one occurrence from the next.
+CREATE TABLE IF NOT EXISTS pages (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    fingerprint TEXT NOT NULL,
+    starts_at   TEXT NOT NULL,
+    status      TEXT NOT NULL CHECK (status IN ('firing', 'resolved')),
+    labels      TEXT NOT NULL,
+    annotations TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    resolved_at TEXT,
+    acked_at    TEXT,
+    acked_by    TEXT,
+    UNIQUE (fingerprint, starts_at)
+);
+
+-- One row a control action. The client names the row, so that sending it twice is harmless.
+CREATE TABLE IF NOT EXISTS audit (
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    id      TEXT NOT NULL UNIQUE,
+    at      TEXT NOT NULL,
+    actor   TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    target  TEXT NOT NULL,
+    old     TEXT,
+    new     TEXT,
+    outcome TEXT NOT NULL CHECK (outcome IN ('pending', 'done', 'failed')),
+    reason  TEXT NOT NULL
+);

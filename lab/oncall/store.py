@@ -1,0 +1,166 @@
+"""Pages and the audit log, durable before anything is answered.
+
+SQLite in WAL mode with synchronous=FULL: a row is on the disk when its transaction returns, so `kill -9` between a
+page and its ack, or in the middle of either, loses neither.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab.errors import UsageError
+from lab.oncall.times import utc_text
+from lab.oncall.webhook import Notice
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+OUTCOMES = ("pending", "done", "failed")
+ACKED_BY_LIMIT = 200
+
+
+class Store:
+    """One SQLite file. Every call opens its own connection, so any thread may call."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connection() as db:
+            db.executescript(SCHEMA.read_text())
+
+    def receive(self, notices: Sequence[Notice]) -> int:
+        """Store a whole notification in one transaction; returns how many of its notices were new pages.
+
+        A firing notice for a page that had resolved opens that page again: a page shown twice is an annoyance, a page
+        that is lost is an outage.
+        """
+        new = 0
+        with self._transaction() as db:
+            for notice in notices:
+                known = db.execute(
+                    "SELECT id FROM pages WHERE fingerprint = ? AND starts_at = ?",
+                    (notice.fingerprint, notice.starts_at),
+                ).fetchone()
+                if known:
+                    db.execute(
+                        "UPDATE pages SET status = ?, resolved_at = ?, annotations = ? WHERE id = ?",
+                        (notice.status, notice.ends_at, json.dumps(notice.annotations), known["id"]),
+                    )
+                    continue
+                new += 1
+                db.execute(
+                    "INSERT INTO pages (fingerprint, starts_at, status, labels, annotations, received_at, resolved_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        notice.fingerprint,
+                        notice.starts_at,
+                        notice.status,
+                        json.dumps(notice.labels),
+                        json.dumps(notice.annotations),
+                        utc_text(time.time()),
+                        notice.ends_at,
+                    ),
+                )
+        return new
+
+    def pages(self, *, only_open: bool = False, limit: int = 500) -> list[dict[str, Any]]:
+        """The newest pages first; `only_open` leaves out the resolved ones."""
+        query = "SELECT * FROM pages WHERE status = 'firing' OR ? = 0 ORDER BY id DESC LIMIT ?"
+        with self._connection() as db:
+            return [_page(row) for row in db.execute(query, (int(only_open), limit))]
+
+    def page(self, page_id: int) -> dict[str, Any] | None:
+        """One page, or None."""
+        with self._connection() as db:
+            row = db.execute("SELECT * FROM pages WHERE id = ?", (page_id,)).fetchone()
+        return _page(row) if row else None
+
+    def ack(self, page_id: int, by: str) -> tuple[dict[str, Any], bool] | None:
+        """Acknowledge a page; returns it and whether this call was the one that did. The first ack stays. None: no page."""
+        if not by.strip() or len(by) > ACKED_BY_LIMIT:
+            raise UsageError(f"'by' must say who takes the page, in 1 to {ACKED_BY_LIMIT} characters")
+        with self._transaction() as db:
+            changed = db.execute(
+                "UPDATE pages SET acked_at = ?, acked_by = ? WHERE id = ? AND acked_at IS NULL",
+                (utc_text(time.time()), by.strip(), page_id),
+            ).rowcount
+        page = self.page(page_id)
+        return (page, changed == 1) if page else None
+
+    def record(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Add an audit row, or give a pending one its outcome. A finished row never changes: history is not rewritten."""
+        if row["outcome"] not in OUTCOMES:
+            raise UsageError(f"outcome {row['outcome']!r} is none of {', '.join(OUTCOMES)}")
+        values = {**row, "old": json.dumps(row["old"]), "new": json.dumps(row["new"])}
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO audit (id, at, actor, action, target, old, new, outcome, reason)"
+                " VALUES (:id, :at, :actor, :action, :target, :old, :new, :outcome, :reason)"
+                " ON CONFLICT (id) DO UPDATE SET old = :old, new = :new, outcome = :outcome, reason = :reason"
+                " WHERE outcome = 'pending'",
+                values,
+            )
+            stored = db.execute("SELECT * FROM audit WHERE id = ?", (row["id"],)).fetchone()
+        return _audit(stored)
+
+    def audit(self, since: str = "", limit: int = 1000) -> list[dict[str, Any]]:
+        """Audit rows in the order of their instants, from the instant `since` (a normalised UTC text) on, at most the last `limit`."""
+        query = "SELECT * FROM (SELECT * FROM audit WHERE at >= ? ORDER BY at DESC, seq DESC LIMIT ?) ORDER BY at, seq"
+        with self._connection() as db:
+            return [_audit(row) for row in db.execute(query, (since, limit))]
+
+    def counts(self) -> list[tuple[str, str, bool, int]]:
+        """(severity, status, acked, number of pages), for /metrics."""
+        query = (
+            "SELECT coalesce(json_extract(labels, '$.severity'), '') AS severity, status, acked_at IS NOT NULL AS acked,"
+            " count(*) AS number FROM pages GROUP BY 1, 2, 3"
+        )
+        with self._connection() as db:
+            return [(r["severity"], r["status"], bool(r["acked"]), r["number"]) for r in db.execute(query)]
+
+    def check(self) -> None:
+        """Raises what SQLite says when the store cannot be read."""
+        with self._connection() as db:
+            db.execute("SELECT count(*) FROM pages").fetchone()
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as db:
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            yield db
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+
+def _page(row: sqlite3.Row) -> dict[str, Any]:
+    labels, annotations = json.loads(row["labels"]), json.loads(row["annotations"])
+    return {
+        "id": row["id"],
+        "fingerprint": row["fingerprint"],
+        "status": row["status"],
+        **{name: labels.get(name, "") for name in ("alertname", "severity", "service", "slo")},
+        **{name: annotations.get(name, "") for name in ("summary", "description", "runbook_url", "dashboard_url")},
+        "labels": labels,
+        "annotations": annotations,
+        **{name: row[name] for name in ("starts_at", "received_at", "resolved_at", "acked_at", "acked_by")},
+    }
+
+
+def _audit(row: sqlite3.Row) -> dict[str, Any]:
+    fields = {name: row[name] for name in ("id", "at", "actor", "action", "target", "outcome", "reason")}
+    return {**fields, "old": json.loads(row["old"]), "new": json.loads(row["new"])}

@@ -1,0 +1,24 @@
+"""Instants as text and back: UTC, RFC 3339, milliseconds, a trailing Z."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from lab.errors import UsageError
+
+
+def utc_text(epoch_seconds: float) -> str:
+    """An instant in seconds since 1970 as `2026-01-31T12:00:00.250Z`."""
+    moment = datetime.fromtimestamp(round(epoch_seconds, 3), UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def epoch_seconds(text: str) -> float:
+    """The instant that `text` names, in seconds since 1970; UsageError when it names none or has no time zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError(f"{text!r} is not an instant such as 2026-01-31T12:00:00Z")
+    return moment.timestamp()

@@ -1,0 +1,133 @@
+"""The pager: what Alertmanager delivers is kept, once, whatever it repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from payloads import alert, payload
+
+from lab.oncall.store import Store
+
+Post = Callable[..., Any]
+
+
+def test_a_notification_becomes_a_page_with_everything_a_responder_needs(post: Post, app: Flask) -> None:
+    assert post("/alertmanager", payload(alert())).json == {"received": 1, "new_pages": 1}
+    (page,) = app.test_client().get("/api/pages").json["pages"]
+    assert page["alertname"] == "FeedLatencyP99Burn"
+    assert page["status"] == "firing"
+    assert page["severity"] == "page"
+    assert page["starts_at"] == "2026-01-31T12:00:00.123Z"
+    assert page["runbook_url"].endswith("#feedlatencyp99burn")
+    assert page["acked_at"] is None
+    assert page["resolved_at"] is None
+
+
+def test_a_retry_or_a_group_repeat_adds_no_second_page(post: Post, store: Store) -> None:
+    post("/alertmanager", payload(alert()))
+    assert post("/alertmanager", payload(alert(), alert())).json["new_pages"] == 0
+    assert len(store.pages()) == 1
+
+
+def test_the_next_occurrence_of_an_alert_is_a_page_of_its_own(post: Post, store: Store) -> None:
+    post("/alertmanager", payload(alert()))
+    post("/alertmanager", payload(alert(startsAt="2026-01-31T13:00:00Z")))
+    assert len(store.pages()) == 2
+
+
+def test_a_resolved_notice_closes_its_page_and_the_list_of_open_pages_is_empty(post: Post, app: Flask) -> None:
+    post("/alertmanager", payload(alert()))
+    post("/alertmanager", payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z")))
+    (page,) = app.test_client().get("/api/pages").json["pages"]
+    assert (page["status"], page["resolved_at"]) == ("resolved", "2026-01-31T12:05:00.000Z")
+    assert app.test_client().get("/api/pages?state=open").json["pages"] == []
+
+
+def test_a_page_that_fires_again_after_it_resolved_is_open_again(post: Post, store: Store) -> None:
+    post("/alertmanager", payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z")))
+    post("/alertmanager", payload(alert()))
+    (page,) = store.pages(only_open=True)
+    assert page["resolved_at"] is None
+
+
+def test_the_second_ack_changes_nothing_and_says_who_had_the_page(post: Post) -> None:
+    post("/alertmanager", payload(alert()))
+    first = post("/api/pages/1/ack", {"by": "ada"}).json
+    second = post("/api/pages/1/ack", {"by": "grace"}).json
+    assert (first["acked_by"], first["acked_by_this_call"]) == ("ada", True)
+    assert (second["acked_by"], second["acked_by_this_call"]) == ("ada", False)
+    assert first["acked_at"] == second["acked_at"]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("text", "not a JSON object"),
+        ({"version": "3", "alerts": [alert()]}, "version '3'"),
+        ({"version": "4"}, "no list of alerts"),
+        (payload(alert(), alert(status="burning")), "alerts[1].status"),
+        (payload(alert(fingerprint="")), "alerts[0].fingerprint"),
+        (payload(alert(labels={"severity": "page"})), "alertname"),
+        (payload(alert(labels={"alertname": 7})), "alerts[0].labels"),
+        (payload(alert(startsAt="soon")), "alerts[0].startsAt"),
+    ],
+)
+def test_a_webhook_that_is_not_alertmanagers_is_refused_in_one_line_and_stores_nothing(
+    post: Post, store: Store, body: Any, named: str
+) -> None:
+    answer = post("/alertmanager", body)
+    assert answer.status_code == 400
+    assert named in answer.json["error"]
+    assert "\n" not in answer.json["error"]
+    assert store.pages() == []
+
+
+def test_an_ack_without_a_name_and_an_unknown_page_are_refused(post: Post) -> None:
+    post("/alertmanager", payload(alert()))
+    assert post("/api/pages/1/ack", {"by": " "}).status_code == 400
+    assert post("/api/pages/1/ack", {}).status_code == 400
+    assert post("/api/pages/9/ack", {"by": "ada"}).status_code == 404
+
+
+def test_nothing_is_written_without_the_token_or_from_a_foreign_page(post: Post, app: Flask, store: Store) -> None:
+    assert app.test_client().post("/alertmanager", json=payload(alert())).status_code == 401
+    assert post("/alertmanager", payload(alert()), Authorization="Bearer guess").status_code == 401
+    assert post("/alertmanager", payload(alert()), Origin="http://evil.example").status_code == 403
+    assert post("/alertmanager", payload(alert()), Host="evil.example").status_code == 403
+    assert app.test_client().get("/api/pages", headers={"Host": "evil.example"}).status_code == 403
+    assert store.pages() == []
+
+
+def test_the_inbox_shows_labels_as_text_and_never_as_markup_or_script_links(post: Post, app: Flask) -> None:
+    hostile = alert(
+        labels={"alertname": "<script>alert(1)</script>", "severity": "page"},
+        annotations={"summary": "<img src=x onerror=1>", "runbook_url": "javascript:alert(1)"},
+    )
+    post("/alertmanager", payload(hostile))
+    page = app.test_client().get("/")
+    assert "<script>" not in page.text
+    assert "&lt;script&gt;" in page.text
+    assert "<img" not in page.text
+    assert "javascript:" not in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_an_audit_row_goes_from_pending_to_done_once_and_history_stays(post: Post, app: Flask) -> None:
+    row = {"id": "r1", "at": "2026-01-31T12:00:00Z", "actor": "ada", "action": "canary weight", "target": "gateway"}
+    post("/api/audit", {**row, "new": 0, "outcome": "pending"})
+    post("/api/audit", {**row, "old": 50, "new": 0, "outcome": "done"})
+    post("/api/audit", {**row, "actor": "mallory", "old": 1, "new": 2, "outcome": "failed"})
+    (stored,) = app.test_client().get("/api/audit").json["audit"]
+    assert stored == {**row, "at": "2026-01-31T12:00:00.000Z", "old": 50, "new": 0, "outcome": "done", "reason": ""}
+
+
+def test_the_audit_log_can_be_read_from_an_instant_on(post: Post, app: Flask) -> None:
+    for hour in (11, 12, 13):
+        at = f"2026-01-31T{hour}:00:00Z"
+        post("/api/audit", {"at": at, "actor": "a", "action": "x", "target": "y", "outcome": "done"})
+    rows = app.test_client().get("/api/audit?since=2026-01-31T12:00:00Z").json["audit"]
+    assert [row["at"][11:13] for row in rows] == ["12", "13"]
+    assert app.test_client().get("/api/audit?since=soon").status_code == 400

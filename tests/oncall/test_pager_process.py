@@ -1,0 +1,87 @@
+"""The real pager process: what it answered 200 to survives `kill -9`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from payloads import alert, payload
+
+from lab.errors import LabError, NotRunning
+from lab.oncall.client import Pager
+
+TOKEN = "a-token-of-sixteen-or-more"
+READY_SECONDS = 20
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def pager(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], Pager]]:
+    token = folder / "token"
+    token.write_text(TOKEN)
+    environment = {
+        **os.environ,
+        "FLEETOPS_LISTEN": f"127.0.0.1:{port}",
+        "FLEETOPS_TOKEN_FILE": str(token),
+        "FLEETOPS_STATE_DIR": str(folder / "pager"),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "lab.oncall.pager"], env=environment)
+    client = Pager(f"http://127.0.0.1:{port}", TOKEN)
+    try:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                client.http.call("GET", "/readyz")
+                break
+            except NotRunning:
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+        yield process, client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_kill_9_between_a_page_and_its_ack_loses_neither(tmp_path: Path, port: int) -> None:
+    with pager(tmp_path, port) as (_, client):
+        client.http.call("POST", "/alertmanager", payload(alert()))
+    with pager(tmp_path, port) as (_, client):
+        (page,) = client.pages(only_open=True)
+        client.ack(page["id"], "ada")
+    with pager(tmp_path, port) as (_, client):
+        (page,) = client.pages(only_open=True)
+        assert page["acked_by"] == "ada"
+
+
+def test_sigterm_ends_the_pager_cleanly(tmp_path: Path, port: int) -> None:
+    with pager(tmp_path, port) as (process, _):
+        process.terminate()
+        assert process.wait(timeout=15) == 0
+
+
+def test_the_pager_counts_its_pages_for_prometheus_without_trusting_a_label(tmp_path: Path, port: int) -> None:
+    with pager(tmp_path, port) as (_, client):
+        odd = alert("Odd", labels={"alertname": "Odd", "severity": "surprise"})
+        client.http.call("POST", "/alertmanager", payload(alert(), odd))
+        metrics = client.http._pool.request("GET", f"{client.http.base_url}/metrics").data.decode()
+    assert 'pager_pages{acked="false",severity="page",status="firing"} 1.0' in metrics
+    assert 'pager_pages{acked="false",severity="other",status="firing"} 1.0' in metrics
+
+
+def test_a_wrong_token_is_refused_with_a_line_that_says_where_to_look(tmp_path: Path, port: int) -> None:
+    with pager(tmp_path, port) as (_, client), pytest.raises(LabError, match="FLEETOPS_HOME"):
+        Pager(client.http.base_url, "some-other-token-entirely").ack(1, "ada")
