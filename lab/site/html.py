@@ -13,7 +13,12 @@ __all__ = ["Markup", "badge", "code", "code_block", "details", "escape", "link",
 
 
 def table(
-    head: Sequence[object], rows: Iterable[Sequence[object]], *, label: str, row_heads: bool = True, numeric: bool = False
+    head: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    label: str,
+    row_heads: bool = True,
+    numeric: bool = False,
 ) -> Markup:
     """A table with a name for those who cannot see it; wide ones scroll inside their own frame."""
     columns = Markup().join(Markup('<th scope="col">{}</th>').format(cell) for cell in head)

@@ -6,7 +6,7 @@ import posixpath
 
 
 def page_url(source: str) -> str:
-    """The address of a docs file below the site's root: `03_runbooks.md` is `03_runbooks/`, other files are themselves."""
+    """The address of a docs file below the site's root: `03_runbooks.md` is `03_runbooks/`, an asset is itself."""
     if not source.endswith(".md"):
         return source
     stem = source.removesuffix(".md")

@@ -12,7 +12,7 @@ from lab.site import units
 
 @dataclass(frozen=True)
 class Line:
-    """One series at a fixed step. `start_seconds` counts from the moment of injection; None is a sample that is missing."""
+    """One series at a fixed step, from `start_seconds` after the injection; None is a sample that is missing."""
 
     title: str
     unit: str
@@ -57,14 +57,16 @@ def summary(line: Line, objective: float | None) -> str:
     if objective is not None:
         bad = sum((value > objective) if wrong_side_is_above else (value < objective) for _, value in known)
         side = "above" if wrong_side_is_above else "below"
-        text += f"; {units.seconds(bad * line.step_seconds)} {side} the objective of {units.quantity(objective, line.unit)}"
+        text += (
+            f"; {units.seconds(bad * line.step_seconds)} {side} the objective of {units.quantity(objective, line.unit)}"
+        )
     return text + "."
 
 
 def nice_step(span: float, parts: int) -> float:
-    """The least of 1, 2, 2.5, 5 × 10ⁿ that cuts `span` into at most `parts`."""
+    """The least of 1, 2, 2.5, 5 times a power of ten that cuts `span` into at most `parts`."""
     raw = span / parts
-    power = 10 ** math.floor(math.log10(raw))
+    power: float = 10 ** math.floor(math.log10(raw))
     return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * (1 - 1e-9))
 
 

@@ -39,6 +39,7 @@ class Frame:
         return (1 - value / self.top) * BOX
 
     def pixel(self, value: float) -> float:
+        """Pixels from the top of the drawing."""
         return TOP + self.down(value) / BOX * PLOT
 
 
@@ -87,16 +88,15 @@ def _grid(axes: Frame, unit: str) -> list[Markup]:
         y = axes.pixel(index * step)
         parts.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/>').format(y))
         if index:
-            parts.append(
-                Markup('<text class="tick" x="2" y="{:.1f}">{}</text>').format(y + 13, units.quantity(index * step, unit))
-            )
+            label = units.quantity(index * step, unit)
+            parts.append(Markup('<text class="tick" x="2" y="{:.1f}">{}</text>').format(y + 13, label))
     tick = series.time_step(axes.end - axes.start, 7)
     first = math.ceil(axes.start / tick) * tick
     at = first
     while at <= axes.end + 1e-9:
         across = axes.across(at)
         anchor = "start" if across < 3 else "end" if across > 95 else "middle"
-        label = "T" if abs(at) < 1e-9 else f"{'+' if at > 0 else '−'}{units.seconds(abs(at))}"
+        label = "T" if abs(at) < 1e-9 else f"{'+' if at > 0 else units.MINUS}{units.seconds(abs(at))}"
         parts.append(
             Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>').format(
                 across, TOP + PLOT + 17, anchor, label

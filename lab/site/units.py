@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+MINUS = "\u2212"
+ABSENT = "\u2013"
+
 
 def seconds(value: float) -> str:
     """A duration: `0.4 s`, `17.4 s`, `3 min 36 s`, `2 h 5 min`, `1 d 12 h`; never two units that round into a third."""
     if value < 0:
-        return f"−{seconds(-value)}"
+        return f"{MINUS}{seconds(-value)}"
     if value < 1:
         return f"{value * 1000:.0f} ms" if value < 0.1 else f"{value:.2g} s"
     if value < 120:
@@ -39,7 +42,7 @@ def percent(ratio: float, digits: int = 2) -> str:
 def number(value: float | None) -> str:
     """A plain number with thin grouping; absent is a dash."""
     if value is None:
-        return "–"
+        return ABSENT
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}".replace(",", "\u202f")
     return f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}"
@@ -48,7 +51,7 @@ def number(value: float | None) -> str:
 def quantity(value: float | None, unit: str) -> str:
     """A sample in its unit (`seconds`, `ratio`, `bytes`, anything else is written as it is)."""
     if value is None:
-        return "–"
+        return ABSENT
     if unit in {"seconds", "s"}:
         return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
     if unit == "ratio":

@@ -1,0 +1,127 @@
+"""The committed records, read for pages. A page that needs a record which is damaged or missing does not build."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError
+from lab.site import units
+from lab.site.series import Line, Mark
+
+SCHEMA = "fleetops.record/v1"
+# The instants of an incident, in the order in which they are graded, with what each is called on a page.
+PHASES = {
+    "inject": ("T0", "Fault injected"),
+    "sli_bad": ("T1", "SLI bad"),
+    "firing": ("T2", "Alert firing"),
+    "page": ("T3", "Page delivered"),
+    "ack": ("T4", "Acknowledged"),
+    "diagnosis": ("T5", "Diagnosis"),
+    "action": ("T6", "Mitigating action"),
+    "recovered": ("T7", "SLI recovered"),
+    "resolved": ("T8", "Alert resolved"),
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One incident's evidence. `data` is the JSON document, `path` where it lies below docs/."""
+
+    ident: str
+    path: str
+    data: Mapping[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self.data:
+            raise LabError(f"record {self.path} has no {key!r}; record the drill again")
+        return self.data[key]
+
+    @property
+    def factor(self) -> int:
+        """How many times faster than production the lab's windows are."""
+        return int(self["lab"]["factor"])
+
+    @property
+    def timeline(self) -> list[dict[str, Any]]:
+        """Its events in the order in which they happened."""
+        return sorted(self["timeline"], key=lambda row: float(row["t_seconds"]))
+
+    def first(self, kind: str) -> dict[str, Any] | None:
+        """The first event of a kind, or None."""
+        return next((row for row in self.timeline if row["kind"] == kind), None)
+
+    def marks(self) -> list[Mark]:
+        """The graded instants that happened, T0 to T8."""
+        rows = ((label, title, self.first(kind)) for kind, (label, title) in PHASES.items())
+        return [Mark(label, title, float(row["t_seconds"])) for label, title, row in rows if row]
+
+    def duration(self, name: str) -> float | None:
+        """`durations.<name>_seconds`; LabError when the record has no such duration."""
+        key = f"{name}_seconds"
+        durations = self["durations"]
+        if key not in durations:
+            raise LabError(f"record {self.path} has no duration {key!r}, it has {', '.join(sorted(durations))}")
+        return None if durations[key] is None else float(durations[key])
+
+    def signal(self, name: str) -> tuple[Line, float | None, str]:
+        """(line, objective, query) of a recorded signal; LabError names those there are."""
+        for signal in self["signals"]:
+            if signal["name"] == name:
+                line = Line(
+                    signal["title"],
+                    signal["unit"],
+                    float(signal["start_seconds"]),
+                    float(signal["step_seconds"]),
+                    tuple(None if value is None else float(value) for value in signal["values"]),
+                )
+                objective = signal.get("objective")
+                return line, None if objective is None else float(objective), str(signal["query"])
+        known = ", ".join(signal["name"] for signal in self["signals"])
+        raise LabError(f"record {self.path} has no signal {name!r}, it has {known}")
+
+    def firing_spans(self, alert: str) -> list[tuple[float, float]]:
+        """(start, end) in seconds from injection of every span in which `alert` fired."""
+        zero = units.parse(str((self.first("inject") or {"at": self["started_at"]})["at"]))
+        spans = []
+        for row in self["alerts"]:
+            if row["name"] == alert:
+                start = (units.parse(row["starts_at"]) - zero).total_seconds()
+                end = units.parse(row.get("ends_at") or self["ended_at"])
+                spans.append((start, (end - zero).total_seconds()))
+        return spans
+
+
+class Records:
+    """The records below `folder` (docs/records)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __iter__(self) -> Iterator[Record]:
+        for path in sorted(self.folder.glob("*.json")):
+            yield self.read(path.stem)
+
+    def find(self, ident: str) -> Record | None:
+        """The record, or None when that incident has none yet."""
+        return self.read(ident) if (self.folder / f"{ident}.json").exists() else None
+
+    def read(self, ident: str) -> Record:
+        """The record of an incident; LabError names the file and what is wrong with it."""
+        path = self.folder / f"{ident}.json"
+        shown = f"docs/records/{path.name}"
+        try:
+            data = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise LabError(
+                f"{shown} does not exist; record it with 'fleetops drill run {ident} --record {shown}'"
+            ) from None
+        except ValueError as error:
+            raise LabError(f"{shown} is damaged ({error}); record the drill again") from error
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            found = data.get("schema") if isinstance(data, dict) else type(data).__name__
+            raise LabError(f"{shown} is not a {SCHEMA} document (schema is {found!r})")
+        return Record(ident, f"records/{path.name}", data)

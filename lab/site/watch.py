@@ -1,0 +1,64 @@
+"""What the console draws: charts as data. Objectives come from the SLO specs, names from lab.names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lab import names
+from lab.site.promises import threshold_seconds
+from lab.slo.model import Slo
+
+WINDOW = "10s"  # long enough for a p99 at the lab's traffic, short enough to see an edge
+ROUTES = {"feed": names.ROUTE_FEED, "user": names.ROUTE_USER}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: named queries that share an axis, and the objective they are held to."""
+
+    name: str
+    title: str
+    unit: str
+    objective: float | None
+    queries: tuple[tuple[str, str], ...]
+
+
+def charts(slos: Iterable[Slo]) -> list[Chart]:
+    """Latency against each service's p99 objective, the versions side by side, and the load."""
+    latencies = [
+        Chart(
+            slo.sloth_id,
+            f"{slo.service} latency at the gateway",
+            "seconds",
+            threshold_seconds(slo),
+            tuple((f"p{percent}", _gateway_quantile(percent, ROUTES[slo.service])) for percent in (99, 95)),
+        )
+        for slo in slos
+        if slo.name == "latency-p99"
+    ]
+    versions = (("stable", names.VERSION_STABLE), ("canary", names.VERSION_CANARY))
+    loads = (("offered", names.TRAFFIC_OFFERED), ("completed", names.TRAFFIC_COMPLETED))
+    return [
+        *latencies,
+        Chart(
+            "versions", "feed p99 by version", "seconds", None, tuple((name, _version_p99(v)) for name, v in versions)
+        ),
+        Chart(
+            "load", "requests, open loop", "per second", None, tuple((n, f"sum(rate({m}[{WINDOW}]))") for n, m in loads)
+        ),
+    ]
+
+
+def _gateway_quantile(percent: int, route: str) -> str:
+    return _quantile(percent / 100, f'job="gateway", {names.LABEL_ROUTE}="{route}", {names.LABEL_STATUS}=~"2.."')
+
+
+def _version_p99(version: str) -> str:
+    route = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}"'
+    return _quantile(0.99, f'job="feed", {route}, {names.LABEL_VERSION}="{version}"')
+
+
+def _quantile(quantile: float, matchers: str) -> str:
+    buckets = f"{names.HTTP_SERVER_DURATION}_bucket{{{matchers}}}"
+    return f"histogram_quantile({quantile}, sum by (le) (rate({buckets}[{WINDOW}])))"
