@@ -1,0 +1,59 @@
+"""Service level objectives: from one spec to rules, proofs and predictions.
+
+What the other parts of the lab use:
+
+    load_specs()                        every Slo of rules/slos: sloth_id, service, name, objective_percent,
+                                        objective_ratio, budget_ratio, description, alert_name, alerts, policy, sli
+    find_slo("feed-latency-p99")        one of them; UsageError when there is none
+    route(slo)                          the gateway's route template it measures
+    load_windows("lab"|"production")    Windows: period_seconds, scrape_interval_seconds, time_factor, tiers, of("page")
+    time_factor()                       production seconds to a lab second (60)
+    detection_seconds(slo, [(seconds, bad_ratio), …])   when its page fires (lab windows), None when never
+    first_detection(tiers, budget_ratio, profile)       the same with the tier that fires first
+    reset_seconds(tier, budget_ratio, bad_ratio)        how long a tier holds after recovery
+    budget_spent_ratio(tier, windows)   the part of the budget gone when a tier fires
+    rule_paths(profile)                 files that Prometheus loads, generated and platform
+    load_rules(profile)                 every rule as a dict, with its group and file
+
+Everything but `library`, `generate`, `check` and `promtool` is free of I/O.
+"""
+
+from lab.slo.burn_rate import budget_spent_ratio, first_detection, reachable, reset_seconds
+from lab.slo.library import (
+    LAB,
+    PRODUCTION,
+    PROFILES,
+    detection_seconds,
+    find_slo,
+    load_rules,
+    load_specs,
+    load_windows,
+    route,
+    rule_paths,
+    time_factor,
+)
+from lab.slo.model import PAGE, TICKET, Policy, Slo, Tier, Windows
+
+__all__ = [
+    "LAB",
+    "PAGE",
+    "PRODUCTION",
+    "PROFILES",
+    "TICKET",
+    "Policy",
+    "Slo",
+    "Tier",
+    "Windows",
+    "budget_spent_ratio",
+    "detection_seconds",
+    "find_slo",
+    "first_detection",
+    "load_rules",
+    "load_specs",
+    "load_windows",
+    "reachable",
+    "reset_seconds",
+    "route",
+    "rule_paths",
+    "time_factor",
+]

@@ -1,0 +1,44 @@
+"""Runs promtool. Found on PATH, else under the state directory's `bin`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.errors import ToolError
+from lab.places import home
+
+Completed = subprocess.CompletedProcess[str]
+
+
+def find(program: str = "promtool") -> Path:
+    """The program's path. Raises ToolError, saying how to get it, when it is nowhere."""
+    found = shutil.which(program)
+    if found:
+        return Path(found)
+    own = sorted(path for path in home().bin.rglob(program) if path.is_file())
+    if own:
+        return own[-1]
+    raise ToolError(
+        f"{program} is not on PATH nor under {home().bin}; `fleetops doctor` says what to do, `make lab` fetches it"
+    )
+
+
+def run(arguments: Sequence[str | Path], *, timeout_seconds: float = 600) -> Completed:
+    """promtool with these arguments; its exit status and output are the caller's to judge."""
+    program = find()
+    try:
+        return subprocess.run(
+            [program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_seconds,
+            encoding="utf-8",
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"{program} {arguments[0]} did not end within {timeout_seconds:g} s") from error
+    except OSError as error:
+        raise ToolError(f"{program} cannot be run: {error.strerror}; `fleetops doctor` says what is wrong") from error
