@@ -107,7 +107,15 @@ def from_release(product: Product, target: Path) -> None:
 def _run(argv: list[str], cwd: Path) -> None:
     """Run a packaging program; its last line is the reason when it fails."""
     try:
-        done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, timeout=PACKAGE_SECONDS, check=False, env={**os.environ, "LC_ALL": "C"})
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=PACKAGE_SECONDS,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{argv[0]} did not finish in {PACKAGE_SECONDS:.0f} s") from error
     if done.returncode != 0:

@@ -44,6 +44,7 @@ def die_with_parent(signal_number: int, parent: int) -> None:
 
 
 def main(spec_file: str) -> None:
+    """Become the program that `spec_file` describes."""
     parent = os.getppid()
     with open(spec_file, encoding="utf-8") as file:  # noqa: PTH123 -- importing pathlib doubles this program's start
         spec = json.load(file)

@@ -1,0 +1,1 @@
+"""What people and runbooks type: `fleetops VERB …`."""

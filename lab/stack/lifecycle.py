@@ -1,0 +1,230 @@
+"""Bring the lab up, step by step, and down, with nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import psutil
+
+from lab.errors import LabError
+from lab.names import ENV_DATABASE_URL
+from lab.places import Home, Ports
+from lab.stack import binaries, leftovers, monitoring, postgres, probes, programs, replicas, state, supervision, valkey
+from lab.stack.programs import CLIENTS, PLATFORM, SERVICES, Program
+from lab.stack.supervision import SUPERVISOR, Supervisor
+
+Say = Callable[[str, str], None]
+READY_SECONDS = 90.0
+SEED_SECONDS = 180.0
+STOP_SECONDS = 60.0
+
+
+class AlreadyRunning(LabError):
+    """The lab in this state directory runs already. Nothing was changed; what was asked for is so."""
+
+    exit_status = 0
+
+    def __init__(self, run: state.RunState) -> None:
+        super().__init__(f"running already (pid {run.supervisor}, {run.url}); `fleetops down` stops it")
+
+
+@dataclass
+class Start:
+    """One start of the lab in `home` on `ports`. `foreground` ties it to the life of this process."""
+
+    home: Home
+    ports: Ports
+    say: Say
+    foreground: bool
+    daemon: subprocess.Popen[bytes] | None = None
+    table: dict[str, Program] = field(default_factory=dict)
+
+    @property
+    def _supervisor(self) -> Supervisor:
+        return Supervisor(self.home)
+
+    def run(self) -> state.RunState:
+        """All of it: returns when everything is ready, or stops what was started and raises LabError."""
+        state.make_directories(self.home)
+        with state.lock(self.home, lambda: self.say("waiting", "another start or stop is under way")):
+            self._refuse_or_clean()
+            try:
+                return self._start()
+            except BaseException:
+                stop(self.home)
+                raise
+
+    def alive(self, seconds: float) -> bool:
+        """Wait; False as soon as supervisord has ended."""
+        if self.daemon is None:
+            return False
+        try:
+            self.daemon.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
+    def _refuse_or_clean(self) -> None:
+        run = state.read(self.home)
+        if run is not None and run.phase == "ready" and Supervisor(self.home).pid() == run.supervisor:
+            raise AlreadyRunning(run)
+        remains = leftovers.find(self.home)
+        if remains:
+            self.say("cleaning", f"{len(remains)} processes left by a run that ended badly")
+        stop(self.home)
+        self.table = replicas.known(self.home, self.ports)
+        leftovers.require_free((p.name, port) for p in self._default() for port in p.ports)
+
+    def _default(self, stage: str | None = None) -> list[Program]:
+        return [p for p in self.table.values() if p.default and stage in (None, p.stage)]
+
+    def _start(self) -> state.RunState:
+        began = time.monotonic()
+        run = state.RunState(
+            "starting",
+            os.getpid(),
+            0,
+            self.ports.base,
+            programs.url(self.ports.console),
+            time.time(),
+            0.0,
+            self.foreground,
+        )
+        state.write(self.home, run)
+        found = binaries.ensure(lambda text: self.say("programs", text))
+        used = [found[name] for name in ("prometheus", "alertmanager")]
+        self.say("programs", ", ".join(f"{tool.name} {tool.version} ({tool.source})" for tool in used))
+        postgres.prepare(self.home, lambda text: self.say("db", text))
+        valkey.prepare(self.home)
+        tools = {name: tool.path for name, tool in found.items()}
+        self.table = programs.table(self.home, self.ports, tools)
+        monitoring.render(self.home, self.ports, self.table.values())
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check") as pool:
+            checked = pool.submit(monitoring.check, self.home, tools)
+            run = replace(run, supervisor=self._start_supervisor())
+            state.write(self.home, run)
+            self._bring_up(checked.result)
+        run = replace(run, phase="ready", ready_seconds=round(time.monotonic() - began, 1))
+        state.write(self.home, run)
+        return run
+
+    def _start_supervisor(self) -> int:
+        config = supervision.render(self.home, self.table.values())
+        command = supervision.leashed(
+            self.home,
+            SUPERVISOR,
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
+            death_signal=15 if self.foreground else 0,
+        )
+        with (self.home.logs / "supervisord.out").open("wb") as output:
+            # A session of its own: Ctrl-C reaches this process alone, which then stops everything in order.
+            self.daemon = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        deadline = time.monotonic() + 20
+        while (pid := self._supervisor.pid()) is None:
+            self._still_there()
+            if time.monotonic() > deadline:
+                raise LabError(f"supervisord does not answer; see {self.home.logs / 'supervisord.out'}")
+            time.sleep(0.05)
+        return pid
+
+    def _still_there(self) -> None:
+        if self.daemon is not None and self.daemon.poll() is not None:
+            raise LabError(
+                f"supervisord ended (status {self.daemon.returncode}); see {self.home.logs / 'supervisord.log'}"
+            )
+
+    def _bring_up(self, config_checked: Callable[[], None]) -> None:
+        watchers = [p for p in self._default(PLATFORM) if p.name in ("prometheus", "alertmanager")]
+        first = [p for p in self._default(PLATFORM) if p not in watchers]
+        self._launch(first)
+        config_checked()
+        self._launch(watchers)
+        self._launch(self._default(SERVICES))  # they import and connect while the DB is being filled
+        probes.wait_ready([self.table["postgres"], self.table["valkey"]], READY_SECONDS, self._still_there)
+        self._prepare_database()
+        self.say("platform", "waiting for " + ", ".join(p.name for p in self._default(PLATFORM)))
+        probes.wait_ready(self._default(PLATFORM), READY_SECONDS, self._still_there)
+        self.say("services", "waiting for " + ", ".join(p.name for p in self._default(SERVICES)))
+        probes.wait_ready(self._default(SERVICES), READY_SECONDS, self._still_there)
+        replicas.route_defaults(self.home, self.ports)
+        self._launch(self._default(CLIENTS))
+        probes.wait_ready(self._default(CLIENTS), READY_SECONDS, self._still_there)
+        self.say("watching", "waiting for every target and rule")
+        self._wait_watched()
+
+    def _launch(self, wanted: Iterable[Program]) -> None:
+        for program in wanted:
+            self._supervisor.start(program.name, wait=False)
+
+    def _prepare_database(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                postgres.ensure_database(self.home, self.ports.postgres)
+                break
+            except postgres.Unreachable as error:
+                self._still_there()
+                if time.monotonic() > deadline:
+                    raise LabError(
+                        f"the DB does not accept connections: {error}; see `fleetops logs postgres`"
+                    ) from error
+                time.sleep(0.1)
+        self.say("db", "schema and seed")
+        command = supervision.leashed(
+            self.home,
+            "schema",
+            [sys.executable, "-m", "lab.services.schema"],
+            env={ENV_DATABASE_URL: postgres.url(self.home, self.ports.postgres)},
+        )
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=SEED_SECONDS, check=False, start_new_session=True
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"the DB's schema was not ready after {SEED_SECONDS:.0f} s") from error
+        lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
+        if done.returncode != 0:
+            raise LabError(f"the DB's schema could not be made: {lines[-1]}")
+        self.say("db", lines[-1])
+
+    def _wait_watched(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while reason := probes.why_not_watched(self.ports, self._default()):
+            self._still_there()
+            if time.monotonic() > deadline:
+                raise LabError(f"the lab is not watched after {READY_SECONDS:.0f} s: {reason}")
+            time.sleep(0.1)
+
+
+def stop(home: Home) -> bool:
+    """Stop supervisord, everything it runs, and anything left from before; True when there was something to stop."""
+    pid = Supervisor(home).pid()
+    if pid is not None:
+        process = psutil.Process(pid)
+        process.terminate()
+        _, alive = psutil.wait_procs([process], timeout=STOP_SECONDS)
+        leftovers.end(alive)
+    remains = leftovers.find(home)
+    leftovers.end(remains)
+    state.clear(home)
+    supervision.socket_path(home).unlink(missing_ok=True)
+    return bool(pid is not None or remains)
+
+
+def down(home: Home) -> bool:
+    """Stop the lab in `home`, also one that is still starting; True when there was something to stop."""
+    if not home.run.is_dir():
+        return False
+    run = state.read(home)
+    if run is not None and run.phase == "starting" and state.is_alive(run.starter) and run.starter != os.getpid():
+        psutil.Process(run.starter).terminate()
+    with state.lock(home):
+        return stop(home) or run is not None

@@ -1,0 +1,151 @@
+"""Configuration of Prometheus and Alertmanager: rendered, checked by promtool and amtool, then reloaded in place."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+from lab.errors import LabError, SpecError, ToolError
+from lab.names import EXTERNAL_LABEL_SITE
+from lab.oncall.http import JsonClient
+from lab.places import LOOPBACK, RULES, Home, Ports
+from lab.stack.programs import Program, rules_globs, url
+
+INTERVAL = "1s"
+ALERTMANAGER_TEMPLATE = RULES / "alertmanager.yml"
+CHECK_SECONDS = 60
+RELOAD_SECONDS = 15.0
+
+
+def targets_dir(home: Home) -> Path:
+    """Where Prometheus finds its targets, one file a job."""
+    return home.run / "targets"
+
+
+def write_file(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replace `path` in one step: a reader sees the old text or the new one."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.touch(mode=mode)
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def write_targets(home: Home, running: Iterable[Program]) -> None:
+    """Tell Prometheus what to scrape: the programs that should run now. It notices the change by itself."""
+    jobs: dict[str, list[dict[str, Any]]] = {}
+    for program in running:
+        if program.job:
+            target = {"targets": [f"{LOOPBACK}:{program.metrics_port}"], "labels": {"instance": program.name}}
+            jobs.setdefault(program.job, []).append(target)
+    targets_dir(home).mkdir(parents=True, exist_ok=True)
+    for job, targets in jobs.items():
+        write_file(targets_dir(home) / f"{job}.json", json.dumps(targets, indent=1))
+
+
+def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str, Any]:
+    """What prometheus.yml says: scrape and evaluate every second; alerts carry no `site`, the pages they link to do."""
+    return {
+        "global": {
+            "scrape_interval": INTERVAL,
+            "scrape_timeout": INTERVAL,
+            "evaluation_interval": INTERVAL,
+            "external_labels": {EXTERNAL_LABEL_SITE: url(ports.console)},
+        },
+        "rule_files": rules_globs(),
+        "alerting": {
+            "alert_relabel_configs": [{"action": "labeldrop", "regex": EXTERNAL_LABEL_SITE}],
+            "alertmanagers": [{"static_configs": [{"targets": [f"{LOOPBACK}:{ports.alertmanager}"]}]}],
+        },
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "file_sd_configs": [{"files": [str(targets_dir(home) / f"{job}.json")], "refresh_interval": "5s"}],
+            }
+            for job in jobs
+        ],
+        "storage": {"exemplars": {"max_exemplars": 5000}},
+    }
+
+
+def alertmanager_config(home: Home, ports: Ports) -> str:
+    """alertmanager.yml from its template. Raises SpecError when the template asks for a value we do not give."""
+    values = {"pager_url": url(ports.pager), "token_file": str(home.token), "console_url": url(ports.console)}
+    try:
+        text = ALERTMANAGER_TEMPLATE.read_text(encoding="utf-8")
+        body = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+        return Template(body).substitute(values) + "\n"
+    except OSError as error:
+        raise SpecError(ALERTMANAGER_TEMPLATE, str(error.strerror)) from error
+    except (KeyError, ValueError) as error:
+        raise SpecError(ALERTMANAGER_TEMPLATE, f"unknown placeholder {error}; known: {', '.join(values)}") from error
+
+
+def render(home: Home, ports: Ports, programs: Iterable[Program]) -> None:
+    """Write both configurations and the targets."""
+    programs = list(programs)
+    jobs = list(dict.fromkeys(program.job for program in programs if program.job))
+    config = prometheus_config(home, ports, jobs)
+    write_file(home.run / "prometheus.yml", yaml.safe_dump(config, sort_keys=False))
+    write_file(home.run / "alertmanager.yml", alertmanager_config(home, ports))
+    write_targets(home, [program for program in programs if program.default])
+    (home.data / "prometheus").mkdir(parents=True, exist_ok=True)
+    (home.data / "alertmanager").mkdir(parents=True, exist_ok=True)
+
+
+def check(home: Home, tools: Mapping[str, Path]) -> None:
+    """Have promtool and amtool read what was rendered. Raises SpecError with the tool's own reason."""
+    _accepts([str(tools["promtool"]), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
+    _accepts([str(tools["amtool"]), "check-config", str(home.run / "alertmanager.yml")], "Alertmanager")
+
+
+def _accepts(command: list[str], whose: str) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{command[0]} could not be run: {error}") from error
+    if done.returncode != 0:
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        reasons = (
+            [line for line in lines if "FAILED" in line or "rror" in line or ".yml" in line]
+            or lines
+            or ["no reason given"]
+        )
+        following = lines[lines.index(reasons[-1]) + 1 :][:1] if reasons[-1].endswith(":") else []
+        raise SpecError(command[-1], f"{whose} would refuse this configuration: {' '.join([reasons[-1], *following])}")
+
+
+def rules_loaded(ports: Ports) -> int:
+    """How many rule groups Prometheus has loaded. Raises NotRunning."""
+    answer = JsonClient(url(ports.prometheus), what="Prometheus").call("GET", "/api/v1/rules")
+    return len(answer["data"]["groups"])
+
+
+def reload_rules(home: Home, ports: Ports, promtool: Path, send_hup: Callable[[], None]) -> int:
+    """Load the rule files again; returns the number of groups.
+
+    Broken files are refused first, and the running rules stay. `send_hup` sends SIGHUP to Prometheus.
+    Raises SpecError (refused), LabError (not loaded in time).
+    """
+    _accepts([str(promtool), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
+    prometheus = JsonClient(url(ports.prometheus), what="Prometheus")
+    before = prometheus.call("GET", "/api/v1/status/runtimeinfo")["data"]["lastConfigTime"]
+    # Its answer has whole seconds: wait the second out, so that a reload within it is seen.
+    time.sleep(max(0.0, 1.05 - (time.time() - datetime.fromisoformat(before).timestamp())))
+    send_hup()
+    deadline = time.monotonic() + RELOAD_SECONDS
+    while time.monotonic() < deadline:
+        info = prometheus.call("GET", "/api/v1/status/runtimeinfo")["data"]
+        if info["lastConfigTime"] != before and info["reloadConfigSuccess"]:
+            return rules_loaded(ports)
+        if not info["reloadConfigSuccess"]:
+            break
+        time.sleep(0.1)
+    raise LabError("Prometheus did not load the rules again; see `fleetops logs prometheus`")

@@ -1,0 +1,80 @@
+"""Is it ready? Asked of each program at its own address, and of Prometheus about all of them."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import urllib3
+
+from lab.errors import LabError
+from lab.oncall.http import JsonClient
+from lab.places import LOOPBACK, Ports
+from lab.stack.programs import Program, url
+
+PROBE_SECONDS = 2.0
+_pool = urllib3.PoolManager(maxsize=1, retries=False, timeout=PROBE_SECONDS)
+
+
+def why_not_ready(program: Program) -> str:
+    """Empty when `program` is ready, else the reason in a few words."""
+    if program.ready == "tcp":
+        try:
+            socket.create_connection((LOOPBACK, program.ports[0]), timeout=PROBE_SECONDS).close()
+        except OSError as error:
+            return (error.strerror or "no answer").lower()
+        return ""
+    try:
+        answer = _pool.request("GET", program.ready, headers={"Connection": "close"})
+    except urllib3.exceptions.HTTPError as error:
+        return "connection refused" if "refused" in str(error) else "no answer"
+    if answer.status == 200:
+        return ""
+    try:
+        checks = answer.json()["checks"]
+        return "; ".join(f"{name}: {result}" for name, result in checks.items() if result != "ok")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"answers {answer.status}"
+
+
+def not_ready(programs: Iterable[Program]) -> dict[str, str]:
+    """Why each program that is not ready is not, all asked at once."""
+    programs = list(programs)
+    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe") as pool:
+        reasons = pool.map(why_not_ready, programs)
+        return {program.name: reason for program, reason in zip(programs, reasons, strict=True) if reason}
+
+
+def wait_ready(programs: Iterable[Program], seconds: float, check: Callable[[], None] = lambda: None) -> None:
+    """Wait until all are ready. `check` is called on the way and may raise. LabError names the late ones."""
+    waiting, deadline = list(programs), time.monotonic() + seconds
+    while True:
+        reasons = not_ready(waiting)
+        if not reasons:
+            return
+        waiting = [program for program in waiting if program.name in reasons]
+        check()
+        if time.monotonic() > deadline:
+            name, reason = next(iter(reasons.items()))
+            others = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+            raise LabError(f"{name} is not ready after {seconds:.0f} s: {reason}{others}; see `fleetops logs {name}`")
+        time.sleep(0.1)
+
+
+def why_not_watched(ports: Ports, expected: Iterable[Program]) -> str:
+    """Empty when Prometheus has loaded rules and every expected target is up, else the reason in a few words."""
+    prometheus = JsonClient(url(ports.prometheus), what="Prometheus", timeout_seconds=PROBE_SECONDS)
+    try:
+        targets = prometheus.call("GET", "/api/v1/targets", fields={"state": "active"})["data"]["activeTargets"]
+        groups = prometheus.call("GET", "/api/v1/rules")["data"]["groups"]
+    except LabError as error:
+        return str(error)
+    health = {target["labels"].get("instance"): target["health"] for target in targets}
+    down = [program.name for program in expected if program.job and health.get(program.name) != "up"]
+    if down:
+        return f"not scraped yet: {', '.join(down)}"
+    if not groups:
+        return "no rules are loaded; run `make rules`"
+    return ""

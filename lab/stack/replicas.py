@@ -1,0 +1,118 @@
+"""More or fewer replicas, and restarts: the mechanics. The audited verbs that people type are in lab/control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.errors import UsageError
+from lab.oncall.client import read_token
+from lab.oncall.http import JsonClient
+from lab.places import MAX_REPLICAS, Home, Ports
+from lab.stack import leftovers, monitoring, probes, programs, state
+from lab.stack.programs import DEFAULT_REPLICAS, REPLICA_MODULES, Program
+from lab.stack.supervision import Supervisor
+
+READY_SECONDS = 45.0
+
+
+def known(home: Home, ports: Ports) -> dict[str, Program]:
+    """The program table as far as names, addresses and readiness go; the tools' paths are not looked up."""
+    return programs.table(home, ports, {"prometheus": Path("prometheus"), "alertmanager": Path("alertmanager")})
+
+
+def expected(home: Home, ports: Ports) -> list[Program]:
+    """The programs that should run now: the fixed ones, and each service's current number of replicas."""
+    counts = state.read_replicas(home)
+    return [
+        program
+        for program in known(home, ports).values()
+        if program.service not in REPLICA_MODULES or _number(program) <= counts[program.service]
+    ]
+
+
+def _number(program: Program) -> int:
+    return int(program.name.rpartition("-")[2])
+
+
+def scale(home: Home, ports: Ports, service: str, count: int) -> int:
+    """Run `count` replicas of `service`; returns how many ran before. The gateway is told before one is taken away.
+
+    Raises UsageError for an unknown service or a count out of range (nothing is changed), LabError when a new replica
+    does not get ready (it is stopped again), NotRunning.
+    """
+    if service not in REPLICA_MODULES:
+        raise UsageError(f"{service!r} cannot be scaled; {', '.join(REPLICA_MODULES)} can")
+    if not 1 <= count <= MAX_REPLICAS:
+        raise UsageError(f"{count} replicas of {service} is out of range; 1 to {MAX_REPLICAS}")
+    with state.lock(home):
+        supervisor = Supervisor(home)
+        supervisor.names()  # NotRunning before anything is changed
+        counts = state.read_replicas(home)
+        before = counts[service]
+        table = known(home, ports)
+        added = [table[f"{service}-{number}"] for number in range(before + 1, count + 1)]
+        removed = [table[f"{service}-{number}"] for number in range(count + 1, before + 1)]
+        leftovers.require_free((program.name, port) for program in added for port in program.ports)
+        _start(supervisor, added)
+        _route(home, ports, service, count)
+        state.write_replicas(home, {**counts, service: count})
+        monitoring.write_targets(home, expected(home, ports))
+        for program in removed:
+            supervisor.stop(program.name)
+    return before
+
+
+def _start(supervisor: Supervisor, added: list[Program]) -> None:
+    try:
+        for program in added:
+            supervisor.start(program.name, wait=False)
+        probes.wait_ready(added, READY_SECONDS)
+    except BaseException:
+        for program in added:
+            supervisor.stop(program.name)
+        raise
+
+
+def _route(home: Home, ports: Ports, service: str, count: int) -> None:
+    gateway = JsonClient(programs.url(ports.gateway_admin), what="the gateway", token=read_token(home))
+    gateway.call("PUT", f"/admin/upstreams/{service}", {"urls": programs.upstreams(ports, service, count)})
+
+
+def route_defaults(home: Home, ports: Ports) -> None:
+    """Give the gateway the default replicas: it remembers upstreams over a restart, a fresh start has others."""
+    for service, count in DEFAULT_REPLICAS.items():
+        _route(home, ports, service, count)
+
+
+def instances(home: Home, ports: Ports, name: str) -> list[Program]:
+    """The running programs that `name` means: one instance, or every replica of a service.
+
+    Raises UsageError listing the known names.
+    """
+    running = expected(home, ports)
+    found = [program for program in running if name in (program.name, program.service)]
+    if not found:
+        raise UsageError(
+            f"no service {name!r}; known: {', '.join(sorted({n for p in running for n in (p.service, p.name)}))}"
+        )
+    return found
+
+
+def restart(home: Home, ports: Ports, name: str, say: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Restart an instance, or a service's replicas one after the other, each ready before the next is stopped.
+
+    Returns the instances. Raises UsageError (unknown name), LabError (one does not get ready), NotRunning.
+    """
+    supervisor = Supervisor(home)
+    for program in (found := instances(home, ports, name)):
+        say(f"restarting {program.name}")
+        supervisor.stop(program.name)
+        supervisor.start(program.name, wait=False)
+        probes.wait_ready([program], READY_SECONDS)
+    return [program.name for program in found]
+
+
+def reload_rules(home: Home, ports: Ports, promtool: Path) -> int:
+    """Make the running Prometheus load the rule files again; the number of groups. See monitoring.reload_rules."""
+    return monitoring.reload_rules(home, ports, promtool, lambda: Supervisor(home).signal("prometheus", "HUP"))

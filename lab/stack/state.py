@@ -1,0 +1,114 @@
+"""What is known about a lab while it runs: who started it, where it answers, how many replicas it should have."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from lab.errors import LabError
+from lab.places import Home
+from lab.stack.monitoring import write_file
+from lab.stack.programs import DEFAULT_REPLICAS
+
+LOCK_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class RunState:
+    """One run: `phase` is starting or ready, `starter` the process that brings it up (and stays, in the foreground)."""
+
+    phase: str
+    starter: int
+    supervisor: int
+    port_base: int
+    url: str
+    started_at: float
+    ready_seconds: float
+    foreground: bool
+
+
+def _file(home: Home) -> Path:
+    return home.run / "lab.json"
+
+
+def read(home: Home) -> RunState | None:
+    """The state of the last run, or None when the lab was shut down in order (or never started)."""
+    try:
+        return RunState(**json.loads(_file(home).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write(home: Home, state: RunState) -> None:
+    """Keep `state`."""
+    write_file(_file(home), json.dumps(asdict(state)))
+
+
+def clear(home: Home) -> None:
+    """The run has ended."""
+    for name in ("lab.json", "supervisord.pid", "supervisor.sock", "replicas.json"):
+        (home.run / name).unlink(missing_ok=True)
+
+
+def read_replicas(home: Home) -> dict[str, int]:
+    """How many replicas of each scalable service should run."""
+    try:
+        return {**DEFAULT_REPLICAS, **json.loads((home.run / "replicas.json").read_text(encoding="utf-8"))}
+    except (OSError, ValueError):
+        return dict(DEFAULT_REPLICAS)
+
+
+def write_replicas(home: Home, counts: dict[str, int]) -> None:
+    """Keep how many replicas should run; forgotten at `fleetops down`."""
+    write_file(home.run / "replicas.json", json.dumps(counts))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def make_directories(home: Home) -> None:
+    """The state directory with its folders and the control token. Raises LabError when it cannot be written."""
+    try:
+        for folder in (home.path, home.run, home.data, home.logs, home.bin):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not home.token.exists():
+            write_file(home.token, secrets.token_urlsafe(32) + "\n", mode=0o600)
+    except OSError as error:
+        raise LabError(
+            f"cannot write the state directory {home.path}: {error.strerror}; set FLEETOPS_HOME to one you own"
+        ) from error
+
+
+@contextmanager
+def lock(home: Home, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Only one process starts or stops the lab at a time; calls `waiting` once when it has to wait."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    told = False
+    with (home.run / "start.lock").open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise LabError(
+                        f"another `fleetops up` or `down` has held {home.run} for {LOCK_SECONDS:.0f} s"
+                    ) from None
+                if not told:
+                    waiting()
+                    told = True
+                time.sleep(0.1)
+        yield

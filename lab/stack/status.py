@@ -1,0 +1,121 @@
+"""What runs now, how much memory it takes, and whether it is ready, in one answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab.errors import LabError
+from lab.names import TRAFFIC_COMPLETED
+from lab.oncall.client import Pager
+from lab.oncall.http import JsonClient
+from lab.places import Home, Ports
+from lab.stack import probes, replicas, state
+from lab.stack.programs import url
+from lab.stack.supervision import SUPERVISOR, ProcessRow, Supervisor
+
+
+@dataclass(frozen=True)
+class Status:
+    """`waiting_for` says what keeps the lab from being ready; empty when it is."""
+
+    running: bool
+    urls: dict[str, str]
+    processes: list[ProcessRow] = field(default_factory=list)
+    waiting_for: list[str] = field(default_factory=list)
+    open_pages: int | None = None
+    requests_per_second: float | None = None
+    started_at: float | None = None
+    ready_seconds: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Every expected program runs and is ready, all targets are up, the rules are loaded."""
+        return self.running and not self.waiting_for
+
+    @property
+    def total_rss_bytes(self) -> int:
+        """RSS of all processes together (pages that processes share are counted once for each)."""
+        return sum(row.rss_bytes for row in self.processes)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of `fleetops status --json`."""
+        return {
+            "ready": self.ready,
+            "running": self.running,
+            "waiting_for": self.waiting_for,
+            "urls": self.urls,
+            "processes": [row.as_json() for row in self.processes],
+            "total_rss_bytes": self.total_rss_bytes,
+            "open_pages": self.open_pages,
+            "requests_per_second": self.requests_per_second,
+            "started_at": self.started_at,
+            "ready_seconds": self.ready_seconds,
+        }
+
+
+def urls(ports: Ports) -> dict[str, str]:
+    """Every address a person or a program may want."""
+    named = {
+        "console": ports.console,
+        "gateway": ports.gateway,
+        "gateway_admin": ports.gateway_admin,
+        "pager": ports.pager,
+        "prometheus": ports.prometheus,
+        "alertmanager": ports.alertmanager,
+    }
+    return {name: url(port) for name, port in named.items()}
+
+
+def gather(home: Home, ports: Ports) -> Status:
+    """The status of the lab in `home` on `ports`; never raises for a lab that is down or half up."""
+    try:
+        rows = Supervisor(home).processes()
+    except LabError:
+        return Status(running=False, urls=urls(ports))
+    run = state.read(home)
+    wanted = replicas.expected(home, ports)
+    waiting = _waiting(wanted, rows, ports)
+    if run is None or run.phase != "ready":
+        waiting.append("the start to finish")
+    return Status(
+        running=True,
+        urls=urls(ports),
+        processes=rows,
+        waiting_for=waiting,
+        open_pages=_open_pages(home, ports),
+        requests_per_second=_rate(ports),
+        started_at=run.started_at if run else None,
+        ready_seconds=run.ready_seconds if run and run.phase == "ready" else None,
+    )
+
+
+def _waiting(wanted: list[Any], rows: list[ProcessRow], ports: Ports) -> list[str]:
+    states = {row.name: row.state for row in rows if row.name != SUPERVISOR}
+    waiting = [
+        f"{program.name}: {states.get(program.name, 'not started')}"
+        for program in wanted
+        if states.get(program.name) != "running"
+    ]
+    reasons = probes.not_ready(program for program in wanted if states.get(program.name) == "running")
+    waiting += [f"{name}: {reason}" for name, reason in reasons.items()]
+    watched = probes.why_not_watched(ports, wanted)
+    return [*waiting, watched] if watched else waiting
+
+
+def _open_pages(home: Home, ports: Ports) -> int | None:
+    try:
+        return len(Pager.of(home, ports).pages(only_open=True))
+    except LabError:
+        return None
+
+
+def _rate(ports: Ports) -> float | None:
+    """Requests a second that the traffic got answered, over the last ten seconds."""
+    prometheus = JsonClient(url(ports.prometheus), what="Prometheus", timeout_seconds=probes.PROBE_SECONDS)
+    try:
+        query = f"sum(rate({TRAFFIC_COMPLETED}[10s]))"
+        result = prometheus.call("GET", "/api/v1/query", fields={"query": query})["data"]["result"]
+    except LabError:
+        return None
+    return round(float(result[0]["value"][1]), 1) if result else None
