@@ -1,9 +1,9 @@
 """The arithmetic of burn-rate alerts: numbers in, numbers out.
 
 With b the budget ratio (1 - objective), e the ratio of bad events, k a tier's factor, L and S its long and short
-window: an alert fires after L·k·b/e of constant e (when e > k·b, else never), has then spent k·L/period of the budget, and
-resolves S·(1 - k·b/e) after the errors stop. Traffic is taken as constant and the windows as full of good events, which
-is what the generated rules make of history that is missing. Source: Google SRE Workbook, chapter 5.
+window: an alert fires after L·k·b/e of constant e (when e > k·b, else never), has then spent k·L/period of the budget,
+and resolves S·(1 - k·b/e) after the errors stop. Traffic is taken as constant and the windows as full of good events,
+which is what the generated rules make of history that is missing. Source: Google SRE Workbook, chapter 5.
 """
 
 from __future__ import annotations

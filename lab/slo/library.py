@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,7 +68,7 @@ def detection_seconds(
 ) -> float | None:
     """Seconds until an SLO's alert fires under [(seconds, bad ratio), …] with the last piece going on; None when never.
 
-    Pure arithmetic, without the pipeline's own delay of one scrape and two evaluations. Windows are the lab's unless given.
+    Pure arithmetic, without the pipeline's own delay of one scrape and two evaluations. The lab's windows unless given.
     """
     found = first_detection((windows or load_windows(LAB)).of(severity), slo.budget_ratio, profile)
     return found[0] if found else None
@@ -89,12 +88,10 @@ def rule_paths(profile: str) -> list[Path]:
 
 
 def load_rules(profile: str) -> list[dict[str, Any]]:
-    """Every rule a Prometheus of this profile loads, as in its file, with `group` and `file` (relative to rules/) added."""
+    """Every rule a Prometheus of this profile loads, with its `group` and `file` (relative to rules/) added."""
     rules = []
     for path in rule_paths(profile):
-        for group in yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))[
-            "groups"
-        ]:
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
             place = {"group": group["name"], "file": str(path.relative_to(RULES))}
             rules += [place | rule for rule in group["rules"]]
     return rules

@@ -1,8 +1,8 @@
 """From an SLO and its windows to the rules Prometheus loads. Pure: no files, no clock.
 
-Two groups an SLO. The first is evaluated at Prometheus's own interval, in this order, so that an alert sees the ratios of
-its own instant: the two rates, the ratio of every window, the alerts. The second holds what moves slowly (the budget over
-the whole period and the constants) and is evaluated at half the shortest window, which spares most of the cost.
+Two groups an SLO. The first is evaluated at Prometheus's own interval, in this order, so that an alert sees the ratios
+of its own instant: the two rates, the ratio of every window, the alerts. The second holds what moves slowly (the budget
+over the whole period and the constants) and is evaluated at half the shortest window, which spares most of the cost.
 
 The ratio of a tier's long window is guarded (see `Policy`):
 
@@ -116,7 +116,7 @@ def _denominator(slo: Slo, windows: Windows, window: int, events: str) -> str:
 
 
 def floor_rate(slo: Slo, tier: Tier) -> float:
-    """Events per second that a long window is taken to hold at least, so that fewer than the floor of bad ones stay silent.
+    """Events per second that a long window is taken to hold at least, so that bad ones below the floor stay silent.
 
     Half an event below the floor, because a counter's increase is extrapolated and never a whole number.
     """
@@ -191,7 +191,7 @@ def _budget(slo: Slo, windows: Windows) -> list[Rule]:
 
 
 def _budget_text(slo: Slo) -> str:
-    """The budget as written in a rule. Without guards, in Sloth's own binary arithmetic, so that even a tie falls alike."""
+    """The budget as written in a rule. Without guards in Sloth's own arithmetic, so that even a tie falls alike."""
     return repr((100 - float(slo.objective_percent)) / 100) if slo.policy.plain else repr(slo.budget_ratio)
 
 
@@ -209,8 +209,9 @@ def _alert(slo: Slo, windows: Windows, severity: str) -> Rule:
     expr = f"max without ({series.LABEL_WINDOW}) (\n{either}\n)"
     policy = slo.alerts[severity]
     labels = slo.alert_labels | policy.labels | {series.LABEL_SEVERITY: severity}
+    who = f"{{{{$labels.{series.LABEL_SERVICE}}}}} {{{{$labels.{series.LABEL_SLO}}}}}"
     annotations = {
-        "title": f"({severity}) {{{{$labels.{series.LABEL_SERVICE}}}}} {{{{$labels.{series.LABEL_SLO}}}}} spends its error budget too fast",
-        "summary": f"{{{{$labels.{series.LABEL_SERVICE}}}}} {{{{$labels.{series.LABEL_SLO}}}}} burns more than its error budget allows",
+        "title": f"({severity}) {who} spends its error budget too fast",
+        "summary": f"{who} burns more than its error budget allows",
     }
     return Rule("alert", slo.alert_name, expr, labels, annotations | slo.alert_annotations | policy.annotations)

@@ -1,7 +1,7 @@
 """Reads Sloth `prometheus/v1` specs and refuses, by file, line and key, what cannot be honoured.
 
-Sloth's own keys keep Sloth's meaning. One key is ours, `policy` (of the document or of one SLO), which Sloth passes over:
-`min_bad_events` (a floor for low traffic) and `cold_start` (`as_warm` or `plain`).
+Sloth's own keys keep Sloth's meaning. One key is ours, `policy` (of the document or of one SLO), which Sloth passes
+over: `min_bad_events` (a floor for low traffic) and `cold_start` (`as_warm` or `plain`).
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _sli(node: Node) -> tuple[EventsSli | RawSli, dict[str, Origin]]:
     kinds = node.mapping("events", "raw", "plugin")
     if "plugin" in kinds:
         raise kinds["plugin"].refuse(
-            "SLI plugins are Go programs of Sloth; write the plugin's queries under events or raw"
+            "SLI plugins are programs of Sloth; write the plugin's queries under events or raw"
         )
     if len(kinds) != 1:
         raise node.refuse("must hold either events or raw")
