@@ -17,6 +17,10 @@ class Health:
         self._checks = dict(checks or {})
         self.draining = threading.Event()
 
+    def add(self, name: str, check: Check) -> None:
+        """One more thing that must be well before this process is ready."""
+        self._checks[name] = check
+
     def init_app(self, app: Flask) -> None:
         """Adds GET /livez and GET /readyz to `app`."""
 

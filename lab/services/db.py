@@ -1,0 +1,125 @@
+"""The DB as the services see it: a pool with limits, and every operation measured and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+from werkzeug.exceptions import ServiceUnavailable
+
+from lab import names
+from lab.telemetry.http import count_fact
+from lab.telemetry.metrics import CollectorRegistry, Gauge, Histogram
+
+Row = tuple[Any, ...]
+
+# A pool that grew for a burst gives one connection back every IDLE_SECONDS: backends cost memory.
+IDLE_SECONDS = 4.0
+WAIT_SECONDS = 1.0
+RECONNECT_SECONDS = 5.0
+PING_SECONDS = 1.0
+OPERATION_BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5)
+# Less than the gateway's patience, so that nobody's query outlives the request it was for. Parallel workers and
+# the compiler of expressions cost more than they gain on queries of milliseconds.
+SESSION_OPTIONS = "-c statement_timeout=2000 -c max_parallel_workers_per_gather=0 -c jit=off"
+
+
+class Session:
+    """One checked-out connection in autocommit: every statement is one round trip."""
+
+    def __init__(self, connection: psycopg.Connection, durations: Histogram) -> None:
+        self._cursor = connection.cursor()
+        self._durations = durations
+
+    def rows(self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | dict[str, Any]) -> list[Row]:
+        """Runs `query`; `operation` names it in the metrics."""
+        started = perf_counter()
+        rows = self._cursor.execute(query, values).fetchall()
+        self._durations.labels(operation).observe(perf_counter() - started)
+        count_fact("db_operations")
+        return rows
+
+    def row(self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | dict[str, Any]) -> Row | None:
+        """The first row of `query`, or None."""
+        rows = self.rows(operation, query, values)
+        return rows[0] if rows else None
+
+
+class Database:
+    """A pool of at most `pool_max` connections to `url`; starts with one and shrinks when idle."""
+
+    def __init__(self, url: str, *, application: str, pool_max: int, registry: CollectorRegistry) -> None:
+        self._pool = ConnectionPool(
+            url,
+            kwargs={
+                "autocommit": True,
+                "application_name": application,
+                "options": SESSION_OPTIONS,
+                "connect_timeout": 3,
+            },
+            min_size=1,
+            max_size=pool_max,
+            timeout=WAIT_SECONDS,
+            max_idle=IDLE_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
+            open=False,
+            name=application,
+        )
+        self._durations = Histogram(
+            names.DB_OPERATION_DURATION,
+            "Duration of DB operations, the way there and back included.",
+            ["db_operation_name"],
+            buckets=OPERATION_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._waits = Histogram(
+            names.DB_POOL_WAIT,
+            "Time to get a connection from the pool.",
+            buckets=OPERATION_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._export(registry, pool_max)
+
+    def open(self) -> None:
+        """Starts connecting, in the background: a DB that is down now may come."""
+        self._pool.open()
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._pool.close(timeout=2)
+
+    def ping(self) -> None:
+        """Raises when the DB does not answer within a second."""
+        with self._pool.connection(timeout=PING_SECONDS) as connection:
+            connection.execute("SELECT 1")
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A connection for this block; 503 when there is none in time or the DB fails."""
+        started = perf_counter()
+        try:
+            with self._pool.connection() as connection:
+                self._waits.observe(perf_counter() - started)
+                yield Session(connection, self._durations)
+        except PoolTimeout:
+            self._waits.observe(perf_counter() - started)
+            raise ServiceUnavailable("no DB connection became free in time", retry_after=1) from None
+        except psycopg.OperationalError as problem:
+            reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+            count_fact("db_errors")
+            raise ServiceUnavailable(f"the DB failed: {reason}", retry_after=1) from problem
+
+    def _export(self, registry: CollectorRegistry, pool_max: int) -> None:
+        connections = Gauge(names.DB_POOL_CONNECTIONS, "Connections of the pool.", ["state"], registry=registry)
+        connections.labels("idle").set_function(lambda: self._stat("pool_available"))
+        connections.labels("used").set_function(lambda: self._stat("pool_size") - self._stat("pool_available"))
+        Gauge(names.DB_POOL_MAX, "Most connections the pool may hold.", registry=registry).set(pool_max)
+        pending = Gauge(names.DB_POOL_PENDING, "Requests that wait for a connection.", registry=registry)
+        pending.set_function(lambda: self._stat("requests_waiting"))
+
+    def _stat(self, key: str) -> float:
+        return float(self._pool.get_stats().get(key, 0))

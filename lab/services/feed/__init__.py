@@ -1,0 +1,1 @@
+"""The feed service, in two versions: what a viewer should read next, best first."""

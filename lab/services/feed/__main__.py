@@ -1,0 +1,54 @@
+"""`python -m lab.services.feed`: serves one version of the feed until SIGTERM."""
+
+from __future__ import annotations
+
+from lab import names
+from lab.errors import UsageError
+from lab.services.cache import Cache
+from lab.services.db import Database
+from lab.services.feed.app import create_app
+from lab.services.feed.canary import CanaryPages
+from lab.services.feed.profiles import Profiles
+from lab.services.feed.stable import StablePages
+from lab.services.upstream import Upstream, client_durations
+from lab.telemetry.process import Telemetry, program, run
+from lab.telemetry.settings import Environment, Settings
+
+CACHE_TTL_SECONDS = 300
+# A request of the canary holds a connection for as long as it lasts, so threads and connections go together.
+POOL_MAX = 40
+THREADS = 40
+USER_TIMEOUT_SECONDS = 0.5
+
+VERSIONS: dict[str, type[StablePages] | type[CanaryPages]] = {
+    names.VERSION_STABLE: StablePages,
+    names.VERSION_CANARY: CanaryPages,
+}
+
+
+def main() -> None:
+    """Reads the environment and serves until SIGTERM."""
+    env = Environment()
+    settings = Settings.read("feed", environment=env, version=names.VERSION_STABLE, threads=THREADS)
+    if settings.version not in VERSIONS:
+        raise UsageError(
+            f"{names.ENV_VERSION}={settings.version!r} is no version of feed; choose from {', '.join(VERSIONS)}"
+        )
+    database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://postgres@127.0.0.1:8096/fleetops")
+    cache_url = env.text(names.ENV_CACHE_URL, example="redis://127.0.0.1:8095/0")
+    users = env.urls(names.ENV_UPSTREAMS_USER)
+    pool_max = env.integer(names.ENV_POOL_MAX, POOL_MAX, 1, 100)
+    ttl_seconds = env.number(names.ENV_CACHE_TTL, CACHE_TTL_SECONDS, 1, 86_400)
+    telemetry = Telemetry(settings)
+    database = Database(database_url, application=settings.instance, pool_max=pool_max, registry=telemetry.registry)
+    cache = Cache(cache_url, name="feed", ttl_seconds=ttl_seconds, registry=telemetry.registry)
+    upstream = Upstream(names.UPSTREAM_USER, users, USER_TIMEOUT_SECONDS, client_durations(telemetry.registry))
+    pages = VERSIONS[settings.version](database, cache, Profiles(upstream))
+    telemetry.health.add("db", database.ping)
+    database.open()
+    closing = [database.close, cache.close, upstream.close]
+    run(telemetry, create_app(telemetry, pages), telemetry.admin_app(), closing)
+
+
+if __name__ == "__main__":
+    program(main)

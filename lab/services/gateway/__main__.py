@@ -1,0 +1,45 @@
+"""`python -m lab.services.gateway`: serves until SIGTERM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab import names
+from lab.services.gateway.admin import Controls, add_routes
+from lab.services.gateway.app import create_app
+from lab.services.gateway.limits import RateLimiter
+from lab.services.gateway.state import State, Store
+from lab.services.upstream import Upstream, client_durations
+from lab.telemetry.process import Telemetry, program, run
+from lab.telemetry.settings import Environment, Settings
+
+# More than may be in flight, so that there is a thread to say no.
+THREADS = 96
+
+
+def main() -> None:
+    """Reads the environment and what was set before, and serves until SIGTERM."""
+    env = Environment()
+    settings = Settings.read("gateway", environment=env, threads=THREADS)
+    first = State(
+        upstreams={
+            names.UPSTREAM_USER: env.urls(names.ENV_UPSTREAMS_USER),
+            names.UPSTREAM_FEED: env.urls(names.ENV_UPSTREAMS_FEED),
+            names.UPSTREAM_CANARY: env.urls(names.ENV_UPSTREAMS_CANARY),
+        }
+    )
+    store = Store(Path(env.text(names.ENV_STATE_DIR, example=".lab/data/gateway")), first)
+    telemetry = Telemetry(settings)
+    durations = client_durations(telemetry.registry)
+    state = store.state
+    upstreams = {
+        name: Upstream(name, urls, state.timeouts_seconds[name], durations) for name, urls in state.upstreams.items()
+    }
+    limiter = RateLimiter(state.ratelimit)
+    admin = telemetry.admin_app()
+    add_routes(admin, Controls(telemetry, store, limiter, upstreams))
+    run(telemetry, create_app(telemetry, store, limiter, upstreams), admin, [one.close for one in upstreams.values()])
+
+
+if __name__ == "__main__":
+    program(main)

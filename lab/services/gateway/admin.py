@@ -1,0 +1,106 @@
+"""The gateway's control API. Every change is on disk before it is answered, and answered with old and new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from flask import Flask, abort, jsonify
+from flask.typing import ResponseReturnValue
+
+from lab import names
+from lab.errors import LabError, UsageError
+from lab.services.gateway import state as steps
+from lab.services.gateway.limits import RateLimiter
+from lab.services.gateway.state import State, Store
+from lab.services.upstream import Upstream
+from lab.telemetry.guard import json_body, only_keys
+from lab.telemetry.metrics import Gauge
+from lab.telemetry.process import Telemetry
+
+
+class Controls:
+    """Applies a changed state to the parts that follow it."""
+
+    def __init__(
+        self, telemetry: Telemetry, store: Store, limiter: RateLimiter, upstreams: Mapping[str, Upstream]
+    ) -> None:
+        self.store = store
+        self._log = telemetry.log
+        self._limiter = limiter
+        self._upstreams = upstreams
+        weight = Gauge(
+            names.GATEWAY_CANARY_WEIGHT,
+            "Share of clients sent to the canary, kill switch included.",
+            registry=telemetry.registry,
+        )
+        weight.set_function(lambda: store.state.canary_weight() / 100)
+        enabled = Gauge(names.FEATURE_FLAG_ENABLED, "Whether the flag is on.", ["flag"], registry=telemetry.registry)
+        for name in store.state.flags:
+            enabled.labels(name).set_function(partial(self._flag, name))
+
+    def _flag(self, name: str) -> float:
+        return float(self.store.state.flags[name])
+
+    def change(self, step: Callable[..., State], *values: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The public state before and after step(state, *values); 404 for an unknown name, 400 for a refused value."""
+        try:
+            old, new = self.store.change(step, *values)
+        except LookupError as problem:
+            abort(404, str(problem.args[0]))
+        except UsageError:
+            raise
+        except LabError as problem:
+            abort(500, str(problem))
+        if new.ratelimit != old.ratelimit:
+            self._limiter.configure(new.ratelimit)
+        for name, upstream in self._upstreams.items():
+            upstream.timeout_seconds = new.timeouts_seconds[name]
+            if new.upstreams[name] != old.upstreams[name]:
+                upstream.set_urls(new.upstreams[name])
+        self._log.info("control", change=step.__name__.removeprefix("with_"), values=values)
+        return old.public(), new.public()
+
+
+def add_routes(app: Flask, controls: Controls) -> None:
+    """Adds /admin/… to the guarded admin app."""
+
+    def answer(part: str, name: str | None, step: Callable[..., State], *values: Any) -> ResponseReturnValue:
+        old, new = controls.change(step, *values)
+        before, after = (one[part] if name is None else one[part][name] for one in (old, new))
+        return jsonify(old=before, new=after)
+
+    @app.get("/admin/state")
+    def state() -> ResponseReturnValue:
+        return jsonify(controls.store.state.public())
+
+    @app.put("/admin/canary")
+    def canary() -> ResponseReturnValue:
+        body = json_body()
+        only_keys(body, "weight_percent")
+        return answer("canary", None, steps.with_weight, body)
+
+    @app.put("/admin/flags/<name>")
+    def flag(name: str) -> ResponseReturnValue:
+        body = json_body()
+        only_keys(body, "enabled")
+        return answer("flags", name, steps.with_flag, name, body)
+
+    @app.put("/admin/upstreams/<name>")
+    def upstream(name: str) -> ResponseReturnValue:
+        return answer("upstreams", name, steps.with_upstream, name, json_body())
+
+    @app.put("/admin/ratelimit")
+    def ratelimit() -> ResponseReturnValue:
+        return answer("ratelimit", None, steps.with_ratelimit, json_body())
+
+    @app.put("/admin/shed")
+    def shed() -> ResponseReturnValue:
+        body = json_body()
+        only_keys(body, "max_inflight")
+        return answer("shed", None, steps.with_shed, body)
+
+    @app.put("/admin/timeouts")
+    def timeouts() -> ResponseReturnValue:
+        return answer("timeouts", None, steps.with_timeouts, json_body())

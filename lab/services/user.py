@@ -1,0 +1,148 @@
+"""The user service: profiles, read through the cache and written to the DB. `python -m lab.services.user`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Flask, Response, abort, request
+
+from lab import names
+from lab.errors import UsageError
+from lab.services.cache import Cache
+from lab.services.db import Database, Row
+from lab.telemetry.guard import json_body, only_keys
+from lab.telemetry.process import Telemetry, program, run
+from lab.telemetry.settings import Environment, Settings
+
+CACHE_TTL_SECONDS = 120
+POOL_MAX = 10
+MAX_ID = 2**31 - 1
+MAX_BODY_BYTES = 16 * 1024
+# Longest text of each field a client may write, in characters.
+FIELDS = {"display_name": 80, "bio": 280}
+
+_SELECT = "SELECT id, handle, display_name, bio, updated_at FROM users WHERE id = %s"
+_UPDATE = """
+UPDATE users SET display_name = coalesce(%s, display_name), bio = coalesce(%s, bio), updated_at = now()
+WHERE id = %s RETURNING id, handle, display_name, bio, updated_at
+"""
+
+
+class Profiles:
+    """Profiles as JSON bytes: cache-aside, invalidated by writes, stale at most for the time to live."""
+
+    def __init__(self, database: Database, cache: Cache) -> None:
+        self._database = database
+        self._cache = cache
+
+    def find(self, user_id: int) -> bytes | None:
+        """The profile, or None when there is no such user."""
+        key = self._key(user_id)
+        cached = self._cache.get(key)
+        if cached is not None:
+            return cached
+        with self._database.session() as session:
+            row = session.row("user.select", _SELECT, [user_id])
+        if row is None:
+            return None
+        profile = _json(row)
+        self._cache.put(key, profile)
+        return profile
+
+    def change(self, user_id: int, fields: dict[str, str]) -> bytes | None:
+        """Writes `fields` of the profile and returns it, or None when there is no such user. Durable on return."""
+        with self._database.session() as session:
+            row = session.row("user.update", _UPDATE, [fields.get("display_name"), fields.get("bio"), user_id])
+        if row is None:
+            return None
+        self._cache.delete(self._key(user_id))
+        return _json(row)
+
+    @staticmethod
+    def _key(user_id: int) -> str:
+        return f"user:1:{user_id}"
+
+
+def _json(row: Row) -> bytes:
+    user_id, handle, display_name, bio, updated_at = row
+    profile = {
+        "id": user_id,
+        "handle": handle,
+        "display_name": display_name,
+        "bio": bio,
+        "updated_at": updated_at.isoformat(),
+    }
+    return json.dumps(profile, separators=(",", ":")).encode()
+
+
+def checked_fields(body: dict[str, Any]) -> dict[str, str]:
+    """The fields a client may write, each a text of its length or less; UsageError names the one that is not."""
+    only_keys(body, *FIELDS)
+    for field, value in body.items():
+        if not isinstance(value, str):
+            raise UsageError(f"{field}: {value!r:.50} is not a text")
+        if not all(character.isprintable() or character == "\n" for character in value):
+            raise UsageError(f"{field}: holds a character that cannot be shown")
+        if len(value) > FIELDS[field]:
+            raise UsageError(f"{field}: {len(value)} characters; at most {FIELDS[field]}")
+    if not body.get("display_name", "x").strip():
+        raise UsageError("display_name: is empty; give a name")
+    return body
+
+
+def create_app(telemetry: Telemetry, profiles: Profiles) -> Flask:
+    """The public API: GET and PUT /v1/users/{user_id}."""
+    app = Flask("user", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    telemetry.init_app(app)
+    rule = names.ROUTE_USER.replace("{user_id}", "<int:user_id>")
+
+    def answer(user_id: int, profile: bytes | None) -> Response:
+        if profile is None:
+            abort(404, f"no user {user_id}")
+        return Response(profile, content_type="application/json")
+
+    @app.get(rule)
+    def read(user_id: int) -> Response:
+        return answer(user_id, profiles.find(user_id) if 0 < user_id <= MAX_ID else None)
+
+    @app.put(rule)
+    def write(user_id: int) -> Response:
+        try:
+            fields = checked_fields(json_body())
+        except UsageError as problem:
+            abort(400, str(problem))
+        return answer(user_id, profiles.change(user_id, fields) if 0 < user_id <= MAX_ID else None)
+
+    @app.before_request
+    def no_query() -> None:
+        if request.query_string:
+            abort(400, "this API takes no query")
+
+    return app
+
+
+def main() -> None:
+    """Reads the environment and serves until SIGTERM."""
+    env = Environment()
+    settings = Settings.read("user", environment=env, threads=16)
+    database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://postgres@127.0.0.1:8096/fleetops")
+    cache_url = env.text(names.ENV_CACHE_URL, example="redis://127.0.0.1:8095/0")
+    pool_max = env.integer(names.ENV_POOL_MAX, POOL_MAX, 1, 100)
+    ttl_seconds = env.number(names.ENV_CACHE_TTL, CACHE_TTL_SECONDS, 1, 86_400)
+    telemetry = Telemetry(settings)
+    database = Database(database_url, application=settings.instance, pool_max=pool_max, registry=telemetry.registry)
+    cache = Cache(cache_url, name="user", ttl_seconds=ttl_seconds, registry=telemetry.registry)
+    telemetry.health.add("db", database.ping)
+    database.open()
+    run(
+        telemetry,
+        create_app(telemetry, Profiles(database, cache)),
+        telemetry.admin_app(),
+        [database.close, cache.close],
+    )
+
+
+if __name__ == "__main__":
+    program(main)
