@@ -101,7 +101,7 @@ class Start:
         used = [found[name] for name in ("prometheus", "alertmanager")]
         self.say("programs", ", ".join(f"{tool.name} {tool.version} ({tool.source})" for tool in used))
         postgres.prepare(self.home, lambda text: self.say("db", text))
-        valkey.prepare(self.home)
+        valkey.prepare(self.home, self.ports.valkey)
         tools = {name: tool.path for name, tool in found.items()}
         self.table = programs.table(self.home, self.ports, tools)
         monitoring.render(self.home, self.ports, self.table.values())

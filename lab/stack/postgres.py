@@ -23,6 +23,8 @@ from lab.places import LOOPBACK, Home
 USER = DATABASE = "fleetops"
 ADMIN = "postgres"
 UNPRIVILEGED = "nobody"
+# How a cluster is made, here and in a container: UTF-8, compared byte by byte on every machine alike.
+INITDB_ARGS = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 SETTINGS = {
     "listen_addresses": f"'{LOOPBACK}'",
     "unix_socket_directories": "''",
@@ -162,8 +164,8 @@ def _initdb(data: Path, secret: str, user: str | None) -> None:
         shutil.chown(fresh, user=user)
         shutil.chown(password_once, user=user)
     command = [
-        str(program("initdb")), "-D", str(fresh), "-U", ADMIN, "--encoding=UTF8", "--locale=C",
-        "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password_once}",
+        str(program("initdb")), "-D", str(fresh), "-U", ADMIN, *INITDB_ARGS,
+        "--auth=scram-sha-256", f"--pwfile={password_once}",
     ]  # fmt: skip
     try:
         done = subprocess.run(

@@ -99,7 +99,7 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
             "postgres", "postgres", PLATFORM, postgres.argv(home, ports.postgres), (ports.postgres,), "tcp",
             user=postgres.run_as(), stop_signal="INT", stop_seconds=20, death_signal=signal.SIGQUIT,
         ),
-        Program("valkey", "valkey", PLATFORM, valkey.argv(home, ports.valkey), (ports.valkey,), "tcp"),
+        Program("valkey", "valkey", PLATFORM, valkey.argv(home), (ports.valkey,), "tcp"),
         Program(
             "prometheus", "prometheus", PLATFORM,
             (

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab.errors import ToolError
 from lab.places import LOOPBACK, Home
 
-MAX_MEMORY = "64mb"
+# What a cache forgets at a restart is no loss: nothing is written to disk.
+SETTINGS = {
+    "save": '""',
+    "appendonly": "no",
+    "maxmemory": "64mb",
+    "maxmemory-policy": "allkeys-lru",
+    "io-threads": "1",
+    "daemonize": "no",
+}
 
 
 def url(port: int) -> str:
@@ -15,20 +24,16 @@ def url(port: int) -> str:
     return f"valkey://{LOOPBACK}:{port}/0"
 
 
-def argv(home: Home, port: int) -> tuple[str, ...]:
-    """The server's command line. What a cache forgets at a restart is no loss: nothing is written to disk."""
-    return (
-        str(server()),
-        "--bind", LOOPBACK,
-        "--port", str(port),
-        "--dir", str(home.data / "valkey"),
-        "--save", "",
-        "--appendonly", "no",
-        "--maxmemory", MAX_MEMORY,
-        "--maxmemory-policy", "allkeys-lru",
-        "--io-threads", "1",
-        "--daemonize", "no",
-    )  # fmt: skip
+def argv(home: Home) -> tuple[str, ...]:
+    """The server's command line."""
+    return (str(server()), str(home.run / "valkey.conf"))
+
+
+def settings_text(home: Home, port: int, others: Mapping[str, str] | None = None) -> str:
+    """valkey.conf: on loopback, SETTINGS, with `others` instead or beside."""
+    where = {"bind": LOOPBACK, "port": str(port), "dir": str(home.data / "valkey")}
+    lines = (f"{key} {value}\n" for key, value in {**where, **SETTINGS, **(others or {})}.items())
+    return "# Written at every start by the lab; see SETTINGS in lab/stack/valkey.py.\n" + "".join(lines)
 
 
 def server() -> Path:
@@ -41,6 +46,7 @@ def server() -> Path:
         raise ToolError(f"Valkey: {error}") from error
 
 
-def prepare(home: Home) -> None:
-    """Make its directory."""
+def prepare(home: Home, port: int) -> None:
+    """Make its directory and write its settings."""
     (home.data / "valkey").mkdir(parents=True, exist_ok=True)
+    (home.run / "valkey.conf").write_text(settings_text(home, port), encoding="utf-8")
