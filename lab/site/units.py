@@ -58,6 +58,8 @@ def quantity(value: float | None, unit: str) -> str:
         return percent(value)
     if unit == "bytes":
         return f"{value / 2**20:.0f} MiB"
+    if unit == "x budget":
+        return f"{number(value)}x"
     return f"{number(value)} {unit}".strip() if unit not in {"", "1", "none"} else number(value)
 
 

@@ -1,0 +1,65 @@
+"""Everything a page can ask for: the folders it is made from, and which page is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lab import places
+from lab.site import links
+from lab.site.promises import Promises
+from lab.site.records import Records
+from lab.site.ruletext import RuleFiles
+
+RUNBOOKS = "03_runbooks.md"
+SIMULATIONS = "05_incident_simulations.md"
+SLOS = "02_slos_and_alerts.md"
+
+
+def _first_page() -> str:
+    return "index.md"
+
+
+@dataclass(frozen=True)
+class Book:
+    """The sources of the site. `page` gives the docs file that is being rendered."""
+
+    docs: Path = places.DOCS
+    rules: Path = places.RULES
+    drills: Path = places.DRILLS
+    page: Callable[[], str] = _first_page
+
+    def href(self, target: str) -> str:
+        """The address of a docs file (or an asset below docs/) from the page being rendered."""
+        return links.between(self.page(), target)
+
+    @cached_property
+    def promises(self) -> Promises:
+        """SLO specs and window profiles."""
+        return Promises(self.rules)
+
+    @cached_property
+    def rule_files(self) -> RuleFiles:
+        """Generated and hand-written rules."""
+        return RuleFiles(self.rules)
+
+    @property
+    def records(self) -> Records:
+        """The committed evidence."""
+        return Records(self.docs / "records")
+
+    @property
+    def factor(self) -> int:
+        """How many times faster than production the lab runs."""
+        return self.promises.lab.time_factor
+
+    def runbook(self, alert: str) -> str:
+        """The address of an alert's section, as its `runbook_url` annotation names it."""
+        return self.href(f"{RUNBOOKS}#{alert.lower()}")
+
+    def postmortem(self, incident: str) -> str | None:
+        """The docs file of an incident's postmortem, or None."""
+        found = sorted((self.docs / "06_postmortems").glob(f"{incident}_*.md"))
+        return f"06_postmortems/{found[0].name}" if found else None

@@ -1,0 +1,134 @@
+"""Lists on pages: drills, runbook commands, postmortems, and when each alert was last proven."""
+
+from __future__ import annotations
+
+import re
+
+from lab.drills import runbook
+from lab.drills.spec import Drill, catalogue
+from lab.errors import LabError
+from lab.site import html, units
+from lab.site.book import RUNBOOKS, Book
+from lab.site.html import Markup
+from lab.site.records import Record
+
+NOT_YET = "not yet recorded"
+
+
+def _drill(book: Book, ident: str) -> Drill:
+    for drill in catalogue(book.drills):
+        if drill.id == ident:
+            return drill
+    raise LabError(f"no drill {ident!r} in the catalogue; it has {', '.join(d.id for d in catalogue(book.drills))}")
+
+
+def drill_table(book: Book) -> Markup:
+    """Every drill there is: trigger, what must page, runbook, and its last record."""
+    rows = []
+    for drill in catalogue(book.drills):
+        page = drill.expect.page
+        caught = html.link(book.runbook(page), page) if page else "nobody may be paged"
+        rows.append((drill.id, drill.title, drill.trigger, drill.severity, caught, drill_record(book, drill.id)))
+    head = ("Drill", "What goes wrong", "Trigger", "Severity", "Must be caught by", "Last record")
+    return html.table(head, rows, label="Drills")
+
+
+def drill_record(book: Book, ident: str) -> object:
+    """Date and verdict of a drill's record, linked to its postmortem; `not yet recorded` where there is none."""
+    record = book.records.find(_drill(book, ident).id)
+    if record is None:
+        return NOT_YET
+    passed = "passed" if record["verdict"]["passed"] else "failed"
+    target = book.postmortem(ident) or record.path
+    return html.link(book.href(target), f"{passed} {units.day(record['started_at'])}")
+
+
+def drill_source(book: Book, ident: str) -> Markup:
+    """A drill's file, as it is."""
+    drill = _drill(book, ident)
+    return html.code_block(drill.file.read_text(), "yaml", title=f"lab/drills/catalogue/{drill.file.name}")
+
+
+def drill_title(book: Book, ident: str) -> str:
+    """A drill's title."""
+    return _drill(book, ident).title
+
+
+def wrong_answer(book: Book, ident: str) -> Markup:
+    """What the mistaken responder does in a drill, and why it does not help."""
+    drill = _drill(book, ident)
+    commands = Markup(", ").join(html.code(command) for command in drill.wrong.commands)
+    return Markup("<p>{} <em>{}</em></p>").format(commands, drill.wrong.why)
+
+
+def last_exercised(book: Book, alert: str) -> Markup:
+    """When a drill last made this alert page and its runbook mend it; the only place where a record may be missing."""
+    proofs = [record for record in book.records if _proves(record, alert)]
+    if not proofs:
+        return Markup(
+            "<p><strong>Last exercised:</strong> {}. No committed record has this alert as the page to answer.</p>"
+        ).format(NOT_YET)
+    record = max(proofs, key=lambda one: str(one["started_at"]))
+    target = book.postmortem(record.ident) or record.path
+    measured = record.duration("detection")
+    paged = "" if measured is None else f", detected after {units.seconds(measured)}"
+    predicted = units.seconds(float(record["prediction"]["detection_seconds"]))
+    return Markup(
+        "<p><strong>Last exercised:</strong> {} by {} (responder {}){}; predicted {}; lab time, {}x. Verdict: {}.</p>"
+    ).format(
+        units.day(record["started_at"]), html.link(book.href(target), record.ident), record["responder"], paged,
+        predicted, record.factor, "passed" if record["verdict"]["passed"] else "failed",
+    )  # fmt: skip
+
+
+def last_proven(book: Book, alert: str) -> str:
+    """The date on which a record last proved an alert and its runbook, for a table's cell."""
+    days = [
+        units.day(record["started_at"])
+        for record in book.records
+        if _proves(record, alert) and record["verdict"]["passed"]
+    ]
+    return max(days, default=NOT_YET)
+
+
+def _proves(record: Record, alert: str) -> bool:
+    prediction = record.data.get("prediction") or {}
+    return prediction.get("alert") == alert
+
+
+def runbook_commands(book: Book) -> Markup:
+    """Every command of every runbook branch: what a responder may have to type."""
+    rows = []
+    for section in runbook.sections(book.docs / RUNBOOKS):
+        for branch in section.branches():
+            for step in runbook.STEPS:
+                for command in getattr(branch, step):
+                    where = html.link(book.href(f"{RUNBOOKS}#{section.anchor}"), section.title)
+                    rows.append((where, f"{branch.number}. {branch.title}", step, html.code(command)))
+    return html.table(("Alert", "Branch", "Step", "Command"), rows, label="Runbook commands", row_heads=False)
+
+
+def postmortem_index(book: Book) -> Markup:
+    """Every postmortem with what its record says."""
+    rows = []
+    for path in sorted((book.docs / "06_postmortems").glob("INC-*.md")):
+        ident = path.name.split("_")[0]
+        heading = re.search(r"^# (.+)$", path.read_text(), re.MULTILINE)
+        record = book.records.read(ident)
+        recovered = record.first("recovered")
+        rows.append(
+            (
+                html.link(book.href(f"06_postmortems/{path.name}"), heading[1] if heading else ident),
+                units.day(record["started_at"]), _drill(book, ident).severity, _drill(book, ident).trigger,
+                html.link(book.runbook(record["prediction"]["alert"]), record["prediction"]["alert"]),
+                units.ABSENT if recovered is None else units.seconds(float(recovered["t_seconds"])),
+            )
+        )  # fmt: skip
+    head = ("Postmortem", "Recorded", "Severity", "Trigger", "Caught by", f"Recovered after (lab time, {book.factor}x)")
+    return html.table(head, rows, label="Postmortems")
+
+
+VIEWS = (
+    drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised, last_proven, runbook_commands,
+    postmortem_index,
+)  # fmt: skip

@@ -1,0 +1,130 @@
+"""What backs an incident's page: the runbook as it was run, actions, pages, verdict, inputs and versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.site import html, units
+from lab.site.book import Book
+from lab.site.html import Markup
+
+
+def runbook_trace(book: Book, ident: str) -> Markup:
+    """Each command the responder ran from the runbook, with its exit status and output."""
+    record = book.records.read(ident)
+    rows = [
+        (
+            f"T+{units.seconds(float(step['t_seconds']))}",
+            f"{step['branch']}, {step['step']}", html.code(step["command"]),
+            _status(step["exit_status"]), units.seconds(float(step["duration_seconds"])),
+        )
+        for step in record["runbook"]
+    ]  # fmt: skip
+    table = html.table(
+        ("After injection", "Branch, step", "Command", "Exit", "Took"),
+        rows,
+        label=f"Runbook commands of {ident}, lab time {record.factor}x",
+    )
+    outputs = Markup().join(
+        html.details(Markup("Output of {}").format(html.code(step["command"])), html.code_block(step["output"], "text"))
+        for step in record["runbook"]
+        if step.get("output")
+    )
+    return table + outputs
+
+
+def _status(code: int) -> Markup:
+    return html.badge("ok" if code == 0 else "warn", str(code))
+
+
+def actions(book: Book, ident: str) -> Markup:
+    """Control actions of the incident, from the audit log."""
+    record = book.records.read(ident)
+    rows = [
+        (
+            units.clock(row["at"]), row["actor"], row["action"], row["target"],
+            f"{_plain(row.get('old'))} → {_plain(row.get('new'))}", row["outcome"],
+        )
+        for row in record["actions"]
+    ]  # fmt: skip
+    head = ("UTC", "By", "Action", "Target", "Change", "Outcome")
+    return html.table(head, rows, label=f"Control actions of {ident}", row_heads=False)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return f"{len(value)} items" if len(value) > 3 else ", ".join(_plain(item) for item in value)
+    return units.ABSENT if value is None else str(value)
+
+
+def budget_table(book: Book, ident: str) -> Markup:
+    """The error budget each SLO lost to the incident."""
+    record = book.records.read(ident)
+    rows = []
+    for slo, spent in record["budget"].items():
+        rows.append((slo, *(_amount(key, value) for key, value in spent.items())))
+    keys: dict[str, Any] = next(iter(record["budget"].values()), {})
+    head = ("SLO", *(key.removesuffix("_ratio").removesuffix("_seconds").replace("_", " ") for key in keys))
+    return html.table(head, rows, label=f"Error budget spent in {ident}", numeric=True)
+
+
+def _amount(key: str, value: Any) -> str:
+    if isinstance(value, int | float) and key.endswith("_ratio"):
+        return units.percent(float(value))
+    if isinstance(value, int | float) and key.endswith("_seconds"):
+        return units.seconds(float(value))
+    return units.number(value) if isinstance(value, int | float) else _plain(value)
+
+
+def verdict(book: Book, ident: str) -> Markup:
+    """The grade and each of its checks."""
+    record = book.records.read(ident)
+    rows = [
+        (
+            check["name"],
+            html.badge("ok" if check["passed"] else "bad", "pass" if check["passed"] else "fail"),
+            check["detail"],
+        )
+        for check in record["verdict"]["checks"]
+    ]
+    passed = record["verdict"]["passed"]
+    heading = Markup("<p>Verdict: {}</p>").format(
+        html.badge("ok" if passed else "bad", "passed" if passed else "failed")
+    )
+    return heading + html.table(("Check", "Result", "Detail"), rows, label=f"Verdict of {ident}")
+
+
+def evidence(book: Book, ident: str) -> Markup:
+    """What the record was made with: inputs by content hash, versions, intervals."""
+    record = book.records.read(ident)
+    lab = record["lab"]
+    rows: list[tuple[object, object]] = [
+        ("Record", html.link(book.href(record.path), record.path)),
+        ("Started", units.minute(record["started_at"])),
+        ("Factor", f"{record.factor}x"),
+        ("Scrape / evaluation", f"{lab['scrape_interval_seconds']} s / {lab['evaluation_interval_seconds']} s"),
+        ("Cores", lab["cores"]),
+    ]
+    rows += [(name, version) for name, version in lab["versions"].items()]
+    rows += [(html.code(path), html.code(_short(digest))) for path, digest in record["inputs"].items()]
+    return html.table(("Input", "Value"), rows, label=f"Provenance of {ident}")
+
+
+def _short(digest: str) -> str:
+    """Enough of a hash to compare by eye; the record holds all of it."""
+    return digest[:19] + "…" if digest.startswith("sha256:") else digest
+
+
+def log_lines(book: Book, ident: str) -> Markup:
+    """The log lines the record kept, one JSON object a line."""
+    import json
+
+    lines = [
+        row if isinstance(row, str) else json.dumps(row, sort_keys=True) for row in book.records.read(ident)["logs"]
+    ]
+    return html.details(f"{len(lines)} log lines", html.code_block("\n".join(lines), "json"))
+
+
+VIEWS = (runbook_trace, actions, budget_table, verdict, evidence, log_lines)

@@ -1,0 +1,33 @@
+"""The macros a page may call: each view of the rooms behind, with the book it reads from already in its hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from lab.site import catalogue_views, drawings, evidence_views, incident_views, rule_views, service_views, slo_views
+from lab.site.book import Book
+
+ROOMS = (slo_views, rule_views, incident_views, evidence_views, catalogue_views, service_views, drawings)
+
+
+class Environment(Protocol):
+    """What mkdocs-macros hands to `define_env`."""
+
+    page: Any
+
+    def macro(self, function: Callable[..., Any], name: str = "") -> Any:
+        """Register a macro."""
+
+
+def views(book: Book) -> dict[str, Callable[..., Any]]:
+    """Every macro by name."""
+    return {view.__name__: partial(view, book) for room in ROOMS for view in room.VIEWS}
+
+
+def define_env(env: Environment) -> None:
+    """Called by mkdocs-macros once a build."""
+    book = Book(page=lambda: str(env.page.file.src_uri))
+    for name, view in views(book).items():
+        env.macro(view, name)

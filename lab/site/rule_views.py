@@ -1,0 +1,72 @@
+"""Rules on pages: the lines of the rule files, unchanged."""
+
+from __future__ import annotations
+
+from lab.site import html
+from lab.site.book import Book
+from lab.site.html import Markup
+from lab.site.ruletext import Part
+
+
+def alert_rule(book: Book, name: str, profile: str = "lab") -> Markup:
+    """The rules of one alert as they stand in their files, closed until asked for."""
+    parts = book.rule_files.alert(name, profile)
+    blocks = [html.details(_summary(part), _block(part)) for part in parts]
+    return Markup("\n\n").join(blocks)
+
+
+def _summary(part: Part) -> Markup:
+    severity = part.data.get("labels", {}).get("severity", "")
+    kind = {"page": "bad", "ticket": "warn"}.get(severity, "ok")
+    return Markup("Rule {} {}, {}").format(html.code(part.name), html.badge(kind, severity), f"{part.file}:{part.line}")
+
+
+def _block(part: Part) -> Markup:
+    return Markup('<div class="lab-rule" data-rule="{}:{}">{}</div>').format(
+        part.file, part.line, html.code_block(part.text, "yaml")
+    )
+
+
+def slo_rules(book: Book, ident: str, profile: str = "lab") -> Markup:
+    """Every generated group of one SLO, from its file."""
+    slo = book.promises.slo(ident)
+    wanted = (f"slo-{slo.sloth_id}", f"slo-{slo.sloth_id}-budget")
+    groups = [group for group in book.rule_files.groups(profile) if group.name in wanted]
+    return Markup("\n\n").join(
+        html.details(
+            Markup("{} {}:{}, {} rules").format(
+                html.code(group.name), group.file, group.line, len(group.data["rules"])
+            ),
+            _block(group),
+        )
+        for group in groups
+    )
+
+
+def expression(book: Book, name: str, severity: str = "page", profile: str = "lab") -> Markup:
+    """The expression of one alert alone."""
+    for part in book.rule_files.alert(name, profile):
+        if part.data.get("labels", {}).get("severity") == severity:
+            return html.code_block(part.data["expr"], "promql", title=f"{part.file}:{part.line}")
+    return html.code_block(book.rule_files.alert(name, profile)[0].data["expr"], "promql")
+
+
+def alert_index(book: Book) -> Markup:
+    """Every alert with its severities, service and runbook; the platform's alerts too."""
+    rows = []
+    for name in book.rule_files.names():
+        parts = book.rule_files.alert(name, "lab")
+        labels = [part.data.get("labels", {}) for part in parts]
+        severities = ", ".join(dict.fromkeys(label.get("severity", "") for label in labels))
+        summary = parts[0].data.get("annotations", {}).get("summary", "")
+        runbook = html.link(book.runbook(name), "runbook")
+        rows.append((html.code(name), severities, labels[0].get("service", ""), summary, parts[0].file, runbook))
+    return html.table(("Alert", "Severity", "Service", "Says", "File", "Do"), rows, label="Alerts")
+
+
+def alert_count(book: Book) -> int:
+    """How many alerts there are."""
+    return len(book.rule_files.names())
+
+
+VIEWS = (alert_rule, slo_rules, expression, alert_index, alert_count)
