@@ -1,0 +1,82 @@
+"""`python -m lab.traffic`: offers load to the gateway until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from urllib.parse import urlsplit
+
+from flask import Flask, jsonify
+from flask.typing import ResponseReturnValue
+
+from lab import names
+from lab.errors import UsageError
+from lab.telemetry.guard import host_allowed, json_body, number_in, only_keys
+from lab.telemetry.process import Telemetry, program, serve_admin
+from lab.telemetry.settings import Environment, Settings, checked_url
+from lab.traffic.generator import Generator
+
+DEFAULT_RATE = 80.0
+MAX_RATE = 2000.0
+
+
+def checked_target(url: str, allowed_hosts: frozenset[str]) -> str:
+    """`url` when it is this machine or an allowed name; UsageError otherwise: this is no weapon."""
+    checked = checked_url(url, names.ENV_GATEWAY_URL)
+    netloc = urlsplit(checked).netloc
+    if not host_allowed(netloc, allowed_hosts):
+        raise UsageError(
+            f"{names.ENV_GATEWAY_URL}: {netloc} is not this machine; load goes to loopback,"
+            f" or to a name listed in {names.ENV_ALLOWED_HOSTS}"
+        )
+    return checked
+
+
+def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
+    """GET /admin/state and PUT /admin/rate {"rate": n}."""
+    app = telemetry.admin_app()
+
+    @app.get("/admin/state")
+    def state() -> ResponseReturnValue:
+        return jsonify(rate=generator.rate, outstanding=generator.outstanding)
+
+    @app.put("/admin/rate")
+    def rate() -> ResponseReturnValue:
+        body = json_body()
+        only_keys(body, "rate")
+        value = number_in(body, "rate", 0, MAX_RATE)
+        old = generator.rate
+        generator.set_rate(value)
+        return jsonify(old={"rate": old}, new={"rate": value})
+
+    return app
+
+
+async def offer(telemetry: Telemetry, generator: Generator) -> None:
+    """Runs the generator until SIGTERM."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    serve_admin(telemetry, admin_app(telemetry, generator))
+    running = asyncio.ensure_future(generator.run())
+    ended = asyncio.ensure_future(stopped.wait())
+    telemetry.log.info("offering", rate=generator.rate)
+    await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
+    telemetry.health.draining.set()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    telemetry.log.info("stopped")
+
+
+def main() -> None:
+    """Reads the environment and offers load until SIGTERM."""
+    env = Environment()
+    settings = Settings.read("traffic", environment=env, public=False)
+    url = checked_target(env.text(names.ENV_GATEWAY_URL, example="http://127.0.0.1:8010"), settings.allowed_hosts)
+    rate = env.number(names.ENV_RATE, DEFAULT_RATE, 0, MAX_RATE)
+    telemetry = Telemetry(settings)
+    asyncio.run(offer(telemetry, Generator(url, rate, telemetry.registry)))
+
+
+if __name__ == "__main__":
+    program(main)

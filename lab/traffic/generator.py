@@ -1,0 +1,145 @@
+"""The open loop: every arrival gets its request at its time, whatever became of those before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from urllib.parse import urlsplit
+
+from lab import names
+from lab.telemetry import logs
+from lab.telemetry.metrics import CollectorRegistry, Counter, Gauge, Histogram
+from lab.traffic.arrivals import Arrivals
+from lab.traffic.connection import Broken, Connection
+from lab.traffic.mix import Mix
+
+# Where an arrival that finds all of them taken is dropped, and counted: the generator's own limit must be seen.
+MAX_CONNECTIONS = 1000
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
+TICK_SECONDS = 0.002
+STATUS_TIMEOUT = "timeout"
+STATUS_ERROR = "error"
+DURATION_BUCKETS_SECONDS = (*names.LATENCY_BUCKETS_SECONDS, 10.0)
+
+
+class Measures:
+    """What was offered, what came of it, and how long it took since it was due."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        route = names.LABEL_ROUTE
+        self.offered = Counter(names.TRAFFIC_OFFERED, "Arrivals.", [route], registry=registry)
+        self.completed = Counter(
+            names.TRAFFIC_COMPLETED, "Answers, errors and timeouts.", [route, names.LABEL_STATUS], registry=registry
+        )
+        self.dropped = Counter(
+            names.TRAFFIC_DROPPED, "Arrivals that found no free connection.", [route], registry=registry
+        )
+        self.durations = Histogram(
+            names.TRAFFIC_DURATION,
+            "From the scheduled arrival to the whole answer.",
+            [route],
+            buckets=DURATION_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self.rate = Gauge(names.TRAFFIC_RATE, "Arrivals a second asked for.", registry=registry)
+        for name in (names.ROUTE_FEED, names.ROUTE_USER):
+            self.offered.labels(name)
+            self.dropped.labels(name)
+
+
+class Generator:
+    """Sends `mix` at `rate` to the gateway at `url` until cancelled. `set_rate` may be called from any thread."""
+
+    def __init__(self, url: str, rate: float, registry: CollectorRegistry) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._mix = Mix(parts.netloc)
+        self._measures = Measures(registry)
+        self._measures.rate.set(rate)
+        self._rate = rate
+        self._arrivals: Arrivals | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle: deque[Connection] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._log = logs.get()
+
+    @property
+    def rate(self) -> float:
+        """Arrivals a second asked for."""
+        return self._rate
+
+    @property
+    def outstanding(self) -> int:
+        """Requests whose answer has not come."""
+        return len(self._tasks)
+
+    def set_rate(self, rate: float) -> None:
+        """Another rate from now on."""
+        self._rate = rate
+        self._measures.rate.set(rate)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._retime)
+
+    async def run(self) -> None:
+        """Sends until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        self._arrivals = Arrivals(self._rate, self._loop.time())
+        try:
+            while True:
+                for scheduled in self._arrivals.due(self._loop.time()):
+                    self._dispatch(scheduled)
+                await asyncio.sleep(TICK_SECONDS)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            for connection in self._idle:
+                connection.close()
+
+    def _retime(self) -> None:
+        if self._arrivals is not None and self._loop is not None:
+            self._arrivals.retime(self._rate, self._loop.time())
+
+    def _dispatch(self, scheduled: float) -> None:
+        request = self._mix.next()
+        self._measures.offered.labels(request.route).inc()
+        if len(self._tasks) >= MAX_CONNECTIONS:
+            self._measures.dropped.labels(request.route).inc()
+            return
+        task = asyncio.ensure_future(self._exchange(request.route, request.data, scheduled))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _exchange(self, route: str, data: bytes, scheduled: float) -> None:
+        loop = asyncio.get_running_loop()
+        connection: Connection | None = None
+        status = STATUS_ERROR
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                connection = await self._connection()
+                status = str(await connection.send(data))
+        except TimeoutError:
+            status = STATUS_TIMEOUT
+        except (OSError, Broken) as problem:
+            self._log.debug("request failed", route=route, reason=str(problem))
+        finally:
+            if connection is not None:
+                self._give_back(connection, answered=status.isdigit())
+        self._measures.completed.labels(route, status).inc()
+        self._measures.durations.labels(route).observe(loop.time() - scheduled)
+
+    async def _connection(self) -> Connection:
+        while self._idle:
+            # The last one used is the one least likely to have been closed for idling.
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, connection = await asyncio.get_running_loop().create_connection(Connection, self._host, self._port)
+        return connection
+
+    def _give_back(self, connection: Connection, *, answered: bool) -> None:
+        if answered and connection.usable:
+            self._idle.append(connection)
+        else:
+            connection.close()

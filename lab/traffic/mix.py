@@ -1,0 +1,67 @@
+"""Who asks for what: the request mix, its Zipf-like keys and its clients. Deterministic for one seed."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import random
+from dataclasses import dataclass
+from itertools import accumulate
+
+from lab import names
+from lab.telemetry import trace
+
+# Shares of the requests.
+FEED_RATIO = 0.58
+USER_READ_RATIO = 0.33  # the rest writes
+
+# The people who are awake. So few that the feeds of most of them are in the cache after a minute.
+AUDIENCE = 400
+USERS = 20_000
+ZIPF_EXPONENT = 1.05
+CLIENTS = 400
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, ready to be sent."""
+
+    route: str
+    data: bytes
+
+
+class Mix:
+    """An endless supply of requests to `host` (the Host header)."""
+
+    def __init__(self, host: str, seed: int = 1) -> None:
+        self._host = host
+        self._random = random.Random(seed)  # noqa: S311 - a workload, no secret
+        # Spread over all users by a multiplication with a prime: neighbours in rank are strangers.
+        self._audience = [1 + rank * 7727 % USERS for rank in range(AUDIENCE)]
+        self._weights = list(accumulate(1 / (rank + 1) ** ZIPF_EXPONENT for rank in range(AUDIENCE)))
+        self._writes = 0
+
+    def next(self) -> Request:
+        """The next request."""
+        chance = self._random.random()
+        client = f"client-{self._random.randrange(CLIENTS):03d}"
+        if chance < FEED_RATIO:
+            return self._request("GET", names.ROUTE_FEED, self._popular(), client)
+        if chance < FEED_RATIO + USER_READ_RATIO:
+            return self._request("GET", names.ROUTE_USER, self._popular(), client)
+        self._writes += 1
+        body = json.dumps({"bio": f"Edited {self._writes} times today."}).encode()
+        return self._request("PUT", names.ROUTE_USER, self._random.choice(self._audience), client, body)
+
+    def _popular(self) -> int:
+        place = bisect.bisect(self._weights, self._random.random() * self._weights[-1])
+        return self._audience[min(place, AUDIENCE - 1)]
+
+    def _request(self, method: str, route: str, user_id: int, client: str, body: bytes = b"") -> Request:
+        content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+        head = (
+            f"{method} {route.replace('{user_id}', str(user_id))} HTTP/1.1\r\nHost: {self._host}\r\n"
+            f"{names.HEADER_CLIENT_ID}: {client}\r\n"
+            f"{names.HEADER_TRACEPARENT}: {trace.new_traceparent()}\r\n{content}\r\n"
+        )
+        return Request(route, head.encode("ascii") + body)
