@@ -70,11 +70,12 @@ def last_exercised(book: Book, alert: str) -> Markup:
         ).format(NOT_YET)
     record = max(proofs, key=lambda one: str(one["started_at"]))
     target = book.postmortem(record.ident) or record.path
-    measured = record.duration("detection")
-    paged = "" if measured is None else f", detected after {units.seconds(measured)}"
+    page = record.first("page")
+    paged = f", paged after {units.seconds(float(page['t_seconds']))}" if page else ", no page arrived"
     predicted = units.seconds(float(record["prediction"]["detection_seconds"]))
     return Markup(
-        "<p><strong>Last exercised:</strong> {} by {} (responder {}){}; predicted {}; lab time, {}x. Verdict: {}.</p>"
+        "<p><strong>Last exercised:</strong> {} by {} (responder {}){}; alert predicted after {}; lab time, {}x. "
+        "Verdict: {}.</p>"
     ).format(
         units.day(record["started_at"]), html.link(book.href(target), record.ident), record["responder"], paged,
         predicted, record.factor, "passed" if record["verdict"]["passed"] else "failed",

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
-from lab.site import catalogue_views, drawings, evidence_views, incident_views, rule_views, service_views, slo_views
+from lab.site import (
+    catalogue_views,
+    drawings,
+    evidence_views,
+    incident_views,
+    register_views,
+    rule_views,
+    service_views,
+    slo_views,
+)
 from lab.site.book import Book
 
-ROOMS = (slo_views, rule_views, incident_views, evidence_views, catalogue_views, service_views, drawings)
+ROOMS = (
+    slo_views,
+    rule_views,
+    incident_views,
+    evidence_views,
+    catalogue_views,
+    register_views,
+    service_views,
+    drawings,
+)
 
 
 class Environment(Protocol):
     """What mkdocs-macros hands to `define_env`."""
 
     page: Any
+    conf: Any
 
     def macro(self, function: Callable[..., Any], name: str = "") -> Any:
         """Register a macro."""
@@ -28,6 +48,6 @@ def views(book: Book) -> dict[str, Callable[..., Any]]:
 
 def define_env(env: Environment) -> None:
     """Called by mkdocs-macros once a build."""
-    book = Book(page=lambda: str(env.page.file.src_uri))
+    book = Book(docs=Path(env.conf["docs_dir"]), page=lambda: str(env.page.file.src_uri))
     for name, view in views(book).items():
         env.macro(view, name)

@@ -59,14 +59,6 @@ class Record:
         rows = ((label, title, self.first(kind)) for kind, (label, title) in PHASES.items())
         return [Mark(label, title, float(row["t_seconds"])) for label, title, row in rows if row]
 
-    def duration(self, name: str) -> float | None:
-        """`durations.<name>_seconds`; LabError when the record has no such duration."""
-        key = f"{name}_seconds"
-        durations = self["durations"]
-        if key not in durations:
-            raise LabError(f"record {self.path} has no duration {key!r}, it has {', '.join(sorted(durations))}")
-        return None if durations[key] is None else float(durations[key])
-
     def signal(self, name: str) -> tuple[Line, float | None, str]:
         """(line, objective, query) of a recorded signal; LabError names those there are."""
         for signal in self["signals"]:

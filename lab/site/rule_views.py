@@ -58,8 +58,9 @@ def alert_index(book: Book) -> Markup:
         parts = book.rule_files.alert(name, "lab")
         labels = [part.data.get("labels", {}) for part in parts]
         severities = ", ".join(dict.fromkeys(label.get("severity", "") for label in labels))
-        summary = parts[0].data.get("annotations", {}).get("summary", "")
-        runbook = html.link(book.runbook(name), "runbook")
+        annotations = parts[0].data.get("annotations", {})
+        summary = annotations.get("summary", "")
+        runbook = html.link(book.runbook(name), "runbook") if "runbook_url" in annotations else "nothing to do"
         rows.append((html.code(name), severities, labels[0].get("service", ""), summary, parts[0].file, runbook))
     return html.table(("Alert", "Severity", "Service", "Says", "File", "Do"), rows, label="Alerts")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from lab.errors import LabError
 from lab.site import units
 
 
@@ -40,26 +41,45 @@ class Mark:
     at_seconds: float
 
 
-def summary(line: Line, objective: float | None) -> str:
-    """One sentence: before, peak, how long on the wrong side of the objective, at the end."""
+def wrong_side_is_above(line: Line, objective: float | None) -> bool:
+    """Whether high values are the bad ones: a good signal starts on the right side of its objective."""
+    return objective is None or usual(line) <= objective
+
+
+def usual(line: Line) -> float:
+    """The median before the injection, or the first sample where there is none before it."""
     known = line.known
-    if not known:
+    return median([value for at, value in known if at < 0] or [known[0][1]])
+
+
+def extremes(line: Line, objective: float | None) -> tuple[float, float, float]:
+    """(usual, worst from the injection on, last). Raises LabError for a series without a sample."""
+    if not line.known:
+        raise LabError(f"signal {line.title!r} holds no sample")
+    return usual(line), _worst(line, objective)[1], line.known[-1][1]
+
+
+def _worst(line: Line, objective: float | None) -> tuple[float, float]:
+    pick = max if wrong_side_is_above(line, objective) else min
+    after = [sample for sample in line.known if sample[0] >= 0] or line.known
+    return pick(after, key=lambda sample: sample[1])
+
+
+def summary(line: Line, objective: float | None) -> str:
+    """One sentence: before, worst, how long on the wrong side of the objective, at the end."""
+    if not line.known:
         return f"{line.title}: no sample was recorded."
-    before = [value for at, value in known if at < 0] or [known[0][1]]
-    base = median(before)
-    wrong_side_is_above = objective is None or base <= objective
-    peak_at, peak = (max if wrong_side_is_above else min)(known, key=lambda sample: sample[1])
+    worst_at, worst = _worst(line, objective)
     text = (
-        f"{line.title}: {units.quantity(base, line.unit)} before the fault, "
-        f"{units.quantity(peak, line.unit)} at its worst (T+{units.seconds(max(peak_at, 0))}), "
-        f"{units.quantity(known[-1][1], line.unit)} at the end"
+        f"{line.title}: {units.quantity(usual(line), line.unit)} before the fault, "
+        f"{units.quantity(worst, line.unit)} at its worst (T+{units.seconds(max(worst_at, 0))}), "
+        f"{units.quantity(line.known[-1][1], line.unit)} at the end"
     )
     if objective is not None:
-        bad = sum((value > objective) if wrong_side_is_above else (value < objective) for _, value in known)
-        side = "above" if wrong_side_is_above else "below"
-        text += (
-            f"; {units.seconds(bad * line.step_seconds)} {side} the objective of {units.quantity(objective, line.unit)}"
-        )
+        above = wrong_side_is_above(line, objective)
+        bad = sum((value > objective) if above else (value < objective) for _, value in line.known)
+        wrong = units.seconds(bad * line.step_seconds)
+        text += f"; {wrong} {'above' if above else 'below'} {units.quantity(objective, line.unit)}"
     return text + "."
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from lab.places import ROOT
+from lab import names
+from lab.places import ROOT, Ports
+from lab.services.feed.ranking import PAGE_ITEMS
 from lab.services.gateway import flags
 from lab.services.gateway.state import State
 from lab.site import html, metric_source, units
@@ -38,4 +40,31 @@ def metric_table(_book: Book) -> Markup:
     return html.table(("Metric", "Type", "Labels", "Help", "Registered in"), rows, label="Metrics")
 
 
-VIEWS = (flag_table, limits_table, metric_table)
+def page_items(_book: Book) -> int:
+    """How many items a page of the feed holds."""
+    return PAGE_ITEMS
+
+
+def metric_count(_book: Book) -> int:
+    """How many metrics our own processes register."""
+    return len(metric_source.metrics(ROOT / "lab"))
+
+
+def bucket_edges(_book: Book) -> str:
+    """The edges of every latency histogram, for a sentence."""
+    return ", ".join(f"{edge:g}" for edge in names.LATENCY_BUCKETS_SECONDS)
+
+
+def ports_table(_book: Book) -> Markup:
+    """Where each part of a lab with default ports listens."""
+    ports = Ports(8000)
+    parts = ("console", "gateway", "gateway_admin", "pager", "traffic_admin", "prometheus", "alertmanager")
+    more = ("postgres", "valkey", "link_db", "link_db_admin")
+    rows: list[tuple[object, object]] = [(name.replace("_", ", "), getattr(ports, name)) for name in (*parts, *more)]
+    for service in ("user", "feed", "feed-canary"):
+        public, admin = ports.replica(service, 1)
+        rows.append((f"{service}-1, public and admin", f"{public}, {admin}"))
+    return html.table(("Part", "Port on 127.0.0.1"), rows, label="Ports", numeric=True)
+
+
+VIEWS = (flag_table, limits_table, metric_table, page_items, metric_count, bucket_edges, ports_table)

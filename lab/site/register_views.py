@@ -1,0 +1,58 @@
+"""Risks and action items on pages, each tied to the alert, runbook, drill and record that stand behind it."""
+
+from __future__ import annotations
+
+from lab.errors import LabError
+from lab.site import html, register
+from lab.site.book import SIMULATIONS, Book
+from lab.site.catalogue_views import drill_record, last_proven
+from lab.site.html import Markup
+
+_LEVEL = {"low": "ok", "medium": "warn", "high": "bad"}
+
+
+def risk_table(book: Book) -> Markup:
+    """Every risk: how likely, how bad, which alert sees it, what to do, which drill proves that and when it last did."""
+    known = book.rule_files.names()
+    rows = []
+    for risk in register.risks():
+        if risk.alert not in known:
+            raise LabError(f"risk {risk.id} names alert {risk.alert!r}, which no rule file has")
+        drill = html.link(book.href(f"{SIMULATIONS}#the-drills"), risk.drill) if risk.drill else "no drill yet"
+        proven = last_proven(book, risk.alert) if risk.drill else "unproven"
+        record = drill_record(book, risk.drill) if risk.drill else ""
+        rows.append(
+            (
+                risk.id, Markup("<b>{}</b><br>{}").format(risk.title, risk.cause), _level(risk.likelihood),
+                _level(risk.impact), html.link(book.runbook(risk.alert), risk.alert), risk.control, risk.owner, drill,
+                proven, record,
+            )
+        )  # fmt: skip
+    head = (
+        "Risk", "What may go wrong, and why", "Likelihood", "Impact", "Detected by, runbook", "Control today", "Owner",
+        "Drill", "Last proven", "Record",
+    )  # fmt: skip
+    return html.table(head, rows, label="Risk register")
+
+
+def _level(level: str) -> Markup:
+    return html.badge(_LEVEL[level], level)
+
+
+def action_items(book: Book, ident: str = "") -> Markup:
+    """Action items, of one incident or of all."""
+    items = [item for item in register.action_items() if not ident or item.incident == ident]
+    if not items:
+        raise LabError(f"no action item of {ident!r} in {register.ACTION_ITEMS.name}")
+    rows = []
+    for item in items:
+        target = book.postmortem(item.incident)
+        where = html.link(book.href(target), item.incident) if target else item.incident
+        status = html.badge("ok" if item.status == "done" else "warn", item.status)
+        cells: tuple[object, ...] = (item.id, item.type, item.text, item.owner, status, item.proof)
+        rows.append(cells if ident else (*cells, where))
+    head = ("Item", "Type", "What", "Owner", "Status", "What proves it done")
+    return html.table(head if ident else (*head, "Incident"), rows, label="Action items")
+
+
+VIEWS = (risk_table, action_items)
