@@ -80,7 +80,7 @@ class Store:
         return _page(row) if row else None
 
     def ack(self, page_id: int, by: str) -> tuple[dict[str, Any], bool] | None:
-        """Acknowledge a page; returns it and whether this call was the one that did. The first ack stays. None: no page."""
+        """Acknowledge a page; it, and whether this call was the one that did (the first ack stays). None: no page."""
         if not by.strip() or len(by) > ACKED_BY_LIMIT:
             raise UsageError(f"'by' must say who takes the page, in 1 to {ACKED_BY_LIMIT} characters")
         with self._transaction() as db:
@@ -92,7 +92,7 @@ class Store:
         return (page, changed == 1) if page else None
 
     def record(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Add an audit row, or give a pending one its outcome. A finished row never changes: history is not rewritten."""
+        """Add an audit row, or give a pending one its outcome. A finished row never changes again."""
         if row["outcome"] not in OUTCOMES:
             raise UsageError(f"outcome {row['outcome']!r} is none of {', '.join(OUTCOMES)}")
         values = {**row, "old": json.dumps(row["old"]), "new": json.dumps(row["new"])}
@@ -108,16 +108,16 @@ class Store:
         return _audit(stored)
 
     def audit(self, since: str = "", limit: int = 1000) -> list[dict[str, Any]]:
-        """Audit rows in the order of their instants, from the instant `since` (a normalised UTC text) on, at most the last `limit`."""
-        query = "SELECT * FROM (SELECT * FROM audit WHERE at >= ? ORDER BY at DESC, seq DESC LIMIT ?) ORDER BY at, seq"
+        """The last `limit` audit rows from `since` (a normalised UTC text) on, oldest first."""
+        newest = "SELECT * FROM audit WHERE at >= ? ORDER BY at DESC, seq DESC LIMIT ?"
         with self._connection() as db:
-            return [_audit(row) for row in db.execute(query, (since, limit))]
+            return [_audit(row) for row in db.execute(newest, (since, limit))][::-1]
 
     def counts(self) -> list[tuple[str, str, bool, int]]:
         """(severity, status, acked, number of pages), for /metrics."""
         query = (
-            "SELECT coalesce(json_extract(labels, '$.severity'), '') AS severity, status, acked_at IS NOT NULL AS acked,"
-            " count(*) AS number FROM pages GROUP BY 1, 2, 3"
+            "SELECT coalesce(json_extract(labels, '$.severity'), '') AS severity, status,"
+            " acked_at IS NOT NULL AS acked, count(*) AS number FROM pages GROUP BY 1, 2, 3"
         )
         with self._connection() as db:
             return [(r["severity"], r["status"], bool(r["acked"]), r["number"]) for r in db.execute(query)]

@@ -13,7 +13,7 @@ VERSION = "4"
 
 @dataclass(frozen=True)
 class Notice:
-    """One alert of one notification. `starts_at` and `ends_at` are normalised UTC texts; `ends_at` only when resolved."""
+    """One alert of a notification. `starts_at` and `ends_at` are normalised UTC texts; `ends_at` only when resolved."""
 
     fingerprint: str
     status: str

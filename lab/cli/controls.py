@@ -1,0 +1,155 @@
+"""`fleetops canary`, `flag`, `scale` and `service`: what on-call may change, each change in the audit log."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from lab.control.desk import Desk
+
+_REASON = click.option("--reason", default="", help="Why, for the audit log.")
+
+
+def _desk() -> Desk:
+    from lab.control.desk import Desk
+
+    return Desk.here()
+
+
+@click.group()
+def canary() -> None:
+    """How many users the new version of the feed serves.
+
+    \b
+    Example: fleetops canary weight 0
+    """
+
+
+@canary.command("weight")
+@click.argument("percent", type=float)
+@_REASON
+def canary_weight(percent: float, reason: str) -> None:
+    """Send PERCENT (0 to 100) of users to the canary.
+
+    \b
+    Example: fleetops canary weight 5 --reason "rollout of 1.1.0"
+    """
+    from lab.control import verbs
+
+    old = verbs.set_canary_weight(_desk(), percent, reason)
+    click.echo(f"canary weight {old:g} % → {percent:g} %")
+
+
+@click.group()
+def flag() -> None:
+    """Kill switches of the gateway.
+
+    \b
+    Example: fleetops flag set profile-writes off
+    """
+
+
+@flag.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def flag_list(as_json: bool) -> None:
+    """Show every flag, its state and what it does.
+
+    \b
+    Example: fleetops flag list
+    """
+    from lab.control import verbs
+
+    flags = verbs.flags(_desk())
+    if as_json:
+        click.echo(json.dumps([{"name": name, **state} for name, state in flags.items()], indent=1))
+        return
+    for name, state in flags.items():
+        click.echo(f"{name:<16} {'on' if state['enabled'] else 'OFF':<4} {state['help']}")
+
+
+@flag.command("set")
+@click.argument("name")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@_REASON
+def flag_set(name: str, state: str, reason: str) -> None:
+    """Switch flag NAME on or off.
+
+    \b
+    Example: fleetops flag set canary off
+    """
+    from lab.control import verbs
+
+    old = verbs.set_flag(_desk(), name, state == "on", reason)
+    click.echo(f"flag {name} {'on' if old else 'off'} → {state}")
+
+
+@click.command()
+@click.argument("service")
+@click.argument("replicas", type=int)
+@_REASON
+def scale(service: str, replicas: int, reason: str) -> None:
+    """Run REPLICAS of SERVICE.
+
+    New ones are ready before they are routed to; old ones are no longer routed to before they stop.
+
+    \b
+    Example: fleetops scale feed 3
+    """
+    from lab.control import verbs
+
+    old = verbs.scale(_desk(), service, replicas, reason)
+    click.echo(f"{service} {old} → {replicas} replicas")
+
+
+@click.group()
+def service() -> None:
+    """Restart, freeze or thaw processes.
+
+    \b
+    Example: fleetops service restart feed-1
+    """
+
+
+@service.command("restart")
+@click.argument("name")
+@_REASON
+def service_restart(name: str, reason: str) -> None:
+    """Restart NAME: one process, or a service's replicas one after the other.
+
+    \b
+    Example: fleetops service restart user
+    """
+    from lab.control import verbs
+
+    click.echo(f"restarted {', '.join(verbs.restart(_desk(), name, reason))}")
+
+
+@service.command("pause")
+@click.argument("name")
+@_REASON
+def service_pause(name: str, reason: str) -> None:
+    """Freeze NAME where it stands: it keeps its connections and answers nothing.
+
+    \b
+    Example: fleetops service pause user-1
+    """
+    from lab.control import verbs
+
+    click.echo(f"paused {', '.join(verbs.pause(_desk(), name, reason))}; 'fleetops service resume {name}' undoes it")
+
+
+@service.command("resume")
+@click.argument("name")
+@_REASON
+def service_resume(name: str, reason: str) -> None:
+    """Let a frozen NAME go on.
+
+    \b
+    Example: fleetops service resume user-1
+    """
+    from lab.control import verbs
+
+    click.echo(f"resumed {', '.join(verbs.resume(_desk(), name, reason))}")

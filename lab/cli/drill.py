@@ -1,0 +1,100 @@
+"""`fleetops drill`: incidents on purpose, graded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from lab.errors import LabError
+from lab.places import home
+
+RESPONDERS = ("autopilot", "human", "none", "wrong")
+
+
+@click.group()
+def drill() -> None:
+    """Break the lab on purpose, and grade how it was caught and mended.
+
+    \b
+    Example: fleetops drill run INC-001
+    """
+
+
+@drill.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def drill_list(as_json: bool) -> None:
+    """Show every drill.
+
+    \b
+    Example: fleetops drill list
+    """
+    from lab.drills.spec import catalogue
+
+    drills = catalogue()
+    if as_json:
+        rows = [
+            {
+                "id": d.id,
+                "title": d.title,
+                "trigger": d.trigger,
+                "severity": d.severity,
+                "fault": d.fault_kind,
+                "page": d.expect.page,
+            }
+            for d in drills
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for d in drills:
+        click.echo(f"{d.id:<8} {d.severity:<5} {d.trigger:<12} {d.title} (pages: {d.expect.page or 'nobody'})")
+
+
+@drill.command("run")
+@click.argument("drill_id", metavar="ID")
+@click.option(
+    "--responder", type=click.Choice(RESPONDERS), default="autopilot", show_default=True, help="Who answers the page."
+)
+@click.option(
+    "--record", "record_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the record here."
+)
+@click.option("--json", "as_json", is_flag=True, help="The record on standard output, progress on standard error.")
+def drill_run(drill_id: str, responder: str, record_file: Path | None, as_json: bool) -> int:
+    """Run drill ID end to end: fault, page, response, recovery, verdict. Exit 0 pass, 1 fail, 2 bad request.
+
+    The fault is undone however this ends. `none` and `wrong` are the controls of the grading: they must fail.
+
+    \b
+    Examples:
+      fleetops drill run INC-001
+      fleetops drill run INC-001 --responder human
+      fleetops drill run INC-001 --json --record record.json
+    """
+    from lab.control.desk import Desk
+    from lab.drills import record
+    from lab.drills.report import summary
+    from lab.drills.runner import run_drill
+    from lab.drills.spec import find
+
+    found = find(drill_id)
+    if record_file is not None and not record_file.parent.is_dir():
+        raise click.BadParameter(f"the folder {record_file.parent} does not exist", param_hint="--record")
+    try:
+        document = run_drill(found, responder, Desk.here(), lambda line: click.echo(line, err=as_json))
+    except KeyboardInterrupt:
+        raise LabError("the drill was stopped; what it had changed was put back") from None
+    kept = record.keep(document, home())
+    if record_file is not None:
+        record.write(document, record_file)
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        click.echo("")
+        for line in summary(document):
+            click.echo(line)
+        click.echo(f"record    {record_file or kept}")
+    if document["verdict"]["passed"]:
+        return 0
+    click.echo(f"fleetops: drill {drill_id} failed: {document['verdict']['why']}", err=True)
+    return 1

@@ -1,0 +1,264 @@
+"""`fleetops page`, `triage`, `query` and `incident`: what on-call reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab.errors import LabError, UsageError
+from lab.places import home, ports
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+PAGES_SHOWN = 20
+
+
+@click.group()
+def page() -> None:
+    """Pages: what rang, who has it.
+
+    \b
+    Example: fleetops page list
+    """
+
+
+@page.command("list")
+@click.option("--open", "only_open", is_flag=True, help="Only what still fires.")
+@_JSON
+def page_list(only_open: bool, as_json: bool) -> None:
+    """Show the newest pages and tickets.
+
+    \b
+    Example: fleetops page list --open
+    """
+    pages = _pager().pages(only_open=only_open)
+    if as_json:
+        click.echo(json.dumps(pages, indent=1))
+        return
+    rows = [
+        (str(p["id"]), p["status"], p["severity"], p["alertname"], p["received_at"], p["acked_by"] or "-")
+        for p in pages[:PAGES_SHOWN]
+    ]
+    _table(("ID", "STATE", "SEVERITY", "ALERT", "RECEIVED (UTC)", "TAKEN BY"), rows, "no pages")
+    if len(pages) > PAGES_SHOWN:
+        click.echo(f"and {len(pages) - PAGES_SHOWN} older ones; --json shows them all")
+
+
+@page.command("ack")
+@click.argument("page_id", metavar="ID", type=int)
+@click.option("--by", default=None, help="Who takes it; default FLEETOPS_ACTOR, else your user name.")
+def page_ack(page_id: int, by: str | None) -> None:
+    """Take page ID. Taking it twice changes nothing and says who has it.
+
+    \b
+    Example: fleetops page ack 3
+    """
+    from lab.control.audit import default_actor
+
+    taken = _pager().ack(page_id, by or default_actor())
+    word = "taken" if taken["acked_by_this_call"] else "was taken already"
+    click.echo(f"page {page_id} ({taken['alertname']}) {word} by {taken['acked_by']} at {taken['acked_at']}")
+    if taken["runbook_url"]:
+        click.echo(f"runbook: {taken['runbook_url']}")
+
+
+@page.command("show")
+@click.argument("page_id", metavar="ID", type=int)
+@_JSON
+def page_show(page_id: int, as_json: bool) -> None:
+    """Show everything page ID says.
+
+    \b
+    Example: fleetops page show 3
+    """
+    found = _pager().page(page_id)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for name, value in found.items():
+        if name not in ("labels", "annotations"):
+            click.echo(f"{name:<14} {'' if value is None else value}")
+    click.echo("labels         " + ", ".join(f"{name}={value}" for name, value in sorted(found["labels"].items())))
+
+
+@click.command()
+@click.argument("service")
+@click.option("--is", "cause", default=None, metavar="CAUSE", help="Exit 0 if CAUSE is implicated, 1 if not.")
+@_JSON
+def triage(service: str, cause: str | None, as_json: bool) -> int:
+    """Rank what may be wrong with SERVICE, with the evidence.
+
+    SERVICE is feed, user or gateway. SCORE is how many times over its threshold the evidence is: from 1 on the suspect
+    is implicated.
+
+    \b
+    Examples:
+      fleetops triage feed
+      fleetops triage feed --is canary
+    """
+    from lab.control.prometheus import Prometheus
+    from lab.control.triage import investigate, judge
+
+    prometheus = Prometheus.of(ports())
+    suspects = [judge(prometheus, service, cause)] if cause else investigate(prometheus, service)
+    if as_json:
+        rows = [
+            {"cause": s.cause, "implicated": s.implicated, "score": round(s.score, 3), "evidence": s.evidence}
+            for s in suspects
+        ]
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        for suspect in suspects:
+            verdict = "IMPLICATED" if suspect.implicated else "clear"
+            click.echo(f"{verdict:<11}{suspect.cause:<13}{suspect.score:6.1f}  {suspect.evidence}")
+    return 0 if cause is None or suspects[0].implicated else 1
+
+
+@click.command()
+@click.argument("promql")
+@click.option("--wait", "wait_seconds", type=click.FloatRange(0, 3600), default=0.0, help="Ask until it is not empty.")
+@_JSON
+def query(promql: str, wait_seconds: float, as_json: bool) -> int:
+    """Ask Prometheus. Exit 0 when the answer is not empty, 1 when it is.
+
+    \b
+    Examples:
+      fleetops query 'sum by (http_route) (rate(http_server_request_duration_seconds_count[30s]))'
+      fleetops query 'slo:sli_error:ratio_rate5s{sloth_id="feed-latency-p99"} <= 0.01' --wait 60
+    """
+    from lab.control.prometheus import Prometheus
+
+    samples = Prometheus.of(ports()).wait(promql, wait_seconds)
+    if as_json:
+        click.echo(json.dumps([{"labels": s.labels, "value": s.value} for s in samples], indent=1))
+    for sample in [] if as_json else samples:
+        name = sample.labels.get("__name__", "")
+        inner = ", ".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()) if key != "__name__")
+        click.echo(f"{sample.value:<14.6g} {name}{'{' + inner + '}' if inner else ''}")
+    if not samples and not as_json:
+        click.echo("empty" + (f" for {wait_seconds:g} s" if wait_seconds else ""), err=True)
+    return 0 if samples else 1
+
+
+@click.group()
+def incident() -> None:
+    """Incidents: what is going on, and the records of what was.
+
+    \b
+    Example: fleetops incident list
+    """
+
+
+@incident.command("list")
+@_JSON
+def incident_list(as_json: bool) -> None:
+    """Show open pages and every record, this lab's and the committed ones.
+
+    \b
+    Example: fleetops incident list
+    """
+    rows = [_summary(source, document) for source, document in _records()]
+    open_pages = _open_pages()
+    if as_json:
+        click.echo(json.dumps({"open_pages": open_pages, "records": rows}, indent=1))
+        return
+    for p in open_pages:
+        click.echo(f"OPEN  page {p['id']} {p['alertname']} since {p['starts_at']}, {p['acked_by'] or 'nobody has it'}")
+    _table(
+        ("INCIDENT", "STARTED (UTC)", "RESPONDER", "VERDICT", "DETECTED", "RECOVERED", "RECORD"),
+        [
+            (
+                r["id"], r["started_at"], r["responder"], "pass" if r["passed"] else "FAIL",
+                _seconds(r["page_seconds"]), _seconds(r["mttr_seconds"]), r["record"],
+            )
+            for r in rows
+        ],
+        "no records; 'fleetops drill run INC-001' makes one",
+    )  # fmt: skip
+
+
+@incident.command("show")
+@click.argument("incident_id", metavar="ID")
+@_JSON
+def incident_show(incident_id: str, as_json: bool) -> None:
+    """Show the newest record of ID: a drill such as INC-001, or a run as 'incident list' names it.
+
+    \b
+    Example: fleetops incident show INC-001
+    """
+    from lab.drills.report import summary
+
+    found = [(s, d) for s, d in _records() if incident_id in (d["drill"]["id"], Path(s).stem)]
+    if not found:
+        known = sorted({d["drill"]["id"] for _, d in _records()})
+        raise UsageError(
+            f"no record of {incident_id!r}; " + (f"known: {', '.join(known)}" if known else "there are none")
+        )
+    source, document = max(found, key=lambda pair: str(pair[1]["started_at"]))
+    if as_json:
+        click.echo(json.dumps(document, indent=1))
+        return
+    click.echo(f"record {source}")
+    for line in summary(document):
+        click.echo(line)
+
+
+def _pager() -> Any:
+    from lab.control.audit import AuditTrail
+    from lab.oncall.client import Pager
+
+    here = home()
+    pager = Pager.of(here, ports())
+    AuditTrail.of(here, pager).flush()
+    return pager
+
+
+def _open_pages() -> list[dict[str, Any]]:
+    try:
+        return [p for p in _pager().pages(only_open=True) if p["severity"] == "page"]
+    except LabError:  # the records can be read with no lab running
+        return []
+
+
+def _records() -> list[tuple[str, dict[str, Any]]]:
+    from lab.drills import record
+    from lab.places import RECORDS
+
+    found = []
+    for file in (*sorted(RECORDS.glob("*.json")), *sorted(record.folder(home()).glob("*.json"))):
+        try:
+            found.append((str(file), record.read(file)))
+        except LabError as error:
+            click.echo(f"fleetops: {error}", err=True)
+    return sorted(found, key=lambda pair: str(pair[1]["started_at"]))
+
+
+def _summary(source: str, document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": document["drill"]["id"],
+        "title": document["drill"]["title"],
+        "started_at": document["started_at"],
+        "responder": document["responder"],
+        "passed": document["verdict"]["passed"],
+        "page_seconds": document["durations"]["page_seconds"],
+        "mttr_seconds": document["durations"]["mttr_seconds"],
+        "record": source,
+    }
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str) -> None:
+    if not rows:
+        click.echo(empty)
+        return
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, *rows):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    sys.stdout.flush()

@@ -1,0 +1,35 @@
+"""The on-call desk: every part of one running lab that a verb, a runbook or a drill reaches, opened together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lab.control.audit import AuditTrail
+from lab.control.gateway import GatewayAdmin
+from lab.control.prometheus import Prometheus
+from lab.oncall.client import Pager
+from lab.places import Home, Ports, home, ports
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Clients of one lab, and the audit trail under one actor's name."""
+
+    home: Home
+    ports: Ports
+    gateway: GatewayAdmin
+    pager: Pager
+    prometheus: Prometheus
+    trail: AuditTrail
+
+    @classmethod
+    def here(cls, actor: str | None = None) -> Desk:
+        """The desk of the lab in FLEETOPS_HOME, on FLEETOPS_PORT_BASE; NotRunning when none was started there."""
+        here, at = home(), ports()
+        pager = Pager.of(here, at)
+        trail = AuditTrail.of(here, pager, actor)
+        return cls(here, at, GatewayAdmin.of(here, at), pager, Prometheus.of(at), trail)
+
+    def acting_as(self, actor: str) -> Desk:
+        """The same desk with another name in the audit log."""
+        return replace(self, trail=replace(self.trail, actor=actor))

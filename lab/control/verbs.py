@@ -1,0 +1,72 @@
+"""The verbs. Each records its intent, acts, and records what it changed; what is refused changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.control.desk import Desk
+from lab.errors import UsageError
+from lab.stack import replicas
+from lab.stack.supervision import Supervisor
+
+
+def set_canary_weight(desk: Desk, percent: float, reason: str = "") -> float:
+    """Send `percent` (0 to 100) of users to the canary; returns the weight it had."""
+    if not 0 <= percent <= 100:
+        raise UsageError(f"canary weight {percent:g} is not a percentage from 0 to 100")
+    with desk.trail.action("canary weight", "gateway", new=percent, reason=reason) as change:
+        change.old = desk.gateway.canary_weight()
+        desk.gateway.set_canary_weight(percent)
+    return float(change.old)
+
+
+def flags(desk: Desk) -> dict[str, dict[str, Any]]:
+    """Every flag: enabled and its help text."""
+    return dict(desk.gateway.state()["flags"])
+
+
+def set_flag(desk: Desk, name: str, enabled: bool, reason: str = "") -> bool:
+    """Switch a flag on or off; returns what it was."""
+    known = flags(desk)
+    if name not in known:
+        raise UsageError(f"no flag {name!r}; the flags are {', '.join(sorted(known))}")
+    with desk.trail.action("flag set", name, new=enabled, reason=reason) as change:
+        change.old = known[name]["enabled"]
+        desk.gateway.set_flag(name, enabled)
+    return bool(change.old)
+
+
+def scale(desk: Desk, service: str, count: int, reason: str = "") -> int:
+    """Run `count` replicas of a service; returns how many it had. Ready before they are routed to."""
+    with desk.trail.action("scale", service, new=count, reason=reason) as change:
+        change.old = replicas.scale(desk.home, desk.ports, service, count)
+    return int(change.old)
+
+
+def restart(desk: Desk, name: str, reason: str = "") -> list[str]:
+    """Restart one process, or a service's replicas one after the other; returns their names."""
+    replicas.instances(desk.home, desk.ports, name)
+    with desk.trail.action("service restart", name, reason=reason) as change:
+        restarted = replicas.restart(desk.home, desk.ports, name)
+        change.new = restarted
+    return restarted
+
+
+def pause(desk: Desk, name: str, reason: str = "") -> list[str]:
+    """Freeze processes where they stand (SIGSTOP): they keep their sockets and answer nothing."""
+    return _signal(desk, "service pause", name, "STOP", reason)
+
+
+def resume(desk: Desk, name: str, reason: str = "") -> list[str]:
+    """Let frozen processes go on (SIGCONT)."""
+    return _signal(desk, "service resume", name, "CONT", reason)
+
+
+def _signal(desk: Desk, action: str, name: str, signal_name: str, reason: str) -> list[str]:
+    programs = replicas.instances(desk.home, desk.ports, name)
+    supervisor = Supervisor(desk.home)
+    with desk.trail.action(action, name, reason=reason) as change:
+        for program in programs:
+            supervisor.signal(program.name, signal_name)
+        change.new = [program.name for program in programs]
+    return list(change.new)

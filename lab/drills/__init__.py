@@ -1,0 +1,1 @@
+"""Incidents on purpose: faults, responders, grading and the recorded evidence."""

@@ -1,0 +1,105 @@
+"""One running incident: what the phases and the responder share, and the timeline they write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab.control.desk import Desk
+from lab.drills import promise
+from lab.drills.faults import PIPELINE
+from lab.drills.journal import CLEANER
+from lab.drills.prediction import Prediction
+from lab.drills.spec import Drill
+from lab.oncall.times import epoch_seconds, utc_text
+from lab.slo import series
+from lab.slo.model import Slo, Windows
+
+Say = Callable[[str], None]
+POLL_SECONDS = 0.25
+
+
+@dataclass
+class Incident:
+    """Instants are epoch seconds. `t0` is when the fault began; before that it is when the run began."""
+
+    drill: Drill
+    desk: Desk
+    prediction: Prediction | None
+    slo: Slo | None
+    windows: Windows
+    responder: str
+    echo: Say
+    started_at: float = field(default_factory=time.time)
+    t0: float = 0.0
+    page: dict[str, Any] | None = None
+    branch: str | None = None
+    runbook: list[dict[str, Any]] = field(default_factory=list)
+    inputs: dict[str, str] = field(default_factory=dict)
+    timeline: list[dict[str, Any]] = field(default_factory=list)
+    responded_until: float | None = None  # when the responder was done
+    held: bool = False
+    ended_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.t0 = self.started_at
+
+    def since_t0(self, at: float | None = None) -> float:
+        """Seconds since the fault began."""
+        return (time.time() if at is None else at) - self.t0
+
+    def say(self, text: str) -> None:
+        """Tell the person who watches."""
+        clock = f"T+{self.since_t0():5.1f} s" if self.t0 != self.started_at else "         "
+        self.echo(f"{clock}  {text}")
+
+    def note(
+        self, kind: str, title: str, detail: str = "", *, by: str = "", at: float | None = None, evidence: Any = None
+    ) -> None:
+        """Add a row to the timeline."""
+        at = time.time() if at is None else at
+        self.timeline.append(
+            {
+                "at": utc_text(at),
+                "t_seconds": round(self.since_t0(at), 3),
+                "kind": kind,
+                "title": title,
+                "detail": detail,
+                "by": by,
+                "evidence": evidence,
+            }
+        )
+
+    def sli_query(self) -> str:
+        """The bad ratio of the SLO at stake, over the shortest window."""
+        if self.slo is None:
+            raise ValueError("a control has no SLO at stake")
+        return f"{series.error_ratio(self.windows.shortest_seconds)}{series.selector(self.slo)}"
+
+    def pages(self) -> list[dict[str, Any]]:
+        """The pages (not tickets) that arrived since the fault began, oldest first."""
+        found = [p for p in self.desk.pager.pages() if p["severity"] == "page" and self._arrived_since(p)]
+        return found[::-1]
+
+    def refresh_page(self) -> dict[str, Any] | None:
+        """The incident's page as the pager has it now."""
+        if self.page is not None:
+            self.page = self.desk.pager.page(self.page["id"])
+        return self.page
+
+    def actions(self) -> list[dict[str, Any]]:
+        """What was done since the fault began, the fault itself included, oldest first."""
+        return self.desk.pager.audit(utc_text(self.t0))
+
+    def responder_actions(self) -> list[dict[str, Any]]:
+        """What somebody other than the fault and the clean-up did."""
+        return [row for row in self.actions() if row["actor"] not in (PIPELINE, CLEANER)]
+
+    def rules_file(self) -> Any:
+        """The generated rules of the SLO at stake."""
+        return promise.rules_file(self.slo.service) if self.slo else None
+
+    def _arrived_since(self, page: dict[str, Any]) -> bool:
+        return epoch_seconds(page["received_at"]) >= self.t0

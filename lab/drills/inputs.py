@@ -1,0 +1,63 @@
+"""What a record was made from, by content hash. When one of them changes, the record is stale."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from lab.drills import promise
+from lab.drills.incident import Incident
+from lab.drills.runbook import Section, sections
+from lab.drills.spec import Drill
+from lab.places import ROOT, RUNBOOKS
+
+
+def hashes(incident: Incident) -> dict[str, str]:
+    """The inputs of a drill: its file, the SLO spec and windows, the rules Prometheus loads, the runbook section."""
+    return of_drill(incident.drill)
+
+
+def of_drill(drill: Drill) -> dict[str, str]:
+    """`path` or `path#anchor` (relative to the checkout) to `sha256:…`."""
+    files = [drill.file, promise.windows_file()]
+    if drill.effect is not None:
+        slo, spec = promise.find(drill.effect.slo)
+        files += [spec, promise.rules_file(slo.service)]
+    else:
+        files += [*promise.spec_files(), *(promise.rules_file(file.stem) for file in promise.spec_files())]
+    found = {_relative(file): _sha256(file.read_bytes()) for file in files}
+    if drill.expect.page is not None and (section := _section(drill.expect.page.lower())):
+        found[f"{_relative(RUNBOOKS)}#{section.anchor}"] = section.sha256
+    return dict(sorted(found.items()))
+
+
+def stale(record: dict[str, Any]) -> list[str]:
+    """The inputs of a record that are no longer what it was made from."""
+    changed = []
+    for name, digest in record["inputs"].items():
+        path, _, anchor = name.partition("#")
+        if _current(ROOT / path, anchor) != digest:
+            changed.append(name)
+    return changed
+
+
+def _current(file: Path, anchor: str) -> str | None:
+    if not file.exists():
+        return None
+    if not anchor:
+        return _sha256(file.read_bytes())
+    section = _section(anchor, file)
+    return section.sha256 if section else None
+
+
+def _section(anchor: str, file: Path = RUNBOOKS) -> Section | None:
+    return next((section for section in sections(file) if section.anchor == anchor), None)
+
+
+def _relative(file: Path) -> str:
+    return file.resolve().relative_to(ROOT).as_posix()
+
+
+def _sha256(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -1,0 +1,162 @@
+"""Reads out of Prometheus, the pager and the logs what an incident was: alerts, SLI instants, budget, traces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lab import names
+from lab.control.prometheus import Series
+from lab.drills import promise
+from lab.drills.incident import Incident
+from lab.oncall.times import epoch_seconds, utc_text
+from lab.slo.model import EventsSli
+from lab.slo.rules import in_window
+
+# The SLI counts as recovered when it was good for this many seconds without a break.
+GOOD_SECONDS = 5
+SAMPLED_LINES = 6
+
+
+def sli_bad_at(values: list[float | None], start_seconds: float, budget_ratio: float) -> float | None:
+    """When (seconds after injection) the SLI first left its objective."""
+    for index, value in enumerate(values):
+        at = start_seconds + index
+        if at >= 0 and value is not None and value > budget_ratio:
+            return at
+    return None
+
+
+def sli_recovered_at(
+    values: list[float | None], start_seconds: float, budget_ratio: float, after_seconds: float
+) -> float | None:
+    """When, from `after_seconds` on, the SLI came back and stayed good for GOOD_SECONDS; None when it did not."""
+    good = 0
+    for index, value in enumerate(values):
+        at = start_seconds + index
+        if at < after_seconds or value is None:
+            continue
+        good = good + 1 if value <= budget_ratio else 0
+        if good > GOOD_SECONDS:
+            return at - GOOD_SECONDS
+    return None
+
+
+def alerts(incident: Incident) -> list[dict[str, Any]]:
+    """Every alert that fired between injection and the end, with its spans to the second (a page's start exactly)."""
+    matrix = incident.desk.prometheus.range(
+        'ALERTS{alertstate="firing",severity!="none"}', incident.t0 - 30, incident.ended_at
+    )
+    exact = {
+        (page["alertname"], round(epoch_seconds(page["starts_at"]))): page["starts_at"]
+        for page in incident.desk.pager.pages()
+    }
+    rows = []
+    for series in matrix:
+        labels = series.labels
+        for first, last in _spans(series):
+            over = last + 1 < incident.ended_at
+            rows.append(
+                {
+                    "name": labels["alertname"],
+                    "severity": labels.get("severity", ""),
+                    "service": labels.get("service", ""),
+                    "starts_at": exact.get((labels["alertname"], round(first)), utc_text(first)),
+                    "ends_at": utc_text(last + 1) if over else None,
+                    "t_seconds": round(incident.since_t0(first), 3),
+                    "labels": {k: v for k, v in sorted(labels.items()) if k not in ("__name__", "alertstate")},
+                }
+            )
+    return sorted(rows, key=lambda row: str(row["starts_at"]))
+
+
+def _spans(series: Series) -> Iterator[tuple[float, float]]:
+    start = last = series.points[0][0]
+    for at, _ in series.points[1:]:
+        if at - last > 1.5:
+            yield start, last
+            start = at
+        last = at
+    yield start, last
+
+
+def budget(incident: Incident, end: float) -> dict[str, dict[str, float | None]]:
+    """What the incident cost each SLO, from injection to `end`: events, and the part of the period's budget it spent.
+
+    The part is time-weighted (bad seconds over the bad seconds the period allows), so it does not depend on how long
+    the lab had run before.
+    """
+    seconds = max(1, round(end - incident.t0))
+    found: dict[str, dict[str, float | None]] = {}
+    for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
+        if not isinstance(slo.sli, EventsSli):
+            continue
+        ask = incident.desk.prometheus.number
+        bad = ask(in_window(slo.sli.error_query, seconds), end) or 0.0
+        total = ask(in_window(slo.sli.total_query, seconds), end) or 0.0
+        ratio = max(0.0, bad / total) if total else 0.0
+        allowed_seconds = slo.budget_ratio * incident.windows.period_seconds
+        found[sloth_id] = {
+            "objective_ratio": slo.objective_ratio,
+            "total_events": round(total * seconds),
+            "bad_events": round(max(0.0, bad) * seconds),
+            "bad_ratio": float(f"{ratio:.4g}"),
+            "budget_spent_ratio": float(f"{ratio * seconds / allowed_seconds:.4g}"),
+        }
+    return found
+
+
+def down_targets(incident: Incident) -> tuple[str, ...]:
+    """Targets that do not answer Prometheus at the end."""
+    samples = incident.desk.prometheus.instant("up == 0", incident.ended_at)
+    return tuple(sorted(sample.labels.get("instance", "?") for sample in samples))
+
+
+def sampled_logs(incident: Incident, threshold_seconds: float) -> list[dict[str, Any]]:
+    """The log lines of two requests, across the services they went through: one slow, one of its time that was not.
+
+    A request with hundreds of lines is cut to its first few in each process.
+    """
+    logs = incident.desk.home.logs
+    gateway = [line for line in _lines(logs / "gateway.log") if _is_feed_request(line) and _within(incident, line)]
+    slow = max((one for one in gateway if one["duration_seconds"] > threshold_seconds), key=_duration, default=None)
+    if slow is None:
+        return []
+    fine = [one for one in gateway if one["duration_seconds"] <= threshold_seconds and one.get("status") == 200]
+    fast = min(fine, key=lambda one: abs(epoch_seconds(one["ts"]) - epoch_seconds(slow["ts"])), default=None)
+    return [line for request in (slow, fast) if request for line in _trace(logs, request["trace_id"])]
+
+
+def _trace(folder: Path, trace_id: str) -> list[dict[str, Any]]:
+    found = []
+    for file in sorted(folder.glob("*.log")):
+        lines = (line for line in _lines(file, trace_id) if line.get("trace_id") == trace_id)
+        found += [line for line, _ in zip(lines, range(SAMPLED_LINES), strict=False)]
+    return sorted(found, key=lambda line: str(line["ts"]))
+
+
+def _lines(file: Path, needle: str = "") -> Iterator[dict[str, Any]]:
+    for part in (file.with_name(file.name + ".1"), file):
+        if not part.exists():
+            continue
+        with part.open(errors="replace") as text:
+            for line in text:
+                if needle in line and line.startswith("{"):
+                    try:
+                        yield json.loads(line)
+                    except ValueError:
+                        continue  # cut by the rotation of the file, or being written now
+
+
+def _is_feed_request(line: dict[str, Any]) -> bool:
+    return line.get("event") == "request" and line.get("route") == names.ROUTE_FEED and "trace_id" in line
+
+
+def _within(incident: Incident, line: dict[str, Any]) -> bool:
+    return incident.t0 <= epoch_seconds(str(line["ts"])) <= incident.ended_at
+
+
+def _duration(line: dict[str, Any]) -> float:
+    return float(line["duration_seconds"])

@@ -1,0 +1,118 @@
+"""Who answers the page: the runbook executed (autopilot), a person, nobody, or somebody who is mistaken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from lab.drills.commands import Ran, run_command
+from lab.drills.incident import POLL_SECONDS, Incident
+from lab.drills.runbook import Branch, find
+from lab.places import RUNBOOKS
+
+AUTOPILOT = "autopilot"
+WRONG = "wrong-responder"
+BAD_REQUEST = 2
+HUMAN_SECONDS = 1800.0
+
+Responder = Callable[[Incident], None]
+
+
+def autopilot(incident: Incident) -> None:
+    """Knows what the page says: takes it, opens its runbook section, walks the branches."""
+    if incident.page is None:
+        return
+    _ack(incident, AUTOPILOT)
+    section = find(RUNBOOKS, incident.page["runbook_url"])
+    for branch in section.branches():
+        if not _all_pass(incident, branch, "check", branch.check):
+            continue
+        title = f"{branch.number}. {branch.title}"
+        said = incident.runbook[-1]["output"].splitlines()
+        pointer = {"pointer": f"/runbook/{len(incident.runbook) - 1}"}
+        incident.note("diagnosis", title, said[-1] if said else "", by=AUTOPILOT, evidence=pointer)
+        incident.say(f"runbook branch applies: {title}")
+        if _all_pass(incident, branch, "mitigate", branch.mitigate) and _all_pass(
+            incident, branch, "validate", branch.validate
+        ):
+            incident.branch = title
+            return
+    incident.say("no branch of the runbook helped")
+
+
+def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
+    """Tells a person what to do and waits until the page is taken and the SLI is good, or the deadline."""
+    page = incident.page
+    if page is None:
+        return
+    incident.echo("")
+    incident.echo(f"  You are on call and have been paged: {page['alertname']}")
+    incident.echo(f"  {page['summary']}")
+    incident.echo(f"  Take it:   fleetops page ack {page['id']}")
+    incident.echo(f"  Runbook:   {page['runbook_url']}")
+    incident.echo("  Work in another terminal (the same FLEETOPS_HOME and FLEETOPS_PORT_BASE); Ctrl-C here gives up.")
+    incident.echo("")
+    acked, end, told = False, time.monotonic() + deadline_seconds, 0.0
+    while time.monotonic() < end:
+        page = incident.refresh_page() or page
+        if page["acked_at"] and not acked:
+            acked = True
+            incident.say(f"taken by {page['acked_by']}")
+        if acked and page["status"] == "resolved":
+            return
+        if time.monotonic() - told > 10:
+            told = time.monotonic()
+            ratio = incident.desk.prometheus.number(incident.sli_query())
+            state = "resolved" if page["status"] == "resolved" else "firing"
+            bad = "no data" if ratio is None else f"{ratio:.1%} of requests bad"
+            incident.say(f"page {page['id']} {state}, {'taken' if acked else 'nobody has it'}; {bad}")
+        time.sleep(POLL_SECONDS)
+
+
+def nobody(incident: Incident) -> None:
+    """The page rings out."""
+    if incident.page is not None:
+        incident.say("nobody answers")
+
+
+def wrong(incident: Incident) -> None:
+    """Takes the page and does what seems plausible but is mistaken."""
+    if incident.page is not None:
+        _ack(incident, WRONG)
+    incident.say(incident.drill.wrong.why)
+    for command in incident.drill.wrong.commands:
+        _keep(incident, run_command(command, WRONG), "wrong", "mitigate")
+
+
+RESPONDERS: dict[str, Responder] = {"autopilot": autopilot, "human": human, "none": nobody, "wrong": wrong}
+
+
+def _ack(incident: Incident, by: str) -> None:
+    if incident.page is not None:
+        incident.page = incident.desk.pager.ack(incident.page["id"], by)
+        incident.say(f"page {incident.page['id']} taken by {incident.page['acked_by']}")
+
+
+def _all_pass(incident: Incident, branch: Branch, step: str, commands: tuple[str, ...]) -> bool:
+    for command in commands:
+        ran = run_command(command, AUTOPILOT)
+        _keep(incident, ran, f"{branch.number}. {branch.title}", step)
+        if ran.exit_status != 0:
+            return False
+    return True
+
+
+def _keep(incident: Incident, ran: Ran, branch: str, step: str) -> None:
+    incident.runbook.append(
+        {
+            "branch": branch,
+            "step": step,
+            "command": ran.command,
+            "exit_status": ran.exit_status,
+            "output": ran.output,
+            "t_seconds": round(incident.since_t0(ran.started_at), 3),
+            "duration_seconds": round(ran.duration_seconds, 3),
+        }
+    )
+    last = ran.output.splitlines()[-1] if ran.output else ""
+    incident.say(f"{step:<8} $ {ran.command}  → {ran.exit_status}" + (f"  {last[:90]}" if ran.exit_status else ""))

@@ -1,0 +1,112 @@
+"""What is recorded of an incident: each signal's question to Prometheus, its unit and its objective."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from lab import names
+from lab.control.prometheus import Prometheus
+from lab.drills import promise
+from lab.slo import series
+from lab.slo.model import PAGE, Slo
+
+_GATEWAY = 'job="gateway"'
+_FAILED = f'job="gateway",{names.LABEL_STATUS}=~"5.."'
+_GATEWAY_FEED = f'job="gateway",{names.LABEL_ROUTE}="{names.ROUTE_FEED}"'
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One line of a chart."""
+
+    name: str
+    title: str
+    query: str
+    unit: str
+    objective: float | None = None
+
+
+def signals(focus: Slo) -> list[Signal]:
+    """The signals of an incident; burn rate and budget are those of `focus`."""
+    windows = promise.windows()
+    quick = windows.of(PAGE)[0]
+    by_id = {sloth_id: slo for sloth_id, (slo, _) in promise.all_slos().items()}
+    found = [_sli(slo, windows.shortest_seconds) for slo in by_id.values()]
+    for seconds in (quick.long_seconds, quick.short_seconds):
+        burn = f"{series.error_ratio(seconds)}{series.selector(focus)} / {focus.budget_ratio:g}"
+        found.append(
+            Signal(
+                f"burn_rate_{seconds}s", f"{focus.sloth_id} burn rate over {seconds} s", burn, "x budget", quick.factor
+            )
+        )
+    return [
+        *found,
+        Signal(
+            "budget_remaining_ratio",
+            f"{focus.sloth_id} budget left",
+            f"{series.BUDGET_REMAINING}{series.selector(focus)}",
+            "ratio",
+        ),
+        Signal("feed_p99_seconds", "Feed p99 at the gateway", _quantile(_GATEWAY_FEED), "seconds", 0.4),
+        Signal("feed_stable_p99_seconds", "Feed p99, stable", _version_quantile(names.VERSION_STABLE), "seconds", 0.4),
+        Signal("feed_canary_p99_seconds", "Feed p99, canary", _version_quantile(names.VERSION_CANARY), "seconds", 0.4),
+        Signal(
+            "canary_weight_ratio", "Share of users sent to the canary", f"max({names.GATEWAY_CANARY_WEIGHT})", "ratio"
+        ),
+        Signal(
+            "requests_per_second",
+            "Requests at the gateway",
+            _rate(_GATEWAY),
+            "requests/s",
+        ),
+        Signal(
+            "error_ratio",
+            "Server errors at the gateway",
+            f"({_rate(_FAILED)} or vector(0)) / {_rate(_GATEWAY)}",
+            "ratio",
+        ),
+    ]
+
+
+def sample(prometheus: Prometheus, signal: Signal, t0: float, start: float, end: float) -> dict[str, Any]:
+    """The signal at every second from `start` to `end` (epoch seconds), told from `t0`; None where there is none."""
+    first, last = math.floor(start), math.floor(end)
+    matrix = prometheus.range(signal.query, first, last)
+    values: list[float | None] = [None] * (last - first + 1)
+    for at, value in matrix[0].points if matrix else []:
+        values[round(at) - first] = float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return {
+        "name": signal.name,
+        "title": signal.title,
+        "query": signal.query,
+        "unit": signal.unit,
+        "objective": signal.objective,
+        "start_seconds": round(first - t0, 3),
+        "step_seconds": 1,
+        "values": values,
+    }
+
+
+def sli_name(slo: Slo) -> str:
+    """The name of an SLO's bad ratio among the signals: `feed_latency_p99_bad_ratio`."""
+    return slo.sloth_id.replace("-", "_") + "_bad_ratio"
+
+
+def _sli(slo: Slo, window_seconds: int) -> Signal:
+    query = f"{series.error_ratio(window_seconds)}{series.selector(slo)}"
+    return Signal(sli_name(slo), f"{slo.sloth_id} bad ratio over {window_seconds} s", query, "ratio", slo.budget_ratio)
+
+
+def _rate(selector: str) -> str:
+    return f"sum(rate({names.HTTP_SERVER_DURATION}_count{{{selector}}}[5s]))"
+
+
+def _quantile(selector: str) -> str:
+    return f"histogram_quantile(0.99, sum by (le) (rate({names.HTTP_SERVER_DURATION}_bucket{{{selector}}}[5s])))"
+
+
+def _version_quantile(version: str) -> str:
+    return _quantile(f'job="feed",{names.LABEL_ROUTE}="{names.ROUTE_FEED}",{names.LABEL_VERSION}="{version}"')
