@@ -12,7 +12,7 @@ _LEVEL = {"low": "ok", "medium": "warn", "high": "bad"}
 
 
 def risk_table(book: Book) -> Markup:
-    """Every risk: how likely, how bad, which alert sees it, what to do, which drill proves that and when it last did."""
+    """Every risk: how likely, how bad, which alert sees it, which drill proves that, and when it last did."""
     known = book.rule_files.names()
     rows = []
     for risk in register.risks():
