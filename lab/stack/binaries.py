@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lab.errors import ToolError
 from lab.places import ROOT, home
-from lab.stack.fetch import OTHER_NAMES, PRODUCTS, Product, from_package, from_release
+from lab.stack.fetch import OTHER_NAMES, PRODUCTS, Product, from_package, from_release, lacks_shared_files
 
 TOOLS = tuple(program for product in PRODUCTS for program in product.programs)
 # The rules are proven on these and later (Debian 12 ships them).
@@ -65,7 +65,8 @@ def find(name: str) -> Found | None:
     for path, source in _candidates(name):
         if path.is_file() and os.access(path, os.X_OK):
             version = version_of(path)
-            if version and _new_enough(name, version):
+            broken = name == "alertmanager" and lacks_shared_files(path)
+            if version and _new_enough(name, version) and not broken:
                 return Found(name, path, version, source)
     return None
 
@@ -91,8 +92,7 @@ def _fetch(product: Product, folder: Path, say: Callable[[str], None]) -> None:
                 for name in product.programs:
                     if not version_of(Path(work) / name):
                         raise ToolError(f"the fetched {name} does not run here")
-                for name in product.programs:
-                    (Path(work) / name).replace(folder / name)  # same file system: nobody ever sees half a program
+                _move(Path(work), folder, product.programs)
             except ToolError as error:
                 tried.append(f"{label} {product.version if way is from_release else ''}".rstrip() + f": {error}")
             else:
@@ -102,6 +102,12 @@ def _fetch(product: Product, folder: Path, say: Callable[[str], None]) -> None:
         f"no {wanted}: not on PATH, not in {folder}; {'; '.join(tried)}. "
         f"Install {product.name} (on Debian: apt-get install {product.packages[0]}) or put the programs into {folder}"
     )
+
+
+def _move(work: Path, folder: Path, programs: tuple[str, ...]) -> None:
+    """Templates first, then each program in one step: nobody ever sees half a program."""
+    for file in (*work.glob("*.tmpl"), *(work / name for name in programs)):
+        file.replace(folder / file.name)
 
 
 def ensure(say: Callable[[str], None] = lambda _: None) -> dict[str, Found]:
@@ -116,7 +122,10 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> dict[str, Found]:
         found = {name: find(name) for name in TOOLS}
     missing = [name for name, program in found.items() if program is None]
     if missing:
-        raise ToolError(f"{', '.join(missing)}: older than the lab needs; remove them from PATH or install a newer one")
+        raise ToolError(
+            f"{', '.join(missing)}: what was found cannot be used here (too old?); "
+            "remove it from PATH, or install a newer one"
+        )
     return {name: program for name, program in found.items() if program is not None}
 
 

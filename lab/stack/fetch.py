@@ -6,6 +6,7 @@ Each function leaves executables in the folder it is given, or raises `ToolError
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import platform
 import shutil
@@ -46,6 +47,10 @@ PRODUCTS = (
 )
 # What a distribution calls a program, when it is not the upstream name.
 OTHER_NAMES = {"alertmanager": ("prometheus-alertmanager",)}
+
+
+# Debian's Alertmanager reads its templates from here at run time; upstream's has them inside.
+TEMPLATES = "/usr/share/prometheus/alertmanager"
 
 
 def archive_name(product: Product) -> str:
@@ -160,5 +165,23 @@ def from_package(product: Product, target: Path) -> None:
             for package in target.glob(f"{name}_*.deb"):
                 _run(["dpkg", "-x", str(package), str(unpacked)], target)
             found = bin_dir / name
-        shutil.copyfile(found, target / name)
+        (target / name).write_bytes(relocated(found.read_bytes()))
         (target / name).chmod(0o755)
+    for template in (unpacked / TEMPLATES.lstrip("/")).glob("*.tmpl"):
+        shutil.copy(template, target)
+
+
+def relocated(program: bytes) -> bytes:
+    """A distribution's program that looks for its templates in its working directory, not where an install puts them.
+
+    The folder's name is replaced by an equally long relative one ("./././"), so nothing else in the program moves.
+    """
+    return program.replace(TEMPLATES.encode(), (b"./" * len(TEMPLATES))[: len(TEMPLATES)])
+
+
+def lacks_shared_files(path: Path) -> bool:
+    """Whether a distribution's Alertmanager was unpacked without its templates, and so could not start."""
+    if Path(TEMPLATES).is_dir():
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(TEMPLATES.encode()) >= 0

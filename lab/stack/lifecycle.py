@@ -13,16 +13,28 @@ from dataclasses import dataclass, field, replace
 import psutil
 
 from lab.errors import LabError
-from lab.names import ENV_DATABASE_URL
-from lab.places import Home, Ports
-from lab.stack import binaries, leftovers, monitoring, postgres, probes, programs, replicas, state, supervision, valkey
+from lab.places import SITE, Home, Ports
+from lab.services import schema
+from lab.stack import (
+    binaries,
+    leftovers,
+    logs,
+    monitoring,
+    postgres,
+    probes,
+    programs,
+    replicas,
+    state,
+    supervision,
+    valkey,
+)
 from lab.stack.programs import CLIENTS, PLATFORM, SERVICES, Program
 from lab.stack.supervision import SUPERVISOR, Supervisor
 
 Say = Callable[[str, str], None]
 READY_SECONDS = 90.0
-SEED_SECONDS = 180.0
 STOP_SECONDS = 60.0
+MOST_STARTS = 4
 
 
 class AlreadyRunning(LabError):
@@ -78,6 +90,8 @@ class Start:
         if remains:
             self.say("cleaning", f"{len(remains)} processes left by a run that ended badly")
         stop(self.home)
+        if not (SITE / "index.html").exists():
+            raise LabError(f"the console has no site to serve: {SITE} is not built; run `make site`")
         self.table = replicas.known(self.home, self.ports)
         leftovers.require_free((p.name, port) for p in self._default() for port in p.ports)
 
@@ -104,7 +118,8 @@ class Start:
         valkey.prepare(self.home, self.ports.valkey)
         tools = {name: tool.path for name, tool in found.items()}
         self.table = programs.table(self.home, self.ports, tools)
-        monitoring.render(self.home, self.ports, self.table.values())
+        # A program becomes a target when it is ready: a slow start is no outage.
+        monitoring.render(self.home, self.ports, self.table.values(), targets=())
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check") as pool:
             checked = pool.submit(monitoring.check, self.home, tools)
             run = replace(run, supervisor=self._start_supervisor())
@@ -141,6 +156,15 @@ class Start:
                 f"supervisord ended (status {self.daemon.returncode}); see {self.home.logs / 'supervisord.log'}"
             )
 
+    def _check(self) -> None:
+        """Give up early when supervisord is gone, or when a program does not stay up."""
+        self._still_there()
+        for program in self._default():
+            if supervision.starts(self.home, program.name) > MOST_STARTS:
+                last = logs.last(logs.files(self.home, program.name), 1)
+                said = f": {last[0].text[:300]}" if last else ""
+                raise LabError(f"{program.name} does not stay up{said}; see `fleetops logs {program.name}`")
+
     def _bring_up(self, config_checked: Callable[[], None]) -> None:
         watchers = [p for p in self._default(PLATFORM) if p.name in ("prometheus", "alertmanager")]
         first = [p for p in self._default(PLATFORM) if p not in watchers]
@@ -148,21 +172,24 @@ class Start:
         config_checked()
         self._launch(watchers)
         self._launch(self._default(SERVICES))  # they import and connect while the DB is being filled
-        probes.wait_ready([self.table["postgres"], self.table["valkey"]], READY_SECONDS, self._still_there)
+        probes.wait_ready([self.table["postgres"], self.table["valkey"]], READY_SECONDS, self._check)
         self._prepare_database()
         self.say("platform", "waiting for " + ", ".join(p.name for p in self._default(PLATFORM)))
-        probes.wait_ready(self._default(PLATFORM), READY_SECONDS, self._still_there)
+        probes.wait_ready(self._default(PLATFORM), READY_SECONDS, self._check)
+        monitoring.write_targets(self.home, self._default(PLATFORM))
         self.say("services", "waiting for " + ", ".join(p.name for p in self._default(SERVICES)))
-        probes.wait_ready(self._default(SERVICES), READY_SECONDS, self._still_there)
+        probes.wait_ready(self._default(SERVICES), READY_SECONDS, self._check)
         replicas.route_defaults(self.home, self.ports)
         self._launch(self._default(CLIENTS))
-        probes.wait_ready(self._default(CLIENTS), READY_SECONDS, self._still_there)
+        probes.wait_ready(self._default(CLIENTS), READY_SECONDS, self._check)
+        monitoring.write_targets(self.home, self._default())
         self.say("watching", "waiting for every target and rule")
         self._wait_watched()
 
     def _launch(self, wanted: Iterable[Program]) -> None:
+        supervisor = self._supervisor
         for program in wanted:
-            self._supervisor.start(program.name, wait=False)
+            supervisor.start(program.name, wait=False)
 
     def _prepare_database(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -178,22 +205,7 @@ class Start:
                     ) from error
                 time.sleep(0.1)
         self.say("db", "schema and seed")
-        command = supervision.leashed(
-            self.home,
-            "schema",
-            [sys.executable, "-m", "lab.services.schema"],
-            env={ENV_DATABASE_URL: postgres.url(self.home, self.ports.postgres)},
-        )
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=SEED_SECONDS, check=False, start_new_session=True
-            )
-        except subprocess.TimeoutExpired as error:
-            raise LabError(f"the DB's schema was not ready after {SEED_SECONDS:.0f} s") from error
-        lines = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
-        if done.returncode != 0:
-            raise LabError(f"the DB's schema could not be made: {lines[-1]}")
-        self.say("db", lines[-1])
+        self.say("db", schema.create(postgres.url(self.home, self.ports.postgres)))
 
     def _wait_watched(self) -> None:
         deadline = time.monotonic() + READY_SECONDS

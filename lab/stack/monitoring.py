@@ -38,9 +38,12 @@ def write_file(path: Path, text: str, mode: int = 0o644) -> None:
     fresh.replace(path)
 
 
-def write_targets(home: Home, running: Iterable[Program]) -> None:
-    """Tell Prometheus what to scrape: the programs that should run now. It notices the change by itself."""
-    jobs: dict[str, list[dict[str, Any]]] = {}
+def write_targets(home: Home, running: Iterable[Program], jobs_known: Iterable[str] = ()) -> None:
+    """Tell Prometheus what to scrape: the programs that should run now. It notices the change by itself.
+
+    A job of `jobs_known` without a program gets an empty list.
+    """
+    jobs: dict[str, list[dict[str, Any]]] = {job: [] for job in jobs_known}
     for program in running:
         if program.job:
             target = {"targets": [f"{LOOPBACK}:{program.metrics_port}"], "labels": {"instance": program.name}}
@@ -88,14 +91,15 @@ def alertmanager_config(home: Home, ports: Ports) -> str:
         raise SpecError(ALERTMANAGER_TEMPLATE, f"unknown placeholder {error}; known: {', '.join(values)}") from error
 
 
-def render(home: Home, ports: Ports, programs: Iterable[Program]) -> None:
-    """Write both configurations and the targets."""
+def render(home: Home, ports: Ports, programs: Iterable[Program], targets: Iterable[Program] | None = None) -> None:
+    """Write both configurations and the targets: the default programs, or those given."""
     programs = list(programs)
     jobs = list(dict.fromkeys(program.job for program in programs if program.job))
     config = prometheus_config(home, ports, jobs)
     write_file(home.run / "prometheus.yml", yaml.safe_dump(config, sort_keys=False))
     write_file(home.run / "alertmanager.yml", alertmanager_config(home, ports))
-    write_targets(home, [program for program in programs if program.default])
+    defaults = (program for program in programs if program.default)
+    write_targets(home, defaults if targets is None else targets, jobs)
     (home.data / "prometheus").mkdir(parents=True, exist_ok=True)
     (home.data / "alertmanager").mkdir(parents=True, exist_ok=True)
 

@@ -15,6 +15,7 @@ from lab.places import LOOPBACK, Ports
 from lab.stack.programs import Program, url
 
 PROBE_SECONDS = 2.0
+POLL_SECONDS = 0.15
 _pool = urllib3.PoolManager(maxsize=1, retries=False, timeout=PROBE_SECONDS)
 
 
@@ -48,19 +49,16 @@ def not_ready(programs: Iterable[Program]) -> dict[str, str]:
 
 
 def wait_ready(programs: Iterable[Program], seconds: float, check: Callable[[], None] = lambda: None) -> None:
-    """Wait until all are ready. `check` is called on the way and may raise. LabError names the late ones."""
-    waiting, deadline = list(programs), time.monotonic() + seconds
-    while True:
-        reasons = not_ready(waiting)
-        if not reasons:
-            return
-        waiting = [program for program in waiting if program.name in reasons]
-        check()
-        if time.monotonic() > deadline:
-            name, reason = next(iter(reasons.items()))
-            others = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-            raise LabError(f"{name} is not ready after {seconds:.0f} s: {reason}{others}; see `fleetops logs {name}`")
-        time.sleep(0.1)
+    """Wait until all are ready. `check` is called on the way and may raise. LabError names a late one, and why."""
+    deadline = time.monotonic() + seconds
+    for program in programs:
+        while reason := why_not_ready(program):
+            check()
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"{program.name} is not ready after {seconds:.0f} s: {reason}; see `fleetops logs {program.name}`"
+                )
+            time.sleep(POLL_SECONDS)
 
 
 def why_not_watched(ports: Ports, expected: Iterable[Program]) -> str:

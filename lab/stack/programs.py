@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import names
-from lab.places import LOOPBACK, MAX_REPLICAS, RULES, Home, Ports
+from lab.places import LOOPBACK, MAX_REPLICAS, ROOT, RULES, Home, Ports
 from lab.stack import postgres, valkey
 
 # How many replicas run after `fleetops up`; the others are declared, and started by `fleetops scale`.
@@ -23,7 +23,7 @@ REPLICA_MODULES = {
     names.UPSTREAM_CANARY: ("lab.services.feed", names.VERSION_CANARY),
 }
 # What each part waits for: the platform first, clients when everything that answers them is ready.
-PLATFORM, SERVICES, CLIENTS = "platform", "services", "clients"
+STAGES = PLATFORM, SERVICES, CLIENTS = ("platform", "services", "clients")
 GO_LEAN = {"GOGC": "50", "GOMAXPROCS": "2"}
 
 
@@ -42,6 +42,7 @@ class Program:
     metrics_port: int = 0
     default: bool = True
     user: str | None = None
+    cwd: str = str(ROOT)
     stop_signal: str = "TERM"
     stop_seconds: int = 10
     death_signal: int = signal.SIGKILL  # a frozen process cannot act on any other
@@ -97,7 +98,7 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
     return [
         Program(
             "postgres", "postgres", PLATFORM, postgres.argv(home, ports.postgres), (ports.postgres,), "tcp",
-            user=postgres.run_as(), stop_signal="INT", stop_seconds=20, death_signal=signal.SIGQUIT,
+            user=postgres.run_as(), cwd="/", stop_signal="INT", stop_seconds=20, death_signal=signal.SIGQUIT,
         ),
         Program("valkey", "valkey", PLATFORM, valkey.argv(home), (ports.valkey,), "tcp"),
         Program(
@@ -131,6 +132,7 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
             ),
             (ports.alertmanager,), f"{url(ports.alertmanager)}/-/ready",
             env={**GO_LEAN, "GOMEMLIMIT": "64MiB"}, job="alertmanager", metrics_port=ports.alertmanager,
+            cwd=str(tools["alertmanager"].parent),
         ),
         _ours(home, ports, "pager", "pager", PLATFORM, "lab.oncall.pager", ports.pager, ports.pager),
         _ours(home, ports, "console", "console", PLATFORM, "lab.site.console", ports.console, ports.console),

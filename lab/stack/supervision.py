@@ -23,7 +23,7 @@ import psutil
 from lab.errors import LabError, NotRunning, UsageError
 from lab.places import ROOT, Home
 from lab.stack.monitoring import write_file
-from lab.stack.programs import Program, service_of
+from lab.stack.programs import STAGES, Program, service_of
 
 LEASH = Path(__file__).with_name("leash.py")
 MARK = "FLEETOPS_LEASH"  # in the environment of every process of a lab: the state directory it belongs to
@@ -72,13 +72,13 @@ def starts_file(home: Home, name: str) -> Path:
 
 def leashed(
     home: Home, name: str, argv: Iterable[str], *, env: dict[str, str] | None = None, user: str | None = None,
-    death_signal: int = signal.SIGKILL, counted: bool = False,
+    death_signal: int = signal.SIGKILL, cwd: str = str(ROOT), counted: bool = False,
 ) -> list[str]:  # fmt: skip
     """Write the specification of a process; the command that starts it on the leash."""
     spec = {
         "argv": list(argv),
         "env": {**(env or {}), MARK: str(home.path)},
-        "cwd": "/" if user else str(ROOT),
+        "cwd": cwd,
         "user": user,
         "death_signal": int(death_signal),
         "starts": str(starts_file(home, name)) if counted else None,
@@ -89,6 +89,7 @@ def leashed(
 
 def render(home: Home, programs: Iterable[Program]) -> Path:
     """Write supervisord's configuration and every program's specification; returns the configuration's path."""
+    programs = list(programs)
     socket = socket_path(home)
     for folder in (socket.parent, home.run / "programs", home.run / "starts", home.logs):
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,6 +104,7 @@ def render(home: Home, programs: Iterable[Program]) -> Path:
         f"[unix_http_server]\nfile={socket}\nchmod=0600\n",
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n",
         *(_section(home, program) for program in programs),
+        *_groups(programs),
     ]
     config = home.run / "supervisord.conf"
     write_file(config, "\n".join(sections).replace("%", "%%"))
@@ -117,6 +119,7 @@ def _section(home: Home, program: Program) -> str:
         env=dict(program.env),
         user=program.user,
         death_signal=program.death_signal,
+        cwd=program.cwd,
         counted=True,
     )
     quoted = " ".join(f'"{part}"' for part in command)
@@ -129,12 +132,25 @@ def _section(home: Home, program: Program) -> str:
     )
 
 
+def _groups(programs: Iterable[Program]) -> list[str]:
+    """A group a stage: supervisord stops the last started group first, and what is in a group at the same time."""
+    members: dict[str, list[str]] = {}
+    for program in programs:
+        members.setdefault(program.stage, []).append(program.name)
+    return [
+        f"[group:{stage}]\nprograms={','.join(members.get(stage, []))}\npriority={priority}\n"
+        for priority, stage in enumerate(STAGES, start=1)
+        if stage in members
+    ]
+
+
 class Supervisor:
     """supervisord's client. Every method raises NotRunning when it does not answer."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._socket = socket_path(home)
+        self._group_of: dict[str, str] = {}
 
     def _call(self, method: str, *arguments: Any) -> Any:
         from supervisor.xmlrpc import SupervisorTransport
@@ -162,7 +178,7 @@ class Supervisor:
     def start(self, name: str, *, wait: bool = True) -> None:
         """Start a program; one that runs stays as it is. With `wait`, returns when it has stayed up a second."""
         try:
-            self._call("startProcess", name, wait)
+            self._call("startProcess", self._full(name), wait)
         except LabError as error:
             if not str(error).startswith("ALREADY_STARTED"):
                 raise
@@ -170,7 +186,7 @@ class Supervisor:
     def stop(self, name: str) -> None:
         """Stop a program and wait until it is gone; one that is stopped already stays so."""
         try:
-            self._call("stopProcess", name, True)
+            self._call("stopProcess", self._full(name), True)
         except LabError as error:
             if not str(error).startswith("NOT_RUNNING"):
                 raise
@@ -182,7 +198,15 @@ class Supervisor:
 
     def signal(self, name: str, signal_name: str) -> None:
         """Send a signal, e.g. "HUP", to a program."""
-        self._call("signalProcess", name, signal_name)
+        self._call("signalProcess", self._full(name), signal_name)
+
+    def _full(self, name: str) -> str:
+        """supervisord's own name for a program: GROUP:NAME."""
+        if name not in self._group_of:
+            self._group_of = {str(info["name"]): str(info["group"]) for info in self._call("getAllProcessInfo")}
+        if name not in self._group_of:
+            raise UsageError(f"no program {name!r}; `fleetops status` lists them")
+        return f"{self._group_of[name]}:{name}"
 
     def names(self) -> list[str]:
         """Every declared program."""
@@ -193,11 +217,11 @@ class Supervisor:
         rows = []
         for info in self._call("getAllProcessInfo"):
             name, state = str(info["name"]), str(info["statename"]).lower()
-            starts = _lines(starts_file(self._home, name))
-            if starts:
+            count = starts(self._home, name)
+            if count:
                 pid = int(info["pid"]) or None
                 rss, frozen = _memory(pid)
-                rows.append(ProcessRow(name, service_of(name), pid, "frozen" if frozen else state, rss, starts - 1))
+                rows.append(ProcessRow(name, service_of(name), pid, "frozen" if frozen else state, rss, count - 1))
         own = self.pid()
         rows.append(ProcessRow(SUPERVISOR, SUPERVISOR, own, "running", _memory(own, children=False)[0], 0))
         return rows
@@ -205,17 +229,16 @@ class Supervisor:
 
 def _said_no(fault: xmlrpc.client.Fault, arguments: tuple[Any, ...]) -> LabError:
     reason = str(fault.faultString)
-    subject = arguments[0] if arguments else "supervisord"
-    if reason.startswith("BAD_NAME"):
-        return UsageError(f"no program {subject!r}; `fleetops status` lists them")
+    subject = str(arguments[0]).rpartition(":")[2] if arguments else "supervisord"
     if reason.startswith(("SPAWN_ERROR", "ABNORMAL_TERMINATION")):
         return LabError(f"{subject} did not stay up; see `fleetops logs {subject}`")
     return LabError(f"{reason} ({subject})")
 
 
-def _lines(file: Path) -> int:
+def starts(home: Home, name: str) -> int:
+    """How often `name` was started since `fleetops up`."""
     try:
-        return file.read_text(encoding="utf-8").count("\n")
+        return starts_file(home, name).read_text(encoding="utf-8").count("\n")
     except FileNotFoundError:
         return 0
 
