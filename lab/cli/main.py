@@ -21,22 +21,6 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "logs": ("lab.cli.stack:logs", "Read the logs of a service."),
         "doctor": ("lab.cli.stack:doctor", "Say what this machine offers and what is missing."),
     },
-    "Incidents": {
-        "page": ("lab.cli.oncall:page", "Pages: what rang, who has it."),
-        "triage": ("lab.cli.oncall:triage", "Rank what may be wrong with SERVICE, with the evidence."),
-        "query": ("lab.cli.oncall:query", "Ask Prometheus."),
-        "incident": ("lab.cli.oncall:incident", "Incidents: what is going on, and the records of what was."),
-        "drill": ("lab.cli.drill:drill", "Break the lab on purpose, and grade how it was caught and mended."),
-    },
-    "Controls": {
-        "canary": ("lab.cli.controls:canary", "How many users the new version of the feed serves."),
-        "flag": ("lab.cli.controls:flag", "Kill switches of the gateway."),
-        "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),
-        "service": ("lab.cli.controls:service", "Restart, freeze or thaw processes."),
-    },
-    "Promises": {
-        "slo": ("lab.cli.slo:slo", "Service level objectives: specs in, alert rules and proofs out."),
-    },
     "On call": {
         "page": ("lab.cli.oncall:page", "Pages: what rang, who has it."),
         "triage": ("lab.cli.oncall:triage", "Rank what may be wrong with SERVICE, with the evidence."),
@@ -51,6 +35,9 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Break the lab on purpose, and grade how it was caught and mended."),
+    },
+    "Promises": {
+        "slo": ("lab.cli.slo:slo", "Service level objectives: specs in, alert rules and proofs out."),
     },
 }
 
