@@ -76,9 +76,9 @@ def url(home: Home, port: int, user: str = USER, database: str = DATABASE, host:
     return f"postgresql://{user}@{host}:{port}/{database}?passfile={password_file(home)}"
 
 
-def argv(home: Home, port: int) -> tuple[str, ...]:
-    """The server's command line."""
-    return (str(program("postgres")), "-D", str(directory(home)), "-p", str(port))
+def argv(home: Home, port: int, server: Path | None = None) -> tuple[str, ...]:
+    """The server's command line; the server is the wheel's unless another is given."""
+    return (str(server or program("postgres")), "-D", str(directory(home)), "-p", str(port))
 
 
 def run_as() -> str | None:

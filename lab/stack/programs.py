@@ -89,7 +89,10 @@ def upstreams(ports: Ports, service: str, count: int) -> list[str]:
 
 
 def table(home: Home, ports: Ports, tools: Mapping[str, Path]) -> dict[str, Program]:
-    """Every program by name, in the order of starting. `tools` holds the paths of prometheus and alertmanager."""
+    """Every program by name, in the order of starting.
+
+    `tools` holds the paths of prometheus and alertmanager, and those of postgres and valkey where no wheel has them.
+    """
     programs = [*_platform(home, ports, tools), *_services(home, ports), *_clients(home, ports)]
     return {program.name: program for program in programs}
 
@@ -97,10 +100,11 @@ def table(home: Home, ports: Ports, tools: Mapping[str, Path]) -> dict[str, Prog
 def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Program]:
     return [
         Program(
-            "postgres", "postgres", PLATFORM, postgres.argv(home, ports.postgres), (ports.postgres,), "tcp",
+            "postgres", "postgres", PLATFORM, postgres.argv(home, ports.postgres, tools.get("postgres")),
+            (ports.postgres,), "tcp",
             user=postgres.run_as(), cwd="/", stop_signal="INT", stop_seconds=20, death_signal=signal.SIGQUIT,
         ),
-        Program("valkey", "valkey", PLATFORM, valkey.argv(home), (ports.valkey,), "tcp"),
+        Program("valkey", "valkey", PLATFORM, valkey.argv(home, tools.get("valkey")), (ports.valkey,), "tcp"),
         Program(
             "prometheus", "prometheus", PLATFORM,
             (

@@ -24,9 +24,9 @@ def url(port: int) -> str:
     return f"valkey://{LOOPBACK}:{port}/0"
 
 
-def argv(home: Home) -> tuple[str, ...]:
-    """The server's command line."""
-    return (str(server()), str(home.run / "valkey.conf"))
+def argv(home: Home, program: Path | None = None) -> tuple[str, ...]:
+    """The server's command line; the server is the wheel's unless another is given."""
+    return (str(program or server()), str(home.run / "valkey.conf"))
 
 
 def settings_text(home: Home, port: int, others: Mapping[str, str] | None = None) -> str:

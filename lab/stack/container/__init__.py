@@ -1,0 +1,1 @@
+"""The same processes in containers, from the same program table; compose.yaml says which container runs which."""

@@ -1,0 +1,29 @@
+"""What the containers share before any of them works: the token, the DB's password, the rendered configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lab.places import Home, Ports
+from lab.stack import monitoring, postgres, state, valkey
+from lab.stack.container.addresses import Addresses
+from lab.stack.programs import Program
+
+# The DB's container listens to the others, and its image prepares the cluster through the socket.
+POSTGRES_SETTINGS = {"listen_addresses": "'*'", "unix_socket_directories": "'/var/run/postgresql'"}
+# No port of the cache's container is published, so only the other containers reach it.
+VALKEY_SETTINGS = {"bind": "*", "protected-mode": "no", "dir": "/data"}
+
+
+def prepare(home: Home, ports: Ports, programs: Iterable[Program], addresses: Addresses) -> None:
+    """Fill the state directory. Run again it renders anew and keeps token and password."""
+    programs = list(programs)
+    state.make_directories(home)
+    for service in {program.service for program in programs}:
+        (home.data / service).mkdir(exist_ok=True)
+    monitoring.render(home, ports, programs)
+    for rendered in (*home.run.glob("*.yml"), *monitoring.targets_dir(home).glob("*.json")):
+        monitoring.write_file(rendered, addresses.between(rendered.read_text(encoding="utf-8")))
+    monitoring.write_file(home.run / "postgresql.conf", postgres.settings_text(POSTGRES_SETTINGS))
+    monitoring.write_file(home.run / "valkey.conf", valkey.settings_text(home, ports.valkey, VALKEY_SETTINGS))
+    monitoring.write_file(home.run / "postgres-password", postgres.password(home), mode=0o600)
