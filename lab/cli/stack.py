@@ -53,17 +53,31 @@ def up(detach: bool) -> None:
     """
     from lab.stack import lifecycle
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    began = time.time()
     start = lifecycle.Start(home(), ports(), _Progress(), foreground=not detach)
     try:
         run = start.run()
     except lifecycle.AlreadyRunning as news:
         click.echo(str(news))
         return
+    _tidy(began)
     click.echo(f"ready in {run.ready_seconds:.1f} s: {run.url}")
     if not detach:
         _stay(start)
+
+
+def _tidy(began: float) -> None:
+    """Put right what the run before left: a drill that was killed, pages nobody will ever close."""
+    from lab.control.desk import Desk
+    from lab.drills.leftovers import tidy
+
+    try:
+        for line in tidy(Desk.here(), began):
+            click.echo(line, err=True)
+    except LabError as error:  # the lab runs; what is left can wait
+        click.echo(f"fleetops: could not tidy up after the last run: {error}", err=True)
 
 
 def _stay(start: Start) -> None:

@@ -27,6 +27,7 @@ HIT_RATIO_LEAST = 0.9
 ERROR_RATIO_MOST = 0.01
 POOL_WAIT_SECONDS_MOST = 0.05
 SLOWER_THAN_BEFORE = 3.0
+SLOW_BY_ANY_MEASURE = 10.0
 DB_SECONDS_LEAST = 0.02
 USER_SECONDS_LEAST = 0.1
 THREADS_BUSY_MOST = 0.9
@@ -155,9 +156,9 @@ def _slower(scene: Scene, cause: str, metric: str, selector: str, by: str, least
     worst = Suspect(cause, 0.0, f"no {what} was measured")
     for name, seconds in now.items():
         usual = before.get(name)
-        # Without a past, the floor alone decides.
-        times = seconds / usual if usual else SLOWER_THAN_BEFORE
-        score = min(times / SLOWER_THAN_BEFORE, seconds / least)
+        times = seconds / usual if usual else 0.0
+        # Without a past to compare with, only what is slow by any measure counts.
+        score = min(times / SLOWER_THAN_BEFORE, seconds / least) if usual else seconds / (least * SLOW_BY_ANY_MEASURE)
         if score >= worst.score:
             against = f" against {_time(usual)} before ({times:.1f}x)" if usual else ""
             worst = Suspect(cause, score, f"{what} {name}: {_time(seconds)}{against}")

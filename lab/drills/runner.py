@@ -181,8 +181,6 @@ def _unsteady(incident: Incident) -> str:
     ]
     if firing:
         return f"{', '.join(sorted(firing))} is firing"
-    if open_pages := [p["alertname"] for p in incident.desk.pager.pages(only_open=True) if p["severity"] == "page"]:
-        return f"page {', '.join(open_pages)} is open"
     for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
         at_stake = incident.slo is not None and sloth_id == incident.slo.sloth_id
         most = slo.budget_ratio * (STEADY_BUDGET_RATIO if at_stake else 1)

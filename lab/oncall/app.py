@@ -76,6 +76,11 @@ def _pages(store: Store) -> Blueprint:
         log.info("ack", page=page_id, by=found["acked_by"], first=first)
         return jsonify({**found, "acked_by_this_call": first})
 
+    @routes.post("/api/pages/close")
+    def close() -> Response:
+        before = utc_text(epoch_seconds(_text(json_body(), "before")))
+        return jsonify(closed=store.close_left_open(before))
+
     return routes
 
 

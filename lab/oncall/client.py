@@ -33,6 +33,10 @@ class Pager:
         """Acknowledge; the page with `acked_by_this_call`: False when somebody had it before, named by `acked_by`."""
         return dict(self.http.call("POST", f"/api/pages/{page_id}/ack", {"by": by}))
 
+    def close_left_open(self, before: str) -> int:
+        """Close the pages received before an instant that are still open; how many there were."""
+        return int(self.http.call("POST", "/api/pages/close", {"before": before})["closed"])
+
     def audit(self, since: str = "") -> list[dict[str, Any]]:
         """Audit rows, oldest first."""
         answer = self.http.call("GET", "/api/audit", fields={"since": since} if since else {})

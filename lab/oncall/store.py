@@ -91,6 +91,14 @@ class Store:
         page = self.page(page_id)
         return (page, changed == 1) if page else None
 
+    def close_left_open(self, before: str) -> int:
+        """Mark open pages received before an instant (a normalised UTC text) as resolved now; how many there were."""
+        with self._transaction() as db:
+            return db.execute(
+                "UPDATE pages SET status = 'resolved', resolved_at = ? WHERE status = 'firing' AND received_at < ?",
+                (utc_text(time.time()), before),
+            ).rowcount
+
     def record(self, row: dict[str, Any]) -> dict[str, Any]:
         """Add an audit row, or give a pending one its outcome. A finished row never changes again."""
         if row["outcome"] not in OUTCOMES:

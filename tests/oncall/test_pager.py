@@ -53,6 +53,13 @@ def test_a_page_that_fires_again_after_it_resolved_is_open_again(post: Post, sto
     assert page["resolved_at"] is None
 
 
+def test_pages_left_open_by_a_stopped_lab_can_be_closed_and_newer_ones_stay(post: Post, store: Store) -> None:
+    post("/alertmanager", payload(alert()))
+    assert post("/api/pages/close", {"before": "2020-01-01T00:00:00Z"}).json == {"closed": 0}
+    assert post("/api/pages/close", {"before": "2999-01-01T00:00:00Z"}).json == {"closed": 1}
+    assert store.pages(only_open=True) == []
+
+
 def test_the_second_ack_changes_nothing_and_says_who_had_the_page(post: Post) -> None:
     post("/alertmanager", payload(alert()))
     first = post("/api/pages/1/ack", {"by": "ada"}).json
