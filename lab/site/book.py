@@ -45,7 +45,7 @@ class Book:
         """Generated and hand-written rules."""
         return RuleFiles(self.rules)
 
-    @property
+    @cached_property
     def records(self) -> Records:
         """The committed evidence."""
         return Records(self.docs / "records")

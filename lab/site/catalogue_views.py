@@ -40,7 +40,7 @@ def drill_record(book: Book, ident: str) -> object:
         return NOT_YET
     passed = "passed" if record["verdict"]["passed"] else "failed"
     target = book.postmortem(ident) or record.path
-    return html.link(book.href(target), f"{passed} {units.day(record['started_at'])}")
+    return html.link(book.href(target), f"{ident} {passed} {units.day(record['started_at'])}")
 
 
 def drill_source(book: Book, ident: str) -> Markup:

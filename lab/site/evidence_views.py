@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from lab.site import html, units
@@ -60,22 +61,26 @@ def _plain(value: Any) -> str:
 
 
 def budget_table(book: Book, ident: str) -> Markup:
-    """The error budget each SLO lost to the incident."""
+    """What the incident cost each SLO: events, and the part of the whole period's budget."""
     record = book.records.read(ident)
-    rows = []
-    for slo, spent in record["budget"].items():
-        rows.append((slo, *(_amount(key, value) for key, value in spent.items())))
-    keys: dict[str, Any] = next(iter(record["budget"].values()), {})
-    head = ("SLO", *(key.removesuffix("_ratio").removesuffix("_seconds").replace("_", " ") for key in keys))
+    rows = [
+        (
+            slo, units.percent(spent["objective_ratio"]), units.number(spent["total_events"]),
+            units.number(spent["bad_events"]), units.percent(spent["bad_ratio"]),
+            units.percent(spent["budget_spent_ratio"]),
+        )
+        for slo, spent in record["budget"].items()
+    ]  # fmt: skip
+    period = units.seconds(book.promises.lab.period_seconds)
+    head = (
+        "SLO",
+        "Objective",
+        "Requests",
+        "Bad",
+        "Bad share",
+        f"Spent of the budget of {period} (lab time, {record.factor}x)",
+    )
     return html.table(head, rows, label=f"Error budget spent in {ident}", numeric=True)
-
-
-def _amount(key: str, value: Any) -> str:
-    if isinstance(value, int | float) and key.endswith("_ratio"):
-        return units.percent(float(value))
-    if isinstance(value, int | float) and key.endswith("_seconds"):
-        return units.seconds(float(value))
-    return units.number(value) if isinstance(value, int | float) else _plain(value)
 
 
 def verdict(book: Book, ident: str) -> Markup:
@@ -119,8 +124,6 @@ def _short(digest: str) -> str:
 
 def log_lines(book: Book, ident: str) -> Markup:
     """The log lines the record kept, one JSON object a line."""
-    import json
-
     lines = [
         row if isinstance(row, str) else json.dumps(row, sort_keys=True) for row in book.records.read(ident)["logs"]
     ]

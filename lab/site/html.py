@@ -31,12 +31,18 @@ def table(
 
 
 def _row(cells: Sequence[object], row_heads: bool) -> Markup:
-    """One row; an `id` for the row can be carried by its first cell only (see timeline)."""
     first, *rest = cells
     tag = Markup('<th scope="row">{}</th>') if row_heads else Markup("<td>{}</td>")
     return Markup("<tr>{}{}</tr>").format(
-        tag.format(first), Markup().join(Markup("<td>{}</td>").format(cell) for cell in rest)
+        tag.format(_whole(first)), Markup().join(Markup("<td>{}</td>").format(_whole(cell)) for cell in rest)
     )
+
+
+def _whole(cell: object) -> object:
+    """A single word such as INC-001 stays on one line."""
+    if isinstance(cell, Markup) or not isinstance(cell, str) or " " in cell or len(cell) > 40:
+        return cell
+    return Markup('<span class="lab-word">{}</span>').format(cell)
 
 
 def code(text: object) -> Markup:
@@ -46,7 +52,7 @@ def code(text: object) -> Markup:
 
 def link(href: str, text: object) -> Markup:
     """A link inside the site."""
-    return Markup('<a href="{}">{}</a>').format(href, text)
+    return Markup('<a href="{}">{}</a>').format(href, _whole(text))
 
 
 def badge(kind: str, text: object) -> Markup:

@@ -13,15 +13,14 @@ from lab.site.records import PHASES, Record
 from lab.site.series import Line, extremes, summary
 
 DURATION_TITLES = {
-    "detection": "Detection, fault to firing alert",
-    "page": "Fault to page delivered",
-    "mtta": "Page to acknowledgement (MTTA)",
-    "diagnosis": "Page to diagnosis",
-    "mitigation": "Fault to mitigating action (MTTM)",
-    "mttm": "Fault to mitigating action (MTTM)",
-    "recovery": "Fault to recovered SLI (MTTR)",
-    "mttr": "Fault to recovered SLI (MTTR)",
-    "resolved": "Fault to resolved alert",
+    "detection_seconds": "Detection: fault to firing alert",
+    "page_seconds": "Fault to delivered page",
+    "mtta_seconds": "Page to acknowledgement",
+    "diagnosis_seconds": "Page to diagnosis",
+    "mttm_seconds": "Fault to mitigating action",
+    "mttr_seconds": "Fault to recovered SLI",
+    "resolved_seconds": "Fault to resolved alert",
+    "run_seconds": "The whole run, with its quiet start and its hold",
 }
 
 
@@ -121,47 +120,58 @@ def fact(book: Book, ident: str, path: str) -> str:
     return units.number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def timeline(book: Book, ident: str) -> Markup:
-    """The incident's events: clock, T+, phase, what happened, by whom, evidence."""
+def timeline(book: Book, ident: str, signal: str = "") -> Markup:
+    """The incident's events: after injection, clock, phase, what happened, by whom, and what it was read from.
+
+    With the name of a signal whose chart is on the same page, each phase leads to its mark on that chart.
+    """
     record = book.records.read(ident)
-    graded: dict[str, str] = {}
+    graded: set[str] = set()
     rows = []
     for event in record.timeline:
-        phase = PHASES.get(event["kind"])
-        label: object = ""
-        if phase and event["kind"] not in graded:
-            graded[event["kind"]] = phase[0]
-            label = Markup('<b id="{}-{}">{}</b>').format(f"event-{ident.lower()}", phase[0].lower(), phase[0])
+        phase = ""
+        if event["kind"] in PHASES and event["kind"] not in graded:
+            graded.add(event["kind"])
+            phase = PHASES[event["kind"]][0]
         offset = float(event["t_seconds"])
-        sign = "" if offset < 0 else "+"
+        detail = Markup("<br>{}").format(event["detail"]) if event["detail"] else ""
         rows.append(
             (
-                f"T{sign}{units.seconds(offset)}", units.clock(event["at"]), label,
-                Markup("<b>{}</b><br>{}").format(event["title"], event.get("detail") or ""),
-                event.get("by") or "", _evidence(book, record, event.get("evidence")),
+                f"T{units.seconds(offset) if offset < 0 else '+' + units.seconds(offset)}", units.clock(event["at"]),
+                _to_chart(ident, signal, phase), Markup("<b>{}</b>{}").format(event["title"], detail),
+                event["by"], _evidence(book, record, event["evidence"]),
             )
         )  # fmt: skip
-    head = ("After injection", "UTC", "Phase", "Event", "By", "Evidence")
-    table = html.table(head, rows, label=f"Timeline of {ident}, lab time {record.factor}x", row_heads=True)
-    return table + lab_note(book, ident)
+    head = ("After injection", "UTC", "Phase", "Event", "By", "Read from")
+    return html.table(head, rows, label=f"Timeline of {ident}, lab time {record.factor}x") + lab_note(book, ident)
 
 
-def _evidence(book: Book, record: Record, evidence: Any) -> object:
-    """The row's proof: the recorded sample, log line or command it was read from."""
+def _to_chart(ident: str, signal: str, phase: str) -> object:
+    if not phase or not signal:
+        return phase
+    return html.link(f"#{_chart_id(ident, signal)}-{phase.lower()}", phase)
+
+
+def _chart_id(ident: str, signal: str) -> str:
+    return f"chart-{ident}-{signal}".lower().replace("_", "-")
+
+
+def _evidence(book: Book, record: Record, evidence: dict[str, str] | None) -> object:
+    """The row's proof: a place in the record, or the query to ask at that instant."""
     if not evidence:
         return ""
-    text = evidence if isinstance(evidence, str) else ", ".join(f"{key} {value}" for key, value in evidence.items())
-    return html.link(book.href(record.path), text)
+    if "pointer" in evidence:
+        return html.link(book.href(record.path), html.code(evidence["pointer"]))
+    return Markup('<code class="lab-wrap">{}</code>').format(evidence["query"])
 
 
 def durations(book: Book, ident: str) -> Markup:
-    """Every measured duration, beside the production time it stands for and, for detection, the prediction."""
+    """Every measured duration of an incident."""
     record = book.records.read(ident)
-    rows = []
-    for key, value in record["durations"].items():
-        name = key.removesuffix("_seconds")
-        shown = units.ABSENT if value is None else units.seconds(float(value))
-        rows.append((DURATION_TITLES.get(name, name.replace("_", " ").capitalize()), shown))
+    rows = [
+        (DURATION_TITLES[key], units.ABSENT if value is None else units.seconds(float(value)))
+        for key, value in record["durations"].items()
+    ]
     return html.table(("Duration", f"Measured (lab time, {record.factor}x)"), rows, label="Durations", numeric=True)
 
 
@@ -195,7 +205,7 @@ def chart(book: Book, ident: str, *names: str, title: str = "") -> Markup:
     read = [record.signal(name) for name in names]
     lines = [line for line, _, _ in read]
     objective = next((value for _, value, _ in read if value is not None), None)
-    anchor = f"chart-{ident}-{names[0]}".lower().replace("_", "-")
+    anchor = _chart_id(ident, names[0])
     heading = title or ", ".join(line.title for line in lines)
     words = " ".join(summary(line, objective) for line in lines)
     bands = record.firing_spans(record["prediction"]["alert"]) if record["prediction"]["alert"] else []
@@ -223,7 +233,7 @@ def _key(lines: list[Line], objective: float | None, band: bool, record: Record)
     ]
     if objective is not None:
         dash = Markup('<line class="objective" x1="0" x2="22" y1="5" y2="5"/>')
-        parts.append(Markup("<li>" + sample + "objective</li>").format(dash))
+        parts.append(Markup("<li>" + sample + "{}</li>").format(dash, svg.limit_word(lines[0].unit)))
     if band:
         block = Markup('<rect class="band" width="22" height="10"/>')
         parts.append(Markup("<li>" + sample + "{} firing</li>").format(block, record["prediction"]["alert"]))
@@ -247,5 +257,6 @@ def _data(heading: str, lines: list[Line]) -> Markup:
 
 
 VIEWS = (
-    lab_note, moment, record_seconds, between, before, worst, at_end, facts, recorded_day, fact, timeline, durations, prediction, chart,
+    lab_note, moment, record_seconds, between, before, worst, at_end, facts, recorded_day, fact, timeline, durations,
+    prediction, chart,
 )  # fmt: skip

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.drills.inputs import stale
+from lab.drills.record import read
 from lab.errors import LabError
 from lab.site import units
 from lab.site.series import Line, Mark
 
-SCHEMA = "fleetops.record/v1"
 # The instants of an incident, in the order in which they are graded, with what each is called on a page.
 PHASES = {
     "inject": ("T0", "Fault injected"),
@@ -92,6 +92,7 @@ class Records:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._read: dict[str, tuple[int, Record]] = {}
 
     def __iter__(self) -> Iterator[Record]:
         for path in sorted(self.folder.glob("*.json")):
@@ -102,18 +103,17 @@ class Records:
         return self.read(ident) if (self.folder / f"{ident}.json").exists() else None
 
     def read(self, ident: str) -> Record:
-        """The record of an incident; LabError names the file and what is wrong with it."""
+        """The record of an incident; LabError names a file that is missing, damaged, not by the schema, or stale."""
         path = self.folder / f"{ident}.json"
         shown = f"docs/records/{path.name}"
-        try:
-            data = json.loads(path.read_text())
-        except FileNotFoundError:
-            raise LabError(
-                f"{shown} does not exist; record it with 'fleetops drill run {ident} --record {shown}'"
-            ) from None
-        except ValueError as error:
-            raise LabError(f"{shown} is damaged ({error}); record the drill again") from error
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-            found = data.get("schema") if isinstance(data, dict) else type(data).__name__
-            raise LabError(f"{shown} is not a {SCHEMA} document (schema is {found!r})")
-        return Record(ident, f"records/{path.name}", data)
+        mend = f"run 'fleetops drill run {ident} --record {shown}'"
+        if not path.exists():
+            raise LabError(f"record {shown} does not exist; {mend}")
+        stamp = path.stat().st_mtime_ns
+        if (known := self._read.get(ident)) and known[0] == stamp:
+            return known[1]
+        record = Record(ident, f"records/{path.name}", read(path))
+        if changed := stale(dict(record.data)):
+            raise LabError(f"record {shown} is stale: {', '.join(changed)} changed since; {mend}")
+        self._read[ident] = (stamp, record)
+        return record

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lab.errors import LabError
 from lab.site import html, register
-from lab.site.book import SIMULATIONS, Book
-from lab.site.catalogue_views import drill_record, last_proven
+from lab.site.book import Book
+from lab.site.catalogue_views import drill_record
 from lab.site.html import Markup
 
 _LEVEL = {"low": "ok", "medium": "warn", "high": "bad"}
@@ -18,19 +18,16 @@ def risk_table(book: Book) -> Markup:
     for risk in register.risks():
         if risk.alert not in known:
             raise LabError(f"risk {risk.id} names alert {risk.alert!r}, which no rule file has")
-        drill = html.link(book.href(f"{SIMULATIONS}#the-drills"), risk.drill) if risk.drill else "no drill yet"
-        proven = last_proven(book, risk.alert) if risk.drill else "unproven"
-        record = drill_record(book, risk.drill) if risk.drill else ""
+        proof = drill_record(book, risk.drill) if risk.drill else html.badge("warn", "unproven, no drill")
         rows.append(
             (
                 risk.id, Markup("<b>{}</b><br>{}").format(risk.title, risk.cause), _level(risk.likelihood),
-                _level(risk.impact), html.link(book.runbook(risk.alert), risk.alert), risk.control, risk.owner, drill,
-                proven, record,
+                _level(risk.impact), html.link(book.runbook(risk.alert), risk.alert), risk.control, risk.owner, proof,
             )
         )  # fmt: skip
     head = (
         "Risk", "What may go wrong, and why", "Likelihood", "Impact", "Detected by, runbook", "Control today", "Owner",
-        "Drill", "Last proven", "Record",
+        "Last proven",
     )  # fmt: skip
     return html.table(head, rows, label="Risk register")
 

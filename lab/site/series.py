@@ -97,15 +97,26 @@ def time_step(span_seconds: float, parts: int) -> float:
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places for labels near `wanted` (ascending), at least `gap` apart, inside low … high where they fit."""
-    places: list[float] = []
+    """Places for labels as near as can be to `wanted` (ascending), `gap` apart, from `low` to `high` where they fit.
+
+    Labels that would overlap stand side by side, centred on where they wanted to be.
+    """
+    clusters: list[list[float]] = []
     for want in wanted:
-        places.append(max(want, places[-1] + gap if places else low))
-    ceiling = high
-    for index in reversed(range(len(places))):
-        places[index] = min(places[index], ceiling)
-        ceiling = places[index] - gap
-    return places
+        clusters.append([want])
+        while len(clusters) > 1 and _right(clusters[-2], gap, low, high) + gap > _left(clusters[-1], gap, low, high):
+            last = clusters.pop()
+            clusters[-1] += last
+    return [_left(cluster, gap, low, high) + gap * index for cluster in clusters for index in range(len(cluster))]
+
+
+def _left(cluster: list[float], gap: float, low: float, high: float) -> float:
+    width = gap * (len(cluster) - 1)
+    return max(low, min(sum(cluster) / len(cluster) - width / 2, high - width))
+
+
+def _right(cluster: list[float], gap: float, low: float, high: float) -> float:
+    return _left(cluster, gap, low, high) + gap * (len(cluster) - 1)
 
 
 def runs(values: Iterable[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:

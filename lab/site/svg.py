@@ -18,7 +18,7 @@ from lab.site.series import Line, Mark
 HEIGHT = 264
 TOP = 44  # room for the marks' labels
 PLOT = 188
-LABEL_GAP_PERCENT = 7.0
+LABEL_GAP_PERCENT = 5.2
 BOX = 1000  # the inner box, stretched over the plot
 
 
@@ -96,7 +96,7 @@ def _grid(axes: Frame, unit: str) -> list[Markup]:
     while at <= axes.end + 1e-9:
         across = axes.across(at)
         anchor = "start" if across < 3 else "end" if across > 95 else "middle"
-        label = "T" if abs(at) < 1e-9 else f"{'+' if at > 0 else units.MINUS}{units.seconds(abs(at))}"
+        label = "0 s" if abs(at) < 1e-9 else f"{'+' if at > 0 else units.MINUS}{units.seconds(abs(at))}"
         parts.append(
             Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>').format(
                 across, TOP + PLOT + 17, anchor, label
@@ -128,8 +128,13 @@ def _objective(axes: Frame, objective: float | None, unit: str) -> Markup:
     y = axes.pixel(objective)
     return Markup(
         '<line class="objective" x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/>'
-        '<text class="objective-label" x="99.5%" y="{1:.1f}" text-anchor="end">objective {2}</text>'
-    ).format(y, y - 5, units.quantity(objective, unit))
+        '<text class="objective-label" x="99.5%" y="{1:.1f}" text-anchor="end">{2} {3}</text>'
+    ).format(y, y - 5, limit_word(unit), units.quantity(objective, unit))
+
+
+def limit_word(unit: str) -> str:
+    """What the dashed line is called: a burn rate has a threshold, everything else an objective."""
+    return "threshold" if unit == units.BURN_RATE else "objective"
 
 
 def _marks(ident: str, axes: Frame, marks: Sequence[Mark]) -> list[Markup]:

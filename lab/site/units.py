@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+NBSP = "\u00a0"  # a number is never parted from its unit
 MINUS = "\u2212"
 ABSENT = "\u2013"
+BURN_RATE = "x budget"  # as records write the unit of a burn rate
 
 
 def seconds(value: float) -> str:
@@ -13,11 +15,11 @@ def seconds(value: float) -> str:
     if value < 0:
         return f"{MINUS}{seconds(-value)}"
     if value < 1:
-        return f"{value * 1000:.0f} ms" if value < 0.1 else f"{value:.2g} s"
+        return f"{value * 1000:.0f}{NBSP}ms" if value < 0.1 else f"{value:.2g}{NBSP}s"
     if value < 120:
-        return f"{value:.1f}".rstrip("0").rstrip(".") + " s"
+        return f"{value:.1f}".rstrip("0").rstrip(".") + f"{NBSP}s"
     whole = round(value)
-    if whole < 7200:
+    if whole < 3600:
         return _pair(whole, 60, "min", 1, "s")
     whole = round(value / 60) * 60
     if whole < 172800:
@@ -28,7 +30,8 @@ def seconds(value: float) -> str:
 def _pair(value: int, big: int, big_name: str, small: int, small_name: str) -> str:
     high, rest = divmod(value, big)
     low = rest // small
-    return f"{high} {big_name} {low} {small_name}" if low else f"{high} {big_name}"
+    left = f"{high}{NBSP}{big_name}"
+    return f"{left}{NBSP}{low}{NBSP}{small_name}" if low else left
 
 
 def percent(ratio: float, digits: int = 2) -> str:
@@ -36,7 +39,7 @@ def percent(ratio: float, digits: int = 2) -> str:
     text = f"{ratio * 100:.{digits}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return f"{text} %"
+    return f"{text}{NBSP}%"
 
 
 def number(value: float | None) -> str:
@@ -53,14 +56,14 @@ def quantity(value: float | None, unit: str) -> str:
     if value is None:
         return ABSENT
     if unit in {"seconds", "s"}:
-        return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+        return f"{value * 1000:.0f}{NBSP}ms" if value < 1 else f"{value:.2f}{NBSP}s"
     if unit == "ratio":
         return percent(value)
     if unit == "bytes":
-        return f"{value / 2**20:.0f} MiB"
-    if unit == "x budget":
+        return f"{value / 2**20:.0f}{NBSP}MiB"
+    if unit == BURN_RATE:
         return f"{number(value)}x"
-    return f"{number(value)} {unit}".strip() if unit not in {"", "1", "none"} else number(value)
+    return f"{number(value)}{NBSP}{unit}".strip() if unit not in {"", "1", "none"} else number(value)
 
 
 def clock(stamp: str) -> str:
