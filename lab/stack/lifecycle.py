@@ -56,6 +56,8 @@ class Start:
     foreground: bool
     daemon: subprocess.Popen[bytes] | None = None
     table: dict[str, Program] = field(default_factory=dict)
+    launched: list[Program] = field(default_factory=list)
+    watched: list[Program] = field(default_factory=list)
 
     @property
     def _supervisor(self) -> Supervisor:
@@ -118,7 +120,7 @@ class Start:
         valkey.prepare(self.home, self.ports.valkey)
         tools = {name: tool.path for name, tool in found.items()}
         self.table = programs.table(self.home, self.ports, tools)
-        # A program becomes a target when it is ready: a slow start is no outage.
+        # A program becomes a target when it answers: a slow start is no outage.
         monitoring.render(self.home, self.ports, self.table.values(), targets=())
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check") as pool:
             checked = pool.submit(monitoring.check, self.home, tools)
@@ -157,8 +159,9 @@ class Start:
             )
 
     def _check(self) -> None:
-        """Give up early when supervisord is gone, or when a program does not stay up."""
+        """Have Prometheus watch what answers by now; give up when supervisord is gone or a program does not stay up."""
         self._still_there()
+        self._watch(p for p in self.launched if probes.answers(p))
         for program in self._default():
             if supervision.starts(self.home, program.name) > MOST_STARTS:
                 last = logs.last(logs.files(self.home, program.name), 1)
@@ -176,13 +179,12 @@ class Start:
         self._prepare_database()
         self.say("platform", "waiting for " + ", ".join(p.name for p in self._default(PLATFORM)))
         probes.wait_ready(self._default(PLATFORM), READY_SECONDS, self._check)
-        monitoring.write_targets(self.home, self._default(PLATFORM))
         self.say("services", "waiting for " + ", ".join(p.name for p in self._default(SERVICES)))
         probes.wait_ready(self._default(SERVICES), READY_SECONDS, self._check)
         replicas.route_defaults(self.home, self.ports)
         self._launch(self._default(CLIENTS))
+        self._watch(self._default())  # Prometheus looks for new targets every 5 s: do not miss the next time
         probes.wait_ready(self._default(CLIENTS), READY_SECONDS, self._check)
-        monitoring.write_targets(self.home, self._default())
         self.say("watching", "waiting for every target and rule")
         self._wait_watched()
 
@@ -190,6 +192,13 @@ class Start:
         supervisor = self._supervisor
         for program in wanted:
             supervisor.start(program.name, wait=False)
+            self.launched.append(program)
+
+    def _watch(self, answering: Iterable[Program]) -> None:
+        new = [program for program in answering if program.job and program not in self.watched]
+        if new:
+            self.watched += new
+            monitoring.write_targets(self.home, self.watched)
 
     def _prepare_database(self) -> None:
         deadline = time.monotonic() + READY_SECONDS

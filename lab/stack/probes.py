@@ -19,14 +19,19 @@ POLL_SECONDS = 0.15
 _pool = urllib3.PoolManager(maxsize=1, retries=False, timeout=PROBE_SECONDS)
 
 
+def answers(program: Program) -> bool:
+    """Whether something listens on the last of the program's ports, the one that it serves metrics on."""
+    try:
+        socket.create_connection((LOOPBACK, program.ports[-1]), timeout=PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
 def why_not_ready(program: Program) -> str:
     """Empty when `program` is ready, else the reason in a few words."""
     if program.ready == "tcp":
-        try:
-            socket.create_connection((LOOPBACK, program.ports[0]), timeout=PROBE_SECONDS).close()
-        except OSError as error:
-            return (error.strerror or "no answer").lower()
-        return ""
+        return "" if answers(program) else "connection refused"
     try:
         answer = _pool.request("GET", program.ready, headers={"Connection": "close"})
     except urllib3.exceptions.HTTPError as error:

@@ -75,6 +75,8 @@ def gather(home: Home, ports: Ports) -> Status:
         return Status(running=False, urls=urls(ports))
     run = state.read(home)
     wanted = replicas.expected(home, ports)
+    names = {program.name for program in wanted}
+    rows = [row for row in rows if row.state != "stopped" or row.name in names]  # not what was scaled away
     waiting = _waiting(wanted, rows, ports)
     if run is None or run.phase != "ready":
         waiting.append("the start to finish")
