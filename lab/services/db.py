@@ -34,13 +34,14 @@ class Session:
     def __init__(self, connection: psycopg.Connection, durations: Histogram) -> None:
         self._cursor = connection.cursor()
         self._durations = durations
+        self.operations = 0
 
     def rows(self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | dict[str, Any]) -> list[Row]:
         """Runs `query`; `operation` names it in the metrics."""
         started = perf_counter()
         rows = self._cursor.execute(query, values).fetchall()
         self._durations.labels(operation).observe(perf_counter() - started)
-        count_fact("db_operations")
+        self.operations += 1
         return rows
 
     def row(self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | dict[str, Any]) -> Row | None:
@@ -104,7 +105,11 @@ class Database:
         try:
             with self._pool.connection() as connection:
                 self._waits.observe(perf_counter() - started)
-                yield Session(connection, self._durations)
+                session = Session(connection, self._durations)
+                try:
+                    yield session
+                finally:
+                    count_fact("db_operations", session.operations)
         except PoolTimeout:
             self._waits.observe(perf_counter() - started)
             raise ServiceUnavailable("no DB connection became free in time", retry_after=1) from None

@@ -23,7 +23,7 @@ from lab.telemetry.process import Telemetry, program, serve_admin
 from lab.telemetry.settings import Address, Environment, Settings
 
 # Round trip between two sites of one region.
-BASE_DELAY_SECONDS = 0.004
+BASE_DELAY_SECONDS = 0.0045
 MAX_DELAY_SECONDS = 5.0
 CONNECT_SECONDS = 3.0
 

@@ -92,7 +92,8 @@ class Upstream:
         replicas = self._in_turn()
         if not replicas:
             raise UpstreamUnreachableError(f"{self.name} has no replica")
-        for replica, is_last in ((replicas[0], len(replicas) == 1), *((other, True) for other in replicas[1:2])):
+        # With one replica the second try goes there too: a kept connection may just have been closed for idling.
+        for replica, is_last in ((replicas[0], False), (replicas[1 % len(replicas)], True)):
             started = perf_counter()
             try:
                 reply = self._send(replica, method, path, sent, body)

@@ -113,7 +113,8 @@ def json_errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def refused(problem: HTTPException) -> Response:
         response = app.response_class(status=problem.code or 500, headers=problem.get_headers(request.environ))
-        response.data = app.json.dumps({"error": problem.description or problem.name})
+        text = "no such route" if request.url_rule is None and problem.code == 404 else problem.description
+        response.data = app.json.dumps({"error": text or problem.name})
         response.content_type = "application/json"
         return response
 

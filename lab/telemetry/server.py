@@ -20,6 +20,7 @@ from lab.telemetry.settings import Address
 
 MAX_REQUEST_BODY_BYTES = 1024 * 1024
 CONNECTION_LIMIT = 2000
+IDLE_CONNECTION_SECONDS = 30
 
 
 class _Task(WSGITask):
@@ -58,6 +59,9 @@ class Server:
                 connection_limit=CONNECTION_LIMIT,
                 backlog=1024,
                 max_request_body_size=MAX_REQUEST_BODY_BYTES,
+                # Every wake-up of the loop looks at every open connection: those of a past burst are let go.
+                channel_timeout=IDLE_CONNECTION_SECONDS,
+                cleanup_interval=IDLE_CONNECTION_SECONDS // 3,
                 clear_untrusted_proxy_headers=True,
             )
         except OSError as problem:

@@ -18,6 +18,7 @@ MAX_CONNECTIONS = 1000
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 TICK_SECONDS = 0.002
+IDLE_SECONDS = 10.0
 STATUS_TIMEOUT = "timeout"
 STATUS_ERROR = "error"
 DURATION_BUCKETS_SECONDS = (*names.LATENCY_BUCKETS_SECONDS, 10.0)
@@ -60,7 +61,7 @@ class Generator:
         self._rate = rate
         self._arrivals: Arrivals | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[tuple[Connection, float]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = logs.get()
 
@@ -93,7 +94,7 @@ class Generator:
         finally:
             for task in self._tasks:
                 task.cancel()
-            for connection in self._idle:
+            for connection, _ in self._idle:
                 connection.close()
 
     def _retime(self) -> None:
@@ -131,7 +132,7 @@ class Generator:
     async def _connection(self) -> Connection:
         while self._idle:
             # The last one used is the one least likely to have been closed for idling.
-            connection = self._idle.pop()
+            connection, _ = self._idle.pop()
             if connection.usable:
                 return connection
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -139,7 +140,10 @@ class Generator:
         return connection
 
     def _give_back(self, connection: Connection, *, answered: bool) -> None:
+        now = asyncio.get_running_loop().time()
         if answered and connection.usable:
-            self._idle.append(connection)
+            self._idle.append((connection, now))
         else:
             connection.close()
+        while self._idle and self._idle[0][1] < now - IDLE_SECONDS:
+            self._idle.popleft()[0].close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lab import names
 from lab.errors import UsageError
 from lab.services.cache import Cache
@@ -15,35 +17,42 @@ from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings
 
 CACHE_TTL_SECONDS = 300
-# A request of the canary holds a connection for as long as it lasts, so threads and connections go together.
-POOL_MAX = 40
-THREADS = 40
 USER_TIMEOUT_SECONDS = 0.5
 
-VERSIONS: dict[str, type[StablePages] | type[CanaryPages]] = {
-    names.VERSION_STABLE: StablePages,
-    names.VERSION_CANARY: CanaryPages,
+
+class Version(NamedTuple):
+    """What one version serves, and how many requests it is sized for."""
+
+    pages: type[StablePages] | type[CanaryPages]
+    threads: int
+    pool_max: int
+
+
+# A request of the canary holds a connection for as long as it lasts, so threads and connections go together.
+VERSIONS = {
+    names.VERSION_STABLE: Version(StablePages, threads=24, pool_max=10),
+    names.VERSION_CANARY: Version(CanaryPages, threads=64, pool_max=64),
 }
 
 
 def main() -> None:
     """Reads the environment and serves until SIGTERM."""
     env = Environment()
-    settings = Settings.read("feed", environment=env, version=names.VERSION_STABLE, threads=THREADS)
-    if settings.version not in VERSIONS:
-        raise UsageError(
-            f"{names.ENV_VERSION}={settings.version!r} is no version of feed; choose from {', '.join(VERSIONS)}"
-        )
+    name = env.text(names.ENV_VERSION, names.VERSION_STABLE)
+    if name not in VERSIONS:
+        raise UsageError(f"{names.ENV_VERSION}={name!r} is no version of feed; choose from {', '.join(VERSIONS)}")
+    version = VERSIONS[name]
+    settings = Settings.read("feed", environment=env, version=name, threads=version.threads)
     database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://postgres@127.0.0.1:8096/fleetops")
     cache_url = env.text(names.ENV_CACHE_URL, example="redis://127.0.0.1:8095/0")
     users = env.urls(names.ENV_UPSTREAMS_USER)
-    pool_max = env.integer(names.ENV_POOL_MAX, POOL_MAX, 1, 100)
+    pool_max = env.integer(names.ENV_POOL_MAX, version.pool_max, 1, 100)
     ttl_seconds = env.number(names.ENV_CACHE_TTL, CACHE_TTL_SECONDS, 1, 86_400)
     telemetry = Telemetry(settings)
     database = Database(database_url, application=settings.instance, pool_max=pool_max, registry=telemetry.registry)
     cache = Cache(cache_url, name="feed", ttl_seconds=ttl_seconds, registry=telemetry.registry)
     upstream = Upstream(names.UPSTREAM_USER, users, USER_TIMEOUT_SECONDS, client_durations(telemetry.registry))
-    pages = VERSIONS[settings.version](database, cache, Profiles(upstream))
+    pages = version.pages(database, cache, Profiles(upstream))
     telemetry.health.add("db", database.ping)
     database.open()
     closing = [database.close, cache.close, upstream.close]

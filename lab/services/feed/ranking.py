@@ -6,9 +6,9 @@ from pathlib import Path
 
 from lab.services.db import Session
 
-PAGE_ITEMS = 40
+PAGE_ITEMS = 35
 # How many authors compete and with how many recent posts each: this is what an uncached feed costs.
-CANDIDATE_AUTHORS = 400
+CANDIDATE_AUTHORS = 300
 POSTS_EACH = 10
 
 _RANKING = (Path(__file__).parent / "ranking.sql").read_bytes()
