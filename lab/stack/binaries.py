@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -135,3 +136,18 @@ def tool(name: str) -> Path:
     if found is None:
         raise ToolError(f"{name} is nowhere on this machine; run `fleetops doctor --fetch` to get it")
     return found.path
+
+
+def main() -> None:
+    """`python -m lab.stack.binaries`: fetch what is missing, then say what there is."""
+    try:
+        found = ensure(lambda text: sys.stderr.write(f"{text}\n") and None)
+    except ToolError as error:
+        sys.stderr.write(f"fleetops: {error}\n")
+        sys.exit(error.exit_status)
+    for program in found.values():
+        sys.stdout.write(f"{program.name} {program.version} ({program.source}: {program.path})\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+# Everything runs from .venv; state lives in .lab; nothing is installed outside the checkout.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+DRILL ?= INC-001
+BIN := .venv/bin
+VENV := .venv/.installed
+SITE := site/index.html
+SITE_SOURCES := $(shell find docs lab/site lab/slo lab/drills rules mkdocs.yml -type f -not -name '*.pyc' 2>/dev/null)
+
+.PHONY: help venv lab test drill rules site check lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10 | sed 's/^/  make /'
+
+venv: $(VENV) ## install into .venv, from the lock file
+
+$(VENV): .ci/requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11; name a newer one: make venv PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "make: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .ci/requirements.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lab: $(VENV) $(SITE) ## start everything, print the console's URL, stay until Ctrl-C
+	@exec $(BIN)/fleetops up
+
+test: $(VENV) ## every test this machine can run; says what it skipped and why
+	$(BIN)/python -m pytest
+
+drill: $(VENV) $(SITE) ## one incident end to end, graded: make drill DRILL=INC-001
+	@if $(BIN)/fleetops status >/dev/null 2>&1; then $(BIN)/fleetops drill run $(DRILL); \
+	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; $(BIN)/fleetops drill run $(DRILL); fi
+
+rules: $(VENV) ## generate rules/ from the SLO specs
+	$(BIN)/fleetops slo generate
+
+site: $(VENV) $(SITE) ## build the site into site/, if its sources changed
+
+$(SITE): $(SITE_SOURCES) | $(VENV)
+	$(BIN)/mkdocs build --strict --quiet
+	@touch $@
+
+check: $(VENV) ## lint, types, rules in step with their specs, the site builds
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m lab.stack.binaries >/dev/null
+	$(BIN)/fleetops slo check
+	$(BIN)/mkdocs build --strict --quiet --site-dir "$$(mktemp -d)"
+
+lock: $(VENV) ## solve the dependencies of pyproject.toml again into .ci/requirements.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o .ci/requirements.txt
+
+clean: ## remove what was built; the lab's data in .lab stays
+	rm -rf site .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache
