@@ -141,7 +141,7 @@ def tool(name: str) -> Path:
 def main() -> None:
     """`python -m lab.stack.binaries`: fetch what is missing, then say what there is."""
     try:
-        found = ensure(lambda text: sys.stderr.write(f"{text}\n") and None)
+        found = ensure(lambda text: print(text, file=sys.stderr))  # noqa: T201 -- a program's own output
     except ToolError as error:
         sys.stderr.write(f"fleetops: {error}\n")
         sys.exit(error.exit_status)
