@@ -1,0 +1,86 @@
+"""A JSON server with answers to order, and a desk whose pager, gateway and Prometheus are such servers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = Callable[[str, str, Any], tuple[int, Any]]
+
+
+class JsonServer:
+    """Answers every request with what `answer(method, path, body)` returns; keeps what it was asked."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, str, Any]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                try:
+                    body = json.loads(raw) if raw else None
+                except ValueError:
+                    body = raw.decode()
+                outer.asked.append((self.command, self.path, body))
+                status, content = outer.answer(self.command, self.path, body)
+                data = json.dumps(content).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PUT = handle_any  # noqa: N815 - the names http.server calls
+
+            def log_message(self, *_: Any) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class FakeGateway:
+    """The part of the gateway's admin state that the verbs use."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {
+            "canary": {"weight_percent": 0},
+            "flags": {"canary": {"enabled": True, "help": "off: nobody"}},
+            "upstreams": {"user": ["u1", "u2"], "feed": ["f1", "f2"], "feed-canary": ["c1"]},
+        }
+
+    def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if method == "GET":
+            return 200, self.state
+        if path == "/admin/canary":
+            self.state["canary"] = body
+        elif path.startswith("/admin/flags/"):
+            self.state["flags"][path.rpartition("/")[2]]["enabled"] = body["enabled"]
+        else:
+            return 404, {"error": f"nothing at {path}"}
+        return 200, {"old": None, "new": body}
+
+
+class FakePager:
+    """Keeps audit rows by id, as the pager does."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if method == "POST" and path == "/api/audit":
+            self.rows[body["id"]] = body
+            return 200, body
+        return 200, {"pages": [], "audit": list(self.rows.values())}

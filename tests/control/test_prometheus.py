@@ -1,0 +1,68 @@
+"""Questions to Prometheus, and how a wrong question is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fakes import JsonServer
+
+from lab.control.prometheus import Prometheus
+from lab.errors import NotRunning, UsageError
+
+
+def vector(*values: float) -> dict[str, Any]:
+    rows = [{"metric": {"n": str(i)}, "value": [0, str(value)]} for i, value in enumerate(values)]
+    return {"status": "success", "data": {"resultType": "vector", "result": rows}}
+
+
+@pytest.fixture
+def server() -> Iterator[JsonServer]:
+    running = JsonServer(lambda *_: (200, vector(1.5)))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def prometheus(server: JsonServer) -> Prometheus:
+    return Prometheus(server.url)
+
+
+def test_a_promql_error_names_the_query_and_the_parsers_reason(server: JsonServer, prometheus: Prometheus) -> None:
+    server.answer = lambda *_: (400, {"status": "error", "error": "1:4: parse error: unclosed left parenthesis"})
+    with pytest.raises(UsageError, match=r"sum\(.*unclosed left parenthesis"):
+        prometheus.instant("sum(")
+
+
+def test_a_scalar_is_one_sample(server: JsonServer, prometheus: Prometheus) -> None:
+    server.answer = lambda *_: (200, {"data": {"resultType": "scalar", "result": [0, "2"]}})
+    assert prometheus.number("1 + 1") == 2
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf"])
+def test_what_is_not_a_finite_number_is_no_number(server: JsonServer, prometheus: Prometheus, value: str) -> None:
+    server.answer = lambda *_: (200, vector(float(value)))
+    assert prometheus.number("0/0") is None
+
+
+def test_a_range_of_samples_is_refused_with_the_mend(server: JsonServer, prometheus: Prometheus) -> None:
+    server.answer = lambda *_: (200, {"data": {"resultType": "matrix", "result": []}})
+    with pytest.raises(UsageError, match=r"rate\(\)"):
+        prometheus.instant("up[5m]")
+
+
+def test_waiting_ends_as_soon_as_the_answer_is_not_empty(server: JsonServer, prometheus: Prometheus) -> None:
+    answers = iter([vector(), vector(), vector(7)])
+    server.answer = lambda *_: (200, next(answers))
+    assert [sample.value for sample in prometheus.wait("up", 30, interval_seconds=0.01)] == [7]
+
+
+def test_waiting_gives_up_at_its_deadline(server: JsonServer, prometheus: Prometheus) -> None:
+    server.answer = lambda *_: (200, vector())
+    assert prometheus.wait("up", 0.05, interval_seconds=0.01) == []
+
+
+def test_no_prometheus_is_told_as_such() -> None:
+    with pytest.raises(NotRunning, match="Prometheus"):
+        Prometheus("http://127.0.0.1:9").instant("up")

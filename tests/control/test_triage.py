@@ -1,0 +1,98 @@
+"""Triage tells causes apart by what only they change."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from lab.control.prometheus import Prometheus, Sample
+from lab.control.triage import CAUSES, investigate, judge
+from lab.errors import UsageError
+
+
+class Answers(Prometheus):
+    """A Prometheus that answers by pattern, the first that matches; nothing otherwise."""
+
+    def __init__(self, *answers: tuple[str, Any]) -> None:
+        super().__init__("http://127.0.0.1:9")
+        self.answers = answers
+
+    def instant(self, query: str, at: float | None = None) -> list[Sample]:  # noqa: ARG002 - the same for every instant
+        for pattern, answer in self.answers:
+            if re.search(pattern, query):
+                return (
+                    [Sample(labels, value) for labels, value in answer]
+                    if isinstance(answer, list)
+                    else [Sample({}, answer)]
+                )
+        return []
+
+
+CANARY_SHARE = r'^sum\(rate\(\w+_count\{.*!="1\.0\.0"'
+CANARY_MEAN = r"_sum\{.*service_version!="
+STABLE_MEAN = r'_sum\{.*service_version="1\.0\.0"'
+
+
+def test_a_canary_many_times_slower_than_stable_is_implicated_with_both_times() -> None:
+    prometheus = Answers(
+        (r"5\.\.", []),
+        ("gateway_canary_weight_ratio", 0.5),
+        (CANARY_MEAN, 0.6),
+        (STABLE_MEAN, 0.012),
+        (CANARY_SHARE, 0.48),
+    )
+    suspect = judge(prometheus, "feed", "canary")
+    assert suspect.implicated
+    for part in ("weight 50%", "48%", "600.0 ms", "12.0 ms", "50.0x"):
+        assert part in suspect.evidence
+
+
+def test_a_canary_as_fast_as_stable_is_clear() -> None:
+    prometheus = Answers(
+        (r"5\.\.", []), ("weight", 0.5), (CANARY_MEAN, 0.013), (STABLE_MEAN, 0.012), (CANARY_SHARE, 0.5)
+    )
+    suspect = judge(prometheus, "feed", "canary")
+    assert not suspect.implicated
+    assert "1.1x" in suspect.evidence
+
+
+def test_a_canary_that_nobody_reaches_is_clear_however_slow_it_was() -> None:
+    assert not judge(Answers((CANARY_MEAN, 9.0), (STABLE_MEAN, 0.01)), "feed", "canary").implicated
+
+
+def test_the_cache_is_judged_without_the_canary_whose_entries_are_its_own() -> None:
+    prometheus = Answers((r'cache="feed",instance!~"feed-canary-\.\*"', 0.5))
+    assert judge(prometheus, "feed", "cache").implicated
+    assert not judge(Answers(("cache", 0.95)), "feed", "cache").implicated
+
+
+def test_the_db_is_slow_when_single_operations_take_longer_than_before() -> None:
+    def db(now: float, before: float) -> Answers:
+        operation = {"db_operation_name": "feed.rank"}
+        return Answers((r"\[5m\] offset 1m", [(operation, before)]), (r"\[15s\]", [(operation, now)]))
+
+    assert judge(db(0.5, 0.05), "feed", "database").implicated
+    assert not judge(db(0.06, 0.05), "feed", "database").implicated
+    assert not judge(db(0.009, 0.001), "feed", "database").implicated, "too quick to matter, whatever it was before"
+
+
+def test_a_replica_that_does_not_answer_is_named() -> None:
+    prometheus = Answers((r"up\{.*\} == 0", [({"instance": "feed-2"}, 0.0)]), ("count", 2.0))
+    suspect = judge(prometheus, "feed", "replica-down")
+    assert suspect.implicated
+    assert "feed-2" in suspect.evidence
+
+
+def test_suspects_come_strongest_first() -> None:
+    prometheus = Answers((r"up\{.*\} == 0", [({"instance": "feed-2"}, 0.0)]), (r"count\(up", 2.0))
+    suspects = investigate(prometheus, "feed")
+    assert suspects[0].cause == "replica-down"
+    assert len(suspects) == len(CAUSES["feed"])
+
+
+@pytest.mark.parametrize(("service", "cause", "named"), [("feed", "gremlins", "canary"), ("mail", "cache", "gateway")])
+def test_an_unknown_cause_or_service_is_refused_with_those_there_are(service: str, cause: str, named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        judge(Answers(), service, cause)
