@@ -67,8 +67,6 @@ class Section:
             step, commands = value[0], value[1:]
             if heading is None or step not in STEPS or step in blocks:
                 raise SpecError(self.file, f"a {step!r} block has no place here", line=line)
-            for command in commands:
-                arguments(command, self.file, line)
             blocks[step] = commands
         if heading:
             found.append(self._branch(heading, blocks))
@@ -142,6 +140,7 @@ def _events(section: Section) -> list[tuple[int, str, tuple[str, ...]]]:
                 events.append((block[0], "block", (block[1], *block[2])))
                 block = None
             elif line.strip() and not line.lstrip().startswith("#"):
+                arguments(line.strip(), section.file, number)  # refused where it stands
                 block[2].append(line.strip())
         elif fence:
             info = _BLOCK.match(fence["info"])

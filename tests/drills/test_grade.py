@@ -1,0 +1,78 @@
+"""The verdict: what passes, and what each way of failing is called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lab.drills.grade import Facts, grade
+from lab.drills.measure import sli_bad_at, sli_recovered_at
+from lab.drills.prediction import Prediction
+from lab.drills.spec import find
+
+INC = find("INC-001")
+D0 = find("D0")
+PREDICTION = Prediction("FeedLatencyP99Burn", 21.8, 4, [])
+GOOD = Facts(
+    page="FeedLatencyP99Burn",
+    page_at=23.5,
+    acked_at=24.0,
+    branch="1. The canary",
+    recovered_at=30.0,
+    resolved_at=33.0,
+    held=True,
+)
+
+
+def failed(facts: Facts) -> set[str]:
+    return {check.name for check in grade(INC, PREDICTION, facts) if not check.passed}
+
+
+def test_an_incident_that_went_as_it_must_passes_every_check() -> None:
+    assert failed(GOOD) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"page": None, "page_at": None}, "page_arrived"),
+        ({"page_at": 25.9}, "detected_in_time"),
+        ({"acked_at": None}, "acknowledged"),
+        ({"branch": None}, "runbook_worked"),
+        ({"invalid_commands": ("fleetops canary wait 0",)}, "runbook_worked"),
+        ({"recovered_at": None}, "sli_recovered"),
+        ({"resolved_at": None}, "alert_resolved"),
+        ({"held": False}, "held"),
+        ({"other_pages": ("UserLatencyP99Burn",)}, "right_alert"),
+        ({"noisy": ("UserLatencyP99Burn",)}, "silent_alerts"),
+        ({"down": ("feed-2",)}, "nothing_else_broken"),
+    ],
+)
+def test_each_way_of_going_wrong_fails_its_own_check(change: dict[str, object], check: str) -> None:
+    assert failed(replace(GOOD, **change)) == {check}  # type: ignore[arg-type]
+
+
+def test_a_page_just_inside_the_prediction_and_its_allowance_is_in_time() -> None:
+    assert failed(replace(GOOD, page_at=25.8)) == set()
+
+
+def test_a_person_is_not_graded_on_the_runbook_but_on_the_recovery() -> None:
+    assert failed(replace(GOOD, branch=None, runbook_expected=False)) == set()
+
+
+def test_a_control_passes_only_when_nobody_was_paged_and_nobody_acted() -> None:
+    assert all(check.passed for check in grade(D0, None, Facts()))
+    for facts in (Facts(page="FeedAvailabilityBurn", page_at=3.0), Facts(actors=("wrong-responder",))):
+        assert not all(check.passed for check in grade(D0, None, facts))
+
+
+def test_the_sli_turns_bad_at_its_first_sample_over_the_budget_after_injection() -> None:
+    assert sli_bad_at([0.5, 0.0, 0.0, 0.02, 0.5], -1.5, 0.01) == 1.5
+    assert sli_bad_at([0.5, 0.0, None, 0.01], -1.5, 0.01) is None
+
+
+def test_the_sli_has_recovered_when_it_stays_good_and_not_at_the_first_good_sample() -> None:
+    values = [0.5, 0.5, 0.0, 0.5, 0.0, 0.0, 0.0, None, 0.0, 0.0, 0.0]
+    assert sli_recovered_at(values, 0, 0.01, after_seconds=0) == 5
+    assert sli_recovered_at(values[:8], 0, 0.01, after_seconds=0) is None

@@ -1,0 +1,134 @@
+"""The runbook page is a program: what the autopilot would run, and that all of it exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from lab.cli import main
+from lab.control.triage import CAUSES
+from lab.drills.runbook import arguments, find, sections
+from lab.errors import SpecError
+from lab.places import RULES, RUNBOOKS
+
+GOOD = """# Page
+
+## FeedSlow
+
+Text, and a block that is no step:
+
+```
+## NotASection
+### 1. Not a branch
+```
+
+### 1. The canary
+
+``` { .bash .check }
+fleetops triage feed --is canary
+```
+
+``` { .bash .mitigate }
+# a comment
+fleetops canary weight 0
+fleetops flag set canary off
+```
+
+``` { .bash .validate }
+fleetops query 'up{job="feed"} == 1' --wait 10
+```
+
+## Other
+"""
+
+
+def page(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "runbooks.md"
+    file.write_text(text)
+    return file
+
+
+def test_a_section_is_found_by_the_pages_runbook_url_and_gives_its_branches_in_order(tmp_path: Path) -> None:
+    section = find(page(tmp_path, GOOD), "http://127.0.0.1:8000/03_runbooks/#feedslow")
+    (branch,) = section.branches()
+    assert (branch.number, branch.title) == (1, "The canary")
+    assert branch.check == ("fleetops triage feed --is canary",)
+    assert branch.mitigate == ("fleetops canary weight 0", "fleetops flag set canary off")
+    assert arguments(branch.validate[0])[2] == 'up{job="feed"} == 1'
+
+
+def test_the_hash_of_a_section_changes_with_its_text_alone(tmp_path: Path) -> None:
+    before = find(page(tmp_path, GOOD), "#feedslow").sha256
+    assert find(page(tmp_path, "New first line\n" + GOOD + "More\n"), "#feedslow").sha256 == before
+    assert find(page(tmp_path, GOOD.replace("weight 0", "weight 1")), "#feedslow").sha256 != before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "named"),
+    [
+        ("fleetops canary weight 0", "rm -rf /", 20, "not a fleetops command"),
+        ("fleetops canary weight 0", "fleetops canary weight 0 && reboot", 20, "needs a shell"),
+        ("fleetops canary weight 0", "fleetops canary 'weight", 20, "does not parse"),
+        (".mitigate", ".mend", 18, "'mend' block"),
+        ("### 1.", "### 2.", 12, "branch 2 where 1"),
+        ("``` { .bash .validate }", "```", 12, "no validate"),
+        ("--wait 10\n```", "--wait 10", 24, "never closed"),
+    ],
+)
+def test_whatever_does_not_fit_the_format_is_refused_by_line(
+    tmp_path: Path, old: str, new: str, line: int, named: str
+) -> None:
+    section = find(page(tmp_path, GOOD.replace(old, new)), "#feedslow")
+    with pytest.raises(SpecError, match=re.escape(named)) as refused:
+        section.branches()
+    assert refused.value.line == line
+
+
+def test_a_runbook_url_without_a_section_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="#nowhere"):
+        find(page(tmp_path, GOOD), "http://127.0.0.1/03_runbooks/#nowhere")
+
+
+def alerts() -> set[str]:
+    files = [*RULES.glob("lab/*.rules.yml"), *RULES.glob("platform/*.rules.yml")]
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+
+def test_every_alert_has_its_section_and_every_section_its_alert() -> None:
+    assert {section.title for section in sections(RUNBOOKS)} == alerts()
+
+
+def committed() -> list[tuple[str, str]]:
+    return [
+        (f"{section.title} {branch.number} {step}", command)
+        for section in sections(RUNBOOKS)
+        for branch in section.branches()
+        for step in ("check", "mitigate", "validate")
+        for command in getattr(branch, step)
+    ]
+
+
+@pytest.mark.parametrize(("place", "command"), committed(), ids=lambda value: value[:60])
+def test_every_command_of_the_runbooks_exists_and_takes_its_arguments(place: str, command: str) -> None:
+    words = arguments(command)[1:]
+    verb: click.Command = main.load(words[0])
+    context = click.Context(verb, info_name=words[0])
+    words = words[1:]
+    while isinstance(verb, click.Group):
+        found = verb.get_command(context, words[0])
+        assert found is not None, f"{place}: no such verb in {command!r}"
+        verb, words = found, words[1:]
+    # make_context parses and converts, and does not run anything.
+    parsed = verb.make_context(verb.name or "", list(words))
+    if verb.name == "triage" and parsed.params["cause"]:
+        assert parsed.params["cause"] in CAUSES[parsed.params["service"]], place
+
+
+def test_every_page_has_a_branch_to_follow() -> None:
+    for section in sections(RUNBOOKS):
+        assert section.branches(), f"{section.title} has no branch"
