@@ -1,0 +1,103 @@
+"""Between containers a program is found by its name; a person's browser still finds the site on loopback."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from compose_file import HOME, OFFICIAL, PORTS, VARIABLES, default_programs, is_ours, services, table
+
+from lab import names
+from lab.errors import LabError
+from lab.places import LOOPBACK, Home
+from lab.stack import programs
+from lab.stack.container.addresses import Addresses, merged
+from lab.stack.container.prepare import prepare
+
+CONSOLE = "http://127.0.0.1:9000"
+OURS = sorted(name for name, program in default_programs().items() if is_ours(program))
+
+
+@pytest.fixture
+def addresses() -> Addresses:
+    return Addresses(table().values(), PORTS.console, CONSOLE)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_program_is_told_the_names_of_the_containers_it_talks_to(name: str, addresses: Addresses) -> None:
+    told = addresses.environment(table()[name])
+    hosts = {host for value in told.values() for host in re.findall(r"(?:://|@|^)([a-z][a-z0-9-]*):\d+", value)}
+    assert hosts <= set(services())
+    without_console = [value for key, value in told.items() if value != CONSOLE]
+    assert not [value for value in without_console if LOOPBACK in value or "localhost" in value]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_program_listens_to_other_containers_and_answers_to_its_own_name(name: str, addresses: Addresses) -> None:
+    told = addresses.environment(table()[name])
+    assert told[names.ENV_LISTEN].startswith("0.0.0.0:")
+    assert told[names.ENV_ADMIN_LISTEN].startswith("0.0.0.0:")
+    assert told[names.ENV_ALLOWED_HOSTS] == name
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_program_is_told_only_variables_that_have_a_name_in_lab_names(name: str, addresses: Addresses) -> None:
+    ours = {key for key in addresses.environment(table()[name]) if key.startswith("FLEETOPS_")}
+    assert ours <= VARIABLES
+
+
+def test_an_address_nobody_owns_is_refused_by_its_port(addresses: Addresses) -> None:
+    with pytest.raises(LabError, match="port 4711 belongs to no program"):
+        addresses.between("http://127.0.0.1:4711/x")
+
+
+def test_what_the_container_was_given_wins_over_the_table() -> None:
+    assert merged({"FLEETOPS_RATE": "80", "A": "1"}, {"FLEETOPS_RATE": "200"}) == {"FLEETOPS_RATE": "200", "A": "1"}
+
+
+def test_the_rendered_configuration_finds_every_target_by_its_name(tmp_path: Path, addresses: Addresses) -> None:
+    home = Home(tmp_path / "state")
+    in_place = programs.table(home, PORTS, {name: Path(name) for name in OFFICIAL})
+    prepare(home, PORTS, in_place.values(), addresses)
+    config = yaml.safe_load((home.run / "prometheus.yml").read_text())
+    assert config["global"]["external_labels"] == {names.EXTERNAL_LABEL_SITE: CONSOLE}
+    assert config["alerting"]["alertmanagers"] == [
+        {"static_configs": [{"targets": [f"alertmanager:{PORTS.alertmanager}"]}]}
+    ]
+    found = [group for file in (home.run / "targets").glob("*.json") for group in json.loads(file.read_text())]
+    watched = {p.name: f"{p.name}:{p.metrics_port}" for p in default_programs().values() if p.job}
+    assert {group["labels"]["instance"]: group["targets"][0] for group in found} == watched
+    alertmanager = (home.run / "alertmanager.yml").read_text()
+    assert f"http://pager:{PORTS.pager}/" in alertmanager
+    assert LOOPBACK not in alertmanager.replace(CONSOLE, "")
+
+
+def test_preparing_again_keeps_the_token_and_the_password(tmp_path: Path, addresses: Addresses) -> None:
+    home = Home(tmp_path / "state")
+    secrets = (home.token, home.path / "pgpass", home.run / "postgres-password")
+    prepare(home, PORTS, table().values(), addresses)
+    before = [secret.read_text() for secret in secrets]
+    prepare(home, PORTS, table().values(), addresses)
+    assert [secret.read_text() for secret in secrets] == before
+    assert {stat.S_IMODE(secret.stat().st_mode) for secret in secrets} == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "instance", "complaint"),
+    [(["run"], "nobody", "'nobody' is no program of ours"), (["dance"], "", "say one of init, schema, run")],
+)
+def test_a_container_told_nonsense_says_so_in_one_line(arguments: list[str], instance: str, complaint: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab.stack.container", *arguments],
+        env={"PATH": "/usr/bin:/bin", "FLEETOPS_HOME": str(HOME.path), names.ENV_INSTANCE: instance},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
