@@ -23,9 +23,8 @@ WAIT_SECONDS = 1.0
 RECONNECT_SECONDS = 5.0
 PING_SECONDS = 1.0
 OPERATION_BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5)
-# Less than the gateway's patience, so that nobody's query outlives the request it was for. Parallel workers and
-# the compiler of expressions cost more than they gain on queries of milliseconds.
-SESSION_OPTIONS = "-c statement_timeout=2000 -c max_parallel_workers_per_gather=0 -c jit=off"
+# Less than the gateway's patience, so that nobody's query outlives the request it was for.
+SESSION_OPTIONS = "-c statement_timeout=2000"
 
 
 class Session:

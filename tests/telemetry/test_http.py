@@ -1,0 +1,195 @@
+"""What is measured and logged of every request, without its handler knowing."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.request
+
+import pytest
+from flask import Flask, abort
+from flask.testing import FlaskClient
+from support import eventually, free_port
+
+from lab import names
+from lab.telemetry import trace
+from lab.telemetry.http import fact
+from lab.telemetry.process import Telemetry
+from lab.telemetry.server import Server
+from lab.telemetry.settings import Address, Settings
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def probe(telemetry: Telemetry) -> Flask:
+    app = Flask("probe", static_folder=None)
+    telemetry.init_app(app)
+
+    @app.get("/v1/things/<int:thing_id>")
+    def thing(thing_id: int) -> str:
+        fact("cache", "hit")
+        if thing_id == 13:
+            raise RuntimeError("secret detail")
+        if thing_id == 14:
+            abort(409, "in use")
+        headers: dict[str, str] = {}
+        trace.inject(headers)
+        return json.dumps(headers)
+
+    return app
+
+
+@pytest.fixture
+def telemetry(settings: Settings) -> Telemetry:
+    return Telemetry(settings)
+
+
+@pytest.fixture
+def client(telemetry: Telemetry) -> FlaskClient:
+    return probe(telemetry).test_client()
+
+
+def count(telemetry: Telemetry, route: str, status: str, method: str = "GET") -> float:
+    labels = {
+        names.LABEL_METHOD: method,
+        names.LABEL_ROUTE: route,
+        names.LABEL_STATUS: status,
+        names.LABEL_VERSION: "7.0.0",
+    }
+    return telemetry.registry.get_sample_value(f"{names.HTTP_SERVER_DURATION}_count", labels) or 0.0
+
+
+def lines(capsysbinary: pytest.CaptureFixture[bytes]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
+
+
+def test_requests_are_counted_by_template_never_by_path(client: FlaskClient, telemetry: Telemetry) -> None:
+    for thing_id in (1, 2, 3):
+        client.get(f"/v1/things/{thing_id}")
+    assert count(telemetry, "/v1/things/{thing_id}", "200") == 3
+
+
+def test_unknown_paths_and_methods_make_one_series_each(client: FlaskClient, telemetry: Telemetry) -> None:
+    for path in ("/a", "/b", "/v1/things/x"):
+        assert client.get(path).json == {"error": "no such route"}
+    client.open("/a", method="BREW")
+    assert count(telemetry, "other", "404") == 3
+    assert count(telemetry, "other", "404", "_OTHER") == 1
+
+
+def test_buckets_hold_every_threshold_of_the_slos(client: FlaskClient) -> None:
+    assert {0.15, 0.2, 0.3, 0.4} <= set(names.LATENCY_BUCKETS_SECONDS)
+    assert client.get("/v1/things/1").status_code == 200
+
+
+def test_an_unforeseen_error_is_500_without_its_details(
+    capsysbinary: pytest.CaptureFixture[bytes], client: FlaskClient, telemetry: Telemetry
+) -> None:
+    answer = client.get("/v1/things/13")
+    assert (answer.status_code, answer.json) == (500, {"error": "internal error"})
+    assert count(telemetry, "/v1/things/{thing_id}", "500") == 1
+    problem = next(line for line in lines(capsysbinary) if line["event"] == "unforeseen error")
+    assert "secret detail" in str(problem["exception"])
+    assert problem["trace_id"]
+
+
+def test_a_refusal_is_one_line_of_json(client: FlaskClient) -> None:
+    answer = client.get("/v1/things/14")
+    assert (answer.status_code, answer.json) == (409, {"error": "in use"})
+
+
+def test_the_callers_trace_goes_on_with_a_span_of_our_own(client: FlaskClient) -> None:
+    sent = json.loads(client.get("/v1/things/1", headers={"traceparent": PARENT, "tracestate": "a=1"}).data)
+    version, trace_id, span_id, flags = sent["traceparent"].split("-")
+    assert (version, trace_id, flags) == ("00", "4bf92f3577b34da6a3ce929d0e0e4736", "01")
+    assert span_id != "00f067aa0ba902b7"
+    assert sent["tracestate"] == "a=1"
+
+
+@pytest.mark.parametrize("bad", ["", "00-zz", "00-" + "0" * 32 + "-00f067aa0ba902b7-01"])
+def test_without_a_good_trace_a_new_one_begins(client: FlaskClient, bad: str) -> None:
+    ids = {
+        json.loads(client.get("/v1/things/1", headers={"traceparent": bad}).data)["traceparent"][3:35] for _ in range(3)
+    }
+    assert len(ids) == 3
+
+
+def test_a_good_request_id_is_kept_and_a_bad_one_replaced(client: FlaskClient) -> None:
+    assert client.get("/v1/things/1", headers={"X-Request-Id": "abc-1"}).headers["X-Request-Id"] == "abc-1"
+    replaced = client.get("/v1/things/1", headers={"X-Request-Id": "a b"}).headers["X-Request-Id"]
+    assert replaced != "a b"
+    assert len(replaced) == 32
+
+
+def test_every_request_is_one_json_line_with_its_trace(
+    capsysbinary: pytest.CaptureFixture[bytes], client: FlaskClient
+) -> None:
+    client.get("/v1/things/1", headers={"traceparent": PARENT, "X-Request-Id": "abc-1"})
+    (line,) = [line for line in lines(capsysbinary) if line["event"] == "request"]
+    assert line["ts"] and str(line["ts"]).endswith("Z")
+    expected = {
+        "level": "info",
+        "service": "probe",
+        "instance": "probe",
+        "version": "7.0.0",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "request_id": "abc-1",
+        "method": "GET",
+        "route": "/v1/things/{thing_id}",
+        "status": 200,
+        "cache": "hit",
+    }
+    assert expected.items() <= line.items()
+    assert isinstance(line["duration_seconds"], float)
+
+
+def test_answers_say_which_version_and_instance_gave_them(client: FlaskClient) -> None:
+    headers = client.get("/v1/things/1").headers
+    assert (headers[names.HEADER_VERSION], headers[names.HEADER_INSTANCE]) == ("7.0.0", "probe")
+
+
+def test_histograms_carry_the_trace_as_exemplar(client: FlaskClient, telemetry: Telemetry) -> None:
+    client.get("/v1/things/1", headers={"traceparent": PARENT})
+    text = telemetry.admin_app().test_client().get("/metrics", headers={"Accept": "application/openmetrics-text"}).text
+    assert '# {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"}' in text
+
+
+def test_waiting_for_a_thread_counts_as_latency(telemetry: Telemetry) -> None:
+    """With one thread held for a while, the request behind it is measured from its arrival."""
+    app = probe(telemetry)
+    release = threading.Event()
+
+    @app.get("/held")
+    def held() -> str:
+        release.wait(10)
+        return ""
+
+    address = Address("127.0.0.1", free_port())
+    server = Server(app, address, threads=1)
+    server.run_in_thread("probe")
+    try:
+        callers = [
+            threading.Thread(
+                target=lambda path=path: urllib.request.urlopen(f"http://{address}{path}", timeout=20).read()
+            )
+            for path in ("/held", "/v1/things/1")
+        ]
+        callers[0].start()
+        eventually(lambda: server.busy == 1, "the thread is taken")
+        callers[1].start()
+        eventually(lambda: server.waiting == 1, "the second request waits")
+        began = time.perf_counter()
+        eventually(lambda: time.perf_counter() - began > 0.25, "a quarter second passes")
+        release.set()
+        for caller in callers:
+            caller.join(20)
+    finally:
+        server.drain(1)
+    labels = {
+        names.LABEL_METHOD: "GET",
+        names.LABEL_ROUTE: "/v1/things/{thing_id}",
+        names.LABEL_STATUS: "200",
+        names.LABEL_VERSION: "7.0.0",
+    }
+    assert (telemetry.registry.get_sample_value(f"{names.HTTP_SERVER_DURATION}_sum", labels) or 0) > 0.25
