@@ -1,0 +1,53 @@
+"""What tests share: the tools, and one embedded lab a session, in a state directory and on ports of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from embedded import EmbeddedLab, make_lab
+
+from lab.errors import ToolError
+from lab.places import ROOT, SITE
+from lab.stack import binaries
+
+
+@pytest.fixture(scope="session")
+def tools() -> dict[str, Path]:
+    """prometheus, promtool, alertmanager and amtool; fetched if they are missing."""
+    try:
+        return {name: found.path for name, found in binaries.ensure().items()}
+    except ToolError as error:
+        pytest.skip(f"no Prometheus and Alertmanager here: {error}")
+
+
+@pytest.fixture(scope="session")
+def built_site() -> Path:
+    """The site that the console serves; built if it is missing."""
+    if not (SITE / "index.html").exists():
+        subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"], cwd=ROOT, check=True)
+    return SITE
+
+
+@pytest.fixture
+def idle_lab(tmp_path: Path, tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
+    """A lab of the test's own, not started; stopped afterwards, whatever the test did."""
+    lab = make_lab(tmp_path / "home", tools)
+    yield lab
+    lab.fleetops("down")
+    assert not lab.leftovers()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
+    """The session's lab, started once. Tests leave it as they found it; no process is left of it at the end."""
+    running = make_lab(tmp_path_factory.mktemp("lab") / "home", tools)
+    running.up()
+    yield running
+    done = running.fleetops("down")
+    assert done.returncode == 0, done.stderr
+    assert not running.leftovers()
+    assert not running.listening()
