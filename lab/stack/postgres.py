@@ -175,7 +175,8 @@ def _initdb(data: Path, secret: str, user: str | None) -> None:
         password_once.unlink()
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
-        raise ToolError(f"initdb failed for {data}: {lines[-1]}")
+        reason = next((line for line in lines if "FATAL" in line or "error:" in line), lines[-1])
+        raise ToolError(f"initdb failed for {data}: {reason.strip()}")
     fresh.replace(data)
 
 

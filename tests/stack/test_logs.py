@@ -1,0 +1,81 @@
+"""Reading logs: merged by time, cut by trace, followed through rotation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.errors import UsageError
+from lab.places import Home
+from lab.stack import logs
+
+
+def line(second: int, text: str, **fields: str) -> str:
+    return json.dumps({"ts": f"2026-01-01T00:00:{second:02d}.000Z", "event": text, **fields})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path)
+    home.logs.mkdir()
+    (home.logs / "feed-1.log").write_text(line(1, "a", trace_id="t1") + "\n" + line(4, "d") + "\n")
+    (home.logs / "feed-2.log").write_text(
+        line(2, "b") + "\nTraceback (no time of its own)\n" + line(3, "c", trace_id="t1") + "\n"
+    )
+    (home.logs / "feed-canary-1.log").write_text(line(1, "canary") + "\n")
+    return home
+
+
+def events(lines: list[logs.Line]) -> list[str]:
+    return [json.loads(one.text)["event"] if one.text.startswith("{") else one.text for one in lines]
+
+
+def test_replicas_are_merged_in_the_order_of_time(home: Home) -> None:
+    """A line without a time stays behind the one before it in its own log; another service's lines stay out."""
+    found = logs.last(logs.files(home, "feed"), None)
+    assert events(found) == ["a", "b", "Traceback (no time of its own)", "c", "d"]
+
+
+def test_one_instance_and_the_last_lines_only(home: Home) -> None:
+    assert events(logs.last(logs.files(home, "feed-2"), 1)) == ["c"]
+
+
+def test_a_trace_picks_its_lines_before_they_are_counted(home: Home) -> None:
+    assert events(logs.last(logs.files(home, "feed"), 5, "t1")) == ["a", "c"]
+
+
+def test_an_unknown_service_is_refused_with_the_known_ones(home: Home) -> None:
+    with pytest.raises(UsageError, match=r"no logs of 'fed'; known: feed, feed-1, feed-2, feed-canary, feed-canary-1"):
+        logs.files(home, "fed")
+
+
+def test_following_gives_new_whole_lines_and_survives_rotation(home: Home) -> None:
+    path = home.logs / "feed-1.log"
+    growing = logs.follow([path])
+    with path.open("a") as file:
+        file.write(line(5, "half"))
+        file.flush()
+        tail = logs._Tail(path)  # starts behind what is there
+        file.write("\n" + line(6, "whole") + "\n")
+    assert [one.text for one in tail.new()] == ["", line(6, "whole")]
+    path.rename(path.with_name("feed-1.log.1"))
+    path.write_text(line(7, "rotated") + "\n")
+    assert events(tail.new()) == ["rotated"]
+    growing.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        (line(9, "ours"), 9),
+        ('{"time":"2026-01-01T00:00:09.5Z","level":"INFO","msg":"Prometheus 3"}', 9.5),
+        ("2026-01-01 00:00:09.250 UTC [42] LOG:  ready", 9.25),
+        ("no time at all", -1),
+        ("{broken", -1),
+    ],
+)
+def test_a_line_tells_its_time_in_every_form_that_the_programs_write(text: str, second: float) -> None:
+    start = 1767225600.0  # 2026-01-01T00:00:00Z
+    assert logs.time_of(text, start - 1) == start + second

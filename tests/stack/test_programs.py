@@ -1,0 +1,121 @@
+"""The program table and what is rendered from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import names
+from lab.errors import SpecError, UsageError
+from lab.places import MAX_REPLICAS, Home, Ports
+from lab.stack import monitoring, replicas, state, supervision
+from lab.stack.programs import DEFAULT_REPLICAS, Program
+
+PORTS = Ports(8000)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    state.make_directories(home)
+    return home
+
+
+@pytest.fixture
+def table(home: Home) -> dict[str, Program]:
+    return replicas.known(home, PORTS)
+
+
+def test_no_two_programs_share_a_port_and_all_lie_in_the_labs_hundred(table: dict[str, Program]) -> None:
+    used = [port for program in table.values() for port in program.ports]
+    assert len(used) == len(set(used))
+    assert all(8000 <= port < 8100 for port in used)
+
+
+def test_every_replica_is_declared_and_only_the_default_ones_start(table: dict[str, Program]) -> None:
+    for service, count in DEFAULT_REPLICAS.items():
+        declared = [program for program in table.values() if program.service == service]
+        assert len(declared) == MAX_REPLICAS
+        assert sum(program.default for program in declared) == count
+
+
+def test_no_secret_is_in_an_environment_or_on_a_command_line(home: Home, table: dict[str, Program]) -> None:
+    token = home.token.read_text().strip()
+    password_free = json.dumps([[list(program.argv), dict(program.env)] for program in table.values()])
+    assert token not in password_free
+    assert home.token.stat().st_mode & 0o077 == 0
+
+
+def test_every_listener_binds_to_loopback(table: dict[str, Program]) -> None:
+    for program in table.values():
+        for name in (names.ENV_LISTEN, names.ENV_ADMIN_LISTEN):
+            if name in program.env:
+                assert program.env[name].startswith("127.0.0.1:")
+
+
+def test_prometheus_scrapes_every_second_and_knows_the_site(home: Home, table: dict[str, Program]) -> None:
+    """Scrape and evaluation 1 s, the site as external label but on no alert, each instance under its program's name."""
+    monitoring.render(home, PORTS, table.values())
+    config = yaml.safe_load((home.run / "prometheus.yml").read_text())
+    assert config["global"]["scrape_interval"] == config["global"]["evaluation_interval"] == "1s"
+    assert config["global"]["external_labels"] == {"site": "http://127.0.0.1:8000"}
+    assert config["alerting"]["alert_relabel_configs"] == [{"action": "labeldrop", "regex": "site"}]
+    jobs = {job["job_name"] for job in config["scrape_configs"]}
+    assert jobs == {"gateway", "user", "feed", "link", "traffic", "pager", "console", "prometheus", "alertmanager"}
+    feed = json.loads((home.run / "targets" / "feed.json").read_text())
+    assert [(t["labels"]["instance"], t["targets"]) for t in feed] == [
+        ("feed-1", ["127.0.0.1:8041"]),
+        ("feed-2", ["127.0.0.1:8043"]),
+        ("feed-canary-1", ["127.0.0.1:8061"]),
+    ]
+
+
+def test_a_job_whose_programs_are_not_up_yet_has_an_empty_target_list(home: Home, table: dict[str, Program]) -> None:
+    monitoring.render(home, PORTS, table.values(), targets=())
+    assert json.loads((home.run / "targets" / "gateway.json").read_text()) == []
+
+
+def test_the_rendered_configurations_are_accepted_by_the_tools(
+    home: Home, table: dict[str, Program], tools: dict[str, Path]
+) -> None:
+    monitoring.render(home, PORTS, table.values())
+    monitoring.check(home, tools)
+
+
+def test_a_template_that_asks_for_an_unknown_value_is_refused_by_name(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = tmp_path / "alertmanager.yml"
+    template.write_text("# ${anything} in a comment is nobody's business\nurl: ${nope}\n")
+    monkeypatch.setattr(monitoring, "ALERTMANAGER_TEMPLATE", template)
+    with pytest.raises(SpecError, match=r"alertmanager\.yml: unknown placeholder 'nope'; known: pager_url"):
+        monitoring.alertmanager_config(home, PORTS)
+
+
+def test_the_socket_moves_when_the_state_directory_is_too_deep(tmp_path: Path) -> None:
+    """A unix socket's path may have some hundred characters; two deep state directories never share a socket."""
+    deep = [Home(tmp_path / ("x" * 90) / name) for name in "ab"]
+    paths = [supervision.socket_path(home) for home in deep]
+    assert all(len(str(path)) <= supervision.LONGEST_SOCKET_PATH for path in paths)
+    assert paths[0] != paths[1]
+
+
+@pytest.mark.parametrize(
+    ("service", "count", "said"),
+    [("gateway", 2, "'gateway' cannot be scaled"), ("feed", 0, "1 to 8"), ("feed", 9, "1 to 8")],
+)
+def test_a_scale_that_cannot_be_is_refused_before_anything_is_touched(
+    home: Home, service: str, count: int, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        replicas.scale(home, PORTS, service, count)
+
+
+def test_a_service_means_its_replicas_and_an_unknown_name_lists_the_known(home: Home) -> None:
+    assert [p.name for p in replicas.instances(home, PORTS, "feed")] == ["feed-1", "feed-2"]
+    assert [p.name for p in replicas.instances(home, PORTS, "feed-canary-1")] == ["feed-canary-1"]
+    with pytest.raises(UsageError, match=r"no service 'fed'; known: alertmanager, .*feed, feed-1"):
+        replicas.instances(home, PORTS, "fed")

@@ -1,0 +1,122 @@
+"""The running lab: what status tells, what supervision mends, how it grows and shrinks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from embedded import EmbeddedLab
+from polling import eventually
+
+from lab.errors import SpecError
+from lab.stack import binaries, monitoring, replicas
+
+pytestmark = pytest.mark.stack
+
+
+def test_status_tells_every_process_with_pid_memory_and_state(lab: EmbeddedLab) -> None:
+    """`status --json` gives ready, the URLs, and for each process its pid, RSS bytes and state; totals add up."""
+    status = lab.status()
+    assert status["ready"] is True, status["waiting_for"]
+    rows = {row["name"]: row for row in status["processes"]}
+    assert {"gateway", "user-1", "user-2", "feed-1", "feed-2", "feed-canary-1", "postgres", "valkey"} <= set(rows)
+    assert {"prometheus", "alertmanager", "pager", "traffic", "console", "link-db", "supervisord"} <= set(rows)
+    assert all(row["state"] == "running" and row["rss_bytes"] > 1 << 20 for row in rows.values())
+    for row in rows.values():
+        os.kill(row["pid"], 0)
+    assert status["total_rss_bytes"] == sum(row["rss_bytes"] for row in rows.values())
+    assert status["urls"]["console"] == f"http://127.0.0.1:{lab.ports.console}"
+
+
+def test_a_second_start_says_that_it_runs_already(lab: EmbeddedLab) -> None:
+    """One line with pid and URL, exit status 0, and nothing is changed."""
+    before = {row["name"]: row["pid"] for row in lab.status()["processes"]}
+    done = lab.fleetops("up", "--detach")
+    assert done.returncode == 0
+    assert done.stdout.strip() == (
+        f"running already (pid {before['supervisord']}, http://127.0.0.1:{lab.ports.console}); `fleetops down` stops it"
+    )
+    assert {row["name"]: row["pid"] for row in lab.status()["processes"]} == before
+
+
+def test_a_killed_gateway_is_restarted_and_that_is_seen(lab: EmbeddedLab) -> None:
+    before = lab.process("gateway")
+    os.kill(before["pid"], signal.SIGKILL)
+    assert eventually(lambda: lab.status()["ready"] and lab.process("gateway")["pid"] != before["pid"], 60)
+    assert lab.process("gateway")["restarts"] == before["restarts"] + 1
+
+
+def test_a_frozen_process_is_shown_as_frozen(lab: EmbeddedLab) -> None:
+    pid = lab.process("user-2")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert eventually(lambda: lab.process("user-2")["state"] == "frozen")
+        assert lab.status()["ready"] is False
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert eventually(lambda: lab.status()["ready"], 60)
+
+
+def test_scaling_starts_routes_and_watches_replicas_and_takes_them_back(lab: EmbeddedLab) -> None:
+    """A third replica is running, routed to and scraped; back at two, nothing of it is left."""
+    count = len(lab.status()["processes"])
+    assert replicas.scale(lab.home, lab.ports, "feed", 3) == 2
+    assert eventually(lambda: lab.status()["ready"], 60)
+    assert lab.process("feed-3")["state"] == "running"
+    assert replicas.scale(lab.home, lab.ports, "feed", 2) == 3
+    assert eventually(lambda: lab.status()["ready"], 60)
+    assert len(lab.status()["processes"]) == count
+    targets = json.loads((monitoring.targets_dir(lab.home) / "feed.json").read_text())
+    assert [target["labels"]["instance"] for target in targets] == ["feed-1", "feed-2", "feed-canary-1"]
+
+
+def test_rules_are_loaded_again_without_a_restart(lab: EmbeddedLab, tools: dict[str, Path]) -> None:
+    pid = lab.process("prometheus")["pid"]
+    assert replicas.reload_rules(lab.home, lab.ports, tools["promtool"]) > 0
+    assert lab.process("prometheus")["pid"] == pid
+
+
+def test_broken_rules_are_refused_and_the_running_ones_stay(
+    lab: EmbeddedLab, tools: dict[str, Path], tmp_path: Path
+) -> None:
+    """promtool's reason reaches the caller before Prometheus is asked to load anything."""
+    broken = tmp_path / "broken.rules.yml"
+    broken.write_text("groups: [{name: g, rules: [{alert: A, expr: 'sum('}]}]\n")
+    config = lab.home.run / "prometheus.yml"
+    text = config.read_text()
+    config.write_text(text.replace("rule_files:", f"rule_files:\n- {broken}"))
+    before = monitoring.rules_loaded(lab.ports)
+    try:
+        with pytest.raises(SpecError, match="Prometheus would refuse"):
+            replicas.reload_rules(lab.home, lab.ports, tools["promtool"])
+    finally:
+        config.write_text(text)
+    assert monitoring.rules_loaded(lab.ports) == before
+
+
+def test_logs_of_a_service_are_its_replicas_in_the_order_of_time(lab: EmbeddedLab) -> None:
+    """`logs feed` merges the replicas; `--trace` gives one request's lines, whichever service wrote them."""
+    lines = [json.loads(line) for line in lab.fleetops("logs", "feed", "--lines", "200").stdout.splitlines()]
+    assert {line["instance"] for line in lines} >= {"feed-1", "feed-2"}
+    assert [line["ts"] for line in lines] == sorted(line["ts"] for line in lines)
+    trace = next(line["trace_id"] for line in reversed(lines) if "trace_id" in line)
+    assert eventually(lambda: lab.fleetops("logs", "gateway", "--trace", trace).stdout)
+    found = lab.fleetops("logs", "gateway", "--trace", trace).stdout.splitlines()
+    assert all(json.loads(line)["trace_id"] == trace for line in found)
+
+
+def test_logs_of_an_unknown_service_name_the_known_ones(lab: EmbeddedLab) -> None:
+    done = lab.fleetops("logs", "nope")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "no logs of 'nope'" in done.stderr
+    assert "gateway" in done.stderr
+
+
+def test_the_doctor_finds_the_programs_and_the_running_lab(lab: EmbeddedLab) -> None:
+    findings = {f["name"]: f for f in json.loads(lab.fleetops("doctor", "--json").stdout)["findings"]}
+    assert all(findings[name]["ok"] and findings[name]["found"] for name in binaries.TOOLS)
+    assert findings["lab"]["found"].startswith("running (pid")
