@@ -1,0 +1,48 @@
+"""Fixtures: a desk in a folder of its own, whose pager and gateway only pretend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes import FakeGateway, FakePager, JsonServer
+
+from lab.control.audit import AuditTrail
+from lab.control.desk import Desk
+from lab.control.gateway import GatewayAdmin
+from lab.control.prometheus import Prometheus
+from lab.oncall.client import Pager
+from lab.places import Home, Ports
+
+
+@pytest.fixture
+def gateway() -> FakeGateway:
+    return FakeGateway()
+
+
+@pytest.fixture
+def pager() -> FakePager:
+    return FakePager()
+
+
+@pytest.fixture
+def servers(gateway: FakeGateway, pager: FakePager) -> Iterator[dict[str, JsonServer]]:
+    running = {"gateway": JsonServer(gateway), "pager": JsonServer(pager)}
+    yield running
+    for server in running.values():
+        server.close()
+
+
+@pytest.fixture
+def desk(servers: dict[str, JsonServer], tmp_path: Path) -> Desk:
+    client = Pager(servers["pager"].url, "token", timeout_seconds=1)
+    home = Home(tmp_path)
+    return Desk(
+        home,
+        Ports(9),
+        GatewayAdmin(servers["gateway"].url, "token"),
+        client,
+        Prometheus("http://127.0.0.1:9"),
+        AuditTrail.of(home, client, "ada"),
+    )

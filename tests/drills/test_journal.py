@@ -1,0 +1,92 @@
+"""Whatever ends a drill, the lab is as it was: undone at its end, or by whoever comes next."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fakes import FakeGateway, FakePager, JsonServer
+
+from lab.control import verbs
+from lab.control.desk import Desk
+from lab.drills.journal import CLEANER, exclusive, journal_path, undo_left_over, undoing
+from lab.drills.snapshot import take
+from lab.errors import LabError, NotRunning, UsageError
+
+
+@pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt, SystemExit])
+def test_the_fault_is_undone_however_the_drill_ends(
+    desk: Desk, gateway: FakeGateway, end: type[BaseException] | None
+) -> None:
+    def drill() -> None:
+        with undoing(desk, "INC-001"):
+            verbs.set_canary_weight(desk, 50)
+            verbs.set_flag(desk, "canary", False)
+            if end:
+                raise end
+
+    if end:
+        with pytest.raises(end):
+            drill()
+    else:
+        drill()
+    assert gateway.state["canary"]["weight_percent"] == 0
+    assert gateway.state["flags"]["canary"]["enabled"] is True
+    assert not journal_path(desk.home).exists()
+
+
+def test_what_is_undone_stands_in_the_audit_log_under_the_cleaners_name(desk: Desk, pager: FakePager) -> None:
+    with undoing(desk, "INC-001"):
+        verbs.set_canary_weight(desk, 50)
+    last = list(pager.rows.values())[-1]
+    assert (last["actor"], last["old"], last["new"], last["reason"]) == (CLEANER, 50, 0, "undo drill INC-001")
+
+
+def test_a_drill_that_was_killed_is_undone_by_the_next_start(desk: Desk, gateway: FakeGateway) -> None:
+    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": take(desk)}
+    journal_path(desk.home).parent.mkdir(parents=True, exist_ok=True)
+    journal_path(desk.home).write_text(json.dumps(journal))
+    verbs.set_canary_weight(desk, 50)
+    assert undo_left_over(desk) == ["canary weight 50 % → 0 %"]
+    assert gateway.state["canary"]["weight_percent"] == 0
+    assert undo_left_over(desk) == []
+
+
+def test_a_drill_that_still_runs_is_left_alone_and_a_second_one_is_refused(desk: Desk, gateway: FakeGateway) -> None:
+    with exclusive(desk.home), undoing(desk, "INC-001"):
+        verbs.set_canary_weight(desk, 50)
+        assert undo_left_over(desk) == []
+        assert gateway.state["canary"]["weight_percent"] == 50
+        with pytest.raises(UsageError, match="running already"), exclusive(desk.home):
+            pass
+
+
+def test_a_journal_that_cannot_be_undone_now_is_kept_for_later(desk: Desk, servers: dict[str, JsonServer]) -> None:
+    with pytest.raises(NotRunning), undoing(desk, "INC-001"):
+        verbs.set_canary_weight(desk, 50)
+        servers["gateway"].close()
+    assert journal_path(desk.home).exists()
+
+
+def test_a_damaged_journal_is_named_with_what_to_do(desk: Desk) -> None:
+    journal_path(desk.home).parent.mkdir(parents=True, exist_ok=True)
+    journal_path(desk.home).write_text("{")
+    with pytest.raises(LabError, match=r"journal.*damaged"):
+        undo_left_over(desk)
+
+
+def test_a_flag_that_no_longer_exists_does_not_stop_the_rest(desk: Desk, gateway: FakeGateway) -> None:
+    with undoing(desk, "INC-001"):
+        verbs.set_canary_weight(desk, 50)
+        verbs.set_flag(desk, "canary", False)
+        gateway.state["flags"] = {}
+    assert gateway.state["canary"]["weight_percent"] == 0
+
+
+def test_the_pager_may_be_down_while_a_drill_is_undone(
+    desk: Desk, gateway: FakeGateway, servers: dict[str, JsonServer]
+) -> None:
+    with undoing(desk, "INC-001"):
+        verbs.set_canary_weight(desk, 50)
+        servers["pager"].close()
+    assert gateway.state["canary"]["weight_percent"] == 0
