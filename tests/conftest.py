@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from embedded import EmbeddedLab, make_lab
+from servers import postgres_url, seeded_url, server_home, valkey_url  # noqa: F401 - fixtures of every test
 
 from lab.errors import ToolError
 from lab.places import ROOT, SITE
