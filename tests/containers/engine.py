@@ -30,9 +30,9 @@ def _run(argv: list[str], timeout: float, **variables: str) -> subprocess.Comple
     )  # fmt: skip
 
 
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = (done.stdout + done.stderr).strip().splitlines()
-    return lines[-1] if lines else f"exit status {done.returncode}"
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    lines = (done.stderr + done.stdout).strip().splitlines()
+    return lines[0] if lines else f"exit status {done.returncode}"
 
 
 def find_engine() -> str:
@@ -43,7 +43,7 @@ def find_engine() -> str:
     for question in (["compose", "version"], ["info", "--format", "{{.ServerVersion}}"]):
         done = _run([docker, *question], 30)
         if done.returncode != 0:
-            raise NoEngine(f"docker {' '.join(question)}: {_last_line(done)}")
+            raise NoEngine(f"docker {' '.join(question)}: {_reason(done)}")
     return docker
 
 
@@ -86,7 +86,7 @@ class Project:
             if _run([self._docker, "image", "inspect", image], 30).returncode != 0:
                 done = _run([self._docker, "pull", "--quiet", image], BUILD_SECONDS)
                 if done.returncode != 0:
-                    raise NoEngine(f"cannot get {image}: {_last_line(done)}")
+                    raise NoEngine(f"cannot get {image}: {_reason(done)}")
 
     def containers(self) -> list[dict[str, Any]]:
         """What the engine knows about each container of the project, stopped ones too."""
