@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from lab.errors import LabError, UsageError
-from lab.slo import check, generate
+from lab.slo import check, generate, repository
 from lab.slo.library import load_windows
+from lab.slo.prove import repository as proofs
 from lab.slo.windows import read_windows
 
 _FILE = click.Path(path_type=Path)
@@ -50,18 +53,15 @@ def generate_command(spec: Path | None, windows: Path | None, out: Path | None, 
 
 def _generate_repository() -> None:
     """Everything is rendered before anything is written, so a refused spec leaves the running rules alone."""
-    expected = generate.render_repository()
-    for path, text in expected.items():
-        generate.write_atomically(path, text)
-    for path in generate.stale_files(expected):
-        path.unlink()
+    files, deleted = repository.write_repository()
+    for path in deleted:
         click.echo(f"{generate.display(path)}: deleted, it belongs to no spec")
-    click.echo(f"{len(expected)} rule files are up to date")
+    click.echo(f"{files} generated files are up to date")
 
 
 @slo.command("check")
 def check_command() -> None:
-    """Hold the committed rules against their specs, promtool's parser and their tests.
+    """Hold the committed rules and proofs against their specs, and let promtool parse and test them.
 
     Example: fleetops slo check
     """
@@ -70,5 +70,29 @@ def check_command() -> None:
         raise LabError("; ".join(drifted))
     files = check.check_rules()
     click.echo(f"{files} rule files are in step with their specs and load")
-    tests = check.run_tests()
-    click.echo(f"{tests} promtool test files pass")
+    _run(proofs.test_files())
+
+
+@slo.command("prove")
+@click.argument("names", nargs=-1)
+def prove_command(names: tuple[str, ...]) -> None:
+    """Run the promtool proofs, in parallel: all of them, or those whose file name holds one of NAMES.
+
+    Example: fleetops slo prove lab-feed
+    """
+    paths = [path for path in proofs.test_files() if not names or any(name in path.name for name in names)]
+    if not paths:
+        raise UsageError(f"no proof has {' or '.join(names)} in its name; they are in rules/tests")
+    _run(paths)
+
+
+def _run(paths: Sequence[Path]) -> None:
+    started = time.monotonic()
+    complaints = proofs.run_proofs(paths)
+    for path, complaint in complaints.items():
+        click.echo(f"{generate.display(path)}:\n{complaint}", err=True)
+    if complaints:
+        raise LabError(
+            f"{len(complaints)} of {len(paths)} proof files fail: {', '.join(path.name for path in complaints)}"
+        )
+    click.echo(f"{len(paths)} proof files hold ({time.monotonic() - started:.1f} s)")

@@ -13,7 +13,10 @@ from itertools import pairwise
 
 from lab.slo.model import Tier, Windows
 
-Profile = Sequence[tuple[float, float]]  # (duration in seconds, bad ratio), one after the other
+Profile = Sequence[tuple[float, float]]  # (duration in seconds, bad ratio), one after the other; all good before
+Interval = tuple[float, float]  # seconds from the profile's start; the end may be infinite
+
+FOREVER = float("inf")
 
 
 def reachable(tier: Tier, budget_ratio: float) -> bool:
@@ -39,27 +42,34 @@ def budget_spent_ratio(tier: Tier, windows: Windows) -> float:
 
 
 def first_detection(tiers: Iterable[Tier], budget_ratio: float, profile: Profile) -> tuple[float, Tier] | None:
-    """When an alert fires under a profile of bad ratios, and by which tier: the least over its tiers."""
-    found = [(at, tier) for tier in tiers if (at := profile_detection_seconds(tier, budget_ratio, profile)) is not None]
-    return min(found, key=lambda pair: pair[0]) if found else None
+    """When an alert first fires under a profile whose last piece goes on for ever, and by which tier."""
+    starts = [(found[0][0], tier) for tier in tiers if (found := tier_intervals(tier, budget_ratio, profile))]
+    return min(starts, key=lambda pair: pair[0]) if starts else None
 
 
-def profile_detection_seconds(tier: Tier, budget_ratio: float, profile: Profile) -> float | None:
-    """Seconds from the profile's start until both windows exceed the threshold; None if they never do together.
+def alert_intervals(tiers: Iterable[Tier], budget_ratio: float, profile: Profile) -> list[Interval]:
+    """When an alert fires under a profile whose last piece goes on for ever: while any of its tiers does."""
+    return _merge(interval for tier in tiers for interval in tier_intervals(tier, budget_ratio, profile))
 
-    The last piece of the profile is taken to last for ever. Before the profile, everything was good.
-    """
+
+def tier_intervals(tier: Tier, budget_ratio: float, profile: Profile) -> list[Interval]:
+    """When both windows of one tier exceed its threshold under a profile whose last piece goes on for ever."""
     threshold = tier.factor * budget_ratio
     edges = _edges(profile)
-    # A window's mean is linear between the instants at which one of its ends crosses an edge of the profile.
-    last = edges[-1][0]
     windows = (tier.short_seconds, tier.long_seconds)
-    knots = sorted({edge + shift for edge, _ in edges for shift in (0, *windows)} | {last + tier.long_seconds})
-    for start, end in pairwise(knots):
-        at = _first_above([(_mean(edges, start, w), _mean(edges, end, w)) for w in windows], threshold, start, end)
-        if at is not None:
-            return at
-    return None
+    # A window's mean is linear between the instants at which one of its ends crosses an edge of the profile.
+    knots = sorted({edge + shift for edge, _ in edges for shift in (0, *windows)})
+    found = [
+        interval
+        for start, end in pairwise(knots)
+        if (
+            interval := _above([(_mean(edges, start, w), _mean(edges, end, w)) for w in windows], threshold, start, end)
+        )
+    ]
+    settled = knots[-1]
+    if all(_mean(edges, settled, window) > threshold for window in windows):
+        found.append((settled, FOREVER))
+    return _merge(found)
 
 
 def _edges(profile: Profile) -> list[tuple[float, float]]:
@@ -80,14 +90,23 @@ def _mean(edges: list[tuple[float, float]], at: float, window: float) -> float:
     return total / window
 
 
-def _first_above(lines: list[tuple[float, float]], threshold: float, start: float, end: float) -> float | None:
-    """The first instant of (start, end] from which all straight lines lie above the threshold."""
+def _above(lines: list[tuple[float, float]], threshold: float, start: float, end: float) -> Interval | None:
+    """The part of (start, end] in which all straight lines (value at start, value at end) lie above the threshold."""
     low, high = start, end
     for at_start, at_end in lines:
-        if at_start > threshold and at_end > threshold:
-            continue
         if at_start <= threshold and at_end <= threshold:
             return None
-        crossing = start + (end - start) * (threshold - at_start) / (at_end - at_start)
-        low, high = (max(low, crossing), high) if at_end > at_start else (low, min(high, crossing))
-    return low if low < high else None
+        if (at_start > threshold) != (at_end > threshold):
+            crossing = start + (end - start) * (threshold - at_start) / (at_end - at_start)
+            low, high = (max(low, crossing), high) if at_end > at_start else (low, min(high, crossing))
+    return (low, high) if low < high else None
+
+
+def _merge(intervals: Iterable[Interval]) -> list[Interval]:
+    merged: list[Interval] = []
+    for start, end in sorted(intervals):
+        if merged and start <= merged[-1][1] + 1e-9:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged

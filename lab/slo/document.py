@@ -10,7 +10,9 @@ import yaml
 
 from lab.errors import SpecError
 
+# An alias may refer to what holds it, or multiply what it names at every level.
 _MAX_DEPTH = 40
+_MAX_VALUES = 1_000_000
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -82,12 +84,14 @@ class _Converter:
 
     def __init__(self, file: str) -> None:
         self.file = file
+        self.values = 0
         self.construct = yaml.constructor.SafeConstructor()
 
     def convert(self, node: yaml.Node, key: str, depth: int = 0) -> Node:
         line = node.start_mark.line + 1
-        if depth > _MAX_DEPTH:
-            raise SpecError(self.file, "is nested too deeply", key=key, line=line)
+        self.values += 1
+        if depth > _MAX_DEPTH or self.values > _MAX_VALUES:
+            raise SpecError(self.file, "refers to itself, or is nested too deeply", key=key.split("[")[0], line=line)
         if isinstance(node, yaml.MappingNode):
             return Node(self.file, key, line, self._mapping(node, key, depth))
         if isinstance(node, yaml.SequenceNode):

@@ -1,4 +1,4 @@
-"""From spec files to rule files: reads, refuses, renders, and writes everything or nothing."""
+"""From spec files to the text of rule files: reads, refuses and renders."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.errors import LabError, SpecError
-from lab.places import ROOT, RULES
+from lab.places import ROOT
 from lab.slo import promtool
-from lab.slo.library import PROFILES, generated_path, load_windows, spec_paths
 from lab.slo.model import Origin, Policy, Slo, Windows
 from lab.slo.rulefile import render
 from lab.slo.rules import Group, Rule, generate, in_window
@@ -67,24 +66,6 @@ def render_slos(slos: Sequence[Slo], windows: Windows, source: str) -> str:
     if windows.time_factor != 1:
         header.append(f"Lab time: every window is production's divided by {windows.time_factor}.")
     return render([group for slo in slos for group in generate(slo, windows)], header)
-
-
-def render_repository() -> dict[Path, str]:
-    """Every generated rule file of the repository with the text it must have. Raises SpecError."""
-    specs = read_all(spec_paths())
-    check_queries([slo for _, slos in specs for slo in slos], load_windows(PROFILES[0]))
-    return {
-        generated_path(profile, path): render_slos(slos, load_windows(profile), display(path))
-        for profile in PROFILES
-        for path, slos in specs
-    }
-
-
-def stale_files(expected: dict[Path, str]) -> list[Path]:
-    """Generated files that are no longer wanted."""
-    return sorted(
-        path for profile in PROFILES for path in (RULES / profile).glob("*.rules.yml") if path not in expected
-    )
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -92,7 +92,7 @@ def _events_sli(slo: Slo, sli: EventsSli, windows: Windows) -> list[Rule]:
     rules = [
         _record(slo, error, f"({in_window(sli.error_query, shortest)}) >= 0\nor\nvector(0)", shortest),
         _record(slo, total, f"({in_window(sli.total_query, shortest)}) >= 0", shortest),
-        *_seen(slo, total),
+        *_seen(slo, windows, total),
         _record(slo, series.error_ratio(shortest), f"{error}{pick}\n/\n({total}{pick} > 0)", shortest),
     ]
     for window in windows.all_seconds:
@@ -132,10 +132,10 @@ def _history(slo: Slo, windows: Windows, window: int) -> str:
     return f"scalar(clamp(time() - {first}, 1, {window}))"
 
 
-def _seen(slo: Slo, of: str) -> list[Rule]:
+def _seen(slo: Slo, windows: Windows, of: str) -> list[Rule]:
     if not slo.policy.cold_start_as_warm:
         return []
-    return [_record(slo, series.SEEN, f"timestamp({of}{series.selector(slo)})")]
+    return [_record(slo, series.SEEN, f"timestamp({of}{series.selector(slo)})", windows.shortest_seconds)]
 
 
 def _raw_sli(slo: Slo, sli: RawSli, windows: Windows) -> list[Rule]:
@@ -148,13 +148,13 @@ def _raw_sli(slo: Slo, sli: RawSli, windows: Windows) -> list[Rule]:
             expr = f"({expr}) * {_history(slo, windows, window)} / {window}"
         rules.append(_record(slo, series.error_ratio(window), expr, window))
         if window == shortest:
-            rules += _seen(slo, series.error_ratio(shortest))
+            rules += _seen(slo, windows, series.error_ratio(shortest))
     return rules
 
 
 def _current_burn(slo: Slo, windows: Windows) -> Rule:
     ratio = f"{series.error_ratio(windows.shortest_seconds)}{series.selector(slo)}"
-    return _record(slo, series.CURRENT_BURN_RATE, f"{ratio} / {_budget_text(slo)}")
+    return _record(slo, series.CURRENT_BURN_RATE, f"{ratio} / {_budget_text(slo)}", windows.shortest_seconds)
 
 
 def _constants(slo: Slo, windows: Windows) -> list[Rule]:
@@ -185,8 +185,8 @@ def _budget(slo: Slo, windows: Windows) -> list[Rule]:
     whole = f"{series.error_ratio(windows.period_seconds)}{pick}"
     return [
         _record(slo, series.error_ratio(windows.period_seconds), ratio, windows.period_seconds),
-        _record(slo, series.PERIOD_BURN_RATE, f"{whole} / {_budget_text(slo)}"),
-        _record(slo, series.BUDGET_REMAINING, f"1 - {series.PERIOD_BURN_RATE}{pick}"),
+        _record(slo, series.PERIOD_BURN_RATE, f"{whole} / {_budget_text(slo)}", windows.period_seconds),
+        _record(slo, series.BUDGET_REMAINING, f"1 - {series.PERIOD_BURN_RATE}{pick}", windows.period_seconds),
     ]
 
 

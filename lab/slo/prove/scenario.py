@@ -1,0 +1,176 @@
+"""What is proven of every SLO: scenarios with the instants at which each alert must fire, stay silent and resolve.
+
+A scenario is a burn profile common to all SLOs of a service: its burn rates are multiples of each SLO's own budget, so
+that every one of them crosses its thresholds at the same instants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lab.slo.burn_rate import FOREVER, Interval, alert_intervals
+from lab.slo.model import PAGE, SEVERITIES, Slo, Tier, Windows
+from lab.slo.prove.workload import Phase
+
+Burn = tuple[int, float]  # seconds, burn rate (multiple of the budget ratio)
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How often a chapter of proofs scrapes and evaluates. Long windows are walked in longer steps."""
+
+    name: str
+    step_seconds: int
+    evaluation_seconds: int
+
+    @property
+    def before_seconds(self) -> int:
+        """How long before a predicted instant its effect must not show yet.
+
+        Prometheus 3 leaves out the sample on a window's far edge and so may be a step earlier than 2.x.
+        """
+        return self.step_seconds + self.evaluation_seconds
+
+    @property
+    def allowance_seconds(self) -> int:
+        """The pipeline's own delay: one scrape and two evaluations."""
+        return self.step_seconds + 2 * self.evaluation_seconds
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One story and what must be seen of it."""
+
+    title: str
+    cadence: Cadence
+    phases: tuple[Phase, ...]
+    fires: dict[tuple[str, str], list[Interval]]  # (sloth_id, severity) to the intervals in which the alert fires
+    until_seconds: int
+    without_errors: bool = False
+
+
+def cadences(windows: Windows) -> dict[str, Cadence]:
+    """The cadence for each length of window."""
+    scrape, shortest = windows.scrape_interval_seconds, windows.shortest_seconds
+    coarse = max(scrape, shortest // 2)
+    return {
+        "quick": Cadence("quick", scrape, scrape),
+        "slow": Cadence("slow", max(scrape, shortest // 5), max(scrape, shortest // 5)),
+        "ticket": Cadence("ticket", coarse, 2 * coarse),
+    }
+
+
+def scenarios(slos: Sequence[Slo], windows: Windows) -> Iterator[Scenario]:
+    """Every scenario of one service, quickest first."""
+    make = _Maker(slos, windows)
+    yield from make.page_quick()
+    yield from make.page_slow()
+    yield from make.tickets()
+
+
+class _Maker:
+    """Scenarios over one service's SLOs and one set of windows."""
+
+    def __init__(self, slos: Sequence[Slo], windows: Windows) -> None:
+        self.slos, self.windows, self.cadence = slos, windows, cadences(windows)
+        self.quick, self.slow = windows.of(PAGE)
+        self.ticket_quick, self.ticket_slow = windows.of("ticket")
+        # The highest burn rate that even the SLO with the largest budget can have, a little below all requests bad.
+        self.highest = 0.98 / max(slo.budget_ratio for slo in slos)
+
+    def page_quick(self) -> Iterator[Scenario]:
+        fast = min(1.25 * self.quick.factor, self.highest)
+        fires_after = self._grid("quick", self.quick.long_seconds * self.quick.factor / fast)
+        hold = max(fires_after // 4, 4 * self.cadence["quick"].allowance_seconds)
+        warm = self.quick.long_seconds
+        after = self._after("quick", self.slow.short_seconds)
+        yield self._burn("a fast burn pages by the quick tier, and the page resolves", "quick",
+                         [(warm, 0), (fires_after + hold, fast), (after, 0)])  # fmt: skip
+        yield self._burn("a cold start pages when a warm one does", "quick", [(fires_after + hold, fast)])
+        blip = self._grid("quick", 0.9 * fires_after)
+        yield self._burn("a blip that ends before the boundary never pages", "quick",
+                         [(warm, 0), (blip, fast), (self.quick.long_seconds // 2, 0)])  # fmt: skip
+
+    def page_slow(self) -> Iterator[Scenario]:
+        under_quick, over = 0.98 * self.quick.factor, 1.25 * self.slow.factor
+        warm = self.slow.long_seconds
+        for title, rate in (
+            ("just under the quick tier, the slow tier pages", under_quick),
+            ("a slow burn pages by the slow tier, and the page resolves", over),
+        ):
+            fires_after = self._grid("slow", self.slow.long_seconds * self.slow.factor / rate)
+            end = self._after("slow", self.slow.short_seconds)
+            yield self._burn(title, "slow", [(warm, 0), (fires_after + end, rate), (end, 0)])
+
+    def tickets(self) -> Iterator[Scenario]:
+        tier, cadence = self.ticket_slow, "ticket"
+        warm = self._grid(cadence, tier.long_seconds)
+        over = (tier.factor + min(self.ticket_quick.factor, self.slow.factor)) / 2
+        if over <= 1.05 * tier.factor:
+            over = 1.25 * tier.factor
+        fires_after = self._grid(cadence, tier.long_seconds * tier.factor / over)
+        yield self._burn("a burn too slow for a page makes a ticket, and the ticket resolves", cadence,
+                         [(warm, 0), (fires_after + 6 * self.cadence[cadence].allowance_seconds, over),
+                          (self._after(cadence, tier.short_seconds), 0)])  # fmt: skip
+        yield self._burn("just under every threshold nobody is told, ever", cadence,
+                         [(self._grid(cadence, 1.2 * tier.long_seconds), 0.95 * tier.factor)])  # fmt: skip
+        under_page = 0.97 * self.slow.factor
+        long_enough = self._grid(
+            cadence, max(1.5 * self.slow.long_seconds, 1.2 * tier.long_seconds * tier.factor / under_page)
+        )
+        yield self._burn("just under the page, a ticket", cadence, [(long_enough, under_page)])
+
+    def _burn(self, title: str, cadence: str, burns: Sequence[Burn]) -> Scenario:
+        phases = tuple(
+            Phase(seconds, {slo.sloth_id: rate * slo.budget_ratio for slo in self.slos} if rate else {})
+            for seconds, rate in burns
+        )
+        fires = {
+            (slo.sloth_id, severity): self._intervals(slo, self.windows.of(severity), burns)
+            for slo in self.slos
+            for severity in SEVERITIES
+            if slo.enabled(severity)
+        }
+        return Scenario(title, self.cadence[cadence], phases, fires, sum(seconds for seconds, _ in burns))
+
+    @staticmethod
+    def _intervals(slo: Slo, tiers: Sequence[Tier], burns: Sequence[Burn]) -> list[Interval]:
+        return alert_intervals(tiers, slo.budget_ratio, [(seconds, rate * slo.budget_ratio) for seconds, rate in burns])
+
+    def _grid(self, cadence: str, seconds: float) -> int:
+        """Seconds rounded to whole evaluations."""
+        return round(seconds / self.cadence[cadence].evaluation_seconds) * self.cadence[cadence].evaluation_seconds
+
+    def _after(self, cadence: str, seconds: float) -> int:
+        """A stretch longer than `seconds` by more than the allowance."""
+        return self._grid(cadence, seconds + 3 * self.cadence[cadence].allowance_seconds)
+
+
+def instants(scenario: Scenario) -> list[int]:
+    """Evaluations at which something is to be seen: just before and just after each predicted edge, and the end."""
+    cadence, found = scenario.cadence, {scenario.until_seconds}
+    for intervals in scenario.fires.values():
+        for edge in (edge for interval in intervals for edge in interval if edge < FOREVER):
+            found.add(int(_floor(edge - cadence.before_seconds, cadence.evaluation_seconds)))
+            found.add(int(_floor(edge + cadence.allowance_seconds, cadence.evaluation_seconds)))
+    return sorted(at for at in found if 0 <= at <= scenario.until_seconds)
+
+
+def firing_at(intervals: Sequence[Interval], at: float, cadence: Cadence) -> bool | None:
+    """Whether an alert must fire at an instant; None within the pipeline's delay of an edge, where both are right."""
+    for interval in intervals:
+        for edge in interval:
+            if (
+                edge - cadence.before_seconds
+                < at
+                < _floor(edge + cadence.allowance_seconds, cadence.evaluation_seconds)
+            ):
+                return None
+        if interval[0] <= at <= interval[1]:
+            return True
+    return False
+
+
+def _floor(seconds: float, step: int) -> float:
+    return seconds if seconds == FOREVER else int(seconds // step) * step

@@ -1,0 +1,43 @@
+"""What is generated from the repository's own specs: rules and proofs, for production and for lab time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.places import RULES
+from lab.slo.generate import check_queries, display, read_all, render_slos, write_atomically
+from lab.slo.library import PROFILES, generated_path, load_windows, spec_paths
+from lab.slo.prove.repository import TESTS, render_proofs
+
+HAND_WRITTEN = ("platform.test.yml",)
+
+
+def render_repository() -> dict[Path, str]:
+    """Every generated file with the text it must have. Raises SpecError before anything is written."""
+    specs = read_all(spec_paths())
+    check_queries([slo for _, slos in specs for slo in slos], load_windows(PROFILES[0]))
+    rules = {
+        generated_path(profile, path): render_slos(slos, load_windows(profile), display(path))
+        for profile in PROFILES
+        for path, slos in specs
+    }
+    return rules | render_proofs(specs)
+
+
+def stale_files(expected: dict[Path, str]) -> list[Path]:
+    """Files among the generated ones that no spec gives any more."""
+    rules = (path for profile in PROFILES for path in (RULES / profile).glob("*.rules.yml"))
+    tests = (path for path in TESTS.glob("*.test.yml") if path.name not in HAND_WRITTEN)
+    return sorted(path for path in (*rules, *tests) if path not in expected)
+
+
+def write_repository() -> tuple[int, list[Path]]:
+    """Write every generated file and delete stale ones: how many there are, and what was deleted."""
+    expected = render_repository()
+    for path, text in expected.items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_atomically(path, text)
+    stale = stale_files(expected)
+    for path in stale:
+        path.unlink()
+    return len(expected), stale

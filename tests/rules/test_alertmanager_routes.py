@@ -1,0 +1,63 @@
+"""Who hears of what: amtool asked about the rendered template."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from string import Template
+
+import pytest
+import yaml
+
+from lab.places import RULES
+from lab.slo import promtool
+
+TEMPLATE = RULES / "alertmanager.yml"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The template with its placeholders filled in."""
+    body = "\n".join(line for line in TEMPLATE.read_text().splitlines() if not line.lstrip().startswith("#"))
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(Template(body).substitute(pager_url="http://127.0.0.1:8012", token_file=tmp_path / "token"))
+    return path
+
+
+def amtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([promtool.find("amtool"), *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.promtool
+def test_the_rendered_template_is_a_configuration(config: Path) -> None:
+    result = amtool("check-config", config)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.promtool
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        (["severity=page", "service=feed"], "pager"),
+        (["severity=ticket", "service=feed"], "pager"),
+        (["severity=none", "alertname=Watchdog"], "nobody"),
+        (["alertname=SomethingWithoutSeverity"], "pager"),
+    ],
+)
+def test_an_alert_reaches_its_receiver(config: Path, labels: list[str], receiver: str) -> None:
+    result = amtool("config", "routes", "test", f"--config.file={config}", *labels)
+    assert result.stdout.strip() == receiver, result.stderr
+
+
+def test_pages_leave_within_a_second_and_resolutions_are_told(config: Path) -> None:
+    told = yaml.safe_load(config.read_text())
+    assert (told["route"]["group_wait"], told["route"]["group_interval"]) == ("1s", "1s")
+    (webhook,) = next(r for r in told["receivers"] if r["name"] == "pager")["webhook_configs"]
+    assert webhook["send_resolved"] is True
+    assert webhook["http_config"]["authorization"]["credentials_file"].endswith("token")
+
+
+def test_a_page_silences_the_ticket_of_its_own_slo_only(config: Path) -> None:
+    inhibition = yaml.safe_load(config.read_text())["inhibit_rules"][0]
+    assert inhibition["equal"] == ["sloth_id"]
+    assert inhibition["source_matchers"] == ["severity = page", 'sloth_id != ""']

@@ -1,0 +1,158 @@
+"""What cannot be honoured is refused by file, line and key, and nothing is written."""
+
+# ruff: noqa: E501 - a table of cases reads best with one case a line
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lab.cli.slo import slo as command
+from lab.errors import SpecError
+from lab.slo import load_windows
+from lab.slo.generate import read_all, render_slos
+from lab.slo.spec import read_spec
+from lab.slo.windows import read_windows
+
+GOOD = """\
+version: prometheus/v1
+service: shop
+slos:
+  - name: checkout
+    objective: 99.9
+    sli:
+      events:
+        error_query: sum(rate(http_requests_total{code=~"5.."}[{{.window}}]))
+        total_query: sum(rate(http_requests_total[{{.window}}]))
+    alerting:
+      name: CheckoutBurn
+"""
+WINDOWS = Path("rules/windows/production.yml").read_text(encoding="utf-8")
+
+SPEC_REFUSALS = {
+    "unknown key at the top": (("service: shop", "service: shop\nserv: x"), "spec.yml:3: serv: unknown key"),
+    "unknown key in an SLO": (("    objective: 99.9", "    objective: 99.9\n    target: 1"), "spec.yml:6: slos[0].target"),
+    "camel-case alert": (("      name: CheckoutBurn", "      name: B\n      pageAlert: {}"), "slos[0].alerting.pageAlert: unknown key"),
+    "objective 100": (("99.9", "100"), "spec.yml:5: slos[0].objective: 100 must lie above 0 and below 100"),
+    "objective 0": (("99.9", "0"), "slos[0].objective: 0 must lie"),
+    "objective 101": (("99.9", "101"), "slos[0].objective"),
+    "objective in words": (("99.9", "three nines"), "slos[0].objective: must be a number"),
+    "objective not finite": (("99.9", ".nan"), "slos[0].objective"),
+    "another version": (("prometheus/v1", "prometheus/v2"), "spec.yml:1: version: 'prometheus/v2' is not supported"),
+    "no service": (("service: shop\n", ""), "service is missing"),
+    "no objective": (("    objective: 99.9\n", ""), "slos[0]: objective is missing"),
+    "a name with a space": (("checkout", "check out"), "slos[0].name: 'check out' is not a name"),
+    "no total query": (('        total_query: sum(rate(http_requests_total[{{.window}}]))\n', ""), "total_query is missing"),
+    "a wrong template variable": (("total[{{.window}}]", "total[{{.windows}}]"), "spec.yml:9: slos[0].sli.events.total_query: {{.windows}}"),
+    "no template variable": (("total[{{.window}}]", "total[5m]"), "total_query: does not use {{.window}}"),
+    "an open template": (("total[{{.window}}]", "total[{{.window]"), "total_query: {{ is not a template variable"),
+    "no SLI": (("    sli:\n      events:", "    sli: {}\n    labels:\n      events:"), "slos[0].sli"),
+    "no alert name": (("      name: CheckoutBurn", "      labels: {a: b}"), "slos[0].alerting: name is missing"),
+    "a label name with a dash": (("      name: CheckoutBurn", "      name: B\n      labels: {a-b: c}"), "'a-b' is not a label name"),
+    "a duplicate key": (("service: shop", "service: shop\nservice: mall"), "service: is written twice"),
+    "a negative floor": (("service: shop", "service: shop\npolicy: {min_bad_events: -1}"), "policy.min_bad_events"),
+    "an unknown cold start": (("service: shop", "service: shop\npolicy: {cold_start: hot}"), "policy.cold_start: 'hot'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SPEC_REFUSALS)
+def test_a_wrong_spec_is_refused_by_file_line_and_key(case: str, tmp_path: Path) -> None:
+    (old, new), expected = SPEC_REFUSALS[case]
+    assert old in GOOD
+    path = tmp_path / "spec.yml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(SpecError) as refusal:
+        read_spec(path)
+    assert expected in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("version: prometheus/v1\nservice: shop\nslos: []\n", "slos: must be a list with at least one"),
+        ("", "is empty"),
+        ("---\n---\n", "is empty"),
+        ("# only a comment\n", "is empty"),
+        ("slos: [", "is not valid YAML"),
+        ("- a\n- b\n", "must be a mapping"),
+        ("just words", "must be a mapping"),
+        ("a: &a [*a]", "refers to itself"),
+        ("\x00", "is not valid YAML"),
+    ],
+)
+def test_what_is_not_a_spec_at_all_is_refused(text: str, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "spec.yml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=expected):
+        read_spec(path)
+
+
+def test_a_file_that_is_not_text_or_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be read: No such file"):
+        read_spec(tmp_path / "none.yml")
+    (tmp_path / "bytes.yml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SpecError, match="is not UTF-8 text"):
+        read_spec(tmp_path / "bytes.yml")
+
+
+def test_two_slos_of_one_name_are_refused_with_both_places(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yml"
+    path.write_text(f"{GOOD}---\n{GOOD}")
+    with pytest.raises(SpecError, match=r"spec.yml:15: .*'shop-checkout' is already the name of .*spec.yml:4"):
+        read_all([path])
+
+
+def test_an_objective_that_can_never_trip_a_tier_is_refused_by_the_tiers_name(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yml"
+    path.write_text(GOOD.replace("99.9", "90"))
+    with pytest.raises(SpecError, match=r"slos\[0\].objective: 90 % can never trip page.quick of windows production"):
+        render_slos(read_spec(path), load_windows("production"), "spec.yml")
+
+
+def test_a_tier_out_of_reach_is_no_matter_when_its_alert_is_off(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yml"
+    path.write_text(GOOD.replace("99.9", "90") + "      page_alert: {disable: true}\n")
+    assert "CheckoutBurn" in render_slos(read_spec(path), load_windows("production"), "spec.yml")
+
+
+WINDOW_REFUSALS = {
+    "short as long as long": (("shortWindow: 5m", "shortWindow: 1h"), "windows.yml:16: spec.page.quick.shortWindow"),
+    "long beyond the period": (("longWindow: 3d", "longWindow: 31d"), "spec.ticket.slow.longWindow"),
+    "fewer than four scrapes": (("scrape-interval: 15s", "scrape-interval: 2m"), "holds fewer than 4 scrapes of 120 s"),
+    "not a duration": (("sloPeriod: 30d", "sloPeriod: a month"), "spec.sloPeriod: 'a month' is not a duration"),
+    "no budget": (("errorBudgetPercent: 5", "errorBudgetPercent: 0"), "spec.page.slow.errorBudgetPercent"),
+    "an unknown speed": (("    slow:", "    slowly:"), "spec.page.slowly: unknown key"),
+    "another kind": (("kind: AlertWindows", "kind: Windows"), "kind: 'Windows' is not supported"),
+    "another version": (("sloth.slok.dev/v1", "sloth.slok.dev/v2"), "apiVersion"),
+    "a broken factor": (('time-factor: "1"', 'time-factor: "x"'), "must be a whole number"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WINDOW_REFUSALS)
+def test_wrong_windows_are_refused_by_file_line_and_key(case: str, tmp_path: Path) -> None:
+    (old, new), expected = WINDOW_REFUSALS[case]
+    assert old in WINDOWS
+    path = tmp_path / "windows.yml"
+    path.write_text(WINDOWS.replace(old, new))
+    with pytest.raises(SpecError) as refusal:
+        read_windows(path)
+    assert expected in str(refusal.value)
+
+
+@pytest.mark.promtool
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [("sum(rate(http_requests_total[{{.window}}])", "total_query"), ("sum by rate(x[{{.window}}])", "total_query")],
+)
+def test_a_query_that_is_not_promql_is_refused_and_nothing_is_written(query: str, key: str, tmp_path: Path) -> None:
+    path, out = tmp_path / "spec.yml", tmp_path / "out.yml"
+    path.write_text(GOOD.replace("sum(rate(http_requests_total[{{.window}}]))", query))
+    out.write_text("what was there")
+    result = CliRunner().invoke(command, ["generate", "--spec", str(path), "--out", str(out)])
+    assert isinstance(result.exception, SpecError)
+    assert f"{path}:9: slos[0].sli.events.{key}: is not PromQL" in str(result.exception)
+    assert result.exception.exit_status == 2
+    assert out.read_text() == "what was there"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.yml", "spec.yml"]
