@@ -25,7 +25,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "page": ("lab.cli.oncall:page", "Pages: what rang, who has it."),
         "triage": ("lab.cli.oncall:triage", "Rank what may be wrong with SERVICE, with the evidence."),
         "query": ("lab.cli.oncall:query", "Ask Prometheus."),
-        "incident": ("lab.cli.oncall:incident", "Incidents: what is going on, and the records of what was."),
+        "incident": ("lab.cli.incident:incident", "Incidents: what is going on, and the records of what was."),
     },
     "Controls": {
         "canary": ("lab.cli.controls:canary", "How many users the new version of the feed serves."),

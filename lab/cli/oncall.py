@@ -1,17 +1,17 @@
-"""`fleetops page`, `triage`, `query` and `incident`: what on-call reads."""
+"""`fleetops page`, `triage` and `query`: what on-call reads."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from lab.errors import LabError, UsageError
+from lab.cli.text import table
 from lab.places import home, ports
+
+if TYPE_CHECKING:
+    from lab.oncall.client import Pager
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 PAGES_SHOWN = 20
@@ -35,7 +35,7 @@ def page_list(only_open: bool, as_json: bool) -> None:
     \b
     Example: fleetops page list --open
     """
-    pages = _pager().pages(only_open=only_open)
+    pages = pager().pages(only_open=only_open)
     if as_json:
         click.echo(json.dumps(pages, indent=1))
         return
@@ -43,7 +43,7 @@ def page_list(only_open: bool, as_json: bool) -> None:
         (str(p["id"]), p["status"], p["severity"], p["alertname"], p["received_at"], p["acked_by"] or "-")
         for p in pages[:PAGES_SHOWN]
     ]
-    _table(("ID", "STATE", "SEVERITY", "ALERT", "RECEIVED (UTC)", "TAKEN BY"), rows, "no pages")
+    table(("ID", "STATE", "SEVERITY", "ALERT", "RECEIVED (UTC)", "TAKEN BY"), rows, "no pages")
     if len(pages) > PAGES_SHOWN:
         click.echo(f"and {len(pages) - PAGES_SHOWN} older ones; --json shows them all")
 
@@ -59,7 +59,7 @@ def page_ack(page_id: int, by: str | None) -> None:
     """
     from lab.control.audit import default_actor
 
-    taken = _pager().ack(page_id, by or default_actor())
+    taken = pager().ack(page_id, by or default_actor())
     word = "taken" if taken["acked_by_this_call"] else "was taken already"
     click.echo(f"page {page_id} ({taken['alertname']}) {word} by {taken['acked_by']} at {taken['acked_at']}")
     if taken["runbook_url"]:
@@ -75,7 +75,7 @@ def page_show(page_id: int, as_json: bool) -> None:
     \b
     Example: fleetops page show 3
     """
-    found = _pager().page(page_id)
+    found = pager().page(page_id)
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
@@ -144,70 +144,8 @@ def query(promql: str, wait_seconds: float, as_json: bool) -> int:
     return 0 if samples else 1
 
 
-@click.group()
-def incident() -> None:
-    """Incidents: what is going on, and the records of what was.
-
-    \b
-    Example: fleetops incident list
-    """
-
-
-@incident.command("list")
-@_JSON
-def incident_list(as_json: bool) -> None:
-    """Show open pages and every record, this lab's and the committed ones.
-
-    \b
-    Example: fleetops incident list
-    """
-    rows = [_summary(source, document) for source, document in _records()]
-    open_pages = _open_pages()
-    if as_json:
-        click.echo(json.dumps({"open_pages": open_pages, "records": rows}, indent=1))
-        return
-    for p in open_pages:
-        click.echo(f"OPEN  page {p['id']} {p['alertname']} since {p['starts_at']}, {p['acked_by'] or 'nobody has it'}")
-    _table(
-        ("INCIDENT", "STARTED (UTC)", "RESPONDER", "VERDICT", "DETECTED", "RECOVERED", "RECORD"),
-        [
-            (
-                r["id"], r["started_at"], r["responder"], "pass" if r["passed"] else "FAIL",
-                _seconds(r["page_seconds"]), _seconds(r["mttr_seconds"]), r["record"],
-            )
-            for r in rows
-        ],
-        "no records; 'fleetops drill run INC-001' makes one",
-    )  # fmt: skip
-
-
-@incident.command("show")
-@click.argument("incident_id", metavar="ID")
-@_JSON
-def incident_show(incident_id: str, as_json: bool) -> None:
-    """Show the newest record of ID: a drill such as INC-001, or a run as 'incident list' names it.
-
-    \b
-    Example: fleetops incident show INC-001
-    """
-    from lab.drills.report import summary
-
-    found = [(s, d) for s, d in _records() if incident_id in (d["drill"]["id"], Path(s).stem)]
-    if not found:
-        known = sorted({d["drill"]["id"] for _, d in _records()})
-        raise UsageError(
-            f"no record of {incident_id!r}; " + (f"known: {', '.join(known)}" if known else "there are none")
-        )
-    source, document = max(found, key=lambda pair: str(pair[1]["started_at"]))
-    if as_json:
-        click.echo(json.dumps(document, indent=1))
-        return
-    click.echo(f"record {source}")
-    for line in summary(document):
-        click.echo(line)
-
-
-def _pager() -> Any:
+def pager() -> Pager:
+    """The pager, with what waited for it delivered."""
     from lab.control.audit import AuditTrail
     from lab.oncall.client import Pager
 
@@ -215,50 +153,3 @@ def _pager() -> Any:
     pager = Pager.of(here, ports())
     AuditTrail.of(here, pager).flush()
     return pager
-
-
-def _open_pages() -> list[dict[str, Any]]:
-    try:
-        return [p for p in _pager().pages(only_open=True) if p["severity"] == "page"]
-    except LabError:  # the records can be read with no lab running
-        return []
-
-
-def _records() -> list[tuple[str, dict[str, Any]]]:
-    from lab.drills import record
-    from lab.places import RECORDS
-
-    found = []
-    for file in (*sorted(RECORDS.glob("*.json")), *sorted(record.folder(home()).glob("*.json"))):
-        try:
-            found.append((str(file), record.read(file)))
-        except LabError as error:
-            click.echo(f"fleetops: {error}", err=True)
-    return sorted(found, key=lambda pair: str(pair[1]["started_at"]))
-
-
-def _summary(source: str, document: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": document["drill"]["id"],
-        "title": document["drill"]["title"],
-        "started_at": document["started_at"],
-        "responder": document["responder"],
-        "passed": document["verdict"]["passed"],
-        "page_seconds": document["durations"]["page_seconds"],
-        "mttr_seconds": document["durations"]["mttr_seconds"],
-        "record": source,
-    }
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} s"
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str) -> None:
-    if not rows:
-        click.echo(empty)
-        return
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    for row in (head, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    sys.stdout.flush()

@@ -114,14 +114,14 @@ def _runbook(facts: Facts) -> Check:
 
 
 def _recovery(drill: Drill, facts: Facts) -> list[Check]:
-    slo = drill.effect.slo if drill.effect else "the SLI"
+    service = drill.effect.slo.partition("-")[0] if drill.effect else "the service"
     return [
         Check(
             "sli_recovered",
             facts.recovered_at is not None,
-            f"{slo} did not get back inside its objective within {drill.limits.respond_seconds:g} s of the page"
+            f"{service} did not get back inside its objectives within {drill.limits.respond_seconds:g} s of the page"
             if facts.recovered_at is None
-            else f"{slo} good again at T+{facts.recovered_at:.1f} s",
+            else f"every SLI of {service} good again at T+{facts.recovered_at:.1f} s",
         ),
         Check(
             "alert_resolved",

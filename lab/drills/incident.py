@@ -72,11 +72,16 @@ class Incident:
             }
         )
 
-    def sli_query(self) -> str:
-        """The bad ratio of the SLO at stake, over the shortest window."""
-        if self.slo is None:
+    def slos(self) -> list[Slo]:
+        """The SLO at stake and its sisters: every promise of the same service."""
+        return [slo for slo, _ in promise.all_slos().values() if self.slo and slo.service == self.slo.service]
+
+    def sli_query(self, slo: Slo | None = None) -> str:
+        """The bad ratio of an SLO (the one at stake), over the shortest window."""
+        slo = slo or self.slo
+        if slo is None:
             raise ValueError("a control has no SLO at stake")
-        return f"{series.error_ratio(self.windows.shortest_seconds)}{series.selector(self.slo)}"
+        return f"{series.error_ratio(self.windows.shortest_seconds)}{series.selector(slo)}"
 
     def pages(self) -> list[dict[str, Any]]:
         """The pages (not tickets) that arrived since the fault began, oldest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,29 +48,38 @@ def sli_recovered_at(
 def alerts(incident: Incident) -> list[dict[str, Any]]:
     """Every alert that fired between injection and the end, with its spans to the second (a page's start exactly)."""
     matrix = incident.desk.prometheus.range(
-        'ALERTS{alertstate="firing",severity!="none"}', incident.t0 - 30, incident.ended_at
+        'ALERTS{alertstate="firing",severity!="none"}', math.floor(incident.t0) - 30, incident.ended_at
     )
-    exact = {
-        (page["alertname"], round(epoch_seconds(page["starts_at"]))): page["starts_at"]
-        for page in incident.desk.pager.pages()
-    }
+    pages = incident.desk.pager.pages()
     rows = []
     for series in matrix:
         labels = series.labels
         for first, last in _spans(series):
             over = last + 1 < incident.ended_at
+            if over and last < incident.t0:
+                continue
             rows.append(
                 {
                     "name": labels["alertname"],
                     "severity": labels.get("severity", ""),
                     "service": labels.get("service", ""),
-                    "starts_at": exact.get((labels["alertname"], round(first)), utc_text(first)),
+                    "starts_at": utc_text(_exact_start(pages, labels, first)),
                     "ends_at": utc_text(last + 1) if over else None,
-                    "t_seconds": round(incident.since_t0(first), 3),
+                    "t_seconds": round(incident.since_t0(_exact_start(pages, labels, first)), 3),
                     "labels": {k: v for k, v in sorted(labels.items()) if k not in ("__name__", "alertstate")},
                 }
             )
     return sorted(rows, key=lambda row: str(row["starts_at"]))
+
+
+def _exact_start(pages: list[dict[str, Any]], labels: dict[str, str], first: float) -> float:
+    """The instant at which the alert began, by the pager's page of it; else the first second at which it fired."""
+    for page in pages:
+        begun = epoch_seconds(page["starts_at"])
+        same = page["alertname"] == labels["alertname"] and page["severity"] == labels.get("severity", "")
+        if same and page["labels"].get("instance") == labels.get("instance") and 0 <= first - begun < 1.5:
+            return begun
+    return first
 
 
 def _spans(series: Series) -> Iterator[tuple[float, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lab.drills.spec import Drill
@@ -38,6 +38,10 @@ class Prediction:
     def latest_seconds(self) -> float:
         """Later than this, detection is too slow."""
         return self.detection_seconds + self.allowance_seconds
+
+    def knowing(self, facts: list[str]) -> Prediction:
+        """The same prediction with more said about it."""
+        return replace(self, arithmetic=[*self.arithmetic, *facts])
 
     def as_json(self) -> dict[str, Any]:
         """As the record holds it."""

@@ -14,12 +14,11 @@ from typing import Any
 import jsonschema
 
 from lab.control.desk import Desk
-from lab.drills import measure, promise
-from lab.drills.faults import PIPELINE
+from lab.drills import instants, measure, promise
 from lab.drills.grade import Facts, grade
 from lab.drills.incident import Incident
-from lab.drills.journal import CLEANER, write_durably
-from lab.drills.signals import sample, signals, sli_name
+from lab.drills.journal import write_durably
+from lab.drills.signals import sample, signals
 from lab.errors import LabError, UsageError
 from lab.oncall.times import epoch_seconds, utc_text
 from lab.places import Home
@@ -39,9 +38,9 @@ def build(incident: Incident) -> dict[str, Any]:
     start, end = incident.t0 - BEFORE_SECONDS, min(time.time(), incident.ended_at + AFTER_SECONDS)
     sampled = [sample(incident.desk.prometheus, signal, incident.t0, start, end) for signal in signals(focus)]
     fired = measure.alerts(incident)
-    instants = _instants(incident, sampled)
-    _note_instants(incident, instants)
-    facts = _facts(incident, instants, fired)
+    found = instants.read(incident, sampled)
+    instants.put_on_timeline(incident, found)
+    facts = _facts(incident, found, fired)
     checks = grade(incident.drill, incident.prediction, facts)
     failed = [check for check in checks if not check.passed]
     pages = [page for page in incident.desk.pager.pages() if epoch_seconds(page["received_at"]) >= incident.t0]
@@ -61,7 +60,7 @@ def build(incident: Incident) -> dict[str, Any]:
         "ended_at": utc_text(incident.ended_at),
         "inputs": incident.inputs,
         "prediction": incident.prediction.as_json() if incident.prediction else None,
-        "durations": _durations(incident, instants),
+        "durations": instants.durations(incident, found),
         "timeline": sorted(incident.timeline, key=lambda row: float(row["t_seconds"])),
         "alerts": fired,
         "pages": pages[::-1],
@@ -127,103 +126,26 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
 
 
-def _instants(incident: Incident, sampled: list[dict[str, Any]]) -> dict[str, float | None]:
-    """The graded instants, in seconds after injection; None for what never happened."""
-    page = incident.page
-    instants: dict[str, float | None] = dict.fromkeys(
-        ("sli_bad", "firing", "page", "ack", "diagnosis", "action", "recovered", "resolved")
-    )
-    if incident.slo is not None:
-        values, start = next((s["values"], s["start_seconds"]) for s in sampled if s["name"] == sli_name(incident.slo))
-        b = incident.slo.budget_ratio
-        instants["sli_bad"] = measure.sli_bad_at(values, start, b)
-        if page is not None:
-            paged = incident.since_t0(epoch_seconds(page["starts_at"]))
-            until = round(incident.since_t0(incident.ended_at) - start) + 1
-            instants["recovered"] = measure.sli_recovered_at(values[:until], start, b, paged)
-    if page is not None:
-        for name, key in (
-            ("firing", "starts_at"),
-            ("page", "received_at"),
-            ("ack", "acked_at"),
-            ("resolved", "resolved_at"),
-        ):
-            instants[name] = incident.since_t0(epoch_seconds(page[key])) if page[key] else None
-    if done := [row for row in incident.responder_actions() if row["outcome"] == "done"]:
-        instants["action"] = incident.since_t0(epoch_seconds(done[0]["at"]))
-    for row in incident.timeline:
-        if row["kind"] == "diagnosis":
-            instants["diagnosis"] = row["t_seconds"]
-    return {name: None if at is None else round(at, 3) for name, at in instants.items()}
-
-
-def _note_instants(incident: Incident, instants: dict[str, float | None]) -> None:
-    """Timeline rows for the instants that were read from Prometheus, the pager and the audit log."""
-    page, sli = incident.page, incident.sli_query() if incident.slo else ""
-    actions = incident.actions()
-    rows = {
-        "sli_bad": (
-            f"{incident.slo.sloth_id if incident.slo else ''} outside its objective",
-            "",
-            "prometheus",
-            {"query": sli},
-        ),
-    }
-    if page is not None:
-        rows["firing"] = (f"{page['alertname']} firing", page["description"], "prometheus", {"pointer": "/alerts"})
-        rows["page"] = (f"Page {page['id']} delivered", page["summary"], "alertmanager", {"pointer": "/pages/0"})
-        rows["ack"] = (f"Page {page['id']} taken", "", page["acked_by"] or "", {"pointer": "/pages/0"})
-        rows["recovered"] = ("SLI inside its objective again", "", "prometheus", {"query": sli})
-        rows["resolved"] = (f"{page['alertname']} resolved", "", "alertmanager", {"pointer": "/pages/0"})
-    for kind, (title, detail, by, evidence) in rows.items():
-        if (at := instants[kind]) is not None:
-            incident.note(kind, title, detail, by=by, at=incident.t0 + at, evidence=evidence)
-    for index, row in enumerate(actions):
-        if epoch_seconds(row["at"]) <= incident.ended_at and row["actor"] != CLEANER:
-            kind = "inject" if row["actor"] == PIPELINE else "action"
-            change = f"{_shown(row['old'])} → {_shown(row['new'])}, {row['outcome']}"
-            title = f"{row['action']} {row['target']}"
-            at = epoch_seconds(row["at"])
-            incident.note(kind, title, change, by=row["actor"], at=at, evidence={"pointer": f"/actions/{index}"})
-
-
-def _facts(incident: Incident, instants: dict[str, float | None], fired: list[dict[str, Any]]) -> Facts:
+def _facts(incident: Incident, found: instants.Instants, fired: list[dict[str, Any]]) -> Facts:
     pages = incident.pages()
     silent = set(incident.drill.expect.silent)
     begun = {row["name"] for row in fired if row["t_seconds"] >= 0}
     others = {page["alertname"] for page in pages} - {incident.drill.expect.page}
     return Facts(
         page=incident.page["alertname"] if incident.page else None,
-        page_at=instants["page"],
-        acked_at=instants["ack"],
+        page_at=found["page"],
+        acked_at=found["ack"],
         other_pages=tuple(sorted(others - ({incident.page["alertname"]} if incident.page else set()))),
         noisy=tuple(sorted(silent & begun)),
         runbook_expected=incident.responder != "human",
         branch=incident.branch,
         invalid_commands=tuple(r["command"] for r in incident.runbook if r["exit_status"] == BAD_REQUEST),
-        recovered_at=instants["recovered"],
-        resolved_at=instants["resolved"] if incident.page and incident.page["status"] == "resolved" else None,
+        recovered_at=found["recovered"],
+        resolved_at=found["resolved"] if incident.page and incident.page["status"] == "resolved" else None,
         held=incident.held,
         down=measure.down_targets(incident),
         actors=tuple(sorted({row["actor"] for row in incident.responder_actions()})),
     )
-
-
-def _durations(incident: Incident, instants: dict[str, float | None]) -> dict[str, float | None]:
-    def between(end: str, start: str | None = None) -> float | None:
-        a, b = instants[end], 0.0 if start is None else instants[start]
-        return None if a is None or b is None else round(a - b, 3)
-
-    return {
-        "detection_seconds": between("firing"),
-        "page_seconds": between("page"),
-        "mtta_seconds": between("ack", "page"),
-        "diagnosis_seconds": between("diagnosis", "page"),
-        "mttm_seconds": between("action"),
-        "mttr_seconds": between("recovered"),
-        "resolved_seconds": between("resolved"),
-        "run_seconds": round(incident.ended_at - incident.started_at, 3),
-    }
 
 
 def _lab(incident: Incident) -> dict[str, Any]:
@@ -242,7 +164,3 @@ def _lab(incident: Incident) -> dict[str, Any]:
             "alertmanager": promise.alertmanager_version(desk),
         },
     }
-
-
-def _shown(value: Any) -> str:
-    return "?" if value is None else json.dumps(value) if isinstance(value, list | dict) else str(value)

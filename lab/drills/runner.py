@@ -14,20 +14,16 @@ from lab.drills import promise, record
 from lab.drills.incident import POLL_SECONDS, Incident, Say
 from lab.drills.inputs import hashes
 from lab.drills.journal import exclusive, undo, undo_left_over, undoing
+from lab.drills.measure import GOOD_SECONDS
 from lab.drills.prediction import predict
 from lab.drills.responders import HUMAN_SECONDS, RESPONDERS
 from lab.drills.spec import Drill
-from lab.errors import LabError, NotRunning, UsageError
+from lab.drills.steady import remembered, steady_state
+from lab.errors import NotRunning, UsageError
 from lab.oncall.times import epoch_seconds
 
 # The page is measured, not missed, when it comes this much too late.
 LATE_SECONDS = 20.0
-# The SLI counts as recovered when it was good for this long without a break.
-GOOD_SECONDS = 5.0
-# Before a drill, the last minute must have spent less than this part of the budget's rate.
-STEADY_BUDGET_RATIO = 0.1
-# And the quick page window must have forgotten the drill before.
-STEADY_WINDOW_SECONDS = 60
 CALM_SECONDS = 60.0
 
 
@@ -48,35 +44,15 @@ def run_drill(drill: Drill, responder: str, desk: Desk, echo: Say) -> dict[str, 
         return record.build(incident)
 
 
-def steady_state(incident: Incident) -> None:
-    """Nothing pages, and no SLO has spent a tenth of its budget's rate in the last minute."""
-    incident.say("steady state: waiting until nothing pages and every SLI is inside its objective")
-    end, reason = time.monotonic() + incident.drill.limits.steady_seconds, "…"
-    told = time.monotonic()
-    while reason := _unsteady(incident):
-        if time.monotonic() > end:
-            raise LabError(
-                f"not steady after {incident.drill.limits.steady_seconds:g} s: {reason}; see 'fleetops status'"
-            )
-        if time.monotonic() - told > 15:
-            told = time.monotonic()
-            incident.say(f"not steady yet: {reason}")
-        time.sleep(1)
-    incident.say("steady")
-
-
 def inject(incident: Incident) -> None:
     """Break it."""
     incident.t0 = time.time()
     incident.inputs = hashes(incident)
     incident.say(f"inject: {incident.drill.title}")
-    incident.note(
-        "inject",
-        incident.drill.title,
-        f"fault {incident.drill.fault_kind}",
-        by="deploy-pipeline" if incident.drill.fault_kind == "canary-ramp" else "drill",
-        evidence={"pointer": "/actions/0"} if incident.drill.effect else None,
-    )
+    if incident.prediction is None:
+        incident.note("inject", "Nothing: this is the control")
+    else:
+        incident.prediction = incident.prediction.knowing(remembered(incident))
     incident.drill.fault.inject(incident.desk, incident.say)
 
 
@@ -116,12 +92,11 @@ def recover(incident: Incident) -> None:
     limits = incident.drill.limits
     allowed = HUMAN_SECONDS if incident.responder == "human" else limits.respond_seconds
     end = epoch_seconds(incident.page["received_at"]) + allowed
-    good = f"max_over_time({incident.sli_query()}[{GOOD_SECONDS:g}s]) <= {incident.slo.budget_ratio:g}"
-    incident.say("waiting for the SLI to recover")
-    if not _until(lambda: bool(incident.desk.prometheus.instant(good)), end):
-        incident.say(f"{incident.slo.sloth_id} is still bad {allowed:g} s after the page")
+    incident.say(f"waiting for every SLI of {incident.slo.service} to be good")
+    if not _until(lambda: not _bad_slis(incident), end):
+        incident.say(f"still bad {allowed:g} s after the page: {', '.join(_bad_slis(incident))}")
         return
-    incident.say("SLI is good")
+    incident.say(f"every SLI of {incident.slo.service} is good")
     if _until(
         lambda: (incident.refresh_page() or {}).get("status") == "resolved", time.time() + limits.recover_seconds
     ):
@@ -172,25 +147,17 @@ def _require_running(desk: Desk) -> None:
         raise NotRunning(f"the lab is not running ({error}); start it with 'fleetops up --detach'") from error
 
 
-def _unsteady(incident: Incident) -> str:
-    """Why the lab is not steady, or ""."""
-    firing = [
-        alert["labels"]["alertname"]
-        for alert in incident.desk.prometheus.alerts()
-        if alert["state"] == "firing" and alert["labels"].get("severity") == "page"
-    ]
-    if firing:
-        return f"{', '.join(sorted(firing))} is firing"
-    for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
-        at_stake = incident.slo is not None and sloth_id == incident.slo.sloth_id
-        most = slo.budget_ratio * (STEADY_BUDGET_RATIO if at_stake else 1)
-        ratio = incident.desk.prometheus.number(f'slo:sli_error:ratio_rate1m{{sloth_id="{sloth_id}"}}')
-        if ratio is None:
-            return f"{sloth_id} has no data yet"
-        if ratio > most:
-            return f"{sloth_id} had {ratio:.2%} bad events in the last minute, more than {most:.2%}"
-    down = [sample.labels["instance"] for sample in incident.desk.prometheus.instant("up == 0")]
-    return f"{', '.join(sorted(down))} does not answer" if down else ""
+def _bad_slis(incident: Incident) -> list[str]:
+    """The SLOs of the service at stake that were not inside their objective all of the last seconds.
+
+    All of them, because latency counts successful requests only: a service that fails everything looks fast.
+    """
+    bad = []
+    for slo in incident.slos():
+        good = f"max_over_time({incident.sli_query(slo)}[{GOOD_SECONDS}s]) <= {slo.budget_ratio:g}"
+        if not incident.desk.prometheus.instant(good):
+            bad.append(slo.sloth_id)
+    return bad
 
 
 def _firing(incident: Incident) -> bool:

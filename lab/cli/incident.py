@@ -1,0 +1,116 @@
+"""`fleetops incident`: what is going on, and what was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab.cli.oncall import pager
+from lab.cli.text import table
+from lab.errors import LabError, UsageError
+from lab.places import home
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+
+@click.group()
+def incident() -> None:
+    """Incidents: what is going on, and the records of what was.
+
+    \b
+    Example: fleetops incident list
+    """
+
+
+@incident.command("list")
+@_JSON
+def incident_list(as_json: bool) -> None:
+    """Show open pages and every record, this lab's and the committed ones.
+
+    \b
+    Example: fleetops incident list
+    """
+    rows = [_summary(source, document) for source, document in _records()]
+    open_pages = _open_pages()
+    if as_json:
+        click.echo(json.dumps({"open_pages": open_pages, "records": rows}, indent=1))
+        return
+    for p in open_pages:
+        click.echo(f"OPEN  page {p['id']} {p['alertname']} since {p['starts_at']}, {p['acked_by'] or 'nobody has it'}")
+    table(
+        ("INCIDENT", "STARTED (UTC)", "RESPONDER", "VERDICT", "DETECTED", "RECOVERED", "RECORD"),
+        [
+            (
+                r["id"], r["started_at"], r["responder"], "pass" if r["passed"] else "FAIL",
+                _seconds(r["page_seconds"]), _seconds(r["mttr_seconds"]), r["record"],
+            )
+            for r in rows
+        ],
+        "no records; 'fleetops drill run INC-001' makes one",
+    )  # fmt: skip
+
+
+@incident.command("show")
+@click.argument("incident_id", metavar="ID")
+@_JSON
+def incident_show(incident_id: str, as_json: bool) -> None:
+    """Show the newest record of ID: a drill such as INC-001, or a run as 'incident list' names it.
+
+    \b
+    Example: fleetops incident show INC-001
+    """
+    from lab.drills.report import summary
+
+    found = [(s, d) for s, d in _records() if incident_id in (d["drill"]["id"], Path(s).stem)]
+    if not found:
+        known = sorted({d["drill"]["id"] for _, d in _records()})
+        raise UsageError(
+            f"no record of {incident_id!r}; " + (f"known: {', '.join(known)}" if known else "there are none")
+        )
+    source, document = max(found, key=lambda pair: str(pair[1]["started_at"]))
+    if as_json:
+        click.echo(json.dumps(document, indent=1))
+        return
+    click.echo(f"record {source}")
+    for line in summary(document):
+        click.echo(line)
+
+
+def _open_pages() -> list[dict[str, Any]]:
+    try:
+        return [p for p in pager().pages(only_open=True) if p["severity"] == "page"]
+    except LabError:  # the records can be read with no lab running
+        return []
+
+
+def _records() -> list[tuple[str, dict[str, Any]]]:
+    from lab.drills import record
+    from lab.places import RECORDS
+
+    found = []
+    for file in (*sorted(RECORDS.glob("*.json")), *sorted(record.folder(home()).glob("*.json"))):
+        try:
+            found.append((str(file), record.read(file)))
+        except LabError as error:
+            click.echo(f"fleetops: {error}", err=True)
+    return sorted(found, key=lambda pair: str(pair[1]["started_at"]))
+
+
+def _summary(source: str, document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": document["drill"]["id"],
+        "title": document["drill"]["title"],
+        "started_at": document["started_at"],
+        "responder": document["responder"],
+        "passed": document["verdict"]["passed"],
+        "page_seconds": document["durations"]["page_seconds"],
+        "mttr_seconds": document["durations"]["mttr_seconds"],
+        "record": source,
+    }
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"

@@ -1,0 +1,113 @@
+"""The graded instants of an incident: read from Prometheus, the pager and the audit log, and put on the timeline."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lab.drills import measure
+from lab.drills.faults import PIPELINE
+from lab.drills.incident import Incident
+from lab.drills.journal import CLEANER
+from lab.drills.signals import sli_name
+from lab.oncall.times import epoch_seconds
+from lab.slo.model import Slo
+
+Instants = dict[str, float | None]
+
+
+def read(incident: Incident, sampled: list[dict[str, Any]]) -> Instants:
+    """The graded instants, in seconds after injection; None for what never happened."""
+    page = incident.page
+    instants: dict[str, float | None] = dict.fromkeys(
+        ("sli_bad", "firing", "page", "ack", "diagnosis", "action", "recovered", "resolved")
+    )
+    if incident.slo is not None:
+        values, start = _values(sampled, incident.slo)
+        instants["sli_bad"] = measure.sli_bad_at(values, start, incident.slo.budget_ratio)
+        if page is not None:
+            instants["recovered"] = _recovered(incident, sampled, incident.since_t0(epoch_seconds(page["starts_at"])))
+    if page is not None:
+        for name, key in (
+            ("firing", "starts_at"),
+            ("page", "received_at"),
+            ("ack", "acked_at"),
+            ("resolved", "resolved_at"),
+        ):
+            instants[name] = incident.since_t0(epoch_seconds(page[key])) if page[key] else None
+    if done := [row for row in incident.responder_actions() if row["outcome"] == "done"]:
+        instants["action"] = incident.since_t0(epoch_seconds(done[0]["at"]))
+    for row in incident.timeline:
+        if row["kind"] == "diagnosis":
+            instants["diagnosis"] = row["t_seconds"]
+    return {name: None if at is None else round(at, 3) for name, at in instants.items()}
+
+
+def _values(sampled: list[dict[str, Any]], slo: Slo) -> tuple[list[float | None], float]:
+    return next((s["values"], s["start_seconds"]) for s in sampled if s["name"] == sli_name(slo))
+
+
+def _recovered(incident: Incident, sampled: list[dict[str, Any]], after: float) -> float | None:
+    """When the last of the service's SLIs came back; None while one has not."""
+    found = []
+    for slo in incident.slos():
+        values, start = _values(sampled, slo)
+        until = round(incident.since_t0(incident.ended_at) - start) + 1
+        found.append(measure.sli_recovered_at(values[:until], start, slo.budget_ratio, after))
+    return None if None in found else max(at for at in found if at is not None)
+
+
+def put_on_timeline(incident: Incident, instants: Instants) -> None:
+    """Timeline rows for the instants that were read from Prometheus, the pager and the audit log."""
+    page, sli = incident.page, incident.sli_query() if incident.slo else ""
+    actions = incident.actions()
+    rows = {
+        "sli_bad": (
+            f"{incident.slo.sloth_id if incident.slo else ''} outside its objective",
+            "",
+            "prometheus",
+            {"query": sli},
+        ),
+    }
+    if page is not None:
+        rows["firing"] = (f"{page['alertname']} firing", page["description"], "prometheus", {"pointer": "/alerts"})
+        rows["page"] = (f"Page {page['id']} delivered", page["summary"], "alertmanager", {"pointer": "/pages/0"})
+        rows["ack"] = (f"Page {page['id']} taken", "", page["acked_by"] or "", {"pointer": "/pages/0"})
+        service = incident.slo.service if incident.slo else ""
+        rows["recovered"] = (f"Every SLI of {service} inside its objective", "", "prometheus", {"query": sli})
+        rows["resolved"] = (f"{page['alertname']} resolved", "", "alertmanager", {"pointer": "/pages/0"})
+    for kind, (title, detail, by, evidence) in rows.items():
+        if (at := instants[kind]) is not None:
+            incident.note(kind, title, detail, by=by, at=incident.t0 + at, evidence=evidence)
+    for index, row in enumerate(actions):
+        if epoch_seconds(row["at"]) <= incident.ended_at and row["actor"] != CLEANER:
+            kind = "inject" if row["actor"] == PIPELINE else "action"
+            detail = ": ".join(text for text in (row["outcome"], row["reason"]) if text not in ("", "done"))
+            at = epoch_seconds(row["at"])
+            incident.note(kind, _change(row), detail, by=row["actor"], at=at, evidence={"pointer": f"/actions/{index}"})
+
+
+def durations(incident: Incident, instants: Instants) -> dict[str, float | None]:
+    """As the record's schema explains them; None for what never happened."""
+
+    def between(end: str, start: str | None = None) -> float | None:
+        a, b = instants[end], 0.0 if start is None else instants[start]
+        return None if a is None or b is None else round(a - b, 3)
+
+    return {
+        "detection_seconds": between("firing"),
+        "page_seconds": between("page"),
+        "mtta_seconds": between("ack", "page"),
+        "diagnosis_seconds": between("diagnosis", "page"),
+        "mttm_seconds": between("action"),
+        "mttr_seconds": between("recovered"),
+        "resolved_seconds": between("resolved"),
+        "run_seconds": round(incident.ended_at - incident.started_at, 3),
+    }
+
+
+def _change(row: dict[str, Any]) -> str:
+    """An audit row in a few words: `canary weight 50 → 0`, `flag set canary true → false`, `service restart feed`."""
+    what = row["action"] if row["target"] == "gateway" else f"{row['action']} {row['target']}"
+    old, new = (f"{v:g}" if isinstance(v, float) else json.dumps(v) for v in (row["old"], row["new"]))
+    return what if row["old"] is None else f"{what} {old} → {new}"

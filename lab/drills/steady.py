@@ -1,0 +1,77 @@
+"""Is the lab steady enough for a drill to mean something, and what do its windows remember?"""
+
+from __future__ import annotations
+
+import time
+
+from lab.drills import promise
+from lab.drills.incident import Incident
+from lab.errors import LabError
+from lab.slo import series
+from lab.slo.durations import format_duration
+from lab.slo.model import PAGE
+
+# Before a drill, the last minute must have spent less than this part of the budget's rate.
+STEADY_BUDGET_RATIO = 0.1
+# Everything must have been up and watched for this long: the record starts that long before the fault.
+WATCHED_SECONDS = 30
+
+
+def steady_state(incident: Incident) -> None:
+    """Nothing pages, and no SLO has spent a tenth of its budget's rate in the last minute."""
+    incident.say("steady state: waiting until nothing pages and every SLI is inside its objective")
+    end, reason = time.monotonic() + incident.drill.limits.steady_seconds, "…"
+    told = time.monotonic()
+    while reason := _unsteady(incident):
+        if time.monotonic() > end:
+            raise LabError(
+                f"not steady after {incident.drill.limits.steady_seconds:g} s: {reason}; see 'fleetops status'"
+            )
+        if time.monotonic() - told > 15:
+            told = time.monotonic()
+            incident.say(f"not steady yet: {reason}")
+        time.sleep(1)
+    incident.say("steady")
+
+
+def remembered(incident: Incident) -> list[str]:
+    """What the long windows of the page tiers hold already: it brings the page forward, never back."""
+    if incident.slo is None:
+        return []
+    lines = []
+    for tier in incident.windows.of(PAGE):
+        needed = tier.factor * incident.slo.budget_ratio
+        query = f"{series.error_ratio(tier.long_seconds)}{series.selector(incident.slo)}"
+        held = incident.desk.prometheus.number(query) or 0.0
+        if held > needed * STEADY_BUDGET_RATIO:
+            lines.append(
+                f"tier {tier.name}: its {format_duration(tier.long_seconds)} window held {held:.2%} of the {needed:.2%}"
+                " it needs before the fault began, from earlier incidents; the page may come sooner"
+            )
+    return lines
+
+
+def _unsteady(incident: Incident) -> str:
+    """Why the lab is not steady, or ""."""
+    firing = [
+        alert["labels"]["alertname"]
+        for alert in incident.desk.prometheus.alerts()
+        if alert["state"] == "firing" and alert["labels"].get("severity") == "page"
+    ]
+    if firing:
+        return f"{', '.join(sorted(firing))} is firing"
+    for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
+        at_stake = incident.slo is not None and sloth_id == incident.slo.sloth_id
+        most = slo.budget_ratio * (STEADY_BUDGET_RATIO if at_stake else 1)
+        ratio = incident.desk.prometheus.number(f'slo:sli_error:ratio_rate1m{{sloth_id="{sloth_id}"}}')
+        if ratio is None:
+            return f"{sloth_id} has no data yet"
+        if ratio > most:
+            return f"{sloth_id} had {ratio:.2%} bad events in the last minute, more than {most:.2%}"
+    ask = incident.desk.prometheus.instant
+    if down := sorted({sample.labels["instance"] for sample in ask(f"min_over_time(up[{WATCHED_SECONDS}s]) == 0")}):
+        return f"{', '.join(down)} did not answer within the last {WATCHED_SECONDS} s"
+    # One scrape may be missing.
+    if not ask(f'count_over_time(up{{job="gateway"}}[{WATCHED_SECONDS}s]) >= {WATCHED_SECONDS - 2}'):
+        return f"the gateway has not been watched for {WATCHED_SECONDS} s yet"
+    return ""
