@@ -70,7 +70,7 @@ def check_command() -> None:
         raise LabError("; ".join(drifted))
     files = check.check_rules()
     click.echo(f"{files} rule files are in step with their specs and load")
-    _run(proofs.test_files())
+    _run(proofs.proof_files())
 
 
 @slo.command("prove")
@@ -80,7 +80,7 @@ def prove_command(names: tuple[str, ...]) -> None:
 
     Example: fleetops slo prove lab-feed
     """
-    paths = [path for path in proofs.test_files() if not names or any(name in path.name for name in names)]
+    paths = [path for path in proofs.proof_files() if not names or any(name in path.name for name in names)]
     if not paths:
         raise UsageError(f"no proof has {' or '.join(names)} in its name; they are in rules/tests")
     _run(paths)

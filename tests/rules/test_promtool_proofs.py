@@ -8,7 +8,7 @@ import pytest
 
 from lab.places import RULES
 from lab.slo.check import check_rules
-from lab.slo.prove.repository import run_proofs, test_files
+from lab.slo.prove.repository import proof_files, run_proofs
 
 pytestmark = pytest.mark.promtool
 
@@ -18,7 +18,7 @@ def test_every_rule_file_loads() -> None:
 
 
 def test_every_proof_holds() -> None:
-    complaints = run_proofs(test_files())
+    complaints = run_proofs(proof_files())
     assert not complaints, "\n".join(complaints.values())
 
 

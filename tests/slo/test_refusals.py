@@ -100,7 +100,7 @@ def test_a_file_that_is_not_text_or_not_there_is_refused(tmp_path: Path) -> None
 def test_two_slos_of_one_name_are_refused_with_both_places(tmp_path: Path) -> None:
     path = tmp_path / "spec.yml"
     path.write_text(f"{GOOD}---\n{GOOD}")
-    with pytest.raises(SpecError, match=r"spec.yml:15: .*'shop-checkout' is already the name of .*spec.yml:4"):
+    with pytest.raises(SpecError, match=r"spec.yml:16: .*'shop-checkout' is already the name of .*spec.yml:4"):
         read_all([path])
 
 
@@ -118,7 +118,7 @@ def test_a_tier_out_of_reach_is_no_matter_when_its_alert_is_off(tmp_path: Path) 
 
 
 WINDOW_REFUSALS = {
-    "short as long as long": (("shortWindow: 5m", "shortWindow: 1h"), "windows.yml:16: spec.page.quick.shortWindow"),
+    "short as long as long": (("shortWindow: 5m", "shortWindow: 1h"), "windows.yml:15: spec.page.quick.shortWindow"),
     "long beyond the period": (("longWindow: 3d", "longWindow: 31d"), "spec.ticket.slow.longWindow"),
     "fewer than four scrapes": (("scrape-interval: 15s", "scrape-interval: 2m"), "holds fewer than 4 scrapes of 120 s"),
     "not a duration": (("sloPeriod: 30d", "sloPeriod: a month"), "spec.sloPeriod: 'a month' is not a duration"),

@@ -51,7 +51,7 @@ def _render(spec: Path, profile: str, chapter: str, evaluation: int, proofs: lis
     return render_tests(header, [rules], evaluation, proofs)
 
 
-def test_files() -> list[Path]:
+def proof_files() -> list[Path]:
     """Every promtool test, longest first."""
 
     def weight(path: Path) -> int:
