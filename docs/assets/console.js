@@ -48,7 +48,7 @@ function tile(slo) {
   const level = share > 0.5 ? "ok" : share > 0.1 ? "warn" : "bad";
   return el(
     "div", { class: "console-tile", "data-state": slo.state },
-    el("div", { class: "console-tile__head" }, el("span", {}, slo.title), el("span", {}, slo.state)),
+    el("div", { class: "console-tile__head" }, el("span", {}, slo.title), el("span", {}, slo.state === "outside" ? "outside its objective" : slo.state)),
     el("div", { class: "console-tile__value" }, percent(slo.good_ratio)),
     el("div", { class: "console-tile__row" }, el("span", {}, `good over ${slo.window}`), el("span", {}, `objective ${percent(slo.objective_ratio)}`)),
     el("div", { class: "console-tile__row" }, el("span", {}, "burn rate"), el("span", {}, `${burn(quick.long_burn)}, pages above ${quick.factor}x`)),
@@ -62,7 +62,7 @@ function page(one, take) {
   const foot = el("div", { class: "console-page__foot" });
   if (one.acked_at) foot.append(el("span", {}, `taken by ${one.acked_by} at ${clock(one.acked_at)}`));
   else {
-    const button = el("button", { type: "button", "data-page": one.id }, "Take");
+    const button = el("button", { type: "button", "data-page": one.id, class: one.status === "firing" ? null : "console-quiet" }, "Take");
     button.setAttribute("aria-label", `Take page ${one.id}, ${one.alertname}`);
     button.addEventListener("click", () => take(one.id, button));
     foot.append(button);
@@ -76,8 +76,14 @@ function page(one, take) {
   );
 }
 
+// The least of 1, 2, 4, 5, 6 or 8 times a power of ten that is not below the value, so that both labels are round.
+export function roundTop(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * ([1, 2, 4, 5, 6, 8].find((step) => power * step >= value * (1 - 1e-9)) || 10);
+}
+
 function chart(one, span) {
-  const top = Math.max(one.objective || 0, ...one.lines.flatMap((line) => line.values.filter(known)), 1e-9) * 1.1;
+  const top = roundTop(Math.max(one.objective || 0, ...one.lines.flatMap((line) => line.values.filter(known)), 1e-9) * 1.1);
   const y = (value) => 100 - (value / top) * 100;
   const box = svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", width: "100%", height: "110", y: "6" });
   one.lines.forEach((line, index) => {
@@ -228,7 +234,7 @@ function start(root) {
 // The theme swaps pages without loading them: leave the old one, look for a console on the new one.
 function enter() {
   stop();
-  const root = document.getElementById("console");
+  const root = document.getElementById("live-console");
   stop = root ? start(root) : () => {};
 }
 

@@ -28,7 +28,7 @@ def console(book: Book) -> Markup:
     return Markup(_CONSOLE).format(api=book.href("api/live").removesuffix("live"), map=inline(book, "map"))
 
 
-_CONSOLE = """<div id="console" class="console" data-api="{api}">
+_CONSOLE = """<div id="live-console" class="console" data-api="{api}">
 <p class="console-status" role="status"><span class="lab-badge" data-part="mode">static</span> <span data-part="mode-text">This page is live when the lab serves it. What you see below is the recorded incident.</span></p>
 <div data-part="live" hidden>
 <section aria-labelledby="console-slis"><h2 id="console-slis">Is anyone hurt?</h2><div class="console-tiles" data-part="slos"></div></section>

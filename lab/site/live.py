@@ -87,13 +87,14 @@ class Watcher:
         flow = {name: _finite(self.prometheus.number(query)) for name, query in _TRAFFIC.items()}
         alerts = self.prometheus.alerts()
         flags = sorted((s.labels.get("flag", ""), s.value > 0) for s in ask(names.FEATURE_FLAG_ENABLED))
+        slos = self._slos(ask(_SLO_QUERY), alerts)
         return {
-            "slos": self._slos(ask(_SLO_QUERY), alerts),
+            "slos": slos,
             "targets": [
                 {"job": s.labels.get("job", ""), "instance": s.labels.get("instance", ""), "up": s.value > 0}
                 for s in targets
             ],
-            "nodes": _nodes(targets, flow),
+            "nodes": _nodes(targets, flow, {slo["service"] for slo in slos if slo["state"] == PAGE}),
             "flow": flow,
             "flags": [{"flag": flag, "enabled": enabled} for flag, enabled in flags],
             "alerts": [
@@ -121,7 +122,12 @@ class Watcher:
         }
         window = self.windows.tiers[0].long_seconds
         error = _finite(values.get(series.error_ratio(window)))
-        states = ((PAGE in firing, "page"), (TICKET in firing, "ticket"), (error is None, "no data"))
+        states = (
+            (PAGE in firing, "page"),
+            (TICKET in firing, "ticket"),
+            (error is None, "no data"),
+            (error is not None and error > slo.budget_ratio, "outside"),
+        )
         return {
             "id": slo.sloth_id,
             "title": title(slo),
@@ -167,8 +173,8 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _nodes(targets: Sequence[Sample], flow: dict[str, float | None]) -> list[dict[str, Any]]:
-    """One entry for each box of the system map: how many of its processes are up, and a word."""
+def _nodes(targets: Sequence[Sample], flow: dict[str, float | None], paging: set[str]) -> list[dict[str, Any]]:
+    """One entry for each box of the system map: how many of its processes are up, and whether its promise burns."""
     groups: dict[str, list[bool]] = {name: [] for name in ("traffic", "gateway", "feed", "feed-canary", "user")}
     for target in targets:
         instance = target.labels.get("instance", "")
@@ -179,7 +185,10 @@ def _nodes(targets: Sequence[Sample], flow: dict[str, float | None]) -> list[dic
     nodes = []
     for name, ups in groups.items():
         state = "unknown" if not ups else "ok" if all(ups) else "warn" if any(ups) else "bad"
-        nodes.append({"name": name, "state": state, "text": f"{sum(ups)} of {len(ups)} up" if ups else "none"})
+        text = f"{sum(ups)} of {len(ups)} up" if ups else "none"
+        if name in paging:
+            state, text = "bad", f"{text}, paging"
+        nodes.append({"name": name, "state": state, "text": text})
     hits, pool = flow["cache_hit_ratio"], flow["db_pool_used_ratio"]
     nodes.append({"name": "cache", **_level(hits, "hits", warn=lambda ratio: ratio < 0.9)})
     nodes.append({"name": "db", **_level(pool, "pool", warn=lambda ratio: ratio >= 0.9)})

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from lab.site import html
 from lab.site.book import Book
 from lab.site.html import Markup
 from lab.site.ruletext import Part
+
+# A label that Prometheus fills in when the alert fires; a list of alerts shows its name.
+_LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
 
 def alert_rule(book: Book, name: str, profile: str = "lab") -> Markup:
@@ -59,7 +64,7 @@ def alert_index(book: Book) -> Markup:
         labels = [part.data.get("labels", {}) for part in parts]
         severities = ", ".join(dict.fromkeys(label.get("severity", "") for label in labels))
         annotations = parts[0].data.get("annotations", {})
-        summary = annotations.get("summary", "")
+        summary = _LABEL.sub(r"(\1)", annotations.get("summary", ""))
         runbook = html.link(book.runbook(name), "runbook") if "runbook_url" in annotations else "nothing to do"
         rows.append((html.code(name), severities, labels[0].get("service", ""), summary, parts[0].file, runbook))
     return html.table(("Alert", "Severity", "Service", "Says", "File", "Do"), rows, label="Alerts")

@@ -1,0 +1,133 @@
+"""A headless Chromium over its debugging pipe: enough to open a page, press, read, photograph and list its requests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
+)  # fmt: skip
+
+
+def program() -> str | None:
+    """Where a Chromium is, if there is one."""
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, to_browser: int, from_browser: int) -> None:
+        self._to, self._from = to_browser, from_browser
+        self._buffer = b""
+        self._number = 0
+        self._session = ""
+        self.requests: list[str] = []
+        self.problems: list[str] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def view(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Size in CSS pixels, and the colour scheme the reader prefers."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def open(self, url: str) -> None:
+        """Go to a page and wait until its document is complete."""
+        self.call("Page.navigate", url=url)
+        self.until(f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'")
+
+    def value(self, script: str) -> Any:
+        """What a script's last expression is, as JSON."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise AssertionError(f"{script}: {answer['exceptionDetails'].get('exception', answer)}")
+        return answer["result"].get("value")
+
+    def until(self, script: str, limit_seconds: float = 20) -> None:
+        """Ask until the script says true."""
+        deadline = time.monotonic() + limit_seconds
+        while not self.value(f"Boolean({script})"):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {limit_seconds} s: {script}")
+            time.sleep(0.05)
+
+    def photograph(self, file: Path) -> None:
+        """The visible part, as PNG."""
+        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """One command of the protocol, and its answer."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next()
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise AssertionError(f"{method}: {answer['error']}")
+                return dict(answer["result"])
+            self._note(answer)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        parameters = event.get("params", {})
+        if event.get("method") == "Network.requestWillBeSent":
+            self.requests.append(parameters["request"]["url"])
+        elif event.get("method") == "Runtime.exceptionThrown":
+            self.problems.append(json.dumps(parameters["exceptionDetails"]))
+        elif event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.problems.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            more = os.read(self._from, 1 << 16)
+            if not more:
+                raise AssertionError("Chromium has gone")
+            self._buffer += more
+        text, _, self._buffer = self._buffer.partition(b"\0")
+        return dict(json.loads(text))
+
+
+@contextmanager
+def page() -> Iterator[Page]:
+    """A fresh browser with a profile of its own, gone at the end."""
+    found = program()
+    if found is None:
+        raise RuntimeError("no Chromium")
+    with tempfile.TemporaryDirectory() as profile:
+        read_end, to_browser = os.pipe()
+        from_browser, write_end = os.pipe()
+
+        # Chromium reads commands at descriptor 3 and writes answers at 4; a shell's redirection puts them there.
+        wiring = f'exec "$0" "$@" 3<&{read_end} 4>&{write_end}'
+        command = ["bash", "-c", wiring, found, *FLAGS, f"--user-data-dir={profile}"]
+        browser = subprocess.Popen(
+            command, pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        os.close(read_end)
+        os.close(write_end)
+        try:
+            yield Page(to_browser, from_browser)
+        finally:
+            browser.terminate()
+            browser.wait(timeout=10)
+            os.close(to_browser)
+            os.close(from_browser)

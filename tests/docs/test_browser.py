@@ -1,0 +1,160 @@
+"""The console in a real browser: recorded without a lab, live with one, and harmless whatever an alert is called."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import chromium
+import pytest
+from sources import MadeUpPager, MadeUpPrometheus, settings, watcher
+from waitress.server import create_server
+
+from lab.site.console import create_app
+
+pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
+MODE = "document.getElementById('live-console').dataset.mode"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A plain file server, as a published site has."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Say nothing."""
+
+
+@pytest.fixture
+def published(site_folder: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site_folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+class Console:
+    """The console process's app on a port of its own, to be stopped and started."""
+
+    def __init__(self, site: Path) -> None:
+        self.site = site
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.pager = MadeUpPager()
+
+    def start(self) -> None:
+        """Listen."""
+        self.draining = threading.Event()
+        app = create_app(self.site, watcher(MadeUpPrometheus(), self.pager), settings(), self.draining)
+        self.server = create_server(app, host="127.0.0.1", port=self.port, threads=16, ident=None)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Close every socket, as a process that ends does."""
+        self.draining.set()
+        self.server.close()
+
+
+@pytest.fixture
+def console(site_folder: Path) -> Iterator[Console]:
+    running = Console(site_folder)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def page() -> Iterator[chromium.Page]:
+    with chromium.page() as opened:
+        opened.view(1280, 1000)
+        yield opened
+
+
+def test_a_published_copy_shows_the_recorded_incident_and_asks_nobody_else(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/")
+    page.until(f"{MODE} === 'static'")
+    assert page.value("document.querySelector('[data-part=live]').hidden")
+    assert page.value("document.querySelectorAll('figure.lab-chart').length") >= 3
+    assert page.value("getComputedStyle(document.querySelector('figure.lab-chart')).display") != "none"
+    hosts = {url.split("/")[2] for url in page.requests if url.startswith("http")}
+    assert hosts == {published.removeprefix("http://")}
+
+
+def test_the_console_of_a_lab_is_live_and_hides_the_recording(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until(f"{MODE} === 'live'")
+    page.until("document.querySelectorAll('.console-tile').length === 6")
+    tile = page.value("document.querySelector('.console-tile[data-state=page]').textContent")
+    assert "70.00 %" in tile
+    assert "pages above 14.4x" in tile
+    assert page.value("[...document.querySelectorAll('figure.lab-chart')].every((one) => one.offsetParent === null)")
+    assert page.value("document.querySelector('[data-node=user] .node-state').textContent") == "1 of 2 up"
+    assert page.value("document.querySelectorAll('.console-charts svg polyline').length") > 0
+    assert not page.problems
+
+
+def test_labels_that_mean_harm_stay_text(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until("document.querySelector('.console-pages li[data-status=firing]')")
+    assert "<img src=x onerror" in page.value("document.querySelector('.console-pages').textContent")
+    assert page.value("document.querySelectorAll('#live-console img').length") == 0
+    assert page.value("document.querySelectorAll('#live-console a[href^=javascript]').length") == 0
+    assert page.value("typeof window.harmed") == "undefined"
+
+
+def test_taking_a_page_reaches_the_pager_and_shows_who_has_it(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until("document.querySelector('button[data-page=\"7\"]')")
+    page.value("document.querySelector('[data-part=by]').value = 'ada'")
+    page.value("document.querySelector('button[data-page=\"7\"]').click()")
+    page.until("document.querySelector('.console-pages').textContent.includes('taken by ada')")
+    assert console.pager.acked == [(7, "ada")]
+
+
+def test_a_lab_that_goes_away_is_said_to_be_gone_and_comes_back_by_itself(
+    console: Console, page: chromium.Page
+) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until(f"{MODE} === 'live'")
+    console.stop()
+    page.until(f"{MODE} === 'lost'", 30)
+    assert "stopped answering" in page.value("document.querySelector('.console-status').textContent")
+    console.thread.join(5)
+    console.start()
+    page.until(f"{MODE} === 'live'", 30)
+
+
+def test_leaving_the_console_by_the_menu_and_coming_back_is_live_again(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until(f"{MODE} === 'live'")
+    page.value("[...document.querySelectorAll('a')].find((one) => one.href.endsWith('/glossary/')).click()")
+    page.until("!document.getElementById('live-console') && document.title.startsWith('Glossary')")
+    page.value("history.back()")
+    page.until(f"document.getElementById('live-console') && {MODE} === 'live'")
+    assert not page.problems
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/lab/",
+        "/02_slos_and_alerts/",
+        "/03_runbooks/",
+        "/09_risk_register/",
+        "/06_postmortems/INC-001_feed_latency_regression/",
+    ],
+)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_page_is_wider_than_a_phone(published: str, page: chromium.Page, path: str, dark: bool) -> None:
+    page.view(390, 800, dark=dark)
+    page.open(published + path)
+    assert page.value("document.documentElement.scrollWidth") <= 390
+    scheme = page.value("document.body.getAttribute('data-md-color-scheme')")
+    assert scheme == ("slate" if dark else "default")

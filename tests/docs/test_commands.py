@@ -1,0 +1,50 @@
+"""Every command in a shell block of README and docs is one that exists, with arguments it takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import click
+import pytest
+
+from lab.cli.main import root
+from lab.places import DOCS, ROOT
+
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+BLOCK = re.compile(r"^ *```\s*(?:\{ \.bash[^}]*\}|bash|sh|console)\s*\n(.*?)^ *```", re.M | re.S)
+OTHER = {"source"}
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for block in BLOCK.findall(page.read_text()):
+            lines = [line.split("  #")[0].strip() for line in block.splitlines()]
+            found += [(page.name, line) for line in lines if line and not line.startswith("#")]
+    return found
+
+
+def parse(words: list[str]) -> None:
+    """As the command line would, without doing it."""
+    context = click.Context(root, info_name="fleetops")
+    command: click.Command = root
+    while isinstance(command, click.Group):
+        assert words, f"{context.command_path} needs a verb"
+        name, *words = words
+        found = command.get_command(context, name)
+        assert found is not None, f"no command {name!r} in {context.command_path}"
+        command, context = found, click.Context(found, info_name=name, parent=context)
+    command.make_context(command.name, words)
+
+
+@pytest.mark.parametrize(("page", "line"), commands(), ids=lambda value: str(value)[:60])
+def test_a_command_on_a_page_is_one_that_exists(page: str, line: str) -> None:
+    words = shlex.split(line)
+    if words[0] == "make":
+        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+        assert {word for word in words[1:] if "=" not in word} <= set(targets), page
+    elif words[0] == "fleetops":
+        parse(words[1:])
+    else:
+        assert words[0] in OTHER, f"{page}: {line}"

@@ -1,0 +1,76 @@
+"""Charts without a browser: axes hold the data, labels stay apart, gaps stay gaps, text says what the line shows."""
+
+from __future__ import annotations
+
+import itertools
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.errors import LabError
+from lab.site import series, svg
+from lab.site.series import Line, Mark
+
+SLOW = Line("Feed p99", "seconds", -3, 1, (0.02, 0.02, 0.02, 0.02, 0.5, 0.9, None, 0.5, 0.02))
+
+
+@given(st.lists(st.floats(0, 100), max_size=12).map(sorted))
+def test_labels_of_marks_never_overlap_and_stay_on_the_chart_while_they_fit(wanted: list[float]) -> None:
+    places = series.spread(wanted, 7, 2, 98)
+    assert len(places) == len(wanted)
+    assert all(b - a >= 7 - 1e-6 for a, b in itertools.pairwise(places))
+    assert all(2 - 1e-6 <= place <= 98 + 1e-6 for place in places)
+
+
+def test_labels_that_have_room_stand_where_they_belong() -> None:
+    assert series.spread([10, 50, 90], 7, 2, 98) == [10, 50, 90]
+
+
+def test_labels_of_one_instant_stand_side_by_side_around_it() -> None:
+    assert series.spread([50, 50, 50], 6, 0, 100) == [44, 50, 56]
+
+
+def test_a_missing_sample_leaves_a_gap_in_the_line() -> None:
+    assert [len(run) for run in series.runs(SLOW.points)] == [6, 2]
+    assert str(svg.chart("c", "t", "d", [SLOW])).count("<polyline") == 2
+
+
+def test_the_summary_says_before_worst_end_and_time_over_the_objective() -> None:
+    text = series.summary(SLOW, 0.4).replace("\u00a0", " ")
+    assert text == "Feed p99: 20 ms before the fault, 900 ms at its worst (T+2 s), 20 ms at the end; 3 s above 400 ms."
+
+
+def test_a_signal_that_should_be_high_is_at_its_worst_when_low() -> None:
+    budget = Line("Budget left", "ratio", -1, 1, (0.99, 0.98, 0.4, 0.6))
+    assert series.extremes(budget, 0.5) == (0.99, 0.4, 0.6)
+
+
+def test_a_signal_without_samples_is_said_to_have_none() -> None:
+    empty = Line("Feed p99", "seconds", 0, 1, (None, None))
+    assert "no sample" in series.summary(empty, 0.4)
+    ET.fromstring(str(svg.chart("c", "t", "d", [empty], objective=0.4)))  # noqa: S314 - our own drawing
+    with pytest.raises(LabError, match="Feed p99"):
+        series.extremes(empty, None)
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.floats(0, 1e6)), min_size=1, max_size=40),
+    st.one_of(st.none(), st.floats(0.001, 1e6)),
+)
+def test_every_chart_is_well_formed_and_holds_every_sample(values: list[float | None], objective: float | None) -> None:
+    line = Line("a <b> & c", "seconds", -5, 1, tuple(values))
+    axes = svg.frame([line], objective)
+    assert axes.top >= max([v for v in values if v is not None], default=0) - 1e-9
+    drawn = str(
+        svg.chart("c", "a <b>", "d & e", [line], objective=objective, marks=[Mark("T0", "x", 0)], bands=[(0, 3)])
+    )
+    root = ET.fromstring(drawn)  # noqa: S314 - our own drawing
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-labelledby"] == "c-title c-desc"
+    assert root.find("title").text == "a <b>"  # type: ignore[union-attr]
+
+
+def test_a_mark_outside_the_recorded_span_is_not_drawn() -> None:
+    assert 'class="mark"' not in svg.chart("c", "t", "d", [SLOW], marks=[Mark("T9", "late", 1000)])

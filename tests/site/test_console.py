@@ -1,0 +1,232 @@
+"""The console's API and its pages, with the two sources it reads made up."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sources import EVIL, MadeUpPager, MadeUpPrometheus, settings, watcher
+
+from lab.site.console import STREAMS, create_app
+
+HEADERS = {"X-Fleetops-Console": "1"}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    (folder / "lab").mkdir(parents=True)
+    (folder / "assets").mkdir()
+    (folder / "index.html").write_text("<h1>tour</h1>")
+    (folder / "lab" / "index.html").write_text("<h1>console</h1>")
+    (folder / "404.html").write_text("<h1>not here</h1>")
+    (folder / "assets" / "console.js").write_text("export {};")
+    (folder / "assets" / "main.0123abcd.min.css").write_text("a{}")
+    (folder / "assets" / "map.svg").write_text("<svg/>")
+    (tmp_path / "secret.txt").write_text("secret")
+    return folder
+
+
+@pytest.fixture
+def draining() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def app(site: Path, draining: threading.Event) -> Flask:
+    return create_app(site, watcher(MadeUpPrometheus(), MadeUpPager()), settings(), draining)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "cache"),
+    [
+        ("/", "text/html", "no-cache"),
+        ("/lab/", "text/html", "no-cache"),
+        ("/assets/console.js", "text/javascript", "no-cache"),
+        ("/assets/map.svg", "image/svg+xml", "no-cache"),
+        ("/assets/main.0123abcd.min.css", "text/css", "immutable"),
+    ],
+)
+def test_the_site_is_served_with_its_types_and_only_hashed_names_are_kept(
+    client: FlaskClient, path: str, kind: str, cache: str
+) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.mimetype == kind
+    assert cache in answer.headers["Cache-Control"]
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_an_unchanged_page_is_not_sent_twice(client: FlaskClient) -> None:
+    tag = client.get("/").headers["ETag"]
+    assert client.get("/", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_folder_without_its_slash_is_redirected_inside_the_site(client: FlaskClient) -> None:
+    answer = client.get("/lab?x=1")
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/lab/?x=1")
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/nothing/", "/../secret.txt", "/%2e%2e/secret.txt", "/assets/"])
+def test_what_is_not_there_is_the_sites_own_404_page(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "not here" in answer.text
+
+
+def test_an_unknown_api_path_is_a_json_404(client: FlaskClient) -> None:
+    answer = client.get("/api/nothing")
+    assert answer.status_code == 404
+    assert answer.get_json()["error"]
+
+
+def test_a_site_that_is_not_built_is_said_in_one_line(tmp_path: Path, draining: threading.Event) -> None:
+    app = create_app(tmp_path / "none", watcher(MadeUpPrometheus(), MadeUpPager()), settings(), draining)
+    answer = app.test_client().get("/")
+    assert answer.status_code == 503
+    assert "make site" in answer.text
+
+
+def test_the_picture_holds_every_slo_with_its_objective_burn_rates_and_budget(client: FlaskClient) -> None:
+    picture = client.get("/api/live").get_json()
+    slos = {slo["id"]: slo for slo in picture["slos"]}
+    assert set(slos) == {f"{s}-{n}" for s in ("feed", "user") for n in ("availability", "latency-p95", "latency-p99")}
+    burning = slos["feed-latency-p99"]
+    assert burning["good_ratio"] == pytest.approx(0.7)
+    assert burning["objective_ratio"] == 0.99
+    assert burning["tiers"][0]["long_burn"] == pytest.approx(30)
+    assert burning["state"] == "page"
+    assert slos["user-availability"]["state"] == "no data"
+    assert picture["factor"] == 60
+    assert picture["sources"] == {"prometheus": "ok", "pager": "ok"}
+
+
+def test_the_map_says_what_is_up_and_what_burns(client: FlaskClient) -> None:
+    nodes = {node["name"]: node for node in client.get("/api/live").get_json()["nodes"]}
+    assert nodes["gateway"] == {"name": "gateway", "state": "ok", "text": "1 of 1 up"}
+    assert nodes["user"] == {"name": "user", "state": "warn", "text": "1 of 2 up"}
+    assert nodes["feed"] == {"name": "feed", "state": "bad", "text": "1 of 1 up, paging"}
+    assert nodes["feed-canary"]["state"] == "unknown"
+
+
+def test_charts_have_a_value_or_nothing_for_every_step(client: FlaskClient) -> None:
+    for chart in client.get("/api/live").get_json()["series"]:
+        assert {len(line["values"]) for line in chart["lines"]} == {151}
+    assert json.dumps(client.get("/api/live").get_json(), allow_nan=False)
+
+
+def test_a_silent_source_is_named_and_the_rest_still_stands(site: Path, draining: threading.Event) -> None:
+    app = create_app(site, watcher(MadeUpPrometheus(gone=True), MadeUpPager()), settings(), draining)
+    picture = app.test_client().get("/api/live").get_json()
+    assert "does not answer" in picture["sources"]["prometheus"]
+    assert picture["pages"]
+    assert picture["slos"] == []
+    app = create_app(site, watcher(MadeUpPrometheus(), MadeUpPager(gone=True)), settings(), draining)
+    picture = app.test_client().get("/api/live").get_json()
+    assert picture["sources"]["pager"] != "ok"
+    assert picture["slos"]
+    assert picture["pages"] == []
+
+
+def test_many_who_watch_cost_what_one_costs(site: Path, draining: threading.Event) -> None:
+    prometheus = MadeUpPrometheus()
+    client = create_app(site, watcher(prometheus, MadeUpPager()), settings(), draining).test_client()
+    client.get("/api/live")
+    asked = prometheus.asked
+    for _ in range(5):
+        client.get("/api/live")
+    assert prometheus.asked == asked
+
+
+def test_events_are_the_picture_once_a_second_until_the_process_drains(
+    client: FlaskClient, draining: threading.Event
+) -> None:
+    answer = client.get("/api/events")
+    assert answer.mimetype == "text/event-stream"
+    parts = iter(answer.response)
+    assert b"retry" in bytes(next(parts))  # type: ignore[arg-type]
+    event = bytes(next(parts)).decode()  # type: ignore[arg-type]
+    assert event.startswith("data: ")
+    assert json.loads(event.removeprefix("data: "))["factor"] == 60
+    draining.set()
+    assert list(parts) == []
+
+
+def test_streams_are_bounded_and_given_back(client: FlaskClient) -> None:
+    held = [client.get("/api/events") for _ in range(STREAMS)]
+    refused = client.get("/api/events")
+    assert refused.status_code == 503
+    assert "open already" in refused.get_json()["error"]
+    for answer in held:
+        answer.close()
+    again = client.get("/api/events")
+    assert again.status_code == 200
+    again.close()
+
+
+def test_an_ack_is_passed_to_the_pager(site: Path, draining: threading.Event) -> None:
+    pager = MadeUpPager()
+    client = create_app(site, watcher(MadeUpPrometheus(), pager), settings(), draining).test_client()
+    answer = client.post("/api/pages/7/ack", json={"by": "ada"}, headers=HEADERS)
+    assert answer.get_json()["acked_by"] == "ada"
+    assert pager.acked == [(7, "ada")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({}, {"by": "ada"}, 403),
+        ({**HEADERS, "Origin": "http://evil.test"}, {"by": "ada"}, 403),
+        ({**HEADERS, "Origin": "null"}, {"by": "ada"}, 403),
+        ({**HEADERS, "Host": "evil.test"}, {"by": "ada"}, 403),
+        (HEADERS, {"by": 5}, 400),
+        (HEADERS, {}, 400),
+        (HEADERS, [], 400),
+    ],
+)
+def test_an_ack_from_elsewhere_or_without_a_name_is_refused_and_acks_nothing(
+    site: Path, draining: threading.Event, headers: dict[str, str], body: Any, status: int
+) -> None:
+    pager = MadeUpPager()
+    client = create_app(site, watcher(MadeUpPrometheus(), pager), settings(), draining).test_client()
+    answer = client.post("/api/pages/7/ack", json=body, headers=headers)
+    assert answer.status_code == status
+    assert answer.get_json()["error"]
+    assert pager.acked == []
+
+
+def test_an_ack_of_its_own_origin_passes(client: FlaskClient) -> None:
+    headers = {**HEADERS, "Origin": "http://localhost"}
+    assert client.post("/api/pages/7/ack", json={"by": "ada"}, headers=headers).status_code == 200
+
+
+def test_an_unknown_page_is_a_400_and_a_silent_pager_a_502(site: Path, draining: threading.Event) -> None:
+    client = create_app(site, watcher(MadeUpPrometheus(), MadeUpPager()), settings(), draining).test_client()
+    assert client.post("/api/pages/404/ack", json={"by": "ada"}, headers=HEADERS).status_code == 400
+    gone = create_app(site, watcher(MadeUpPrometheus(), MadeUpPager(gone=True)), settings(), draining).test_client()
+    answer = gone.post("/api/pages/7/ack", json={"by": "ada"}, headers=HEADERS)
+    assert answer.status_code == 502
+
+
+def test_live_data_of_another_host_name_is_refused(client: FlaskClient) -> None:
+    assert client.get("/api/live", headers={"Host": "rebound.test"}).status_code == 403
+
+
+def test_labels_travel_as_json_text(client: FlaskClient) -> None:
+    answer = client.get("/api/live")
+    assert answer.mimetype == "application/json"
+    assert answer.get_json()["pages"][0]["alertname"] == EVIL

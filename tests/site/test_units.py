@@ -1,0 +1,50 @@
+"""Numbers on pages read as people read them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.site import units
+
+
+def plain(text: str) -> str:
+    return text.replace(units.NBSP, " ")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 ms"), (0.0412, "41 ms"), (0.5, "0.5 s"), (17.44, "17.4 s"), (60, "60 s"), (216, "3 min 36 s"),
+        (2592, "43 min 12 s"), (25920, "7 h 12 min"), (129600, "36 h"), (2592000, "30 d"), (-2, "\u22122 s"),
+    ],
+)  # fmt: skip
+def test_a_duration_has_at_most_two_units_and_no_idle_zeros(value: float, text: str) -> None:
+    assert plain(units.seconds(value)) == text
+
+
+@given(st.floats(min_value=0, max_value=1e7))
+def test_no_duration_shows_sixty_of_a_unit(value: float) -> None:
+    text = plain(units.seconds(value))
+    assert " 60 s" not in f" {text}" or value < 120
+    assert " 60 min" not in f" {text}"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(0.9995, "99.95 %"), (0.05, "5 %"), (1, "100 %"), (0, "0 %"), (0.001, "0.1 %")]
+)
+def test_a_ratio_is_shown_as_a_percentage_without_idle_zeros(ratio: float, text: str) -> None:
+    assert plain(units.percent(ratio)) == text
+
+
+def test_a_quantity_is_shown_in_its_unit_and_an_absent_one_as_a_dash() -> None:
+    assert plain(units.quantity(0.4, "seconds")) == "400 ms"
+    assert plain(units.quantity(14.4, units.BURN_RATE)) == "14.4x"
+    assert plain(units.quantity(82.0, "requests/s")) == "82 requests/s"
+    assert units.quantity(None, "seconds") == units.ABSENT
+
+
+def test_clock_and_day_are_utc_whatever_the_zone_of_the_stamp() -> None:
+    assert units.clock("2026-03-01T01:30:00.250+02:00") == "23:30:00.2"
+    assert units.day("2026-03-01T01:30:00+02:00") == "2026-02-28"

@@ -1,0 +1,208 @@
+"""Macros without MkDocs: what a page gets is what the source says."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_record import INSTANTS, record
+
+from lab.errors import LabError
+from lab.places import DOCS, RULES
+from lab.site import (
+    catalogue_views,
+    evidence_views,
+    incident_views,
+    macros,
+    register_views,
+    rule_views,
+    service_views,
+    slo_views,
+)
+from lab.site.book import Book
+from lab.site.links import between, page_url
+from lab.slo.burn_rate import detection_seconds
+
+
+def text(markup: object) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", " ", str(markup))).replace("\u00a0", " ")
+
+
+def rewrite(book: Book, **changes: Any) -> None:
+    (book.docs / "records" / "INC-001.json").write_text(json.dumps(record() | changes))
+
+
+def test_the_rule_on_a_page_is_the_rule_in_the_file_to_the_character(book: Book) -> None:
+    for profile in ("lab", "production"):
+        shown = str(rule_views.alert_rule(book, "FeedLatencyP99Burn", profile))
+        blocks = [html.unescape(re.sub(r"<[^>]+>", "", block)) for block in re.findall(r"<pre.*?</pre>", shown, re.S)]
+        source = (RULES / profile / "feed.rules.yml").read_text()
+        assert len(blocks) == 2  # the page and the ticket
+        for block in blocks:
+            indented = "\n".join(f"      {line}" if line else line for line in block.splitlines())
+            assert indented in source
+
+
+def test_an_unknown_alert_is_refused_with_the_ones_there_are(book: Book) -> None:
+    with pytest.raises(LabError, match=r"'Nonesuch'.*FeedLatencyP99Burn"):
+        rule_views.alert_rule(book, "Nonesuch")
+
+
+def test_every_slo_is_in_the_table_with_its_budget(book: Book) -> None:
+    shown = text(slo_views.slo_table(book))
+    assert all(name in shown for name in ("feed availability", "user latency p99"))
+    assert "99.95 %" in shown
+    assert "43 min 12 s" in shown  # 0.1 % of 30 days
+    assert "successful, slower than 400 ms" in shown
+
+
+def test_the_detection_table_is_the_arithmetic_and_shows_what_never_fires(book: Book) -> None:
+    tier = book.promises.production.tiers[0]
+    shown = text(slo_views.detection_table(book, "production"))
+    assert detection_seconds(tier, 0.001, 1.0) == pytest.approx(51.84)
+    assert "51.8 s" in shown
+    assert "never" in shown
+
+
+def test_the_lab_shows_production_time_divided_by_its_factor(book: Book) -> None:
+    assert slo_views.factor(book) == "60x"
+    assert slo_views.detection(book, "feed-latency-p99", 50, "lab").replace("\u00a0", " ") == "17.3 s"
+    assert slo_views.detection(book, "feed-latency-p99", 50).replace("\u00a0", " ") == "17 min 17 s"
+    assert slo_views.detection(book, "feed-latency-p99", 1) == "never"
+
+
+def test_the_tail_of_the_slow_tier_after_ten_minutes_of_outage_is_told(book: Book) -> None:
+    assert slo_views.tail(book, "feed-availability", 600).replace("\u00a0", " ") == "29 min 49 s"
+    assert slo_views.tail(book, "feed-availability", 60).replace("\u00a0", " ") == "0 ms"
+
+
+def test_the_timeline_has_every_event_of_the_record_in_order_and_leads_to_the_chart(book: Book) -> None:
+    shown = str(incident_views.timeline(book, "INC-001", "feed_p99_seconds"))
+    places = [shown.index(f"Made up: {kind}") for kind in INSTANTS]
+    assert places == sorted(places)
+    assert 'href="#chart-inc-001-feed-p99-seconds-t3"' in shown
+    chart = str(incident_views.chart(book, "INC-001", "feed_p99_seconds"))
+    assert 'id="chart-inc-001-feed-p99-seconds-t3"' in chart
+
+
+def test_a_chart_carries_summary_data_query_and_the_factor(book: Book) -> None:
+    shown = str(incident_views.chart(book, "INC-001", "feed_p99_seconds"))
+    assert "objective 400" in text(shown)
+    assert "Lab time, 60x" in text(shown)
+    assert "Data table" in shown
+    assert "histogram_quantile" in text(shown)
+    assert 'role="img"' in shown
+
+
+def test_sentences_take_their_numbers_from_the_record(book: Book) -> None:
+    def plain(value: str) -> str:
+        return value.replace("\u00a0", " ")
+
+    assert plain(incident_views.moment(book, "INC-001", "page")) == "25.4 s"
+    assert plain(incident_views.between(book, "INC-001", "page", "ack")) == "0.5 s"
+    assert incident_views.recorded_day(book, "INC-001") == "2026-01-02"
+    assert incident_views.fact(book, "INC-001", "lab.cores") == "2"
+
+
+def test_text_of_a_record_stays_text(book: Book) -> None:
+    evil = "<script>alert(1)</script>"
+    made = record()
+    made["timeline"][0]["title"] = evil
+    made["runbook"][0]["output"] = evil
+    made["logs"][0]["event"] = evil
+    made["signals"][0]["title"] = evil
+    rewrite(book, **made)
+    pages = [
+        incident_views.timeline(book, "INC-001"), evidence_views.runbook_trace(book, "INC-001"),
+        evidence_views.log_lines(book, "INC-001"), incident_views.chart(book, "INC-001", made["signals"][0]["name"]),
+    ]  # fmt: skip
+    assert not any("<script" in str(page) for page in pages)
+    assert evil in text(pages[0]) or "alert(1)" in text(pages[0])
+
+
+def test_a_missing_record_fails_by_name_and_says_how_to_make_it(book: Book) -> None:
+    (book.docs / "records" / "INC-001.json").unlink()
+    with pytest.raises(LabError, match=r"docs/records/INC-001\.json does not exist; run 'fleetops drill run INC-001"):
+        incident_views.timeline(book, "INC-001")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_damaged_record_fails_by_name(book: Book, content: str) -> None:
+    (book.docs / "records" / "INC-001.json").write_text(content)
+    with pytest.raises(LabError, match=r"INC-001|fleetops\.record"):
+        incident_views.timeline(book, "INC-001")
+
+
+def test_a_stale_record_fails_by_name_and_says_what_changed(book: Book) -> None:
+    rewrite(book, inputs={"lab/drills/catalogue/INC-001.yml": "sha256:" + "0" * 64})
+    with pytest.raises(LabError, match=r"INC-001\.json is stale: lab/drills/catalogue/INC-001\.yml changed"):
+        incident_views.timeline(book, "INC-001")
+
+
+def test_an_unknown_signal_is_refused_with_the_ones_there_are(book: Book) -> None:
+    with pytest.raises(LabError, match=r"'feed_p98'.*feed_p99_seconds"):
+        incident_views.chart(book, "INC-001", "feed_p98")
+
+
+def test_only_last_exercised_may_say_that_there_is_no_record(book: Book) -> None:
+    assert "2026-01-02" in text(catalogue_views.last_exercised(book, "FeedLatencyP99Burn"))
+    assert "not yet recorded" in text(catalogue_views.last_exercised(book, "UserLatencyP99Burn"))
+    (book.docs / "records" / "INC-001.json").unlink()
+    assert "not yet recorded" in text(catalogue_views.last_exercised(Book(docs=book.docs), "FeedLatencyP99Burn"))
+
+
+def test_every_drill_flag_and_risk_is_listed(book: Book) -> None:
+    assert "INC-001" in text(catalogue_views.drill_table(book))
+    assert "D0" in text(catalogue_views.drill_table(book))
+    assert all(flag in text(service_views.flag_table(book)) for flag in ("canary", "feed", "profile-writes"))
+    assert "R-01" in text(register_views.risk_table(book))
+    assert "AI-001-4" in text(register_views.action_items(book, "INC-001"))
+
+
+def test_the_metric_catalogue_lists_what_the_code_registers(book: Book) -> None:
+    shown = text(service_views.metric_table(book))
+    for name in ("http_server_request_duration_seconds", "gateway_canary_weight_ratio", "cache_requests_total"):
+        assert name in shown
+
+
+@pytest.mark.parametrize(
+    ("origin", "target", "expected"),
+    [
+        ("index.md", "lab.md", "lab/"),
+        ("lab.md", "index.md", "../"),
+        ("06_postmortems/INC-001_x.md", "03_runbooks.md#a", "../../03_runbooks/#a"),
+        ("06_postmortems/index.md", "06_postmortems/INC-001_x.md", "INC-001_x/"),
+        ("03_runbooks.md", "records/INC-001.json", "../records/INC-001.json"),
+        ("404.md", "404.md#x", "./#x"),
+    ],
+)
+def test_links_lead_from_any_page_to_any_other(origin: str, target: str, expected: str) -> None:
+    assert between(origin, target) == expected
+
+
+def test_a_pages_address_is_mkdocs_own() -> None:
+    assert page_url("06_postmortems/index.md") == "06_postmortems/"
+    assert page_url("index.md") == ""
+    assert page_url("assets/lab.css") == "assets/lab.css"
+
+
+def test_every_macro_a_page_calls_exists_and_every_macro_has_a_docstring() -> None:
+    views = macros.views(Book())
+    called = {
+        name
+        for page in DOCS.rglob("*.md")
+        for block in re.findall(r"\{\{(.*?)\}\}", page.read_text(), re.S)
+        for name in re.findall(r"([a-z_]+)\(", block)
+    } - {"replace"}
+    assert called <= set(views)
+    assert all(view.func.__doc__ for view in views.values())
+
+
+def test_a_macro_reads_the_page_that_asks(book: Book, tmp_path: Path) -> None:
+    there = Book(docs=book.docs, page=lambda: "06_postmortems/index.md")
+    assert 'href="../03_runbooks/#feedlatencyp99burn"' in str(catalogue_views.postmortem_index(there))
+    assert tmp_path in book.docs.parents

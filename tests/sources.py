@@ -1,0 +1,103 @@
+"""Prometheus and the pager, made up: what the console reads, with an alert whose labels mean harm."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from lab.control.prometheus import Prometheus, Sample, Series
+from lab.errors import NotRunning, UsageError
+from lab.oncall.client import Pager
+from lab.places import RULES
+from lab.site.live import Watcher
+from lab.site.promises import Promises
+from lab.site.watch import charts
+from lab.telemetry.settings import Environment, Settings
+
+EVIL = '<img src=x onerror="window.harmed=1">'
+UP = {"gateway": 1, "user-1": 1, "user-2": 0, "feed-1": 1, "traffic": 1}
+
+
+class MadeUpPrometheus:
+    """Feed latency p99 burns at 30x and pages; everything else is quiet or absent."""
+
+    def __init__(self, *, gone: bool = False) -> None:
+        self.gone = gone
+        self.asked = 0
+
+    def _answer(self) -> None:
+        self.asked += 1
+        if self.gone:
+            raise NotRunning("Prometheus at http://127.0.0.1:1 does not answer")
+
+    def instant(self, query: str, at: float | None = None) -> list[Sample]:
+        self._answer()
+        assert at is None
+        if query == "up":
+            return [Sample({"job": name.split("-")[0], "instance": name}, value) for name, value in UP.items()]
+        if "slo:sli_error" in query:
+            ids = {"feed-latency-p99": 0.3, "feed-availability": 0.0, "user-latency-p99": float("nan")}
+            return [
+                Sample({"sloth_id": ident, "__name__": f"slo:sli_error:ratio_rate{window}"}, value)
+                for ident, value in ids.items()
+                for window in ("5s", "30s", "1m", "2m", "6m", "24m", "72m")
+            ]
+        return [Sample({"flag": EVIL}, 0.0)]
+
+    def number(self, query: str) -> float | None:
+        self._answer()
+        return 80.0 if "traffic" in query else None
+
+    def alerts(self) -> list[dict[str, Any]]:
+        self._answer()
+        labels = {"alertname": "FeedLatencyP99Burn", "severity": "page", "sloth_id": "feed-latency-p99"}
+        return [{"labels": labels, "state": "firing"}]
+
+    def range(self, query: str, start: float, end: float, step_seconds: float = 1.0) -> list[Series]:
+        self._answer()
+        if "1.1.0" in query:
+            return []
+        return [Series({}, [(start + 10 * step_seconds, 0.02), (end - step_seconds, float("nan")), (end, 0.7)])]
+
+
+class MadeUpPager:
+    """One firing page, number 7."""
+
+    def __init__(self, *, gone: bool = False) -> None:
+        self.gone = gone
+        self.acked: list[tuple[int, str]] = []
+
+    def pages(self) -> list[dict[str, Any]]:
+        if self.gone:
+            raise NotRunning("the pager at http://127.0.0.1:1 does not answer")
+        return [
+            {
+                "id": 7, "status": "firing", "alertname": EVIL, "severity": "page", "service": "feed",
+                "summary": EVIL, "runbook_url": "javascript:window.harmed=1", "received_at": "2026-01-02T03:04:05.000Z",
+                "acked_at": "2026-01-02T03:05:05.000Z" if self.acked else None,
+                "acked_by": self.acked[0][1] if self.acked else None,
+            }
+        ]  # fmt: skip
+
+    def audit(self) -> list[dict[str, Any]]:
+        row = dict.fromkeys(("id", "actor", "action", "target", "old", "new", "outcome", "reason"), EVIL)
+        return [{**row, "at": "2026-01-02T03:04:05.000Z"}]
+
+    def ack(self, page_id: int, by: str) -> dict[str, Any]:
+        if self.gone:
+            raise NotRunning("the pager at http://127.0.0.1:1 does not answer")
+        if page_id != 7:
+            raise UsageError(f"the pager: no page {page_id}")
+        self.acked.append((page_id, by))
+        return {"id": page_id, "acked_by": by}
+
+
+def watcher(prometheus: MadeUpPrometheus, pager: MadeUpPager) -> Watcher:
+    """A watcher over the made-up sources and the real specs."""
+    promises = Promises(RULES)
+    return Watcher(cast(Prometheus, prometheus), cast(Pager, pager), promises.slos, promises.lab, charts(promises.slos))
+
+
+def settings() -> Settings:
+    """A console's settings."""
+    listen = {"FLEETOPS_LISTEN": "127.0.0.1:16099"}
+    return Settings.read("console", environment=Environment(listen), admin=False)
