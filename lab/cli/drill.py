@@ -98,3 +98,24 @@ def drill_run(drill_id: str, responder: str, record_file: Path | None, as_json: 
         return 0
     click.echo(f"fleetops: drill {drill_id} failed: {document['verdict']['why']}", err=True)
     return 1
+
+
+@drill.command("undo")
+def drill_undo() -> None:
+    """Put back what a drill that was killed has changed. The next drill, and the next 'fleetops up', do so too.
+
+    \b
+    Example: fleetops drill undo
+    """
+    from lab.control.desk import Desk
+    from lab.drills.journal import journal_path, undo_left_over
+
+    left = journal_path(home()).exists()
+    for line in undo_left_over(Desk.here()):
+        click.echo(line)
+    if not left:
+        click.echo("no drill has left anything")
+    elif journal_path(home()).exists():
+        raise LabError("a drill is running; stop it with Ctrl-C where it runs")
+    else:
+        click.echo("everything is as it was before the drill")
