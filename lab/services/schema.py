@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -58,7 +59,9 @@ def _create_database(url: str) -> None:
     except psycopg.OperationalError as problem:
         if f'database "{name}" does not exist' not in str(problem):
             raise
-        with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        # Another run may be as far: PostgreSQL tells the later one in either of two ways.
+        done_already = suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)
+        with done_already, psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 

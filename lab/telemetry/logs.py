@@ -25,18 +25,15 @@ Event = MutableMapping[str, Any]
 class _Output:
     """stdout as bytes; a reader that went away must not turn answers into errors."""
 
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-
     def write(self, line: bytes) -> int:
         try:
-            return self._raw.write(line)
+            return sys.stdout.buffer.write(line)
         except (BrokenPipeError, ValueError):
             return 0
 
     def flush(self) -> None:
         try:
-            self._raw.flush()
+            sys.stdout.buffer.flush()
         except (BrokenPipeError, ValueError):
             return
 
@@ -88,7 +85,7 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[_Identity(settings), _render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _Output(sys.stdout.buffer))),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _Output())),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()

@@ -158,10 +158,11 @@ def test_histograms_carry_the_trace_as_exemplar(client: FlaskClient, telemetry: 
 def test_waiting_for_a_thread_counts_as_latency(telemetry: Telemetry) -> None:
     """With one thread held for a while, the request behind it is measured from its arrival."""
     app = probe(telemetry)
-    release = threading.Event()
+    begun, release = threading.Event(), threading.Event()
 
     @app.get("/held")
     def held() -> str:
+        begun.set()
         release.wait(10)
         return ""
 
@@ -176,7 +177,7 @@ def test_waiting_for_a_thread_counts_as_latency(telemetry: Telemetry) -> None:
             for path in ("/held", "/v1/things/1")
         ]
         callers[0].start()
-        eventually(lambda: server.busy == 1, "the thread is taken")
+        assert begun.wait(10)
         callers[1].start()
         eventually(lambda: server.waiting == 1, "the second request waits")
         began = time.perf_counter()

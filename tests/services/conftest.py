@@ -1,0 +1,30 @@
+"""Telemetry for services under test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from services_support import TOKEN, MakeTelemetry
+from support import free_port
+
+from lab import names
+from lab.telemetry.process import Telemetry
+from lab.telemetry.settings import Environment, Settings
+
+
+@pytest.fixture
+def make_telemetry(tmp_path: Path) -> MakeTelemetry:
+    """A new Telemetry for a service, with addresses nobody listens on."""
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+
+    def make(service: str = "probe", version: str = "1.0.0") -> Telemetry:
+        variables = {
+            names.ENV_LISTEN: f"127.0.0.1:{free_port()}",
+            names.ENV_ADMIN_LISTEN: f"127.0.0.1:{free_port()}",
+            names.ENV_TOKEN_FILE: str(token),
+        }
+        return Telemetry(Settings.read(service, environment=Environment(variables), version=version))
+
+    return make

@@ -1,0 +1,102 @@
+"""Helpers of the services' tests: apps in this process over real servers, or whole processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import eventually, free_port, running
+
+from lab import names
+from lab.services.cache import Cache
+from lab.services.db import Database
+from lab.telemetry.process import Telemetry
+
+TOKEN = "a-token-of-some-length"
+
+MakeTelemetry = Callable[..., Telemetry]
+
+
+@contextlib.contextmanager
+def database(url: str, telemetry: Telemetry, pool_max: int = 4) -> Iterator[Database]:
+    """An open pool."""
+    one = Database(url, application="test", pool_max=pool_max, registry=telemetry.registry)
+    one.open()
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@contextlib.contextmanager
+def cache(url: str, telemetry: Telemetry, name: str = "test") -> Iterator[Cache]:
+    """A cache client."""
+    one = Cache(url, name=name, ttl_seconds=60, registry=telemetry.registry)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def operations(telemetry: Telemetry) -> float:
+    """How many DB operations this process has made."""
+    return sum(
+        sample.value
+        for family in telemetry.registry.collect()
+        for sample in family.samples
+        if sample.name == f"{names.DB_OPERATION_DURATION}_count"
+    )
+
+
+class Process:
+    """One process of ours: its addresses, its log."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.public = f"127.0.0.1:{free_port()}"
+        self.admin = f"127.0.0.1:{free_port()}"
+        self.log = folder / f"{name}.log"
+        self.token = folder / "token"
+        self.token.write_text(TOKEN)
+
+    @contextlib.contextmanager
+    def run(self, module: str, **variables: str) -> Iterator[Any]:
+        """The process, ready; ended with the block."""
+        told = {
+            names.ENV_INSTANCE: self.name,
+            names.ENV_LISTEN: self.public,
+            names.ENV_ADMIN_LISTEN: self.admin,
+            names.ENV_TOKEN_FILE: str(self.token),
+        }
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("FLEETOPS_")}
+        with running((sys.executable, "-m", module), self.log, env={**clean, **told, **variables}) as process:
+
+            def ready() -> bool:
+                if process.poll() is not None:
+                    pytest.fail(f"{self.name} ended: {self.log.read_text()[-800:]}")
+                return bool(urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=2).status == 200)
+
+            eventually(ready, f"{self.name} is ready", 60)
+            yield process
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One call of the control API."""
+        request = urllib.request.Request(
+            f"http://{self.admin}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]

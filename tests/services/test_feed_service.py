@@ -1,0 +1,185 @@
+"""Both versions give the same feed; one of them asks the DB a hundred times for it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from services_support import MakeTelemetry, cache, database, operations
+from support import eventually, free_port
+
+from lab.services.cache import Cache
+from lab.services.feed.app import create_app
+from lab.services.feed.canary import CanaryPages
+from lab.services.feed.profiles import Profiles
+from lab.services.feed.ranking import PAGE_ITEMS
+from lab.services.feed.stable import StablePages
+from lab.services.upstream import Upstream, client_durations
+from lab.telemetry.process import Telemetry
+from lab.telemetry.server import Server
+from lab.telemetry.settings import Address
+
+
+@dataclass
+class Feed:
+    telemetry: Telemetry
+    cache: Cache
+    get: Callable[[int], Any]
+
+    def misses(self) -> float:
+        return (
+            self.telemetry.registry.get_sample_value("cache_requests_total", {"cache": "feed", "result": "miss"}) or 0
+        )
+
+
+@pytest.fixture
+def users() -> Iterator[str]:
+    """A user service that knows everyone up to 20,000 and counts nobody."""
+    app = Flask("users")
+
+    @app.get("/v1/users/<int:user_id>")
+    def user(user_id: int) -> tuple[dict[str, Any], int]:
+        if user_id > 20_000:
+            return {"error": "no such user"}, 404
+        return {"id": user_id, "handle": f"h{user_id}", "display_name": f"N{user_id}", "bio": ""}, 200
+
+    address = Address("127.0.0.1", free_port())
+    server = Server(app, address, threads=2)
+    server.run_in_thread("users")
+    yield f"http://{address}"
+    server.drain(1)
+
+
+MakeFeed = Callable[..., Feed]
+
+
+@pytest.fixture
+def make_feed(make_telemetry: MakeTelemetry, seeded_url: str, valkey_url: str, users: str) -> Iterator[MakeFeed]:
+    closing = []
+
+    def make(pages: type[StablePages] | type[CanaryPages], users_url: str = users) -> Feed:
+        telemetry = make_telemetry("feed", "1.0.0" if pages is StablePages else "1.1.0")
+        db, kept = database(seeded_url, telemetry), cache(valkey_url, telemetry, "feed")
+        closing.extend([db, kept])
+        cache_client = kept.__enter__()
+        upstream = Upstream("user", [users_url], 0.5, client_durations(telemetry.registry))
+        app = create_app(telemetry, pages(db.__enter__(), cache_client, Profiles(upstream)))
+        return Feed(telemetry, cache_client, lambda user_id: app.test_client().get(f"/v1/feed/{user_id}"))
+
+    yield make
+    for one in closing:
+        one.__exit__(None, None, None)
+
+
+def test_a_cached_page_of_the_stable_version_asks_the_db_nothing(make_feed: MakeFeed) -> None:
+    feed = make_feed(StablePages)
+    feed.cache.delete("feed:1.0:201")
+    first = feed.get(201)
+    assert operations(feed.telemetry) == 2, "one query ranks, one hydrates"
+    second = feed.get(201)
+    assert operations(feed.telemetry) == 2
+    assert (first.status_code, first.data) == (200, second.data)
+    assert feed.misses() == 1
+
+
+def test_a_cached_page_of_the_canary_asks_the_db_a_hundred_times(make_feed: MakeFeed, seeded_url: str) -> None:
+    """The DB itself counts them: every statement is a transaction of its own."""
+    feed = make_feed(CanaryPages)
+    feed.get(202)
+    before = operations(feed.telemetry)
+    assert feed.get(202).status_code == 200
+    assert operations(feed.telemetry) - before == 3 * PAGE_ITEMS >= 100
+    assert feed.misses() <= 1
+
+    def committed() -> int:
+        with psycopg.connect(seeded_url) as connection:
+            row = connection.execute(
+                "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    counted = committed()
+    feed.get(202)
+    eventually(lambda: committed() - counted >= 100, "the DB has counted a hundred transactions")
+
+
+def test_both_versions_show_the_same_items(make_feed: MakeFeed) -> None:
+    stable, canary = make_feed(StablePages).get(203).json, make_feed(CanaryPages).get(203).json
+    assert stable == canary
+    assert len(stable["items"]) == PAGE_ITEMS
+    assert stable["viewer"] == {"handle": "h203", "display_name": "N203"}
+    assert set(stable["items"][0]) == {"id", "body", "like_count", "created_at", "author", "following"}
+
+
+def test_the_versions_keep_their_pages_apart(make_feed: MakeFeed) -> None:
+    """A page that one version wrote is never read by the other."""
+    stable, canary = make_feed(StablePages), make_feed(CanaryPages)
+    for feed in (stable, canary):
+        feed.cache.delete("feed:1.0:204")
+        feed.cache.delete("feed:1.1:204")
+    stable.get(204)
+    canary.get(204)
+    assert (stable.misses(), canary.misses()) == (1, 1)
+
+
+def test_the_feed_is_dear_without_the_cache(seeded_url: str, make_feed: MakeFeed) -> None:
+    """The ranking reads thousands of rows: the plan says so, whatever this machine's speed."""
+    from lab.services.feed import ranking
+
+    values = {
+        "viewer": 205,
+        "candidates": ranking.CANDIDATE_AUTHORS,
+        "posts_each": ranking.POSTS_EACH,
+        "page": PAGE_ITEMS,
+    }
+    with psycopg.connect(seeded_url) as connection:
+        row = connection.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + ranking._RANKING, values).fetchone()
+    assert row is not None
+    plan = json.dumps(row[0])
+    posts = json.loads(plan)[0]["Plan"]
+
+    def rows(node: dict[str, Any]) -> float:
+        return node["Actual Rows"] * node["Actual Loops"] + sum(rows(child) for child in node.get("Plans", []))
+
+    assert rows(posts) > 5_000
+    assert make_feed(StablePages).get(205).status_code == 200
+
+
+@pytest.mark.parametrize("pages", [StablePages, CanaryPages])
+@pytest.mark.parametrize("user_id", [0, 20_001, 2**31, 10**30])
+def test_nobody_has_no_feed(make_feed: MakeFeed, pages: type[StablePages] | type[CanaryPages], user_id: int) -> None:
+    assert make_feed(pages).get(user_id).status_code == 404
+
+
+@pytest.mark.parametrize("pages", [StablePages, CanaryPages])
+def test_without_the_user_service_there_is_a_feed_without_its_viewer(
+    make_feed: MakeFeed, pages: type[StablePages] | type[CanaryPages]
+) -> None:
+    feed = make_feed(pages, f"http://127.0.0.1:{free_port()}")
+    for version in ("1.0", "1.1"):
+        feed.cache.delete(f"feed:{version}:206")
+    answer = feed.get(206)
+    assert (answer.status_code, answer.json["viewer"], len(answer.json["items"])) == (200, None, PAGE_ITEMS)
+
+
+def test_the_canary_serves_many_at_once(make_feed: MakeFeed) -> None:
+    """Requests share the pool's few connections without mixing answers."""
+    feed = make_feed(CanaryPages)
+    answers: dict[int, Any] = {}
+
+    def ask(user_id: int) -> None:
+        answers[user_id] = feed.get(user_id)
+
+    callers = [threading.Thread(target=ask, args=(user_id,)) for user_id in range(211, 215)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(30)
+    assert {user_id: answer.json["user_id"] for user_id, answer in answers.items()} == {n: n for n in range(211, 215)}
