@@ -54,9 +54,9 @@ class EmbeddedLab:
         """One row of the status."""
         return next(row for row in self.status()["processes"] if row["name"] == name)
 
-    def leftovers(self) -> list[str]:
-        """Processes of this lab that exist now, as text for a person."""
-        return [f"{process.pid} {process.name()}" for process in leftovers.find(self.home)]
+    def leftovers(self) -> list[int]:
+        """Process ids of this lab that exist now."""
+        return [process.pid for process in leftovers.find(self.home)]
 
     def listening(self) -> list[int]:
         """Ports of this lab on which somebody listens."""
