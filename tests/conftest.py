@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,21 +36,30 @@ def built_site() -> Path:
 
 
 @pytest.fixture
-def idle_lab(tmp_path: Path, tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
+def idle_lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
     """A lab of the test's own, not started; stopped afterwards, whatever the test did."""
-    lab = make_lab(tmp_path / "home", tools)
-    yield lab
-    lab.fleetops("down")
-    assert not lab.leftovers()
+    with state_directory() as folder:
+        lab = make_lab(folder, tools)
+        yield lab
+        lab.fleetops("down")
+        assert not lab.leftovers()
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory, tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
+def lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
     """The session's lab, started once. Tests leave it as they found it; no process is left of it at the end."""
-    running = make_lab(tmp_path_factory.mktemp("lab") / "home", tools)
-    running.up()
-    yield running
-    done = running.fleetops("down")
-    assert done.returncode == 0, done.stderr
-    assert not running.leftovers()
-    assert not running.listening()
+    with state_directory() as folder:
+        running = make_lab(folder, tools)
+        running.up()
+        yield running
+        done = running.fleetops("down")
+        assert done.returncode == 0, done.stderr
+        assert not running.leftovers()
+        assert not running.listening()
+
+
+@contextmanager
+def state_directory() -> Iterator[Path]:
+    """A folder for a lab. Not below pytest's own, which every pytest that starts closes to the DB's user again."""
+    with tempfile.TemporaryDirectory(prefix="fleetops-") as folder:
+        yield Path(folder) / "home"
