@@ -12,9 +12,10 @@ from pathlib import Path
 import chromium
 import pytest
 from sources import MadeUpPager, MadeUpPrometheus, settings, watcher
-from waitress.server import create_server
 
 from lab.site.console import create_app
+from lab.telemetry.server import Server
+from lab.telemetry.settings import Address
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 MODE = "document.getElementById('live-console').dataset.mode"
@@ -51,14 +52,13 @@ class Console:
         """Listen."""
         self.draining = threading.Event()
         app = create_app(self.site, watcher(MadeUpPrometheus(), self.pager), settings(), self.draining)
-        self.server = create_server(app, host="127.0.0.1", port=self.port, threads=16, ident=None)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
+        self.server = Server(app, Address("127.0.0.1", self.port), threads=16)
+        self.server.run_in_thread("console")
 
     def stop(self) -> None:
-        """Close every socket, as a process that ends does."""
+        """As a process that is told to stop."""
         self.draining.set()
-        self.server.close()
+        self.server.drain(5)
 
 
 @pytest.fixture
@@ -125,7 +125,6 @@ def test_a_lab_that_goes_away_is_said_to_be_gone_and_comes_back_by_itself(
     console.stop()
     page.until(f"{MODE} === 'lost'", 30)
     assert "stopped answering" in page.value("document.querySelector('.console-status').textContent")
-    console.thread.join(5)
     console.start()
     page.until(f"{MODE} === 'live'", 30)
 
