@@ -50,12 +50,6 @@ class Telemetry:
         self._server_telemetry = ServerTelemetry(self.settings, self.registry)
         self._server_telemetry.init_app(app)
 
-        @app.after_request
-        def say_goodbye(response: Response) -> Response:
-            if self.health.draining.is_set():
-                response.headers["Connection"] = "close"
-            return response
-
     def admin_app(self) -> Flask:
         """A new app with /metrics, /livez, /readyz, and a guard in front of every /admin route added to it."""
         app = Flask(f"{self.settings.service}-admin", static_folder=None)

@@ -29,6 +29,13 @@ class _Task(WSGITask):
         environ[RECEIVED_AT] = getattr(self.channel, "received_at", None)
         return environ
 
+    def build_response_header(self) -> bytes:
+        # Keep-alive clients must learn that this process is leaving, or their next request would be cut off.
+        if getattr(self.channel.server, "draining", False):
+            self.set_close_on_finish()
+        header: bytes = super().build_response_header()
+        return header
+
 
 class _Channel(HTTPChannel):
     task_class = _Task
@@ -95,6 +102,7 @@ class Server:
 
     def drain(self, limit_seconds: float) -> None:
         """Stops listening, waits for the requests at hand (at most `limit_seconds`), then ends `run`."""
+        self._server.draining = True  # type: ignore[attr-defined]  # read by _Task
         self._in_loop(lambda: wasyncore.dispatcher.close(self._server))
         deadline = time.monotonic() + limit_seconds
         quiet = 0

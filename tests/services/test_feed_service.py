@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from services_support import MakeTelemetry, cache, database, operations
 from support import eventually, free_port
 
 from lab.services.cache import Cache
+from lab.services.feed import ranking
 from lab.services.feed.app import create_app
 from lab.services.feed.canary import CanaryPages
 from lab.services.feed.profiles import Profiles
@@ -131,8 +131,6 @@ def test_the_versions_keep_their_pages_apart(make_feed: MakeFeed) -> None:
 
 def test_the_feed_is_dear_without_the_cache(seeded_url: str, make_feed: MakeFeed) -> None:
     """The ranking reads thousands of rows: the plan says so, whatever this machine's speed."""
-    from lab.services.feed import ranking
-
     values = {
         "viewer": 205,
         "candidates": ranking.CANDIDATE_AUTHORS,
@@ -142,13 +140,11 @@ def test_the_feed_is_dear_without_the_cache(seeded_url: str, make_feed: MakeFeed
     with psycopg.connect(seeded_url) as connection:
         row = connection.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + ranking._RANKING, values).fetchone()
     assert row is not None
-    plan = json.dumps(row[0])
-    posts = json.loads(plan)[0]["Plan"]
 
     def rows(node: dict[str, Any]) -> float:
         return node["Actual Rows"] * node["Actual Loops"] + sum(rows(child) for child in node.get("Plans", []))
 
-    assert rows(posts) > 5_000
+    assert rows(row[0][0]["Plan"]) > 5_000
     assert make_feed(StablePages).get(205).status_code == 200
 
 
