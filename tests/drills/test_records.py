@@ -1,0 +1,72 @@
+"""The committed records: valid, whole, and made from what the repository holds now."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from lab.drills.inputs import stale
+from lab.drills.record import SCHEMA_FILE, read, validate, write
+from lab.errors import LabError, UsageError
+from lab.places import RECORDS
+
+FILES = sorted(RECORDS.glob("*.json"))
+
+
+def test_the_published_schema_is_itself_valid() -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA_FILE.read_text()))
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return read(RECORDS / "INC-001.json")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_committed_record_is_valid_passed_small_and_not_stale(file: Path) -> None:
+    record = read(file)
+    assert record["drill"]["id"] == file.stem
+    assert record["verdict"]["passed"], record["verdict"]["why"]
+    assert file.stat().st_size < 300_000
+    changed = stale(record)
+    assert not changed, (
+        f"{file.name} is stale: {', '.join(changed)} changed since; fleetops drill run {file.stem} --record {file}"
+    )
+
+
+def test_a_changed_input_makes_the_record_stale_by_name(document: dict[str, Any]) -> None:
+    document["inputs"] = dict.fromkeys(document["inputs"], "sha256:" + "0" * 64)
+    document["inputs"]["rules/gone.yml"] = "sha256:" + "0" * 64
+    assert set(stale(document)) == set(document["inputs"])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda d: d.pop("verdict"), "verdict"),
+        (lambda d: d.update(extra=1), "extra"),
+        (lambda d: d.update(started_at="yesterday"), "started_at"),
+        (lambda d: d["timeline"][0].update(kind="magic"), "timeline/0/kind"),
+    ],
+)
+def test_a_damaged_record_is_refused_by_place_and_never_written(
+    document: dict[str, Any], tmp_path: Path, change: Any, named: str
+) -> None:
+    damaged = copy.deepcopy(document)
+    change(damaged)
+    with pytest.raises(LabError, match=named):
+        validate(damaged)
+    with pytest.raises(LabError):
+        write(damaged, tmp_path / "r.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_that_cannot_be_written_names_the_file(document: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="file"):
+        write(document, tmp_path / "file" / "r.json")
