@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ VARIABLES = {value for name, value in vars(names).items() if name.startswith("EN
 }
 
 
+@cache
 def services() -> dict[str, dict[str, Any]]:
     """Every service of compose.yaml by name, with the defaults of its variables put in."""
     text = COMPOSE.read_text(encoding="utf-8")
@@ -31,6 +33,7 @@ def services() -> dict[str, dict[str, Any]]:
     return dict(yaml.safe_load(told)["services"])
 
 
+@cache
 def table() -> dict[str, Program]:
     """The embedded lab's program table, as it would be in a container."""
     return programs.table(HOME, PORTS, {name: Path(name) for name in OFFICIAL})
