@@ -179,7 +179,7 @@ function start(root) {
     const about = `${words}. Lab time, ${picture.factor}x.${silent.length ? ` Not answering: ${silent.join("; ")}.` : ""}`;
     if (changed("mode", about) || root.dataset.mode !== "live") mode("live", "live", about);
     if (changed("slos", picture.slos)) {
-      part("slos").replaceChildren(...picture.slos.map(tile));
+      part("slos").replaceChildren(...(picture.slos.length ? picture.slos.map(tile) : ["No data: Prometheus does not answer."]));
       const tiers = picture.slos[0] ? picture.slos[0].tiers : [];
       part("burn-head").replaceChildren(el("tr", {}, el("th", { scope: "col" }, "SLO"), ...tiers.map((tier) => el("th", { scope: "col" }, `${tier.severity} above ${tier.factor}x, ${tier.long_window} and ${tier.short_window}`))));
       part("burn").replaceChildren(...picture.slos.map(burnRow));
@@ -190,14 +190,13 @@ function start(root) {
       if (focused) part("pages").querySelector(`[data-page="${CSS.escape(focused)}"]`)?.focus();
     }
     if (changed("audit", picture.audit)) part("audit").replaceChildren(...picture.audit.map(auditRow));
-    for (const node of picture.nodes) {
-      const group = [...root.querySelectorAll("[data-node]")].find((one) => one.dataset.node === node.name);
-      if (!group) continue;
+    for (const group of root.querySelectorAll("[data-node]")) {
+      const node = picture.nodes.find((one) => one.name === group.dataset.node) || { state: "unknown", text: "no data" };
       group.dataset.state = node.state;
       group.querySelector(".node-state").textContent = node.text;
     }
     const flow = picture.flow, down = picture.targets.filter((target) => !target.up);
-    part("flow").textContent = [
+    part("flow").textContent = picture.targets.length === 0 ? "No data." : [
       `Offered ${quantity(flow.offered_per_second, "requests/s")}, completed ${quantity(flow.completed_per_second, "requests/s")}.`,
       `Canary weight ${percent(flow.canary_weight_ratio, 0)}.`,
       `${picture.targets.length - down.length} of ${picture.targets.length} targets up${down.length ? `; down: ${down.map((target) => target.instance).join(", ")}` : ""}.`,

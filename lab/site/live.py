@@ -187,7 +187,7 @@ def _nodes(targets: Sequence[Sample], flow: dict[str, float | None], paging: set
         state = "unknown" if not ups else "ok" if all(ups) else "warn" if any(ups) else "bad"
         text = f"{sum(ups)} of {len(ups)} up" if ups else "none"
         if name in paging:
-            state, text = "bad", f"{text}, paging"
+            state, text = "bad", "paging" if all(ups) else text
         nodes.append({"name": name, "state": state, "text": text})
     hits, pool = flow["cache_hit_ratio"], flow["db_pool_used_ratio"]
     nodes.append({"name": "cache", **_level(hits, "hits", warn=lambda ratio: ratio < 0.9)})

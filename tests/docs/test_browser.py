@@ -47,11 +47,12 @@ class Console:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.pager = MadeUpPager()
+        self.prometheus = MadeUpPrometheus()
 
     def start(self) -> None:
         """Listen."""
         self.draining = threading.Event()
-        app = create_app(self.site, watcher(MadeUpPrometheus(), self.pager), settings(), self.draining)
+        app = create_app(self.site, watcher(self.prometheus, self.pager), settings(), self.draining)
         self.server = Server(app, Address("127.0.0.1", self.port), threads=16)
         self.server.run_in_thread("console")
 
@@ -157,3 +158,12 @@ def test_no_page_is_wider_than_a_phone(published: str, page: chromium.Page, path
     assert page.value("document.documentElement.scrollWidth") <= 390
     scheme = page.value("document.body.getAttribute('data-md-color-scheme')")
     assert scheme == ("slate" if dark else "default")
+
+
+def test_a_console_whose_prometheus_is_silent_shows_no_old_figures(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until("document.querySelectorAll('.console-tile').length === 6")
+    console.prometheus.gone = True
+    page.until("document.querySelectorAll('.console-tile').length === 0")
+    assert page.value("document.querySelector('[data-node=gateway]').dataset.state") == "unknown"
+    assert "does not answer" in page.value("document.querySelector('.console-status').textContent")
