@@ -30,19 +30,21 @@ def slo() -> None:
 @click.option("--windows", type=_FILE, help="An AlertWindows file. Without it: production's windows.")
 @click.option("--out", type=_FILE, help="Where to write the rules. Without it: standard output.")
 @click.option("--plain", is_flag=True, help="Without the cold-start and low-traffic guards: alerts exactly as Sloth's.")
-def generate_command(spec: Path | None, windows: Path | None, out: Path | None, plain: bool) -> None:
+@click.option("--operator", is_flag=True, help="As a PrometheusRule object for the Prometheus operator.")
+def generate_command(spec: Path | None, windows: Path | None, out: Path | None, plain: bool, operator: bool) -> None:
     """Write the Prometheus rules of one spec, or of the whole repository for production and lab.
 
     Example: fleetops slo generate --spec rules/slos/feed.yml --out feed.rules.yml
     """
     if spec is None:
-        if windows or out or plain:
-            raise UsageError("--windows, --out and --plain go with --spec FILE")
+        if windows or out or plain or operator:
+            raise UsageError("--windows, --out, --plain and --operator go with --spec FILE")
         _generate_repository()
         return
     policy = read_windows(windows) if windows else load_windows("production")
     slos = [one for _, found in generate.read_all([spec], plain=plain) for one in found]
-    text = generate.render_slos(slos, policy, generate.display(spec))
+    name = generate.operator_name(slos) if operator else ""
+    text = generate.render_slos(slos, policy, generate.display(spec), operator_name=name)
     generate.check_queries(slos, policy)
     if out is None:
         click.echo(text, nl=False)

@@ -23,6 +23,24 @@ def render(groups: Iterable[Group], header: Iterable[str] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_operator(name: str, groups: Iterable[Group], header: Iterable[str] = ()) -> str:
+    """The same rules as a PrometheusRule object, as the Prometheus operator takes them."""
+    rules = render(groups).splitlines()
+    lines = [f"# {line}".rstrip() for line in header]
+    lines += [
+        "apiVersion: monitoring.coreos.com/v1",
+        "kind: PrometheusRule",
+        "metadata:",
+        f"  name: {scalar(name)}",
+        "  labels:",
+        "    app.kubernetes.io/component: slo",
+        "    app.kubernetes.io/managed-by: fleetops",
+        "spec:",
+        *(f"  {line}" for line in rules),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _group(group: Group) -> Iterator[str]:
     yield f"  - name: {scalar(group.name)}"
     if group.interval_seconds is not None:

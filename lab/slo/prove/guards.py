@@ -25,11 +25,11 @@ def guard_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
     cadence = cadences(windows)["quick"]
     long = windows.of(PAGE)[0].long_seconds
     yield _silent(slos, windows, "idle time alerts nobody and leaves the budget whole", cadence,
-                  [Phase(long // 2), Phase(long, per_second=0)])  # fmt: skip
+                  [Phase(long // 4), Phase(long // 2, per_second=0)])  # fmt: skip
     yield _silent(slos, windows, "before the first failure there is no counter, and the budget is whole", cadence,
-                  [Phase(long)], without_errors=True)  # fmt: skip
+                  [Phase(long // 2)], without_errors=True)  # fmt: skip
     yield _silent(slos, windows, "dead targets burn no budget (TargetDown tells of them)", cadence,
-                  [Phase(long), Phase(long, present=False)])  # fmt: skip
+                  [Phase(long // 4), Phase(long // 2, present=False)])  # fmt: skip
     yield _few_failures(slos, windows, cadence)
     yield _outage(slos, windows, cadence)
     yield _return(slos, windows, cadence)
@@ -96,7 +96,7 @@ def _outage(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
         slo for slo in slos if isinstance(slo.sli, EventsSli) and " - " not in " ".join(slo.sli.error_query.split())
     ]
     phases = (
-        Phase(quick.long_seconds),
+        Phase(quick.long_seconds // 4),
         Phase(seconds, {slo.sloth_id: 1.0 for slo in failing}),
         Phase(slow.short_seconds + 4 * cadence.allowance_seconds),
     )
@@ -122,8 +122,9 @@ def _return(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
     burn -= burn % cadence.step_seconds
     absent = quick.long_seconds + 2 * quick.short_seconds
     bad = {slo.sloth_id: rate * slo.budget_ratio for slo in slos}
-    phases = (Phase(quick.long_seconds), Phase(absent, present=False), Phase(burn, bad))
-    start = quick.long_seconds + absent
+    before = quick.long_seconds // 4
+    phases = (Phase(before), Phase(absent, present=False), Phase(burn, bad))
+    start = before + absent
     fires = {
         (slo.sloth_id, severity): alert_intervals(
             windows.of(severity), slo.budget_ratio, [(start, 0.0), (burn, rate * slo.budget_ratio)]

@@ -55,9 +55,9 @@ def cadences(windows: Windows) -> dict[str, Cadence]:
     scrape, shortest = windows.scrape_interval_seconds, windows.shortest_seconds
     coarse = max(scrape, shortest // 2)
     return {
-        "quick": Cadence("quick", scrape, scrape),
-        "slow": Cadence("slow", max(scrape, shortest // 5), max(scrape, shortest // 5)),
-        "ticket": Cadence("ticket", coarse, 2 * coarse),
+        "quick": Cadence("quick", max(scrape, shortest // 10), max(scrape, shortest // 10)),
+        "slow": Cadence("slow", coarse, coarse),
+        "ticket": Cadence("ticket", coarse, 4 * coarse),
     }
 
 
@@ -110,11 +110,16 @@ class _Maker:
         if over <= 1.05 * tier.factor:
             over = 1.25 * tier.factor
         fires_after = self._grid(cadence, tier.long_seconds * tier.factor / over)
+        held = 6 * self.cadence[cadence].allowance_seconds
+        reset = self._after(cadence, tier.short_seconds)
         yield self._burn("a burn too slow for a page makes a ticket, and the ticket resolves", cadence,
-                         [(warm, 0), (fires_after + 6 * self.cadence[cadence].allowance_seconds, over),
-                          (self._after(cadence, tier.short_seconds), 0)])  # fmt: skip
-        yield self._burn("just under every threshold nobody is told, ever", cadence,
-                         [(self._grid(cadence, 1.2 * tier.long_seconds), 0.95 * tier.factor)])  # fmt: skip
+                         [(fires_after + held, over), (reset, 0)])  # fmt: skip
+        # History that is warm and all but bad enough: nobody is told for longer than any window; a little more is told.
+        under = 0.95 * tier.factor
+        more = self._grid(cadence, tier.long_seconds * (tier.factor - under) / (over - under))
+        longer = self._grid(cadence, 1.1 * warm)
+        yield self._burn("just under every threshold nobody is told, ever; a little above, soon", cadence,
+                         [(longer, under), (more + held, over), (reset, 0)])  # fmt: skip
         under_page = 0.97 * self.slow.factor
         long_enough = self._grid(
             cadence, max(1.5 * self.slow.long_seconds, 1.2 * tier.long_seconds * tier.factor / under_page)
