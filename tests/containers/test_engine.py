@@ -175,7 +175,16 @@ def test_nothing_is_kept_but_in_the_two_named_volumes(project: Project) -> None:
 def test_pages_and_the_db_outlive_the_containers(project: Project) -> None:
     sent = page(project)
     project.compose("down", "--timeout", "15", timeout=DOWN_SECONDS)
-    project.compose("up", "--detach", timeout=UP_SECONDS)
-    assert "already there" in project.compose("logs", "schema")
-    kept = project.http(project.ports.pager, "the pager").call("GET", f"/api/pages/{sent['id']}")
-    assert kept["labels"] == sent["labels"]
+    project.compose("up", "--detach", "schema", "pager", timeout=UP_SECONDS)
+    pager = project.http(project.ports.pager, "the pager")
+
+    def kept() -> object:
+        page = pager.call("GET", f"/api/pages/{sent['id']}")
+        return page["labels"] == sent["labels"] or page
+
+    def found() -> object:
+        said = project.compose("logs", "schema")
+        return "already there" in said or said
+
+    until(kept, "the page of before", 60)
+    until(found, "the schema of before", 60)
