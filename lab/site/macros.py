@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from lab.site import (
     catalogue_views,
+    chart_views,
     drawings,
     evidence_views,
     incident_views,
@@ -23,6 +24,7 @@ ROOMS = (
     slo_views,
     rule_views,
     incident_views,
+    chart_views,
     evidence_views,
     catalogue_views,
     register_views,

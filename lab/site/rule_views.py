@@ -66,7 +66,16 @@ def alert_index(book: Book) -> Markup:
         annotations = parts[0].data.get("annotations", {})
         summary = _LABEL.sub(r"(\1)", annotations.get("summary", ""))
         runbook = html.link(book.runbook(name), "runbook") if "runbook_url" in annotations else "nothing to do"
-        rows.append((html.code(name), severities, labels[0].get("service", ""), summary, parts[0].file, runbook))
+        rows.append(
+            (
+                html.code(name),
+                severities,
+                _LABEL.sub(r"(\1)", labels[0].get("service", "")),
+                summary,
+                parts[0].file,
+                runbook,
+            )
+        )
     return html.table(("Alert", "Severity", "Service", "Says", "File", "Do"), rows, label="Alerts")
 
 

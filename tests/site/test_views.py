@@ -15,6 +15,7 @@ from lab.errors import LabError
 from lab.places import DOCS, RULES
 from lab.site import (
     catalogue_views,
+    chart_views,
     evidence_views,
     incident_views,
     macros,
@@ -85,12 +86,12 @@ def test_the_timeline_has_every_event_of_the_record_in_order_and_leads_to_the_ch
     places = [shown.index(f"Made up: {kind}") for kind in INSTANTS]
     assert places == sorted(places)
     assert 'href="#chart-inc-001-feed-p99-seconds-t3"' in shown
-    chart = str(incident_views.chart(book, "INC-001", "feed_p99_seconds"))
+    chart = str(chart_views.chart(book, "INC-001", "feed_p99_seconds"))
     assert 'id="chart-inc-001-feed-p99-seconds-t3"' in chart
 
 
 def test_a_chart_carries_summary_data_query_and_the_factor(book: Book) -> None:
-    shown = str(incident_views.chart(book, "INC-001", "feed_p99_seconds"))
+    shown = str(chart_views.chart(book, "INC-001", "feed_p99_seconds"))
     assert "objective 400" in text(shown)
     assert "Lab time, 60x" in text(shown)
     assert "Data table" in shown
@@ -118,7 +119,7 @@ def test_text_of_a_record_stays_text(book: Book) -> None:
     rewrite(book, **made)
     pages = [
         incident_views.timeline(book, "INC-001"), evidence_views.runbook_trace(book, "INC-001"),
-        evidence_views.log_lines(book, "INC-001"), incident_views.chart(book, "INC-001", made["signals"][0]["name"]),
+        evidence_views.log_lines(book, "INC-001"), chart_views.chart(book, "INC-001", made["signals"][0]["name"]),
     ]  # fmt: skip
     assert not any("<script" in str(page) for page in pages)
     assert evil in text(pages[0]) or "alert(1)" in text(pages[0])
@@ -145,7 +146,7 @@ def test_a_stale_record_fails_by_name_and_says_what_changed(book: Book) -> None:
 
 def test_an_unknown_signal_is_refused_with_the_ones_there_are(book: Book) -> None:
     with pytest.raises(LabError, match=r"'feed_p98'.*feed_p99_seconds"):
-        incident_views.chart(book, "INC-001", "feed_p98")
+        chart_views.chart(book, "INC-001", "feed_p98")
 
 
 def test_only_last_exercised_may_say_that_there_is_no_record(book: Book) -> None:
