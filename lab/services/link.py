@@ -66,7 +66,6 @@ class _End(asyncio.Protocol):
         self._sent = sent
         self._transport: asyncio.Transport | None = None
         self._early: list[bytes | None] = []
-        self._read_all = False
         self._wrote_all = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -80,7 +79,6 @@ class _End(asyncio.Protocol):
         self._line.send(self.peer, data)
 
     def eof_received(self) -> bool:
-        self._read_all = True
         self._line.send(self.peer, None)
         # Stays open to be written to, unless that has ended before.
         return not self._wrote_all
@@ -107,7 +105,7 @@ class _End(asyncio.Protocol):
             return
         elif data is not None:
             self._transport.write(data)
-        elif self._read_all or self.peer.is_lost():
+        elif self.peer.is_lost():
             self._transport.close()
         else:
             self._wrote_all = True
