@@ -12,10 +12,11 @@ from pathlib import Path
 from lab.errors import LabError, SpecError
 from lab.places import ROOT
 from lab.slo import promtool
+from lab.slo.fields import refuse_at
 from lab.slo.model import Origin, Policy, Slo, Windows
 from lab.slo.rulefile import render, render_operator
 from lab.slo.rules import Group, Rule, generate, in_window
-from lab.slo.spec import read_spec, refuse_at
+from lab.slo.spec import read_spec
 
 PLAIN = Policy(min_bad_events=0, cold_start_as_warm=False)
 _FAILED_RULE = re.compile(r'rule (?P<rule>\d+), "[^"]*": could not parse expression: (?P<problem>.*)', re.DOTALL)

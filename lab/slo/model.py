@@ -116,6 +116,7 @@ class Slo:
     origin: Origin
     origins: dict[str, Origin]  # of the queries, by their key's last part
     spec_version: str
+    period_seconds: int | None = None  # that the spec itself states; the windows must agree with it
 
     @property
     def sloth_id(self) -> str:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from lab.slo import series
 from lab.slo.burn_rate import reachable
 from lab.slo.durations import format_duration
+from lab.slo.fields import WINDOW, refuse_at
 from lab.slo.model import SEVERITIES, EventsSli, RawSli, Slo, Tier, Windows
-from lab.slo.spec import WINDOW, refuse_at
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Group:
 def generate(slo: Slo, windows: Windows) -> list[Group]:
     """The groups of one SLO. Raises SpecError when a tier of an enabled alert can never fire."""
     refuse_unreachable(slo, windows)
+    refuse_other_period(slo, windows)
     sli = _raw_sli(slo, slo.sli, windows) if isinstance(slo.sli, RawSli) else _events_sli(slo, slo.sli, windows)
     alerts = [_alert(slo, windows, severity) for severity in SEVERITIES if slo.enabled(severity)]
     fast = (*sli, _current_burn(slo, windows), *alerts)
@@ -64,6 +65,17 @@ def refuse_unreachable(slo: Slo, windows: Windows) -> None:
                 f"{tier.factor * slo.budget_ratio:.0%} of events to be bad ({tier.factor:g} x {slo.budget_ratio:g}); "
                 f"lower its errorBudgetPercent, raise the objective, or disable {tier.severity}_alert",
             )
+
+
+def refuse_other_period(slo: Slo, windows: Windows) -> None:
+    """Raise SpecError when the spec states a period that is not the windows'."""
+    period = windows.period_seconds * windows.time_factor
+    if slo.period_seconds not in (None, period):
+        raise refuse_at(
+            slo.origins["period"],
+            f"{format_duration(slo.period_seconds or 0)} is not the period of windows {windows.name} "
+            f"({format_duration(period)}); give windows of the same period",
+        )
 
 
 def in_window(query: str, window_seconds: int) -> str:

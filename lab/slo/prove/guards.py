@@ -26,6 +26,8 @@ def guard_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
     long = windows.of(PAGE)[0].long_seconds
     yield _silent(slos, windows, "idle time alerts nobody and leaves the budget whole", cadence,
                   [Phase(long // 4), Phase(long // 2, per_second=0)])  # fmt: skip
+    yield _silent(slos, windows, "a service that never had a request has its whole budget", cadence,
+                  [Phase(long // 2, per_second=0)])  # fmt: skip
     yield _silent(slos, windows, "before the first failure there is no counter, and the budget is whole", cadence,
                   [Phase(long // 2)], without_errors=True)  # fmt: skip
     yield _silent(slos, windows, "dead targets burn no budget (TargetDown tells of them)", cadence,

@@ -1,0 +1,89 @@
+"""The values that specs of every format hold: names, labels, objectives, queries and policies, each checked."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from lab.errors import SpecError
+from lab.slo.document import Node
+from lab.slo.model import Origin, Policy
+
+WINDOW = re.compile(r"\{\{-?\s*\.window\s*-?\}\}")
+
+_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{\{", re.DOTALL)
+_COLD_START = {"as_warm": True, "plain": False}
+
+
+def origin(node: Node) -> Origin:
+    """Where a value was written."""
+    return Origin(node.file, node.line, node.key)
+
+
+def refuse_at(place: Origin, problem: str) -> SpecError:
+    """The error to raise about a value that was read earlier."""
+    return SpecError(place.file, problem, key=place.key, line=place.line)
+
+
+def read_name(node: Node) -> str:
+    """A name that may stand in a series' label and a group's name."""
+    text = node.text()
+    if not _NAME.fullmatch(text):
+        raise node.refuse(f"{text!r} is not a name; use letters, digits, '-', '_' and '.'")
+    return text
+
+
+def read_labels(node: Node | None) -> dict[str, str]:
+    """Labels or annotations, their names checked."""
+    if node is None or node.value is None:
+        return {}
+    labels = node.strings()
+    for name in labels:
+        if not _LABEL.fullmatch(name):
+            raise SpecError(node.file, f"{name!r} is not a label name", key=f"{node.key}.{name}", line=node.line)
+    return labels
+
+
+def read_objective(node: Node) -> Decimal:
+    """A percentage above 0 and below 100: at 100 there is no budget to burn."""
+    return read_objective_ratio(node, of=100)
+
+
+def read_objective_ratio(node: Node, *, of: int) -> Decimal:
+    """An objective written as part of 1 or of 100, as a percentage."""
+    number = node.number()
+    if not 0 < number < of:
+        raise node.refuse(f"{node.value} must lie above 0 and below {of}{' percent' if of == 100 else ''}")
+    return Decimal(str(node.value)) * 100 / of
+
+
+def read_query(node: Node) -> str:
+    """PromQL that uses `{{.window}}` and no other template variable."""
+    text = node.text().strip()
+    for match in _TEMPLATE.finditer(text):
+        if not WINDOW.fullmatch(match.group()):
+            raise node.refuse(f"{match.group()} is not a template variable; the only one is {{{{.window}}}}")
+    if not WINDOW.search(text):
+        raise node.refuse("does not use {{.window}}, so every window would measure the same")
+    return text
+
+
+def read_policy(node: Node | None, default: Policy) -> Policy:
+    """The guards, each one that is not written taken from `default`."""
+    if node is None:
+        return default
+    members = node.mapping("min_bad_events", "cold_start")
+    floor, cold = default.min_bad_events, default.cold_start_as_warm
+    if "min_bad_events" in members:
+        value = members["min_bad_events"].value
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
+            raise members["min_bad_events"].refuse("must be a whole number from 0 to 1000000")
+        floor = value
+    if "cold_start" in members:
+        word = members["cold_start"].text()
+        if word not in _COLD_START:
+            raise members["cold_start"].refuse(f"{word!r} is not one of {', '.join(_COLD_START)}")
+        cold = _COLD_START[word]
+    return Policy(floor, cold)

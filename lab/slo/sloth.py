@@ -1,0 +1,83 @@
+"""Reads Sloth `prometheus/v1` specs and refuses, by file, line and key, what cannot be honoured.
+
+Sloth's own keys keep Sloth's meaning. One key is ours, `policy` (of the document or of one SLO), which Sloth passes
+over: `min_bad_events` (a floor for low traffic) and `cold_start` (`as_warm` or `plain`).
+"""
+
+from __future__ import annotations
+
+from lab.slo.document import Node
+from lab.slo.fields import origin, read_labels, read_name, read_objective, read_policy, read_query
+from lab.slo.model import PAGE, TICKET, AlertPolicy, EventsSli, Origin, Policy, RawSli, Slo
+
+VERSION = "prometheus/v1"
+
+
+def read_sloth(document: Node) -> list[Slo]:
+    """The SLOs of one `prometheus/v1` document."""
+    top = document.mapping("version", "service", "labels", "slos", "policy", required=("version", "service", "slos"))
+    if top["version"].value != VERSION:
+        raise top["version"].refuse(f"{top['version'].value!r} is not supported; write {VERSION}")
+    service = read_name(top["service"])
+    labels = read_labels(top.get("labels"))
+    policy = read_policy(top.get("policy"), Policy())
+    return [_slo(node, service, labels, policy) for node in top["slos"].items()]
+
+
+def _slo(node: Node, service: str, labels: dict[str, str], policy: Policy) -> Slo:
+    members = node.mapping(
+        "name", "objective", "description", "labels", "sli", "alerting", "policy", required=("name", "objective", "sli")
+    )
+    sli, origins = _sli(members["sli"])
+    alerting = members.get("alerting")
+    parts = alerting.mapping("name", "labels", "annotations", "page_alert", "ticket_alert") if alerting else {}
+    # Without an `alerting` section Sloth has no name to alert under; it then generates no alert.
+    alerts = {
+        severity: _alert(parts.get(f"{severity}_alert")) if alerting else AlertPolicy(enabled=False)
+        for severity in (PAGE, TICKET)
+    }
+    if alerting and "name" not in parts and any(alert.enabled for alert in alerts.values()):
+        raise alerting.refuse("name is missing; give the alerts one, or disable both")
+    return Slo(
+        service=service,
+        name=read_name(members["name"]),
+        objective_percent=read_objective(members["objective"]),
+        sli=sli,
+        description=members["description"].text().strip() if "description" in members else "",
+        labels=labels | read_labels(members.get("labels")),
+        alert_name=parts["name"].text() if "name" in parts else "",
+        alert_labels=read_labels(parts.get("labels")),
+        alert_annotations=read_labels(parts.get("annotations")),
+        alerts=alerts,
+        policy=read_policy(members.get("policy"), policy),
+        origin=origin(members["name"]),
+        origins=origins | {"objective": origin(members["objective"])},
+        spec_version=VERSION,
+    )
+
+
+def _sli(node: Node) -> tuple[EventsSli | RawSli, dict[str, Origin]]:
+    kinds = node.mapping("events", "raw", "plugin")
+    if "plugin" in kinds:
+        raise kinds["plugin"].refuse(
+            "SLI plugins are programs of Sloth; write the plugin's queries under events or raw"
+        )
+    if len(kinds) != 1:
+        raise node.refuse("must hold either events or raw")
+    if "events" in kinds:
+        queries = kinds["events"].mapping("error_query", "total_query", required=("error_query", "total_query"))
+        error, total = read_query(queries["error_query"]), read_query(queries["total_query"])
+        if error == total:
+            raise queries["error_query"].refuse("is the same as total_query, so every event would be bad")
+        return EventsSli(error, total), {name: origin(query) for name, query in queries.items()}
+    queries = kinds["raw"].mapping("error_ratio_query", required=("error_ratio_query",))
+    query = queries["error_ratio_query"]
+    return RawSli(read_query(query)), {"error_ratio_query": origin(query)}
+
+
+def _alert(node: Node | None) -> AlertPolicy:
+    if node is None or node.value is None:
+        return AlertPolicy()
+    members = node.mapping("disable", "labels", "annotations")
+    disabled = members["disable"].flag() if "disable" in members else False
+    return AlertPolicy(not disabled, read_labels(members.get("labels")), read_labels(members.get("annotations")))

@@ -1,0 +1,1 @@
+"""Small programs that call promtool and its like straight through subprocess."""
