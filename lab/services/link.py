@@ -23,13 +23,17 @@ from lab.telemetry.process import Telemetry, program, serve_admin
 from lab.telemetry.settings import Address, Environment, Settings
 
 # Round trip between two sites of one region.
-BASE_DELAY_SECONDS = 0.0045
+BASE_DELAY_SECONDS = 0.005
 MAX_DELAY_SECONDS = 5.0
 CONNECT_SECONDS = 3.0
 
 
 class Line:
-    """Carries bytes to their transports after half the round trip, in order, with one timer for all of them."""
+    """Carries bytes to the upstream after the round trip's delay, in order, with one timer for all of them.
+
+    Who asks and waits for the answer cannot tell whether the way there or the way back was long, so all of it lies
+    on the way there, and the way back costs this process no timer.
+    """
 
     def __init__(self, base_delay_seconds: float) -> None:
         self.base_delay_seconds = base_delay_seconds
@@ -40,7 +44,7 @@ class Line:
 
     def send(self, end: _End, data: bytes | None) -> None:
         """Delivers `data` (None: no more will come) to `end`."""
-        due = self._loop.time() + (self.base_delay_seconds + self.extra_delay_seconds) / 2
+        due = self._loop.time() + self.base_delay_seconds + self.extra_delay_seconds
         if self._under_way:
             # A delay that was lowered must not let later bytes overtake.
             due = max(due, self._under_way[-1][0])
@@ -61,8 +65,7 @@ class _End(asyncio.Protocol):
 
     peer: _End
 
-    def __init__(self, line: Line, sent: Counter) -> None:
-        self._line = line
+    def __init__(self, sent: Counter) -> None:
         self._sent = sent
         self._transport: asyncio.Transport | None = None
         self._early: list[bytes | None] = []
@@ -76,10 +79,10 @@ class _End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._sent.inc(len(data))
-        self._line.send(self.peer, data)
+        self._carry(data)
 
     def eof_received(self) -> bool:
-        self._line.send(self.peer, None)
+        self._carry(None)
         # Stays open to be written to, unless that has ended before.
         return not self._wrote_all
 
@@ -87,7 +90,7 @@ class _End(asyncio.Protocol):
         if problem is not None:
             self.peer.abort()
         else:
-            self._line.send(self.peer, None)
+            self._carry(None)
 
     def pause_writing(self) -> None:
         if self.peer._transport is not None:
@@ -110,6 +113,10 @@ class _End(asyncio.Protocol):
         else:
             self._wrote_all = True
             self._transport.write_eof()
+
+    def _carry(self, data: bytes | None) -> None:
+        """To the other end, at once: the way back."""
+        self.peer.deliver(data)
 
     def is_lost(self) -> bool:
         """True when this end's connection is gone."""
@@ -175,10 +182,14 @@ class Link:
 
 class _Client(_End):
     def __init__(self, link: Link) -> None:
-        super().__init__(link.line, link.to_upstream)
+        super().__init__(link.to_upstream)
         self._link = link
-        self.peer = _End(link.line, link.to_client)
+        self.peer = _End(link.to_client)
         self.peer.peer = self
+
+    def _carry(self, data: bytes | None) -> None:
+        """To the other end over the line: the way there."""
+        self._link.line.send(self.peer, data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
