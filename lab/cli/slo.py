@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from lab.errors import LabError, UsageError
-from lab.slo import check, generate, repository
-from lab.slo.library import load_windows
+from lab.slo import check, generate, report, repository
+from lab.slo.library import PROFILES, load_specs, load_windows
 from lab.slo.prove import repository as proofs
+from lab.slo.spec import read_spec
 from lab.slo.windows import read_windows
 
 _FILE = click.Path(path_type=Path)
@@ -86,6 +89,21 @@ def prove_command(names: tuple[str, ...]) -> None:
     if not paths:
         raise UsageError(f"no proof has {' or '.join(names)} in its name; they are in rules/tests")
     _run(paths)
+
+
+@slo.command("report")
+@click.option("--windows", type=_FILE, help="An AlertWindows file. Without it: the lab's and production's.")
+@click.option("--spec", type=_FILE, help="A spec file. Without it: every spec of the repository.")
+@click.option("--json", "as_json", is_flag=True, help="One object an SLO and set of windows.")
+def report_command(windows: Path | None, spec: Path | None, as_json: bool) -> None:
+    """Say what each promise means: its budget, and when its alerts fire and resolve at given bad ratios.
+
+    Example: fleetops slo report --windows rules/windows/production.yml
+    """
+    slos = read_spec(spec) if spec else list(load_specs())
+    policies = [read_windows(windows)] if windows else [load_windows(profile) for profile in PROFILES]
+    rows = [row for policy in policies for row in report.report(slos, policy)]
+    click.echo(json.dumps([asdict(row) for row in rows], indent=1) if as_json else report.as_text(rows))
 
 
 def _run(paths: Sequence[Path]) -> None:

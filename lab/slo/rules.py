@@ -84,11 +84,11 @@ def in_window(query: str, window_seconds: int) -> str:
 
 
 def _identity(slo: Slo) -> dict[str, str]:
-    return slo.labels | {
-        series.LABEL_ID: slo.sloth_id,
-        series.LABEL_SERVICE: slo.service,
-        series.LABEL_SLO: slo.name,
-    }
+    return slo.labels | _ids(slo)
+
+
+def _ids(slo: Slo) -> dict[str, str]:
+    return {series.LABEL_ID: slo.sloth_id, series.LABEL_SERVICE: slo.service, series.LABEL_SLO: slo.name}
 
 
 def _record(slo: Slo, name: str, expr: str, window_seconds: int | None = None, **labels: str) -> Rule:
@@ -220,7 +220,8 @@ def _alert(slo: Slo, windows: Windows, severity: str) -> Rule:
     # Without the window's label, or the alert would change its identity when another tier takes over.
     expr = f"max without ({series.LABEL_WINDOW}) (\n{either}\n)"
     policy = slo.alerts[severity]
-    labels = slo.alert_labels | policy.labels | {series.LABEL_SEVERITY: severity}
+    # The ids come with the series anyway; written here, two SLOs under one alert name are no duplicate rules.
+    labels = slo.alert_labels | policy.labels | _ids(slo) | {series.LABEL_SEVERITY: severity}
     who = f"{{{{$labels.{series.LABEL_SERVICE}}}}} {{{{$labels.{series.LABEL_SLO}}}}}"
     annotations = {
         "title": f"({severity}) {who} spends its error budget too fast",

@@ -72,7 +72,7 @@ def test_several_objectives_and_a_shared_indicator(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("openslo/v1", "openslo/v1alpha", "slo.yml:1: apiVersion: 'openslo/v1alpha' is not supported; write openslo/v1"),
+        ("openslo/v1", "openslo/v1alpha", "slo.yml:1: apiVersion: 'openslo/v1alpha' is not supported"),
         ("Occurrences", "Timeslices", "spec.budgetingMethod: 'Timeslices' is not honoured"),
         ("isRolling: true", "isRolling: false", "spec.timeWindow[0].isRolling: a calendar window is not honoured"),
         ("isRolling: true", "calendar: {}", "spec.timeWindow[0].calendar: unknown key"),

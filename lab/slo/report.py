@@ -1,0 +1,93 @@
+"""What an SLO's numbers mean in time: its budget, and when each alert fires and lets go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.slo.burn_rate import alert_intervals, first_detection, reachable
+from lab.slo.model import SEVERITIES, Slo, Windows
+
+BAD_RATIOS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One alert at one constant bad ratio. None means never."""
+
+    bad_ratio: float
+    severity: str
+    tier: str | None  # the one that fires first
+    detection_seconds: float | None
+    reset_seconds: float | None  # until the alert resolves, after the bad ratio went on for ten minutes past detection
+
+
+@dataclass(frozen=True)
+class Row:
+    """One SLO under one set of windows."""
+
+    sloth_id: str
+    windows: str
+    time_factor: int
+    objective_percent: str
+    budget_seconds: float  # of a total outage, in one period
+    unreachable: tuple[str, ...]  # tiers that no bad ratio can trip
+    cells: tuple[Cell, ...]
+
+
+def report(slos: Sequence[Slo], windows: Windows, bad_ratios: Sequence[float] = BAD_RATIOS) -> list[Row]:
+    """One row an SLO, with a cell for every bad ratio and severity."""
+    return [
+        Row(
+            slo.sloth_id,
+            windows.name,
+            windows.time_factor,
+            str(slo.objective_percent.normalize()),
+            slo.budget_ratio * windows.period_seconds,
+            tuple(tier.name for tier in windows.tiers if not reachable(tier, slo.budget_ratio)),
+            tuple(
+                _cell(slo, windows, severity, bad_ratio)
+                for bad_ratio in bad_ratios
+                for severity in SEVERITIES
+                if slo.enabled(severity)
+            ),
+        )
+        for slo in slos
+    ]
+
+
+def _cell(slo: Slo, windows: Windows, severity: str, bad_ratio: float) -> Cell:
+    tiers = windows.of(severity)
+    found = first_detection(tiers, slo.budget_ratio, [(1, bad_ratio)])
+    if found is None:
+        return Cell(bad_ratio, severity, None, None, None)
+    at, tier = found
+    end = at + 600 / windows.time_factor
+    held = alert_intervals(tiers, slo.budget_ratio, [(end, bad_ratio), (1, 0.0)])[-1][1]
+    return Cell(bad_ratio, severity, tier.name, at, held - end)
+
+
+def as_text(rows: Sequence[Row]) -> str:
+    """The report as a person reads it."""
+    lines = []
+    for row in rows:
+        factor = f", lab time (1 s is {row.time_factor} s of production)" if row.time_factor != 1 else ""
+        budget = f"{row.objective_percent} %, budget {_seconds(row.budget_seconds)} of outage"
+        lines.append(f"{row.sloth_id}: {budget}, windows {row.windows}{factor}")
+        if row.unreachable:
+            lines.append(f"  out of reach: {', '.join(row.unreachable)}")
+        lines.append(f"  {'bad ratio':>9}  {'alert':<6}  {'fires after':>11}  {'by tier':<12}  resolves after")
+        lines += [
+            f"  {cell.bad_ratio:>9.2%}  {cell.severity:<6}  {_seconds(cell.detection_seconds):>11}  "
+            f"{cell.tier or '-':<12}  {_seconds(cell.reset_seconds)}"
+            for cell in row.cells
+        ]
+    return "\n".join(lines)
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,34 @@
+"""The detection-and-reset table says what the arithmetic says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from lab.cli.slo import slo as command
+from lab.slo import find_slo, load_windows
+from lab.slo.report import report
+
+
+def test_cells_hold_detection_reset_and_never() -> None:
+    (row,) = report([find_slo("feed-availability")], load_windows("production"), (1.0, 0.01, 0.0005))
+    cells = {(cell.bad_ratio, cell.severity): cell for cell in row.cells}
+    assert row.budget_seconds == pytest.approx(43.2 * 60)
+    assert cells[1.0, "page"].detection_seconds == pytest.approx(51.84)
+    assert cells[1.0, "page"].tier == "page.quick"
+    assert cells[1.0, "page"].reset_seconds == pytest.approx(1789.2)
+    assert cells[0.01, "page"].tier == "page.slow"
+    assert cells[0.0005, "page"].detection_seconds is None
+    assert cells[0.0005, "ticket"].detection_seconds is None
+
+
+def test_the_command_prints_all_slos_in_both_times_and_as_json() -> None:
+    printed = CliRunner().invoke(command, ["report"])
+    assert printed.exit_code == 0
+    assert printed.stdout.count("feed-availability: 99.9 %") == 2
+    assert "lab time (1 s is 60 s of production)" in printed.stdout
+    rows = json.loads(CliRunner().invoke(command, ["report", "--json"]).stdout)
+    assert len(rows) == 12
+    assert {"sloth_id", "budget_seconds", "unreachable", "cells"} <= rows[0].keys()
