@@ -23,7 +23,7 @@ from lab.telemetry.process import Telemetry, program, serve_admin
 from lab.telemetry.settings import Address, Environment, Settings
 
 # Round trip between two sites of one region.
-BASE_DELAY_SECONDS = 0.005
+BASE_DELAY_SECONDS = 0.007
 MAX_DELAY_SECONDS = 5.0
 CONNECT_SECONDS = 3.0
 

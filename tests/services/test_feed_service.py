@@ -94,7 +94,7 @@ def test_a_cached_page_of_the_canary_asks_the_db_a_hundred_times(make_feed: Make
     feed.get(202)
     before = operations(feed.telemetry)
     assert feed.get(202).status_code == 200
-    assert operations(feed.telemetry) - before == 3 * PAGE_ITEMS >= 100
+    assert operations(feed.telemetry) - before == 3 * PAGE_ITEMS
     assert feed.misses() <= 1
 
     def committed() -> int:
@@ -107,7 +107,7 @@ def test_a_cached_page_of_the_canary_asks_the_db_a_hundred_times(make_feed: Make
 
     counted = committed()
     feed.get(202)
-    eventually(lambda: committed() - counted >= 100, "the DB has counted a hundred transactions")
+    eventually(lambda: committed() - counted >= 3 * PAGE_ITEMS, "the DB has counted a transaction a query")
 
 
 def test_both_versions_show_the_same_items(make_feed: MakeFeed) -> None:
@@ -123,7 +123,6 @@ def test_the_versions_keep_their_pages_apart(make_feed: MakeFeed) -> None:
     stable, canary = make_feed(StablePages), make_feed(CanaryPages)
     for feed in (stable, canary):
         feed.cache.delete("feed:1.0:204")
-        feed.cache.delete("feed:1.1:204")
     stable.get(204)
     canary.get(204)
     assert (stable.misses(), canary.misses()) == (1, 1)

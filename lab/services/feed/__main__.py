@@ -31,7 +31,7 @@ class Version(NamedTuple):
 # A request of the canary holds a connection for as long as it lasts, so threads and connections go together.
 VERSIONS = {
     names.VERSION_STABLE: Version(StablePages, threads=24, pool_max=8),
-    names.VERSION_CANARY: Version(CanaryPages, threads=48, pool_max=48),
+    names.VERSION_CANARY: Version(CanaryPages, threads=32, pool_max=32),
 }
 
 
