@@ -1,6 +1,6 @@
 """A line of a given length: a TCP proxy that adds a round-trip delay. `python -m lab.services.link`.
 
-It stands between the application tier and the DB as the distance between two sites does: each query pays the way
+It stands between the application tier and the DB as the distance between two regions does: each query pays the way
 there and back, so what needs a hundred queries pays it a hundred times. Bytes keep their order, half-closed
 connections stay half open, and a client whose upstream cannot be reached is closed at once.
 """
@@ -22,8 +22,8 @@ from lab.telemetry.metrics import Counter, Gauge
 from lab.telemetry.process import Telemetry, program, serve_admin
 from lab.telemetry.settings import Address, Environment, Settings
 
-# Round trip between two sites of one region.
-BASE_DELAY_SECONDS = 0.007
+# Round trip between the application and a DB in the neighbouring region.
+BASE_DELAY_SECONDS = 0.011
 MAX_DELAY_SECONDS = 5.0
 CONNECT_SECONDS = 3.0
 

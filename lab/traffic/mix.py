@@ -12,8 +12,8 @@ from lab import names
 from lab.telemetry import trace
 
 # Shares of the requests.
-FEED_RATIO = 0.55
-USER_READ_RATIO = 0.34  # the rest writes
+FEED_RATIO = 0.5
+USER_READ_RATIO = 0.4  # the rest writes
 
 # The people who are awake. So few that the feeds of most of them are in the cache after a minute.
 AUDIENCE = 400

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab.services.db import Session
 
-PAGE_ITEMS = 25
+PAGE_ITEMS = 16
 # How many authors compete and with how many recent posts each: this is what an uncached feed costs.
 CANDIDATE_AUTHORS = 300
 POSTS_EACH = 10
