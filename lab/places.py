@@ -29,7 +29,7 @@ def port_base() -> int:
     """The first port of this lab, from FLEETOPS_PORT_BASE."""
     text = os.environ.get("FLEETOPS_PORT_BASE", "8000")
     if not text.isdigit() or not 1024 <= int(text) <= 65400:
-        raise UsageError(f"FLEETOPS_PORT_BASE={text!r} is not a port from 1024 to 65400; set it to one, for example 8000")
+        raise UsageError(f"FLEETOPS_PORT_BASE={text!r} is not a port from 1024 to 65400; set one, for example 8000")
     return int(text)
 
 
@@ -41,38 +41,47 @@ class Ports:
 
     @property
     def console(self) -> int:
+        """The site and what is live."""
         return self.base
 
     @property
     def gateway(self) -> int:
+        """What clients call."""
         return self.base + 10
 
     @property
     def gateway_admin(self) -> int:
+        """The gateway's metrics and controls."""
         return self.base + 11
 
     @property
     def pager(self) -> int:
+        """Where Alertmanager delivers."""
         return self.base + 12
 
     @property
     def traffic_admin(self) -> int:
+        """The load generator's metrics and controls."""
         return self.base + 14
 
     @property
     def prometheus(self) -> int:
+        """Metrics and rules."""
         return self.base + 90
 
     @property
     def alertmanager(self) -> int:
+        """Routes alerts to the pager."""
         return self.base + 93
 
     @property
     def postgres(self) -> int:
+        """The DB itself."""
         return self.base + 94
 
     @property
     def valkey(self) -> int:
+        """The cache."""
         return self.base + 95
 
     @property
@@ -82,13 +91,16 @@ class Ports:
 
     @property
     def link_db_admin(self) -> int:
+        """The link's metrics and controls."""
         return self.base + 97
 
     def replica(self, service: str, number: int) -> tuple[int, int]:
         """The (public, admin) ports of replica `number` (from 1) of user, feed or feed-canary."""
         first = {"user": 20, "feed": 40, "feed-canary": 60}
         if service not in first or not 1 <= number <= MAX_REPLICAS:
-            raise UsageError(f"no port for replica {number} of {service!r}; services {', '.join(first)}, replicas 1 to {MAX_REPLICAS}")
+            raise UsageError(
+                f"no port for replica {number} of {service!r}; known: {', '.join(first)}, replicas 1 to {MAX_REPLICAS}"
+            )
         public = self.base + first[service] + 2 * (number - 1)
         return public, public + 1
 
@@ -126,6 +138,7 @@ class Home:
 
     @property
     def pager_db(self) -> Path:
+        """Pages, acks and the audit log."""
         return self.data / "pager" / "pager.sqlite3"
 
 

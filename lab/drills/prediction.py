@@ -61,7 +61,9 @@ def predict(drill: Drill, slo: Slo | None, windows: Windows, pipeline: Pipeline)
     found = first_detection(windows.of(PAGE), slo.budget_ratio, profile)
     if found is None:
         return None
-    at, tier = found
+    fires, tier = found
+    counted = drill.effect.answered_after_seconds
+    at = fires + counted
     b, k, long = slo.budget_ratio, tier.factor, tier.long_seconds
     final = profile[-1][1]
     window = format_duration(long)
@@ -73,7 +75,8 @@ def predict(drill: Drill, slo: Slo | None, windows: Windows, pipeline: Pipeline)
         f"tier {tier.name}: {k:g}x over {window} and {format_duration(tier.short_seconds)}",
         f"so the {window} window must hold {k:g} x {b:g} x {long} s = {needed:.2f} bad seconds",
         f"at a constant {final:g}: L k b / e = {long} x {k:g} x {b:g} / {final:g} = {needed / final:.1f} s",
-        f"with the ramp: {at:.1f} s after its first step",
+        f"with the ramp: {fires:.1f} s after its first step",
+        f"a bad request is counted when it is answered, {counted:g} s after it came: {at:.1f} s",
         _allowance(pipeline),
     ]
     return Prediction(drill.expect.page, at, pipeline.allowance_seconds, arithmetic)

@@ -25,10 +25,11 @@ LIMITS = ("steady_seconds", "respond_seconds", "recover_seconds", "hold_seconds"
 
 @dataclass(frozen=True)
 class Effect:
-    """What the fault does to which SLO: the share of the requests it reaches that turn bad."""
+    """What the fault does to which SLO: the share of the requests it reaches that turn bad, and how late."""
 
     slo: str
     bad_ratio: float
+    answered_after_seconds: float
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,9 @@ def _fault_kind(node: Node) -> Node:
 
 
 def _effect(node: Node) -> Effect:
-    keys = node.mapping("slo", "bad_ratio", required=("slo", "bad_ratio"))
-    return Effect(keys["slo"].text(), between(keys["bad_ratio"], 0, 1))
+    names = ("slo", "bad_ratio", "answered_after_seconds")
+    keys = node.mapping(*names, required=names)
+    return Effect(keys["slo"].text(), between(keys["bad_ratio"], 0, 1), between(keys["answered_after_seconds"], 0, 10))
 
 
 def _expect(node: Node) -> Expect:

@@ -74,10 +74,11 @@ def test_the_prediction_of_inc_001_is_the_arithmetic_of_the_design() -> None:
     pipeline = Pipeline(scrape_interval_seconds=1, evaluation_interval_seconds=1, group_wait_seconds=1)
     prediction = predict(one, slo, windows, pipeline)
     assert prediction is not None
-    # 60 s x 14.4 x 0.01 = 8.64 bad seconds: 0.25 in five seconds at 5 %, the rest at 50 %.
-    assert prediction.detection_seconds == pytest.approx(5 + (8.64 - 0.25) / 0.5)
+    # 60 s x 14.4 x 0.01 = 8.64 bad seconds: some in five seconds at 5 %, the rest at 50 %, of which 97 % turn bad.
+    e = 0.5 * 0.97
+    assert prediction.detection_seconds == pytest.approx(5 + (8.64 - 5 * 0.05 * 0.97) / e + 0.6)
     assert prediction.allowance_seconds == 1 + 2 * 1 + 1
-    assert any("17.3 s" in line for line in prediction.arithmetic)
+    assert any("17.8 s" in line for line in prediction.arithmetic)
 
 
 def test_a_control_has_no_prediction() -> None:
