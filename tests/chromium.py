@@ -112,7 +112,7 @@ def page() -> Iterator[Page]:
     found = program()
     if found is None:
         raise RuntimeError("no Chromium")
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         read_end, to_browser = os.pipe()
         from_browser, write_end = os.pipe()
 
