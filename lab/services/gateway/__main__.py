@@ -14,7 +14,7 @@ from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings
 
 # More than may be in flight, so that there is a thread to say no.
-THREADS = 96
+THREADS = 192
 
 
 def main() -> None:

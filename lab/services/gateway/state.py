@@ -20,7 +20,7 @@ MAX_URLS = 32
 
 # The feed's patience is longer than a page of the canary takes, so that it is slow and not broken.
 DEFAULT_TIMEOUTS_SECONDS = {names.UPSTREAM_USER: 1.0, names.UPSTREAM_FEED: 3.0, names.UPSTREAM_CANARY: 3.0}
-DEFAULT_MAX_INFLIGHT = 80
+DEFAULT_MAX_INFLIGHT = 160
 
 
 @dataclass(frozen=True)
