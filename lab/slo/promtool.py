@@ -30,15 +30,13 @@ def run(arguments: Sequence[str | Path], *, timeout_seconds: float = 600) -> Com
     """promtool with these arguments; its exit status and output are the caller's to judge."""
     program = find()
     try:
-        return subprocess.run(
-            [program, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout_seconds,
-            encoding="utf-8",
+        result = subprocess.run(
+            [program, *arguments], capture_output=True, check=False, timeout=timeout_seconds, encoding="utf-8"
         )
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{program} {arguments[0]} did not end within {timeout_seconds:g} s") from error
     except OSError as error:
         raise ToolError(f"{program} cannot be run: {error.strerror}; `fleetops doctor` says what is wrong") from error
+    if result.returncode < 0:
+        raise ToolError(f"{program} {arguments[0]} was killed by signal {-result.returncode}; run it again")
+    return result
