@@ -24,11 +24,13 @@ from lab.oncall.client import Pager
 from lab.oncall.times import utc_text
 from lab.places import Home
 
+ACTOR_CHARACTERS = 100
+
 
 def default_actor() -> str:
     """Who acts: FLEETOPS_ACTOR, else the name of the person at the keyboard."""
-    if named := os.environ.get(ENV_ACTOR):
-        return named
+    if named := os.environ.get(ENV_ACTOR, "").strip():
+        return named[:ACTOR_CHARACTERS]
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a uid without a name, as in containers
@@ -83,8 +85,7 @@ class AuditTrail:
     def deliver(self, row: dict[str, Any]) -> None:
         """Hand `row` to the pager, after what waits in the spool; into the spool when the pager does not take it."""
         with self._spooled() as (file, waiting):
-            self._send_waiting(file, waiting)
-            if not self._sent(row):
+            if not (self._send_waiting(file, waiting) and self._sent(row)):
                 file.seek(0, os.SEEK_END)
                 file.write(b"\n" + json.dumps(row).encode() + b"\n")  # after a torn line, if a writer was killed in one
                 file.flush()
@@ -96,10 +97,13 @@ class AuditTrail:
             with self._spooled() as (file, waiting):
                 self._send_waiting(file, waiting)
 
-    def _send_waiting(self, file: IO[bytes], waiting: list[dict[str, Any]]) -> None:
+    def _send_waiting(self, file: IO[bytes], waiting: list[dict[str, Any]]) -> bool:
         # All or nothing: what was delivered already is delivered again next time, which changes nothing.
-        if waiting and all(self._sent(row) for row in waiting):
+        if not all(self._sent(row) for row in waiting):
+            return False
+        if waiting:
             file.truncate(0)
+        return True
 
     def _sent(self, row: dict[str, Any]) -> bool:
         try:

@@ -40,6 +40,7 @@ def run_drill(drill: Drill, responder: str, desk: Desk, echo: Say) -> dict[str, 
         with undoing(desk, drill.id):
             for phase in PHASES:
                 phase(incident)
+            incident.ended_at = time.time()
         clean_up(incident)
         return record.build(incident)
 
@@ -121,7 +122,6 @@ def hold(incident: Incident) -> None:
 
 def clean_up(incident: Incident) -> None:
     """The state is as it was (the journal did that); wait until the alert lets go, so that nobody keeps a page."""
-    incident.ended_at = time.time()
     incident.note("cleanup", "Control state as it was before the drill")
     incident.say("clean up")
     if incident.page is not None and not incident.held:
@@ -177,12 +177,15 @@ def _until(done: Callable[[], bool], end: float) -> bool:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the drill as Ctrl-C does: with the fault undone."""
+    """SIGTERM and SIGHUP end the drill as Ctrl-C does: with the fault undone.
+
+    SIGINT too is taken by name: a shell starts background jobs with it ignored.
+    """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
