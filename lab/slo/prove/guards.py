@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lab.errors import LabError
 from lab.slo import series
@@ -35,6 +36,7 @@ def guard_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
     yield _few_failures(slos, windows, cadence)
     yield _outage(slos, windows, cadence)
     yield _return(slos, windows, cadence)
+    yield _relabelled(slos, windows, cadence)
 
 
 def _silent(
@@ -137,6 +139,30 @@ def _return(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
     }
     title = "a service that comes back after an absence is judged as a warm one"
     return prove_scenario(slos, Scenario(title, cadence, phases, fires, start + burn))
+
+
+def _relabelled(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """After a spec's labels have changed, the SLI's history stands under two names and is still one history."""
+    quick = windows.of(PAGE)[0]
+    rate = min(1.25 * quick.factor, 0.98 / max(slo.budget_ratio for slo in slos))
+    late, burn = quick.long_seconds // 4, round(quick.long_seconds * quick.factor / rate)
+    burn += 4 * cadence.allowance_seconds
+    burn -= burn % cadence.step_seconds
+    fires = {
+        (slo.sloth_id, severity): alert_intervals(
+            windows.of(severity), slo.budget_ratio, [(late, 0.0), (burn, rate * slo.budget_ratio)]
+        )
+        for slo in slos
+        for severity in SEVERITIES
+        if slo.enabled(severity)
+    }
+    phases = (Phase(late), Phase(burn, {slo.sloth_id: rate * slo.budget_ratio for slo in slos}))
+    title = "labels that changed on the way do not make the history young"
+    proof = prove_scenario(slos, Scenario(title, cadence, phases, fires, late + burn))
+    steps = late // cadence.step_seconds
+    later = f"_x{steps} {late}+{cadence.step_seconds}x{burn // cadence.step_seconds}"
+    former = {f'{series.SEEN}{{owner="former",{series.LABEL_ID}="{slo.sloth_id}"}}': later for slo in slos}
+    return replace(proof, series={**proof.series, **former})
 
 
 def _budget(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:

@@ -88,6 +88,9 @@ class _Maker:
         yield self._burn("a fast burn pages by the quick tier, and the page resolves", "quick",
                          [(warm, 0), (fires_after + hold, fast), (after, 0)])  # fmt: skip
         yield self._burn("a cold start pages when a warm one does", "quick", [(fires_after + hold, fast)])
+        # 400 requests in the window: few enough that a floor set too high would swallow the burn.
+        yield self._burn("with little traffic a fast burn pages in time", "quick",
+                         [(fires_after + hold, fast)], per_second=400 / self.quick.long_seconds)  # fmt: skip
         blip = self._grid("quick", 0.9 * fires_after)
         yield self._burn("a blip that ends before the boundary never pages", "quick",
                          [(warm, 0), (blip, fast), (self.quick.long_seconds // 2, 0)])  # fmt: skip
@@ -126,9 +129,11 @@ class _Maker:
         )
         yield self._burn("just under the page, a ticket", cadence, [(long_enough, under_page)])
 
-    def _burn(self, title: str, cadence: str, burns: Sequence[Burn]) -> Scenario:
+    def _burn(
+        self, title: str, cadence: str, burns: Sequence[Burn], *, per_second: float = Phase.per_second
+    ) -> Scenario:
         phases = tuple(
-            Phase(seconds, {slo.sloth_id: rate * slo.budget_ratio for slo in self.slos} if rate else {})
+            Phase(seconds, {slo.sloth_id: rate * slo.budget_ratio for slo in self.slos} if rate else {}, per_second)
             for seconds, rate in burns
         )
         fires = {
