@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from lab.control.desk import Desk
 from lab.drills.snapshot import restore, take
+from lab.durable import write_json
 from lab.errors import LabError, UsageError
 from lab.oncall.times import utc_text
 from lab.places import Home
@@ -50,7 +50,7 @@ def exclusive(home: Home) -> Iterator[None]:
 def undoing(desk: Desk, drill_id: str) -> Iterator[None]:
     """Put the control state back when the body ends, however it ends. Hold `exclusive` around it."""
     path = journal_path(desk.home)
-    write_durably(path, {"drill": drill_id, "pid": os.getpid(), "at": utc_text(time.time()), "state": take(desk)})
+    write_json(path, {"drill": drill_id, "pid": os.getpid(), "at": utc_text(time.time()), "state": take(desk)})
     try:
         yield
     finally:
@@ -80,15 +80,3 @@ def undo_left_over(desk: Desk) -> list[str]:
             return undo(desk)
     except UsageError:
         return []
-
-
-def write_durably(path: Path, document: dict[str, Any]) -> None:
-    """Write JSON so that a crash leaves the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

@@ -17,8 +17,8 @@ from lab.control.desk import Desk
 from lab.drills import instants, measure, promise
 from lab.drills.grade import Facts, grade
 from lab.drills.incident import Incident
-from lab.drills.journal import write_durably
 from lab.drills.signals import sample, signals
+from lab.durable import write_json
 from lab.errors import LabError, UsageError
 from lab.oncall.times import epoch_seconds, utc_text
 from lab.places import Home
@@ -91,7 +91,7 @@ def write(document: dict[str, Any], file: Path) -> None:
     """Write the record whole or not at all."""
     validate(document)
     try:
-        write_durably(file, document)
+        write_json(file, document)
     except OSError as error:
         raise UsageError(f"cannot write the record to {file}: {error.strerror}") from error
 

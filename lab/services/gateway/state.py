@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from lab import names
+from lab.durable import write_json
 from lab.errors import LabError, SpecError, UsageError
 from lab.services.gateway import flags
 from lab.services.gateway.limits import Quota
+from lab.telemetry.guard import number_in
 from lab.telemetry.settings import checked_url
 
 UPSTREAMS = (names.UPSTREAM_USER, names.UPSTREAM_FEED, names.UPSTREAM_CANARY)
@@ -52,7 +53,7 @@ class State:
 
 def with_weight(state: State, body: dict[str, Any]) -> State:
     """{"weight_percent": 0..100}"""
-    return replace(state, weight_percent=_number(body, "weight_percent", 0, 100))
+    return replace(state, weight_percent=number_in(body, "weight_percent", 0, 100))
 
 
 def with_flag(state: State, name: str, body: dict[str, Any]) -> State:
@@ -67,12 +68,14 @@ def with_flag(state: State, name: str, body: dict[str, Any]) -> State:
 def with_ratelimit(state: State, body: dict[str, Any]) -> State:
     """Any of the quota's four numbers; the rest stay."""
     _known(body, [one.name for one in fields(Quota)])
-    return replace(state, ratelimit=replace(state.ratelimit, **{key: _number(body, key, 1, 1_000_000) for key in body}))
+    return replace(
+        state, ratelimit=replace(state.ratelimit, **{key: number_in(body, key, 1, 1_000_000) for key in body})
+    )
 
 
 def with_shed(state: State, body: dict[str, Any]) -> State:
     """{"max_inflight": 1..10000}"""
-    value = _number(body, "max_inflight", 1, 10_000)
+    value = number_in(body, "max_inflight", 1, 10_000)
     if value != int(value):
         raise UsageError(f"max_inflight: {value!r} is not a whole number")
     return replace(state, max_inflight=int(value))
@@ -82,7 +85,7 @@ def with_timeouts(state: State, body: dict[str, Any]) -> State:
     """Seconds by upstream; the rest stay."""
     _known(body, list(UPSTREAMS))
     return replace(
-        state, timeouts_seconds={**state.timeouts_seconds, **{key: _number(body, key, 0.05, 60) for key in body}}
+        state, timeouts_seconds={**state.timeouts_seconds, **{key: number_in(body, key, 0.05, 60) for key in body}}
     )
 
 
@@ -136,18 +139,8 @@ class Store:
         return state
 
     def _write(self, state: State) -> None:
-        temporary = self._file.with_suffix(".new")
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(state.public(), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._file)
-            directory = os.open(self._file.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            write_json(self._file, state.public())
         except OSError as problem:
             raise LabError(f"cannot write {self._file}: {problem.strerror}; nothing was changed") from None
 
@@ -156,10 +149,3 @@ def _known(body: dict[str, Any], keys: list[str]) -> None:
     for key in body:
         if key not in keys:
             raise UsageError(f"unknown key {key!r}; known: {', '.join(keys)}")
-
-
-def _number(body: dict[str, Any], key: str, low: float, high: float) -> float:
-    value = body.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise UsageError(f"{key}: {value!r} is not a number from {low:g} to {high:g}")
-    return value
