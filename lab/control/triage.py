@@ -117,8 +117,7 @@ def _canary(scene: Scene) -> Suspect:
 
 
 def _cache(scene: Scene) -> Suspect:
-    # The canary keeps entries of its own, so a fresh one misses; that is the canary's doing, not the cache's.
-    selector = f'cache="{scene.service}",instance!~"{names.UPSTREAM_CANARY}-.*"'
+    selector = f'cache="{scene.service}"'
     total = f"sum(rate({names.CACHE_REQUESTS}{{{selector}}}[{WINDOW}]))"
     hit = scene.number(f'sum(rate({names.CACHE_REQUESTS}{{{selector},result="hit"}}[{WINDOW}])) / ({total} > 0)')
     if hit is None:
