@@ -63,7 +63,7 @@ def _unsteady(incident: Incident) -> str:
     for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
         at_stake = incident.slo is not None and sloth_id == incident.slo.sloth_id
         most = slo.budget_ratio * (STEADY_BUDGET_RATIO if at_stake else 1)
-        ratio = incident.desk.prometheus.number(f'slo:sli_error:ratio_rate1m{{sloth_id="{sloth_id}"}}')
+        ratio = incident.desk.prometheus.number(f"{series.error_ratio(60)}{series.selector(slo)}")
         if ratio is None:
             return f"{sloth_id} has no data yet"
         if ratio > most:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from made_record import record
+from mkdocs_build import build
 
-from lab.places import DOCS, ROOT
+from lab.places import DOCS
 
 Build = Callable[[Path, Path], "subprocess.CompletedProcess[str]"]
-
-
-def build(docs: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    """`mkdocs build --strict` with another docs folder."""
-    config = out.parent / f"{out.name}.yml"
-    config.write_text(f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: {docs}\nsite_dir: {out}\nwatch: []\n")
-    return subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)],
-        cwd=ROOT,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture

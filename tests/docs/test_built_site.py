@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
-from conftest import build
+from mkdocs_build import build
 
 from lab.places import RULES
 from lab.site.book import Book

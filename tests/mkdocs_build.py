@@ -1,0 +1,25 @@
+"""Builds the site as `make site` does, from another folder of pages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.places import ROOT
+
+
+def build(docs: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """`mkdocs build --strict` with another docs folder."""
+    config = out.parent / f"{out.name}.yml"
+    config.write_text(f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: {docs}\nsite_dir: {out}\nwatch: []\n")
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
