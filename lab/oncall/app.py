@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from lab import names
 from lab.errors import UsageError
-from lab.oncall import webhook
+from lab.oncall import deadman, webhook
 from lab.oncall.store import Store
 from lab.oncall.times import epoch_seconds, utc_text
 from lab.telemetry.guard import json_body
@@ -24,11 +24,12 @@ TEXT_LIMIT = 500
 SEVERITIES = frozenset({"page", "ticket"})
 
 
-def create_app(store: Store) -> Flask:
-    """The app over one store; the caller attaches telemetry and the guard."""
+def create_app(store: Store, switch: deadman.DeadMansSwitch) -> Flask:
+    """The app over one store and its dead-man's switch; the caller attaches telemetry and the guard."""
     app = Flask("lab.oncall", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
     app.register_blueprint(_pages(store))
+    app.register_blueprint(_watchdog(switch))
     app.register_blueprint(_audit(store))
     return app
 
@@ -80,6 +81,20 @@ def _pages(store: Store) -> Blueprint:
     def close() -> Response:
         before = utc_text(epoch_seconds(_text(json_body(), "before")))
         return jsonify(closed=store.close_left_open(before))
+
+    return routes
+
+
+def _watchdog(switch: deadman.DeadMansSwitch) -> Blueprint:
+    routes = Blueprint("watchdog", __name__)
+
+    @routes.post("/watchdog")
+    def heard() -> Response:
+        notices = webhook.parse(request.get_json(silent=True))
+        if not any(one.labels["alertname"] == deadman.ALERT and one.status == "firing" for one in notices):
+            raise UsageError(f"no firing {deadman.ALERT} in this notification; other alerts go to /alertmanager")
+        switch.heard()
+        return jsonify(received=len(notices))
 
     return routes
 

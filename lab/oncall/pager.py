@@ -6,11 +6,12 @@ from pathlib import Path
 
 from lab import names
 from lab.oncall.app import PageCounts, create_app
+from lab.oncall.deadman import DeadMansSwitch
 from lab.oncall.store import Store
 from lab.telemetry import metrics
 from lab.telemetry.guard import Guard
 from lab.telemetry.process import Telemetry, program, run
-from lab.telemetry.settings import Environment, Settings
+from lab.telemetry.settings import Environment, Settings, checked_url
 
 THREADS = 4
 
@@ -22,12 +23,15 @@ def main() -> None:
     store = Store(Path(env.text(names.ENV_STATE_DIR, example=".lab/data/pager")) / "pager.sqlite3")
     telemetry = Telemetry(settings, checks={"store": store.check})
     telemetry.registry.register(PageCounts(store))
-    app = create_app(store)
+    console = env.text(names.ENV_CONSOLE_URL, "http://127.0.0.1:8000")
+    switch = DeadMansSwitch(store, checked_url(console, names.ENV_CONSOLE_URL))
+    app = create_app(store, switch)
     telemetry.init_app(app)
     Guard(settings, prefix="", open_reads=True).init_app(app)
     telemetry.health.init_app(app)
     metrics.expose(app, telemetry.registry)
-    run(telemetry, app)
+    switch.start()
+    run(telemetry, app, closing=[switch.close])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from lab.oncall.app import create_app
+from lab.oncall.deadman import DeadMansSwitch, Instant
 from lab.oncall.store import Store
 from lab.telemetry.guard import Guard
 from lab.telemetry.settings import Environment, Settings
@@ -22,12 +23,32 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "pager" / "pager.sqlite3")
 
 
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def __call__(self) -> Instant:
+        return Instant(self.seconds, self.seconds)
+
+
 @pytest.fixture
-def app(store: Store, tmp_path: Path) -> Flask:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def switch(store: Store, clock: Clock) -> DeadMansSwitch:
+    return DeadMansSwitch(store, "http://127.0.0.1:8000", clock)
+
+
+@pytest.fixture
+def app(store: Store, switch: DeadMansSwitch, tmp_path: Path) -> Flask:
     token = tmp_path / "token"
     token.write_text(TOKEN)
     environment = Environment({"FLEETOPS_LISTEN": "127.0.0.1:1", "FLEETOPS_TOKEN_FILE": str(token)})
-    app = create_app(store)
+    app = create_app(store, switch)
     Guard(
         Settings.read("pager", environment=environment, admin=False, token=True), prefix="", open_reads=True
     ).init_app(app)

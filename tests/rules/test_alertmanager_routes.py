@@ -9,6 +9,7 @@ from string import Template
 import pytest
 import yaml
 
+from lab.oncall.deadman import SILENT_SECONDS
 from lab.places import RULES
 from lab.slo import promtool
 
@@ -40,7 +41,7 @@ def test_the_rendered_template_is_a_configuration(config: Path) -> None:
     [
         (["severity=page", "service=feed"], "pager"),
         (["severity=ticket", "service=feed"], "pager"),
-        (["severity=none", "alertname=Watchdog"], "nobody"),
+        (["severity=none", "alertname=Watchdog"], "watchdog"),
         (["alertname=SomethingWithoutSeverity"], "pager"),
     ],
 )
@@ -61,3 +62,13 @@ def test_a_page_silences_the_ticket_of_its_own_slo_only(config: Path) -> None:
     inhibition = yaml.safe_load(config.read_text())["inhibit_rules"][0]
     assert inhibition["equal"] == ["sloth_id"]
     assert inhibition["source_matchers"] == ["severity = page", 'sloth_id != ""']
+
+
+def test_the_watchdog_is_told_again_well_before_its_silence_raises_a_page(config: Path) -> None:
+    told = yaml.safe_load(config.read_text())
+    (route,) = (r for r in told["route"]["routes"] if r["receiver"] == "watchdog")
+    repeat, interval = (int(route[key].removesuffix("s")) for key in ("repeat_interval", "group_interval"))
+    longest = repeat + interval  # a repeat waits for the next round of its group
+    assert 2 * longest < SILENT_SECONDS
+    (webhook,) = next(r for r in told["receivers"] if r["name"] == "watchdog")["webhook_configs"]
+    assert webhook["url"].endswith("/watchdog")

@@ -1,0 +1,100 @@
+"""The dead-man's switch: the Watchdog alert always fires, so when it stops arriving the pager raises a page itself.
+
+Nothing else can: whatever is broken between Prometheus and here would have carried the alert that says so.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab.oncall.store import Store
+from lab.oncall.times import utc_text
+from lab.oncall.webhook import Notice
+from lab.telemetry.logs import get as get_log
+
+ALERT = "Watchdog"
+# Alertmanager repeats the Watchdog about every 6 s (rules/alertmanager.yml); three in a row may not be missing.
+SILENT_SECONDS = 20.0
+# A lab that starts fetches, seeds and evaluates first. Only after this does silence mean anything.
+GRACE_SECONDS = 90.0
+CHECK_SECONDS = 1.0
+# A pager that was itself frozen or starved for this long cannot say who was silent meanwhile.
+ABSENT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Instant:
+    """The same moment on two clocks: `monotonic` to measure with, `epoch` (seconds since 1970) to tell."""
+
+    monotonic: float
+    epoch: float
+
+    @classmethod
+    def now(cls) -> Instant:
+        """This moment."""
+        return cls(time.monotonic(), time.time())
+
+
+class DeadMansSwitch:
+    """Hears the Watchdog and watches for its absence. `clock` is replaced by tests."""
+
+    def __init__(self, store: Store, console_url: str, clock: Callable[[], Instant] = Instant.now) -> None:
+        self._store = store
+        self._console_url = console_url
+        self._clock = clock
+        self._lock = threading.Lock()
+        now = clock()
+        self._last_check = now.monotonic
+        self._silent_at = now.monotonic + GRACE_SECONDS
+        self._ended = threading.Event()
+
+    def heard(self) -> None:
+        """The Watchdog has arrived: the silence, if there was one, is over."""
+        with self._lock:
+            now = self._clock()
+            self._silent_at = now.monotonic + SILENT_SECONDS
+            for page in self._open():
+                self._write("resolved", str(page["starts_at"]), utc_text(now.epoch))
+
+    def check(self) -> bool:
+        """Raise the page when the Watchdog is overdue and nobody was told; whether it did."""
+        with self._lock:
+            now = self._clock()
+            late, self._last_check = now.monotonic - self._last_check, now.monotonic
+            if late > ABSENT_SECONDS:
+                self._silent_at = max(self._silent_at, now.monotonic + SILENT_SECONDS)
+            if now.monotonic < self._silent_at or self._open():
+                return False
+            self._write("firing", utc_text(now.epoch), None)
+            return True
+
+    def start(self) -> None:
+        """Check every second, in a daemon thread, until `close`."""
+        threading.Thread(target=self._run, name="deadman", daemon=True).start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        log = get_log()
+        while not self._ended.wait(CHECK_SECONDS):
+            if self.check():
+                log.error("watchdog is silent", silent_seconds=SILENT_SECONDS)
+
+    def _open(self) -> list[dict[str, object]]:
+        return [page for page in self._store.pages(only_open=True) if page["alertname"] == ALERT]
+
+    def _write(self, status: str, starts_at: str, ends_at: str | None) -> None:
+        labels = {"alertname": ALERT, "severity": "page", "service": "monitoring"}
+        annotations = {
+            "summary": "No alert can reach anybody: the Watchdog is silent",
+            "description": f"The Watchdog, which always fires, has not arrived for {SILENT_SECONDS:g} s; something"
+            " between Prometheus and the pager is broken. The pager raised this page itself.",
+            "runbook_url": f"{self._console_url}/03_runbooks/#{ALERT.lower()}",
+            "dashboard_url": f"{self._console_url}/lab/",
+        }
+        self._store.receive([Notice(f"pager:{ALERT}", status, starts_at, ends_at, labels, annotations)])

@@ -1,0 +1,91 @@
+"""The dead-man's switch: silence of the alert that always fires is a page, raised by the pager itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from payloads import alert, payload
+
+from lab.oncall.deadman import GRACE_SECONDS, SILENT_SECONDS, DeadMansSwitch
+from lab.oncall.store import Store
+
+Post = Callable[..., Any]
+
+
+def pass_time(clock: Any, switch: DeadMansSwitch, seconds: float) -> None:
+    """Second by second, as the pager's thread checks."""
+    for _ in range(round(seconds)):
+        clock.seconds += 1
+        switch.check()
+
+
+def test_nobody_is_paged_while_the_watchdog_keeps_coming(
+    post: Post, store: Store, switch: DeadMansSwitch, clock: Any
+) -> None:
+    for _ in range(40):
+        assert post("/watchdog", payload(alert("Watchdog"))).status_code == 200
+        pass_time(clock, switch, 8)
+    assert store.pages() == []
+
+
+def test_a_silent_watchdog_raises_one_page_with_its_runbook(
+    post: Post, store: Store, switch: DeadMansSwitch, clock: Any
+) -> None:
+    post("/watchdog", payload(alert("Watchdog")))
+    pass_time(clock, switch, SILENT_SECONDS - 1)
+    assert store.pages() == []
+    pass_time(clock, switch, 60)
+    (page,) = store.pages()
+    assert (page["alertname"], page["severity"], page["status"]) == ("Watchdog", "page", "firing")
+    assert page["runbook_url"] == "http://127.0.0.1:8000/03_runbooks/#watchdog"
+
+
+def test_the_page_resolves_when_the_watchdog_is_back_and_the_next_silence_is_a_page_of_its_own(
+    post: Post, store: Store, switch: DeadMansSwitch, clock: Any
+) -> None:
+    post("/watchdog", payload(alert("Watchdog")))
+    pass_time(clock, switch, SILENT_SECONDS)
+    post("/watchdog", payload(alert("Watchdog")))
+    assert [page["status"] for page in store.pages()] == ["resolved"]
+    pass_time(clock, switch, SILENT_SECONDS)
+    assert [page["status"] for page in store.pages()] == ["firing", "resolved"]
+
+
+def test_a_lab_that_starts_has_time_to_send_the_first_one_and_no_more(
+    store: Store, switch: DeadMansSwitch, clock: Any
+) -> None:
+    pass_time(clock, switch, GRACE_SECONDS - 1)
+    assert store.pages() == []
+    pass_time(clock, switch, 1)
+    assert len(store.pages(only_open=True)) == 1
+
+
+def test_a_pager_that_was_frozen_itself_accuses_nobody_until_it_has_listened_again(
+    post: Post, store: Store, switch: DeadMansSwitch, clock: Any
+) -> None:
+    post("/watchdog", payload(alert("Watchdog")))
+    clock.seconds += 600
+    switch.check()
+    assert store.pages() == []
+    pass_time(clock, switch, SILENT_SECONDS)
+    assert len(store.pages(only_open=True)) == 1
+
+
+def test_a_pager_that_is_started_again_pages_for_the_same_silence_once(
+    store: Store, switch: DeadMansSwitch, clock: Any
+) -> None:
+    pass_time(clock, switch, GRACE_SECONDS)
+    again = DeadMansSwitch(store, "http://127.0.0.1:8000", clock)
+    pass_time(clock, again, GRACE_SECONDS + 5)
+    assert len(store.pages()) == 1
+
+
+def test_only_a_firing_watchdog_counts_as_heard(post: Post) -> None:
+    assert post("/watchdog", payload(alert())).status_code == 400
+    resolved = alert("Watchdog", status="resolved", endsAt="2026-01-31T12:05:00Z")
+    assert post("/watchdog", payload(resolved)).status_code == 400
+
+
+def test_the_switch_cannot_be_held_without_the_token(post: Post) -> None:
+    assert post("/watchdog", payload(alert("Watchdog")), Authorization="Bearer guess").status_code == 401
