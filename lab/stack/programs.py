@@ -118,6 +118,8 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
                 # No --web.enable-lifecycle: any web page could then stop it. Reloads come as SIGHUP.
                 f"--web.cors.origin=http://(127\\.0\\.0\\.1|localhost):{ports.console}",
                 "--query.timeout=20s",
+                # An Alertmanager that was started again must hear of what fires (the Watchdog first) within seconds.
+                "--rules.alert.resend-delay=5s",
                 "--log.format=json",
             ),
             (ports.prometheus,), f"{url(ports.prometheus)}/-/ready",
