@@ -5,6 +5,7 @@ Nothing else can: whatever is broken between Prometheus and here would have carr
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -82,7 +83,12 @@ class DeadMansSwitch:
     def _run(self) -> None:
         log = get_log()
         while not self._ended.wait(CHECK_SECONDS):
-            if self.check():
+            try:
+                raised = self.check()
+            except sqlite3.Error as problem:  # a full disk, say: the switch must outlive it, and tries again
+                log.error("the page cannot be stored", reason=str(problem))
+                continue
+            if raised:
                 log.error("watchdog is silent", silent_seconds=SILENT_SECONDS)
 
     def _open(self) -> list[dict[str, object]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from payloads import alert, payload
+from polling import eventually
 
+from lab.oncall import deadman
 from lab.oncall.deadman import GRACE_SECONDS, SILENT_SECONDS, DeadMansSwitch
 from lab.oncall.store import Store
 
@@ -89,3 +93,24 @@ def test_only_a_firing_watchdog_counts_as_heard(post: Post) -> None:
 
 def test_the_switch_cannot_be_held_without_the_token(post: Post) -> None:
     assert post("/watchdog", payload(alert("Watchdog")), Authorization="Bearer guess").status_code == 401
+
+
+def test_a_store_that_fails_for_a_moment_does_not_end_the_switch(
+    store: Store, switch: DeadMansSwitch, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive, failures = store.receive, iter([sqlite3.OperationalError("database or disk is full")])
+
+    def failing_once(notices: Any) -> int:
+        for failure in failures:
+            raise failure
+        return receive(notices)
+
+    monkeypatch.setattr(store, "receive", failing_once)
+    monkeypatch.setattr(deadman, "CHECK_SECONDS", 0.01)
+    pass_time(clock, switch, GRACE_SECONDS - 1)
+    clock.seconds += 1
+    switch.start()
+    try:
+        assert eventually(lambda: bool(store.pages(only_open=True)), 10)
+    finally:
+        switch.close()
