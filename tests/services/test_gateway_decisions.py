@@ -101,7 +101,7 @@ def test_a_flag_of_another_version_is_no_reason_not_to_start(tmp_path: Path) -> 
 
 def test_a_directory_that_cannot_be_written_refuses_the_change_and_keeps_the_old(tmp_path: Path) -> None:
     store = Store(tmp_path, State())
-    (tmp_path / "gateway.new").mkdir()
+    (tmp_path / "gateway.json.part").mkdir()
     with pytest.raises(LabError, match="nothing was changed"):
         store.change(steps.with_weight, {"weight_percent": 5})
     assert store.state == State()
