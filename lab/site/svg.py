@@ -22,6 +22,10 @@ LABEL_GAP_PERCENT = 5.2
 BOX = 1000  # the inner box, stretched over the plot
 
 
+# No signal of ours means anything below this; such samples lie on the axis, which is then drawn up to 1.
+SMALLEST = 1e-12
+
+
 @dataclass(frozen=True)
 class Frame:
     """The ranges of both axes."""
@@ -47,7 +51,9 @@ def frame(lines: Sequence[Line], objective: float | None) -> Frame:
     """Axes that hold every sample and the objective, with a little air above."""
     times = [at for line in lines for at, _ in line.points]
     values = [value for line in lines for _, value in line.known if math.isfinite(value)]
-    highest = max([*values, objective or 0.0], default=1.0) * 1.08 or 1.0
+    highest = max([*values, objective or 0.0], default=1.0) * 1.08
+    if highest < SMALLEST:
+        highest = 1.0
     step = series.nice_step(highest, 4)
     top = math.ceil(highest / step - 1e-9) * step
     if lines and lines[0].unit == "ratio":

@@ -51,9 +51,8 @@ def test_inc_001_is_paged_in_time_and_mended_by_its_runbook_alone(lab: EmbeddedL
     assert {row["name"] for row in lab.status()["processes"]} == before
 
 
-@pytest.mark.parametrize("responder", ["none", "wrong"])
-def test_the_grading_fails_a_responder_who_does_nothing_or_the_wrong_thing(lab: EmbeddedLab, responder: str) -> None:
-    status, record, said = run(lab, "INC-001", "--responder", responder)
+def test_the_grading_fails_a_responder_who_does_the_wrong_thing(lab: EmbeddedLab) -> None:
+    status, record, said = run(lab, "INC-001", "--responder", "wrong")
     assert status == 1
     assert record["verdict"]["passed"] is False
     assert "sli_recovered" in record["verdict"]["why"]
@@ -62,7 +61,7 @@ def test_the_grading_fails_a_responder_who_does_nothing_or_the_wrong_thing(lab: 
     assert len([row for row in lab.status()["processes"] if row["service"] == "feed"]) == 2
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_a_drill_that_is_stopped_leaves_no_fault_behind(lab: EmbeddedLab, end: signal.Signals) -> None:
     drill = subprocess.Popen(
         lab.command("drill", "run", "INC-001"), env=lab.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -6,7 +6,7 @@ import itertools
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lab.errors import LabError
@@ -59,6 +59,7 @@ def test_a_signal_without_samples_is_said_to_have_none() -> None:
     st.lists(st.one_of(st.none(), st.floats(0, 1e6)), min_size=1, max_size=40),
     st.one_of(st.none(), st.floats(0.001, 1e6)),
 )
+@example([5e-324], None)
 def test_every_chart_is_well_formed_and_holds_every_sample(values: list[float | None], objective: float | None) -> None:
     line = Line("a <b> & c", "seconds", -5, 1, tuple(values))
     axes = svg.frame([line], objective)
