@@ -53,6 +53,7 @@ DB_POOL_PENDING = "db_client_connection_pending_requests"
 LINK_DELAY = "link_delay_seconds"  # {part="base"|"extra"}: round trip
 LINK_CONNECTIONS = "link_connections"
 LINK_BYTES = "link_bytes_total"  # {direction="to_upstream"|"to_client"}
+LINK_MAX_DELAY_SECONDS = 5.0
 LINK_REFUSED = "link_refused_connections_total"  # the upstream could not be reached
 
 # Traffic.

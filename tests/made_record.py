@@ -63,8 +63,8 @@ def record() -> dict[str, Any]:
     return {
         "schema": "fleetops.record/v1",
         "drill": {
-            "id": drill.id, "title": drill.title, "trigger": drill.trigger, "severity": drill.severity,
-            "fault": drill.fault_kind,
+            "id": drill.id, "title": drill.title, "trigger": drill.trigger, "component": drill.component,
+            "severity": drill.severity, "fault": drill.fault_kind,
         },
         "lab": {
             "factor": promise.windows().time_factor, "scrape_interval_seconds": 1, "evaluation_interval_seconds": 1,
@@ -75,7 +75,7 @@ def record() -> dict[str, Any]:
         "ended_at": at(AFTER),
         "inputs": {drill.file.relative_to(ROOT).as_posix(): f"sha256:{sha256(drill.file.read_bytes()).hexdigest()}"},
         "prediction": {
-            "alert": "FeedLatencyP99Burn", "detection_seconds": 22.3, "allowance_seconds": 4.0,
+            "alert": "FeedLatencyP99Burn", "detection_seconds": 22.3, "allowance_seconds": 4.0, "tolerance_ratio": 1.0,
             "arithmetic": ["b = 1 - 0.99 = 0.01", "L k b / e = 60 x 14.4 x 0.01 / 0.5 = 17.3 s"],
         },
         "durations": {

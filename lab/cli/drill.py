@@ -25,30 +25,54 @@ def drill() -> None:
 @drill.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def drill_list(as_json: bool) -> None:
-    """Show every drill.
+    """Show every drill: what a chooser wants to know, and, with --json, all that its file says.
 
     \b
-    Example: fleetops drill list
+    Examples:
+      fleetops drill list
+      fleetops drill list --json
     """
+    from lab.cli.text import table
+    from lab.drills.chooser import row
     from lab.drills.spec import catalogue
 
-    drills = catalogue()
+    rows = [row(drill) for drill in catalogue()]
     if as_json:
-        rows = [
-            {
-                "id": d.id,
-                "title": d.title,
-                "trigger": d.trigger,
-                "severity": d.severity,
-                "fault": d.fault_kind,
-                "page": d.expect.page,
-            }
-            for d in drills
-        ]
         click.echo(json.dumps(rows, indent=1))
         return
-    for d in drills:
-        click.echo(f"{d.id:<8} {d.severity:<5} {d.trigger:<12} {d.title} (pages: {d.expect.page or 'nobody'})")
+    table(
+        ("DRILL", "SEV", "TRIGGER", "COMPONENT", "CAUGHT BY", "WHAT GOES WRONG"),
+        [
+            (
+                one["id"], one["severity"], one["trigger"], one["component"],
+                f"{one['detected_by']['severity']} {one['detected_by']['alert']}" if one["detected_by"] else "nobody",
+                one["title"],
+            )
+            for one in rows
+        ],
+        "no drills",
+    )  # fmt: skip
+
+
+@drill.command("faults")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def drill_faults(as_json: bool) -> None:
+    """Show every fault a drill can inject, with its parameters: name, type and range, default, meaning.
+
+    \b
+    Example: fleetops drill faults
+    """
+    from lab.drills.chooser import faults
+
+    rows = faults()
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for one in rows:
+        click.echo(f"{one['kind']:<20} {one['about']}")
+        for parameter in one["parameters"]:
+            default = "" if parameter["required"] else f", default {parameter['default']}"
+            click.echo(f"    {parameter['name']}: {parameter['shape']}{default}. {parameter['about']}")
 
 
 @drill.command("run")

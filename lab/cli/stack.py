@@ -15,6 +15,7 @@ from lab.errors import LabError
 from lab.places import home, ports
 
 if TYPE_CHECKING:
+    from lab.stack.doctor import Finding
     from lab.stack.lifecycle import Start
     from lab.stack.status import Status
 
@@ -56,6 +57,7 @@ def up(detach: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     began = time.time()
+    _before_start()
     start = lifecycle.Start(home(), ports(), _Progress(), foreground=not detach)
     try:
         run = start.run()
@@ -66,6 +68,17 @@ def up(detach: bool) -> None:
     click.echo(f"ready in {run.ready_seconds:.1f} s: {run.url}")
     if not detach:
         _stay(start)
+
+
+def _before_start() -> None:
+    """A drill that was killed may have left files with which nothing would start."""
+    from lab.control.desk import Desk
+    from lab.drills.leftovers import before_start
+
+    if not home().token.exists():  # nothing was ever started here, so nothing is left
+        return
+    for line in before_start(Desk.here()):
+        click.echo(line, err=True)
 
 
 def _tidy(began: float) -> None:
@@ -212,7 +225,7 @@ def logs(service: str, trace: str | None, follow: bool, lines: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: ok, findings.")
 @click.option("--fetch", is_flag=True, help="Fetch the programs that are missing first.")
 def doctor(as_json: bool, fetch: bool) -> None:
-    """Say what this machine offers and what is missing.
+    """Say what this machine offers and what is missing; undo what a killed drill has left.
 
     Exit status 0 when nothing is in the way, 1 when something is.
 
@@ -224,7 +237,7 @@ def doctor(as_json: bool, fetch: bool) -> None:
 
     if fetch:
         binaries.ensure(lambda text: click.echo(text, err=True))
-    findings = stack_doctor.examine(home(), ports())
+    findings = [*stack_doctor.examine(home(), ports()), *_leftovers()]
     fine = all(finding.ok for finding in findings)
     if as_json:
         click.echo(json.dumps({"ok": fine, "findings": [finding.as_json() for finding in findings]}, indent=1))
@@ -234,3 +247,10 @@ def doctor(as_json: bool, fetch: bool) -> None:
             click.echo(f"{'ok' if finding.ok else '!!'}  {finding.name:<19} {finding.found}{mend}")
     if not fine:
         click.get_current_context().exit(1)
+
+
+def _leftovers() -> list[Finding]:
+    from lab.control.desk import Desk
+    from lab.drills.leftovers import examine
+
+    return [examine(Desk.here())] if home().token.exists() else []

@@ -35,3 +35,7 @@ class GatewayAdmin:
     def set_flag(self, name: str, enabled: bool) -> None:
         """Switch a flag."""
         self.http.call("PUT", f"/admin/flags/{name}", {"enabled": enabled})
+
+    def set_part(self, part: str, value: dict[str, Any]) -> None:
+        """Set a part of the state whose address is its name: ratelimit, shed, timeouts."""
+        self.http.call("PUT", f"/admin/{part}", value)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from lab.drills.prediction import Prediction
 from lab.drills.spec import Drill
+from lab.slo.model import PAGE
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,10 @@ class Check:
 class Facts:
     """What happened. Instants are seconds after the fault began; None: it never did."""
 
-    page: str | None = None  # the alert of the first page
+    page: str | None = None  # the alert that was delivered and answered: the expected one, or in a control any page
     page_at: float | None = None
     acked_at: float | None = None
-    other_pages: tuple[str, ...] = ()  # alerts that paged beside the expected one
-    noisy: tuple[str, ...] = ()  # alerts of the silent list that fired, page or ticket
+    fired: frozenset[tuple[str, str]] = frozenset()  # (alert, severity) of all that fired or was delivered
     runbook_expected: bool = True  # whether this responder works by the runbook
     branch: str | None = None  # the runbook branch that applied and validated
     invalid_commands: tuple[str, ...] = ()  # runbook commands that were no valid request
@@ -33,18 +34,19 @@ class Facts:
     resolved_at: float | None = None
     held: bool = False
     down: tuple[str, ...] = ()  # targets that did not answer at the end
-    actors: tuple[str, ...] = field(default=())  # who changed something, the fault itself left out
+    actors: tuple[str, ...] = ()  # who changed something, the fault itself left out
 
 
 def grade(drill: Drill, prediction: Prediction | None, facts: Facts) -> list[Check]:
     """Every check of this drill, in the order in which an incident goes."""
-    checks = _incident(drill, prediction, facts) if drill.expect.page else _control(facts)
+    checks = _control(facts) if drill.is_control else _incident(drill, prediction, facts)
+    unexpected = {(name, severity) for name, severity in facts.fired if not drill.expect.allows(name, severity)}
     return [
         *checks,
         Check(
             "silent_alerts",
-            not facts.noisy,
-            f"fired: {', '.join(facts.noisy)}" if facts.noisy else f"{len(drill.expect.silent)} alerts stayed silent",
+            not unexpected,
+            f"not expected: {_listed(unexpected)}" if unexpected else _silence(drill),
         ),
         Check(
             "nothing_else_broken",
@@ -54,8 +56,18 @@ def grade(drill: Drill, prediction: Prediction | None, facts: Facts) -> list[Che
     ]
 
 
+def _silence(drill: Drill) -> str:
+    return f"{len(drill.expect.silent())} alerts stayed silent"
+
+
+def _listed(alerts: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{severity} {name}" for name, severity in sorted(alerts))
+
+
 def _control(facts: Facts) -> list[Check]:
-    pages = tuple(name for name in (facts.page, *facts.other_pages) if name)
+    pages = sorted(
+        {name for name, severity in facts.fired if severity == PAGE} | ({facts.page} if facts.page else set())
+    )
     return [
         Check("nobody_paged", not pages, f"paged: {', '.join(pages)}" if pages else "no page arrived"),
         Check(
@@ -67,66 +79,68 @@ def _control(facts: Facts) -> list[Check]:
 
 
 def _incident(drill: Drill, prediction: Prediction | None, facts: Facts) -> list[Check]:
-    checks = [
-        Check(
-            "page_arrived",
-            facts.page_at is not None,
-            "no page arrived" if facts.page_at is None else f"{facts.page} at T+{facts.page_at:.1f} s",
-        )
-    ]
+    severity = drill.expect.severity
     if facts.page_at is None:
-        return checks
-    wrong = tuple(name for name in (facts.page, *facts.other_pages) if name and name != drill.expect.page)
-    checks.append(
-        Check(
-            "right_alert",
-            not wrong,
-            f"also paged: {', '.join(wrong)}" if wrong else f"only {drill.expect.page} paged",
-        )
-    )
+        return [Check("page_arrived", False, f"no {severity} {drill.expect.alert} arrived")]
+    checks = [Check("page_arrived", True, f"{severity} {facts.page} at T+{facts.page_at:.1f} s")]
     if prediction is not None:
-        checks.append(
-            Check(
-                "detected_in_time",
-                facts.page_at <= prediction.latest_seconds,
-                f"page at T+{facts.page_at:.1f} s; predicted {prediction.detection_seconds:.1f} s"
-                f" + {prediction.allowance_seconds:g} s of pipeline",
-            )
-        )
+        checks.append(_detection(prediction, facts.page_at))
+    if missing := drill.expect.required() - facts.fired:
+        checks.append(Check("other_alerts", False, f"did not fire: {_listed(missing)}"))
+    elif drill.expect.required():
+        checks.append(Check("other_alerts", True, f"fired too: {_listed(drill.expect.required())}"))
     checks.append(
         Check(
             "acknowledged",
             facts.acked_at is not None,
-            "nobody took the page" if facts.acked_at is None else f"at T+{facts.acked_at:.1f} s",
+            f"nobody took the {severity}" if facts.acked_at is None else f"at T+{facts.acked_at:.1f} s",
         )
     )
     if facts.runbook_expected:
-        checks.append(_runbook(facts))
+        checks.append(_runbook(drill, facts))
     return [*checks, *_recovery(drill, facts)]
 
 
-def _runbook(facts: Facts) -> Check:
+def _detection(prediction: Prediction, page_at: float) -> Check:
+    stretched = f" x {prediction.tolerance_ratio:g}" if prediction.tolerance_ratio != 1 else ""
+    return Check(
+        "detected_in_time",
+        page_at <= prediction.latest_seconds,
+        f"delivered at T+{page_at:.1f} s; predicted {prediction.detection_seconds:.1f} s{stretched}"
+        f" + {prediction.allowance_seconds:g} s of pipeline",
+    )
+
+
+def _runbook(drill: Drill, facts: Facts) -> Check:
     if facts.invalid_commands:
         return Check("runbook_worked", False, f"not a valid request: {facts.invalid_commands[0]}")
     if facts.branch is None:
         return Check("runbook_worked", False, "no branch applied and validated")
+    if drill.branch is not None and facts.branch.partition(". ")[2] != drill.branch:
+        return Check("runbook_worked", False, f"branch {facts.branch!r} applied where {drill.branch!r} should have")
     return Check("runbook_worked", True, f"branch {facts.branch}")
 
 
 def _recovery(drill: Drill, facts: Facts) -> list[Check]:
-    service = drill.effect.slo.partition("-")[0] if drill.effect else "the service"
+    limit = f"{drill.limits.respond_seconds:g} s of the {drill.expect.severity}"
+    services = " and ".join(drill.services)
+    checks = []
+    if services:
+        checks.append(
+            Check(
+                "sli_recovered",
+                facts.recovered_at is not None,
+                f"{services} did not get back inside the objectives within {limit}"
+                if facts.recovered_at is None
+                else f"every SLI of {services} good again at T+{facts.recovered_at:.1f} s",
+            )
+        )
     return [
-        Check(
-            "sli_recovered",
-            facts.recovered_at is not None,
-            f"{service} did not get back inside its objectives within {drill.limits.respond_seconds:g} s of the page"
-            if facts.recovered_at is None
-            else f"every SLI of {service} good again at T+{facts.recovered_at:.1f} s",
-        ),
+        *checks,
         Check(
             "alert_resolved",
             facts.resolved_at is not None,
-            "the page never resolved" if facts.resolved_at is None else f"at T+{facts.resolved_at:.1f} s",
+            "it never resolved" if facts.resolved_at is None else f"at T+{facts.resolved_at:.1f} s",
         ),
         Check(
             "held",

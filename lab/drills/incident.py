@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.control.desk import Desk
 from lab.drills import promise
-from lab.drills.faults import PIPELINE
+from lab.drills.faults import Doors
 from lab.drills.journal import CLEANER
 from lab.drills.prediction import Prediction
 from lab.drills.spec import Drill
@@ -32,9 +32,10 @@ class Incident:
     windows: Windows
     responder: str
     echo: Say
+    doors: Doors
     started_at: float = field(default_factory=time.time)
     t0: float = 0.0
-    page: dict[str, Any] | None = None
+    page: dict[str, Any] | None = None  # the expected alert as it was delivered: a page, or a ticket
     branch: str | None = None
     runbook: list[dict[str, Any]] = field(default_factory=list)
     inputs: dict[str, str] = field(default_factory=dict)
@@ -73,8 +74,8 @@ class Incident:
         )
 
     def slos(self) -> list[Slo]:
-        """The SLO at stake and its sisters: every promise of the same service."""
-        return [slo for slo, _ in promise.all_slos().values() if self.slo and slo.service == self.slo.service]
+        """The SLO at stake and its sisters: every promise of the services it reaches."""
+        return [slo for slo, _ in promise.all_slos().values() if slo.service in self.drill.services]
 
     def sli_query(self, slo: Slo | None = None) -> str:
         """The bad ratio of an SLO (the one at stake), over the shortest window."""
@@ -83,10 +84,18 @@ class Incident:
             raise ValueError("a control has no SLO at stake")
         return f"{series.error_ratio(self.windows.shortest_seconds)}{series.selector(slo)}"
 
-    def pages(self) -> list[dict[str, Any]]:
-        """The pages (not tickets) that arrived since the fault began, oldest first."""
-        found = [p for p in self.desk.pager.pages() if p["severity"] == "page" and self._arrived_since(p)]
-        return found[::-1]
+    def notices(self) -> list[dict[str, Any]]:
+        """The pages and tickets that arrived since the fault began, oldest first."""
+        return [page for page in self.desk.pager.pages() if self._arrived_since(page)][::-1]
+
+    def expected(self) -> list[dict[str, Any]]:
+        """Those of them that tell of the expected alert; in a control, every page."""
+        wanted = self.drill.expect
+        return [
+            one
+            for one in self.notices()
+            if one["severity"] == wanted.severity and wanted.alert in (None, one["alertname"])
+        ]
 
     def refresh_page(self) -> dict[str, Any] | None:
         """The incident's page as the pager has it now."""
@@ -100,7 +109,7 @@ class Incident:
 
     def responder_actions(self) -> list[dict[str, Any]]:
         """What somebody other than the fault and the clean-up did."""
-        return [row for row in self.actions() if row["actor"] not in (PIPELINE, CLEANER)]
+        return [row for row in self.actions() if row["actor"] not in (*self.drill.actors, CLEANER)]
 
     def rules_file(self) -> Any:
         """The generated rules of the SLO at stake."""

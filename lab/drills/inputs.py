@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from lab.drills import promise
+from lab.drills import alerts, promise
 from lab.drills.incident import Incident
 from lab.drills.runbook import Section, sections
 from lab.drills.spec import Drill
@@ -14,21 +14,28 @@ from lab.places import ROOT, RUNBOOKS
 
 
 def hashes(incident: Incident) -> dict[str, str]:
-    """The inputs of a drill: its file, the SLO spec and windows, the rules Prometheus loads, the runbook section."""
+    """The inputs of a drill: its file, the SLO spec, windows and rules at stake, or the rule of a platform alert; the
+    runbook section. All SLOs in a control."""
     return of_drill(incident.drill)
 
 
 def of_drill(drill: Drill) -> dict[str, str]:
     """`path` or `path#anchor` (relative to the checkout) to `sha256:…`."""
-    files = [drill.file, promise.windows_file()]
+    files = [drill.file]
     if drill.effect is not None:
         slo, spec = promise.find(drill.effect.slo)
-        files += [spec, promise.rules_file(slo.service)]
-    else:
-        files += [*promise.spec_files(), *(promise.rules_file(file.stem) for file in promise.spec_files())]
+        files += [promise.windows_file(), spec, promise.rules_file(slo.service)]
+    elif drill.is_control:
+        specs = promise.spec_files()
+        files += [promise.windows_file(), *specs, *(promise.rules_file(file.stem) for file in specs)]
     found = {_relative(file): _sha256(file.read_bytes()) for file in files}
-    if drill.expect.page is not None and (section := _section(drill.expect.page.lower())):
-        found[f"{_relative(RUNBOOKS)}#{section.anchor}"] = section.sha256
+    name, severity = drill.expect.alert, drill.expect.severity
+    if name is not None:
+        alert = alerts.find(name, severity)
+        if alert is not None and not alert.sloth_id and (digest := _current(alert.file, name)):
+            found[f"{_relative(alert.file)}#{name}"] = digest
+        if section := _section(name.lower()):
+            found[f"{_relative(RUNBOOKS)}#{section.anchor}"] = section.sha256
     return dict(sorted(found.items()))
 
 
@@ -47,6 +54,10 @@ def _current(file: Path, anchor: str) -> str | None:
         return None
     if not anchor:
         return _sha256(file.read_bytes())
+    if file.suffix == ".yml":
+        return alerts.rule_sha256(file, anchor)
+    if file.suffix != ".md":
+        return None
     section = _section(anchor, file)
     return section.sha256 if section else None
 

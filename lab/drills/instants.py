@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from lab.drills import measure
-from lab.drills.faults import PIPELINE
 from lab.drills.incident import Incident
 from lab.drills.journal import CLEANER
 from lab.drills.signals import sli_name
@@ -71,17 +70,27 @@ def put_on_timeline(incident: Incident, instants: Instants) -> None:
     }
     if page is not None:
         rows["firing"] = (f"{page['alertname']} firing", page["description"], "prometheus", {"pointer": "/alerts"})
-        rows["page"] = (f"Page {page['id']} delivered", page["summary"], "alertmanager", {"pointer": "/pages/0"})
-        rows["ack"] = (f"Page {page['id']} taken", "", page["acked_by"] or "", {"pointer": "/pages/0"})
-        service = incident.slo.service if incident.slo else ""
-        rows["recovered"] = (f"Every SLI of {service} inside its objective", "", "prometheus", {"query": sli})
+        rows["page"] = (
+            f"{page['severity'].title()} {page['id']} delivered",
+            page["summary"],
+            "alertmanager",
+            {"pointer": "/pages/0"},
+        )
+        rows["ack"] = (
+            f"{page['severity'].title()} {page['id']} taken",
+            "",
+            page["acked_by"] or "",
+            {"pointer": "/pages/0"},
+        )
+        services = " and ".join(incident.drill.services)
+        rows["recovered"] = (f"Every SLI of {services} inside its objective", "", "prometheus", {"query": sli})
         rows["resolved"] = (f"{page['alertname']} resolved", "", "alertmanager", {"pointer": "/pages/0"})
     for kind, (title, detail, by, evidence) in rows.items():
         if (at := instants[kind]) is not None:
             incident.note(kind, title, detail, by=by, at=incident.t0 + at, evidence=evidence)
     for index, row in enumerate(actions):
         if epoch_seconds(row["at"]) <= incident.ended_at and row["actor"] != CLEANER:
-            kind = "inject" if row["actor"] == PIPELINE else "action"
+            kind = "inject" if row["actor"] in incident.drill.actors else "action"
             detail = ": ".join(text for text in (row["outcome"], row["reason"]) if text not in ("", "done"))
             at = epoch_seconds(row["at"])
             incident.note(kind, _change(row), detail, by=row["actor"], at=at, evidence={"pointer": f"/actions/{index}"})

@@ -1,10 +1,18 @@
-"""What a lab that was stopped in the middle of something leaves behind, put right at its next start."""
+"""What a lab that was stopped in the middle of something leaves behind, put right by whoever comes next."""
 
 from __future__ import annotations
 
 from lab.control.desk import Desk
-from lab.drills.journal import undo_left_over
+from lab.drills.journal import journal_path, running, undo_at_rest, undo_left_over
+from lab.errors import LabError
 from lab.oncall.times import utc_text
+from lab.stack.doctor import Finding
+from lab.stack.supervision import Supervisor
+
+
+def before_start(desk: Desk) -> list[str]:
+    """With no lab running: undo of a killed drill what would keep the lab from starting; one line for each thing."""
+    return [f"undid a drill that was killed: {line}" for line in undo_at_rest(desk)]
 
 
 def tidy(desk: Desk, started_at: float) -> list[str]:
@@ -19,3 +27,20 @@ def tidy(desk: Desk, started_at: float) -> list[str]:
     if closed:
         done.append(f"closed {closed} pages that were open when the lab stopped")
     return done
+
+
+def examine(desk: Desk) -> Finding:
+    """Is anything left of a drill that was killed? Mends it when the lab runs."""
+    name = "drill-leftovers"
+    if not journal_path(desk.home).exists():
+        return Finding(name, True, "none")
+    if running(desk.home):
+        return Finding(name, True, "a drill is running")
+    if Supervisor(desk.home).pid() is None:
+        left = f"a drill was killed; {journal_path(desk.home)} holds what it left"
+        return Finding(name, False, left, "`fleetops up` undoes it")
+    try:
+        changed = undo_left_over(desk)
+    except LabError as error:
+        return Finding(name, False, f"a drill was killed and cannot be undone: {error}", "`fleetops drill undo`")
+    return Finding(name, True, f"undid a drill that was killed: {', '.join(changed) or 'nothing was left to change'}")

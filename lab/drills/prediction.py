@@ -1,14 +1,17 @@
-"""When must the page come? From the fault's parameters, the SLO and the windows; numbers in, numbers out."""
+"""When must the alert reach a person? From the drill, the SLO, the windows, the pipeline; numbers in, numbers out."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lab.drills.spec import Drill
+from lab.drills import alerts
+from lab.drills.predict import BurnRate
+from lab.drills.spec import Drill, Effect
+from lab.errors import UsageError
 from lab.slo.burn_rate import first_detection
 from lab.slo.durations import format_duration
-from lab.slo.model import PAGE, Slo, Windows
+from lab.slo.model import Slo, Tier, Windows
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,12 @@ class Prediction:
     detection_seconds: float
     allowance_seconds: float
     arithmetic: list[str]
+    tolerance_ratio: float = 1.0
 
     @property
     def latest_seconds(self) -> float:
         """Later than this, detection is too slow."""
-        return self.detection_seconds + self.allowance_seconds
+        return self.detection_seconds * self.tolerance_ratio + self.allowance_seconds
 
     def knowing(self, facts: list[str]) -> Prediction:
         """The same prediction with more said about it."""
@@ -53,38 +57,65 @@ class Prediction:
 
 
 def predict(drill: Drill, slo: Slo | None, windows: Windows, pipeline: Pipeline) -> Prediction | None:
-    """None for a control, and for a fault whose effect no page tier can see."""
-    if drill.effect is None or drill.expect.page is None or slo is None:
+    """None for a control. UsageError when no tier of the expected alert can see the drill's effect."""
+    if drill.prophecy is None or drill.expect.alert is None:
         return None
-    bad_ratio = drill.effect.bad_ratio
-    profile = [(seconds, reached * bad_ratio) for seconds, reached in drill.fault.profile()]
-    found = first_detection(windows.of(PAGE), slo.budget_ratio, profile)
+    if isinstance(drill.prophecy, BurnRate):
+        if slo is None or drill.effect is None:
+            raise UsageError(f"{drill.id}: a burn rate needs an SLO at stake")
+        seconds, arithmetic = _burn(drill, drill.effect, slo, windows)
+    else:
+        alert = alerts.find(drill.expect.alert, drill.expect.severity)
+        seconds, arithmetic = drill.prophecy.detection(alert.hold_seconds if alert else 0.0)
+    return Prediction(
+        drill.expect.alert,
+        seconds,
+        pipeline.allowance_seconds,
+        [*arithmetic, *_allowance(pipeline, drill.limits.detection_ratio)],
+        drill.limits.detection_ratio,
+    )
+
+
+def _burn(drill: Drill, effect: Effect, slo: Slo, windows: Windows) -> tuple[float, list[str]]:
+    tiers = windows.of(drill.expect.severity)
+    found = first_detection(tiers, slo.budget_ratio, effect.profile)
     if found is None:
-        return None
+        raise UsageError(f"{drill.id}: no {drill.expect.severity} tier of {slo.sloth_id} can see {effect.profile}")
     fires, tier = found
-    counted = drill.effect.answered_after_seconds
-    at = fires + counted
+    at = fires + effect.answered_after_seconds
+    return at, _arithmetic(effect, slo, tier, fires, at)
+
+
+def _arithmetic(effect: Effect, slo: Slo, tier: Tier, fires: float, at: float) -> list[str]:
     b, k, long = slo.budget_ratio, tier.factor, tier.long_seconds
-    final = profile[-1][1]
+    final = effect.profile[-1][1]
     window = format_duration(long)
-    pieces = [f"{ratio:g}" + (f" for {seconds:g} s" if seconds else " from then on") for seconds, ratio in profile]
+    pieces = [
+        f"{ratio:g}" + (f" for {seconds:g} s" if seconds else " from then on") for seconds, ratio in effect.profile
+    ]
     needed = k * b * long
-    arithmetic = [
+    lines = [
         f"budget ratio b = 1 - {slo.objective_ratio:g} = {b:g}",
         f"bad ratio after injection: {', '.join(pieces)}",
         f"tier {tier.name}: {k:g}x over {window} and {format_duration(tier.short_seconds)}",
         f"so the {window} window must hold {k:g} x {b:g} x {long} s = {needed:.2f} bad seconds",
-        f"at a constant {final:g}: L k b / e = {long} x {k:g} x {b:g} / {final:g} = {needed / final:.1f} s",
-        f"with the ramp: {fires:.1f} s after its first step",
-        f"a bad request is counted when it is answered, {counted:g} s after it came: {at:.1f} s",
-        _allowance(pipeline),
     ]
-    return Prediction(drill.expect.page, at, pipeline.allowance_seconds, arithmetic)
+    if final > k * b:
+        lines.append(
+            f"at a constant {final:g}: L k b / e = {long} x {k:g} x {b:g} / {final:g} = {needed / final:.1f} s"
+        )
+    if len(effect.profile) > 1:
+        lines.append(f"with the ramp: {fires:.1f} s after its first step")
+    counted = effect.answered_after_seconds
+    return [*lines, f"a bad request is counted when it is answered, {counted:g} s after it came: {at:.1f} s"]
 
 
-def _allowance(pipeline: Pipeline) -> str:
-    return (
+def _allowance(pipeline: Pipeline, tolerance_ratio: float) -> list[str]:
+    allowance = (
         f"allowance: scrape {pipeline.scrape_interval_seconds:g} s"
         f" + 2 evaluations of {pipeline.evaluation_interval_seconds:g} s"
         f" + group wait {pipeline.group_wait_seconds:g} s = {pipeline.allowance_seconds:g} s"
     )
+    if tolerance_ratio == 1:
+        return [allowance]
+    return [allowance, f"its inputs are chance: up to {tolerance_ratio:g} times the prediction is in time"]

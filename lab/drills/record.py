@@ -29,6 +29,7 @@ BEFORE_SECONDS = 30
 AFTER_SECONDS = 30
 PREVIEW = "feed-latency-p99"  # whose burn rate a control shows
 KEPT = 50
+PEOPLE = ("human", "command")  # responders that need not follow the runbook
 BAD_REQUEST = 2
 
 
@@ -53,6 +54,7 @@ def build(incident: Incident) -> dict[str, Any]:
             "trigger": incident.drill.trigger,
             "severity": incident.drill.severity,
             "fault": incident.drill.fault_kind,
+            "component": incident.drill.component,
         },
         "lab": _lab(incident),
         "responder": incident.responder,
@@ -127,25 +129,29 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def _facts(incident: Incident, found: instants.Instants, fired: list[dict[str, Any]]) -> Facts:
-    pages = incident.pages()
-    silent = set(incident.drill.expect.silent)
-    begun = {row["name"] for row in fired if row["t_seconds"] >= 0}
-    others = {page["alertname"] for page in pages} - {incident.drill.expect.page}
+    fired_or_told = {(row["name"], row["severity"]) for row in fired if row["t_seconds"] >= 0}
+    new = [one for one in incident.notices() if epoch_seconds(one["starts_at"]) >= incident.t0]
+    fired_or_told |= {(one["alertname"], one["severity"]) for one in new}
     return Facts(
         page=incident.page["alertname"] if incident.page else None,
         page_at=found["page"],
         acked_at=found["ack"],
-        other_pages=tuple(sorted(others - ({incident.page["alertname"]} if incident.page else set()))),
-        noisy=tuple(sorted(silent & begun)),
-        runbook_expected=incident.responder != "human",
+        fired=frozenset(fired_or_told),
+        runbook_expected=incident.responder not in PEOPLE,
         branch=incident.branch,
         invalid_commands=tuple(r["command"] for r in incident.runbook if r["exit_status"] == BAD_REQUEST),
         recovered_at=found["recovered"],
-        resolved_at=found["resolved"] if incident.page and incident.page["status"] == "resolved" else None,
+        resolved_at=_resolved_at(incident, found),
         held=incident.held,
         down=measure.down_targets(incident),
         actors=tuple(sorted({row["actor"] for row in incident.responder_actions()})),
     )
+
+
+def _resolved_at(incident: Incident, found: instants.Instants) -> float | None:
+    """When the alert was over; None when it fired on, or again, at the end."""
+    over = incident.page is not None and incident.page["status"] == "resolved"
+    return found["resolved"] if over else None
 
 
 def _lab(incident: Incident) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def summary(record: dict[str, Any]) -> Iterator[str]:
         shown = "never" if value is None else f"{value:.1f} s"
         beside = ""
         if prediction and name == "page":
-            latest = prediction["detection_seconds"] + prediction["allowance_seconds"]
+            latest = prediction["detection_seconds"] * prediction["tolerance_ratio"] + prediction["allowance_seconds"]
             beside = f", predicted {prediction['detection_seconds']:.1f} s, at the latest {latest:.1f} s"
         yield f"  {name:<10} {shown:>9}  {meaning}{beside}"
     for slo, spent in record["budget"].items():

@@ -62,11 +62,17 @@ def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
             return
         if time.monotonic() - told > 10:
             told = time.monotonic()
-            ratio = incident.desk.prometheus.number(incident.sli_query())
             state = "resolved" if page["status"] == "resolved" else "firing"
-            bad = "no data" if ratio is None else f"{ratio:.1%} of requests bad"
-            incident.say(f"page {page['id']} {state}, {'taken' if acked else 'nobody has it'}; {bad}")
+            taken = "taken" if acked else "nobody has it"
+            incident.say(f"{page['severity']} {page['id']} {state}, {taken}{_how_bad(incident)}")
         time.sleep(POLL_SECONDS)
+
+
+def _how_bad(incident: Incident) -> str:
+    if incident.slo is None:
+        return ""
+    ratio = incident.desk.prometheus.number(incident.sli_query())
+    return "; no data" if ratio is None else f"; {ratio:.1%} of {incident.slo.sloth_id}'s requests bad"
 
 
 def nobody(incident: Incident) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
 from lab.control.desk import Desk
 from lab.drills import promise, record
+from lab.drills.faults import Doors
+from lab.drills.guard import guarded
 from lab.drills.incident import POLL_SECONDS, Incident, Say
 from lab.drills.inputs import hashes
 from lab.drills.journal import exclusive, undo, undo_left_over, undoing
@@ -25,6 +27,8 @@ from lab.oncall.times import epoch_seconds
 # The page is measured, not missed, when it comes this much too late.
 LATE_SECONDS = 20.0
 CALM_SECONDS = 60.0
+# Responders' commands, restarts and the like, on top of what every phase may take.
+EXPIRY_MARGIN_SECONDS = 120.0
 
 
 def run_drill(drill: Drill, responder: str, desk: Desk, echo: Say) -> dict[str, Any]:
@@ -36,13 +40,24 @@ def run_drill(drill: Drill, responder: str, desk: Desk, echo: Say) -> dict[str, 
         for line in undo(desk):
             echo(f"put back what an earlier drill left: {line}")
         incident = _open(drill, responder, desk, echo)
-        steady_state(incident)
-        with undoing(desk, drill.id):
+        expires_at = time.time() + longest_seconds(incident)
+        with (
+            guarded(desk.home, desk.ports, expires_at),
+            undoing(desk, drill.id, drill.all_faults(), expires_at),
+            closing(incident.doors),
+        ):
             for phase in PHASES:
                 phase(incident)
             incident.ended_at = time.time()
         clean_up(incident)
         return record.build(incident)
+
+
+def steady(incident: Incident) -> None:
+    """Set the drill's load, and wait until nothing is wrong."""
+    if incident.drill.load is not None:
+        incident.drill.load.inject(incident.doors)
+    steady_state(incident)
 
 
 def inject(incident: Incident) -> None:
@@ -54,11 +69,14 @@ def inject(incident: Incident) -> None:
         incident.note("inject", "Nothing: this is the control")
     else:
         incident.prediction = incident.prediction.knowing(remembered(incident))
-    incident.drill.fault.inject(incident.desk, incident.say)
+        if not incident.drill.actors:
+            incident.note("inject", f"Fault injected: {incident.drill.fault_kind}", at=incident.t0)
+    for fault in incident.drill.faults:
+        fault.inject(incident.doors)
 
 
 def detect(incident: Incident) -> None:
-    """Wait for a page: the one that must come, or, in a control, any."""
+    """Wait for the alert that must come, or, in a control, for any page."""
     if incident.prediction is None:
         limit = incident.drill.limits.hold_seconds
         incident.say(f"control: watching for {limit:g} s; nobody may be paged")
@@ -70,14 +88,12 @@ def detect(incident: Incident) -> None:
         )
     end = time.monotonic() + limit
     while time.monotonic() < end:
-        pages = incident.pages()
-        expected = [page for page in pages if page["alertname"] == incident.drill.expect.page]
-        if expected or (pages and incident.drill.expect.page is None):
-            incident.page = (expected or pages)[0]
-            incident.say(f"page {incident.page['id']}: {incident.page['alertname']}, {incident.page['summary']}")
+        if expected := incident.expected():
+            page = incident.page = expected[0]
+            incident.say(f"{page['severity']} {page['id']}: {page['alertname']}, {page['summary']}")
             return
         time.sleep(POLL_SECONDS)
-    incident.say("no page")
+    incident.say(f"no {incident.drill.expect.severity}")
 
 
 def respond(incident: Incident) -> None:
@@ -87,55 +103,70 @@ def respond(incident: Incident) -> None:
 
 
 def recover(incident: Incident) -> None:
-    """Wait until the SLI is good and the alert has resolved, each within its limit."""
-    if incident.page is None or incident.slo is None:
+    """Wait until the SLIs at stake are good, if any are, and the alert has resolved, each within its limit."""
+    if incident.page is None or incident.drill.is_control:
         return
-    limits = incident.drill.limits
-    allowed = HUMAN_SECONDS if incident.responder == "human" else limits.respond_seconds
-    end = epoch_seconds(incident.page["received_at"]) + allowed
-    incident.say(f"waiting for every SLI of {incident.slo.service} to be good")
-    if not _until(lambda: not _bad_slis(incident), end):
-        incident.say(f"still bad {allowed:g} s after the page: {', '.join(_bad_slis(incident))}")
-        return
-    incident.say(f"every SLI of {incident.slo.service} is good")
-    if _until(
-        lambda: (incident.refresh_page() or {}).get("status") == "resolved", time.time() + limits.recover_seconds
-    ):
+    end = epoch_seconds(incident.page["received_at"]) + allowed_seconds(incident)
+    if incident.slo is not None:
+        services = " and ".join(incident.drill.services)
+        incident.say(f"waiting for every SLI of {services} to be good")
+        if not _until(lambda: not _bad_slis(incident), end):
+            limit = allowed_seconds(incident)
+            incident.say(f"still bad {limit:g} s after the page: {', '.join(_bad_slis(incident))}")
+            return
+        incident.say(f"every SLI of {services} is good")
+        end = time.time()
+    if _until(lambda: _resolved(incident), end + incident.drill.limits.recover_seconds):
         incident.say("alert resolved")
 
 
 def hold(incident: Incident) -> None:
     """It must stay good."""
-    page = incident.refresh_page()
-    if page is None or incident.slo is None or page["status"] != "resolved":
+    if incident.drill.is_control or not _resolved(incident):
         return
     seconds = incident.drill.limits.hold_seconds
     incident.say(f"holding for {seconds:g} s")
-    fired_again = _until(lambda: len(incident.pages()) > 1 or _firing(incident), time.time() + seconds)
+    told = len(incident.expected())
+    fired_again = _until(lambda: len(incident.expected()) > told or not _resolved(incident), time.time() + seconds)
     incident.held = not fired_again
     incident.note(
         "held" if incident.held else "firing",
         f"Stayed good for {seconds:g} s" if incident.held else "Did not stay good",
-        evidence={"query": incident.sli_query()},
+        evidence={"query": incident.sli_query()} if incident.slo else {"pointer": "/pages"},
     )
 
 
 def clean_up(incident: Incident) -> None:
-    """The state is as it was (the journal did that); wait until the alert lets go, so that nobody keeps a page."""
-    incident.note("cleanup", "Control state as it was before the drill")
+    """All is as it was (the journal did that); wait until the alert lets go, so that nobody keeps a page."""
+    incident.note("cleanup", "Faults undone, control state as it was before the drill")
     incident.say("clean up")
     if incident.page is not None and not incident.held:
-        _until(lambda: not _firing(incident), time.time() + CALM_SECONDS)
+        _until(lambda: _resolved(incident), time.time() + CALM_SECONDS)
 
 
-PHASES: tuple[Callable[[Incident], None], ...] = (inject, detect, respond, recover, hold)
+PHASES: tuple[Callable[[Incident], None], ...] = (steady, inject, detect, respond, recover, hold)
+
+
+def allowed_seconds(incident: Incident) -> float:
+    """How long after the page the responder has."""
+    return HUMAN_SECONDS if incident.responder == "human" else incident.drill.limits.respond_seconds
+
+
+def longest_seconds(incident: Incident) -> float:
+    """How long the drill can last when every phase takes all it may: then its faults expire."""
+    limits, prediction = incident.drill.limits, incident.prediction
+    detection = prediction.latest_seconds + LATE_SECONDS if prediction else 0.0
+    phases = limits.steady_seconds + detection + 2 * limits.recover_seconds + limits.hold_seconds
+    return phases + allowed_seconds(incident) + EXPIRY_MARGIN_SECONDS
 
 
 def _open(drill: Drill, responder: str, desk: Desk, echo: Say) -> Incident:
     windows = promise.windows()
     slo = promise.find(drill.effect.slo)[0] if drill.effect else None
     prediction = predict(drill, slo, windows, promise.pipeline(desk))
-    return Incident(drill, desk, prediction, slo, windows, responder, echo)
+    incident = Incident(drill, desk, prediction, slo, windows, responder, echo, Doors(desk))
+    incident.doors.report = incident.say
+    return incident
 
 
 def _require_running(desk: Desk) -> None:
@@ -160,9 +191,11 @@ def _bad_slis(incident: Incident) -> list[str]:
     return bad
 
 
-def _firing(incident: Incident) -> bool:
-    query = f'ALERTS{{alertname="{incident.drill.expect.page}",alertstate="firing",severity="page"}}'
-    return bool(incident.desk.prometheus.instant(query))
+def _resolved(incident: Incident) -> bool:
+    """Whether the expected alert was delivered and every notice of it is over."""
+    told = incident.expected()
+    incident.refresh_page()
+    return bool(told) and all(one["status"] == "resolved" for one in told)
 
 
 def _until(done: Callable[[], bool], end: float) -> bool:

@@ -8,15 +8,18 @@ from lab.control import verbs
 from lab.control.desk import Desk
 
 SCALED = ("user", "feed", "feed-canary")
+# Parts of the gateway's state that are put back whole, each at /admin/PART. Canary, flags and replicas have verbs.
+PARTS = ("ratelimit", "shed", "timeouts")
 
 
 def take(desk: Desk) -> dict[str, Any]:
-    """Everything a verb can change: canary weight, flags, replicas."""
+    """Everything a verb can change: canary weight, flags, replicas, limits and timeouts."""
     state = desk.gateway.state()
     return {
         "canary_weight_percent": state["canary"]["weight_percent"],
         "flags": {name: flag["enabled"] for name, flag in state["flags"].items()},
         "replicas": {name: len(state["upstreams"][name]) for name in SCALED},
+        "parts": {part: state[part] for part in PARTS if part in state},
     }
 
 
@@ -30,6 +33,12 @@ def restore(desk: Desk, wanted: dict[str, Any], reason: str) -> list[str]:
         if name in now["flags"] and now["flags"][name] != enabled:
             verbs.set_flag(desk, name, enabled, reason)
             changed.append(f"flag {name} → {'on' if enabled else 'off'}")
+    for part, value in wanted.get("parts", {}).items():
+        if part in now["parts"] and now["parts"][part] != value:
+            with desk.trail.action(f"{part} set", "gateway", new=value, reason=reason) as change:
+                change.old = now["parts"][part]
+                desk.gateway.set_part(part, value)
+            changed.append(f"{part} {change.old} → {value}")
     for service, replicas in wanted["replicas"].items():
         if now["replicas"][service] != replicas:
             verbs.scale(desk, service, replicas, reason)

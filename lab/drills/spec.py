@@ -1,4 +1,19 @@
-"""A drill, read from its file. What the file does not say clearly is refused, never guessed."""
+"""A drill, read from its file. What the file does not say clearly is refused, never guessed.
+
+id, title          the file's name, and one line for the catalogue (no spoiler: a person may read it while on call)
+trigger            one of TRIGGERS        } what a diagnosis must name
+component          one of COMPONENTS      }
+severity           SEV1 … SEV4, none in the control
+load               optional fault that holds from before the steady state on, e.g. a load-multiplier
+fault              a fault and its parameters (lab/drills/faults), or a list of faults, injected in order
+effect             optional: which SLO burns, and how (Effect)
+expect             which alert detects, which others must or may fire; all others stay silent (expect.py)
+predict            optional: why the alert comes when it does (predict.py); by default an SLO's burn rate
+limits             how long each phase may take (Limits)
+runbook            optional `branch`: the title of the branch that must apply; a control has none
+hints              what a person may buy, the cheapest first
+wrong              a plausible mistake: why it is one, and its commands
+"""
 
 from __future__ import annotations
 
@@ -6,48 +21,55 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.drills.faults import FAULTS, Fault, between
+from lab.drills import expect as expectations
+from lab.drills.expect import Expect
+from lab.drills.faults import Fault, Profile, read_fault
+from lab.drills.faults.parameters import between, nearest, one_of
+from lab.drills.predict import BurnRate, Prophecy
+from lab.drills.predict import read as read_prophecy
 from lab.drills.runbook import arguments
 from lab.errors import UsageError
 from lab.places import DRILLS
 from lab.slo.document import Node, read_documents
 
-# The triggers of the SRE Workbook's appendix C, and the control.
+# The triggers of the SRE Workbook's appendix C, finer where a drill needs it, and the control.
 TRIGGERS = (
     "binary push", "config push", "operator", "capacity", "performance decay", "DB conflict", "complex system",
     "abuse", "user behaviour", "provider", "hardware", "exhaustion", "time", "processing pipeline", "monitoring",
     "network", "control",
 )  # fmt: skip
+COMPONENTS = (
+    "clients", "gateway", "user", "feed", "feed-canary", "cache", "db", "network", "pipeline", "monitoring", "none",
+)  # fmt: skip
 SEVERITIES = ("SEV1", "SEV2", "SEV3", "SEV4", "none")
-KEYS = ("id", "title", "trigger", "severity", "fault", "expect", "limits", "wrong")
+REQUIRED = ("id", "title", "trigger", "component", "severity", "fault", "expect", "limits", "wrong")
+OPTIONAL = ("load", "effect", "predict", "runbook", "hints")
 LIMITS = ("steady_seconds", "respond_seconds", "recover_seconds", "hold_seconds")
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What the fault does to which SLO: the share of the requests it reaches that turn bad, and how late."""
+    """What the faults do to the SLO at stake.
+
+    Recovery is measured on every SLO of `services`. `profile` is (seconds, share of the SLO's events that are bad),
+    from the injection on, the last one staying; each is counted `answered_after_seconds` late, when it is answered.
+    """
 
     slo: str
-    bad_ratio: float
+    services: tuple[str, ...]
+    profile: Profile
     answered_after_seconds: float
 
 
 @dataclass(frozen=True)
-class Expect:
-    """The alert that must page (None in a control) and the alerts that must not."""
-
-    page: str | None
-    silent: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Limits:
-    """How long each phase may take."""
+    """How long each phase may take. `detection_ratio` stretches the prediction where its inputs are chance."""
 
     steady_seconds: float
     respond_seconds: float
     recover_seconds: float
     hold_seconds: float
+    detection_ratio: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,14 +87,42 @@ class Drill:
     id: str
     title: str
     trigger: str
+    component: str
     severity: str
-    fault_kind: str
-    fault: Fault
+    load: Fault | None
+    faults: tuple[Fault, ...]
     effect: Effect | None
     expect: Expect
+    prophecy: Prophecy | None
     limits: Limits
+    branch: str | None
+    hints: tuple[str, ...]
     wrong: Wrong
     file: Path
+
+    @property
+    def is_control(self) -> bool:
+        """Nothing is wrong, and nobody may be told that something is."""
+        return self.expect.alert is None
+
+    @property
+    def fault_kind(self) -> str:
+        """The kinds of its faults, in the order of their injection."""
+        return " + ".join(fault.kind for fault in self.faults)
+
+    @property
+    def actors(self) -> frozenset[str]:
+        """The names under which its own changes stand in the audit log."""
+        return frozenset(fault.actor for fault in self.all_faults() if fault.actor)
+
+    def all_faults(self) -> tuple[Fault, ...]:
+        """The load, if any, then the faults."""
+        return (self.load, *self.faults) if self.load else self.faults
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services whose SLIs must come back; empty where no SLO is at stake."""
+        return self.effect.services if self.effect else ()
 
 
 def load(file: Path) -> Drill:
@@ -81,26 +131,28 @@ def load(file: Path) -> Drill:
     if len(documents) > 1:
         raise documents[1].refuse("one drill a file")
     (root,) = documents
-    keys = root.mapping(*KEYS, "effect", required=KEYS)
+    keys = root.mapping(*REQUIRED, *OPTIONAL, required=REQUIRED)
     if keys["id"].text() != file.stem:
         raise keys["id"].refuse(f"{keys['id'].text()!r} does not match the file's name {file.name!r}")
-    kind = one_of(_fault_kind(keys["fault"]), tuple(FAULTS))
-    effect = _effect(keys["effect"]) if "effect" in keys else None
-    expect = _expect(keys["expect"])
-    if (effect is None) != (expect.page is None):
-        raise root.refuse(
-            "a drill that expects a page says its effect on an SLO, and one that expects none has no effect"
-        )
+    faults = _faults(keys["fault"])
+    expect = expectations.read(keys["expect"])
+    effect = _effect(keys["effect"], faults) if "effect" in keys else None
+    if effect is not None and expect.alert is None:
+        raise keys["effect"].refuse("a drill with an effect on an SLO expects an alert")
     return Drill(
         id=file.stem,
         title=keys["title"].text(),
         trigger=one_of(keys["trigger"], TRIGGERS),
+        component=one_of(keys["component"], COMPONENTS),
         severity=one_of(keys["severity"], SEVERITIES),
-        fault_kind=kind,
-        fault=FAULTS[kind](keys["fault"]),
+        load=read_fault(keys["load"]) if "load" in keys else None,
+        faults=faults,
         effect=effect,
         expect=expect,
+        prophecy=_prophecy(root, keys, expect, effect),
         limits=_limits(keys["limits"]),
+        branch=_branch(keys.get("runbook")),
+        hints=tuple(item.text() for item in keys["hints"].items()) if "hints" in keys else (),
         wrong=_wrong(keys["wrong"]),
         file=file,
     )
@@ -116,7 +168,9 @@ def find(drill_id: str, folder: Path = DRILLS) -> Drill:
     """The drill with that id; UsageError lists the ids there are."""
     ids = [file.stem for file in sorted(folder.glob("*.yml"))]
     if drill_id not in ids:
-        raise UsageError(f"no drill {drill_id!r}; the drills are {', '.join(_incidents_first(ids))}")
+        raise UsageError(
+            f"no drill {drill_id!r}{nearest(drill_id, ids)}; the drills are {', '.join(_incidents_first(ids))}"
+        )
     return load(folder / f"{drill_id}.yml")
 
 
@@ -124,42 +178,53 @@ def _incidents_first(ids: Iterable[str]) -> list[str]:
     return sorted(ids, key=lambda name: (not name.startswith("INC"), name))
 
 
-def one_of(node: Node, choices: tuple[str, ...]) -> str:
-    """A text that is one of `choices`."""
-    text = node.text()
-    if text not in choices:
-        raise node.refuse(f"{text!r} is none of {', '.join(choices)}")
-    return text
+def _faults(node: Node) -> tuple[Fault, ...]:
+    return tuple(read_fault(item) for item in node.items()) if isinstance(node.value, list) else (read_fault(node),)
 
 
-def _fault_kind(node: Node) -> Node:
-    # The kind decides which other keys there may be, so it is read before the rest is checked.
-    if not isinstance(node.value, dict) or "kind" not in node.value:
-        raise node.refuse("must be a mapping with the fault's kind")
-    kind = node.value["kind"]
-    if not isinstance(kind, Node):
-        raise node.refuse("must be a mapping with the fault's kind")
-    return kind
+def _effect(node: Node, faults: tuple[Fault, ...]) -> Effect:
+    keys = node.mapping(
+        "slo", "services", "bad_ratio", "profile", "answered_after_seconds", required=("slo", "answered_after_seconds")
+    )
+    if ("bad_ratio" in keys) == ("profile" in keys):
+        raise node.refuse("either bad_ratio (of the requests the fault reaches) or profile, and not both")
+    if "bad_ratio" in keys:
+        bad_ratio = between(keys["bad_ratio"], 0, 1)
+        profile = tuple((seconds, reached * bad_ratio) for seconds, reached in faults[0].profile())
+    else:
+        profile = tuple(_piece(item) for item in keys["profile"].items())
+    slo = keys["slo"].text()
+    services = tuple(item.text() for item in keys["services"].items()) if "services" in keys else ()
+    return Effect(slo, services or (slo.partition("-")[0],), profile, between(keys["answered_after_seconds"], 0, 10))
 
 
-def _effect(node: Node) -> Effect:
-    names = ("slo", "bad_ratio", "answered_after_seconds")
-    keys = node.mapping(*names, required=names)
-    return Effect(keys["slo"].text(), between(keys["bad_ratio"], 0, 1), between(keys["answered_after_seconds"], 0, 10))
+def _piece(node: Node) -> tuple[float, float]:
+    keys = node.mapping("for_seconds", "bad_ratio", required=("bad_ratio",))
+    return (between(keys["for_seconds"], 0, 600) if "for_seconds" in keys else 0.0, between(keys["bad_ratio"], 0, 1))
 
 
-def _expect(node: Node) -> Expect:
-    keys = node.mapping("page", "silent", required=("silent",))
-    page = keys["page"].text() if "page" in keys else None
-    silent = tuple(item.text() for item in keys["silent"].items())
-    if page in silent:
-        raise keys["silent"].refuse(f"{page} cannot both page and stay silent")
-    return Expect(page, silent)
+def _prophecy(root: Node, keys: dict[str, Node], expect: Expect, effect: Effect | None) -> Prophecy | None:
+    if "predict" in keys:
+        if expect.alert is None:
+            raise keys["predict"].refuse("a control has nothing to predict")
+        prophecy = read_prophecy(keys["predict"])
+    elif expect.alert is None:
+        return None
+    else:
+        prophecy = BurnRate()
+    if isinstance(prophecy, BurnRate) and effect is None:
+        raise root.refuse("a burn rate is predicted from the effect on an SLO; say it, or predict by another kind")
+    return prophecy
 
 
 def _limits(node: Node) -> Limits:
-    keys = node.mapping(*LIMITS, required=LIMITS)
-    return Limits(**{name: between(keys[name], 1, 600) for name in LIMITS})
+    keys = node.mapping(*LIMITS, "detection_ratio", required=LIMITS)
+    ratio = between(keys["detection_ratio"], 1, 1.6) if "detection_ratio" in keys else 1.0
+    return Limits(**{name: between(keys[name], 1, 600) for name in LIMITS}, detection_ratio=ratio)
+
+
+def _branch(node: Node | None) -> str | None:
+    return node.mapping("branch", required=("branch",))["branch"].text() if node else None
 
 
 def _wrong(node: Node) -> Wrong:

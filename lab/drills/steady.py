@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from lab.drills import promise
 from lab.drills.incident import Incident
 from lab.errors import LabError
 from lab.slo import series
 from lab.slo.durations import format_duration
-from lab.slo.model import PAGE
+from lab.slo.model import PAGE, SEVERITIES
 
 # Before a drill, the last minute must have spent less than this part of the budget's rate.
 STEADY_BUDGET_RATIO = 0.1
@@ -18,7 +19,7 @@ WATCHED_SECONDS = 30
 
 
 def steady_state(incident: Incident) -> None:
-    """Nothing pages, and no SLO has spent a tenth of its budget's rate in the last minute."""
+    """Nothing pages, no platform alert is up, and no SLO has spent a tenth of its budget's rate in the last minute."""
     incident.say("steady state: waiting until nothing pages and every SLI is inside its objective")
     end, reason = time.monotonic() + incident.drill.limits.steady_seconds, "…"
     told = time.monotonic()
@@ -34,12 +35,24 @@ def steady_state(incident: Incident) -> None:
     incident.say("steady")
 
 
+def _disturbs(alert: dict[str, Any]) -> str:
+    """What a firing page, or a platform alert that fires or is about to, says against a start; "" when it is none.
+
+    The ticket of an SLO may fire: its windows remember earlier drills for an hour.
+    """
+    labels = alert["labels"]
+    platform = not labels.get("sloth_id") and labels.get("severity") in SEVERITIES
+    if platform or (labels.get("severity") == PAGE and alert["state"] == "firing"):
+        return f"{labels['alertname']} is {alert['state']}"
+    return ""
+
+
 def remembered(incident: Incident) -> list[str]:
     """What the long windows of the page tiers hold already: it brings the page forward, never back."""
     if incident.slo is None:
         return []
     lines = []
-    for tier in incident.windows.of(PAGE):
+    for tier in incident.windows.of(incident.drill.expect.severity):
         needed = tier.factor * incident.slo.budget_ratio
         query = f"{series.error_ratio(tier.long_seconds)}{series.selector(incident.slo)}"
         held = incident.desk.prometheus.number(query) or 0.0
@@ -53,13 +66,11 @@ def remembered(incident: Incident) -> list[str]:
 
 def _unsteady(incident: Incident) -> str:
     """Why the lab is not steady, or ""."""
-    firing = [
-        alert["labels"]["alertname"]
-        for alert in incident.desk.prometheus.alerts()
-        if alert["state"] == "firing" and alert["labels"].get("severity") == "page"
-    ]
-    if firing:
-        return f"{', '.join(sorted(firing))} is firing"
+    if loud := sorted({name for alert in incident.desk.prometheus.alerts() if (name := _disturbs(alert))}):
+        return f"{', '.join(loud)}"
+    open_pages = incident.desk.pager.pages(only_open=True)
+    if told := sorted({page["alertname"] for page in open_pages if page["severity"] == PAGE}):
+        return f"{', '.join(told)} is not resolved"
     for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
         at_stake = incident.slo is not None and sloth_id == incident.slo.sloth_id
         most = slo.budget_ratio * (STEADY_BUDGET_RATIO if at_stake else 1)

@@ -24,7 +24,6 @@ from lab.telemetry.settings import Address, Environment, Settings
 
 # Round trip between the application and a DB in the neighbouring region.
 BASE_DELAY_SECONDS = 0.011
-MAX_DELAY_SECONDS = 5.0
 CONNECT_SECONDS = 3.0
 
 
@@ -216,7 +215,7 @@ def admin_app(telemetry: Telemetry, link: Link, upstream: Address) -> Flask:
     def delay() -> ResponseReturnValue:
         body = json_body()
         only_keys(body, "extra_delay_seconds")
-        value = number_in(body, "extra_delay_seconds", 0, MAX_DELAY_SECONDS)
+        value = number_in(body, "extra_delay_seconds", 0, names.LINK_MAX_DELAY_SECONDS)
         old, link.line.extra_delay_seconds = link.line.extra_delay_seconds, value
         return jsonify(old={"extra_delay_seconds": old}, new={"extra_delay_seconds": value})
 
@@ -250,7 +249,7 @@ def main() -> None:
     env = Environment()
     settings = Settings.read("link", environment=env)
     upstream = env.peer(names.ENV_LINK_UPSTREAM, example="127.0.0.1:8094")
-    delay_seconds = env.number(names.ENV_LINK_DELAY, BASE_DELAY_SECONDS, 0, MAX_DELAY_SECONDS)
+    delay_seconds = env.number(names.ENV_LINK_DELAY, BASE_DELAY_SECONDS, 0, names.LINK_MAX_DELAY_SECONDS)
     if settings.listen is None:
         raise LabError(f"{names.ENV_LISTEN} is not set")
     asyncio.run(serve(Telemetry(settings), settings.listen, upstream, delay_seconds))

@@ -26,8 +26,8 @@ def drill_table(book: Book) -> Markup:
     """Every drill there is: trigger, what must page, runbook, and its last record."""
     rows = []
     for drill in catalogue(book.drills):
-        page = drill.expect.page
-        caught = html.link(book.runbook(page), page) if page else "nobody may be paged"
+        alert = drill.expect.alert
+        caught = html.link(book.runbook(alert), alert) if alert else "nobody may be paged"
         rows.append((drill.id, drill.title, drill.trigger, drill.severity, caught, drill_record(book, drill.id)))
     head = ("Drill", "What goes wrong", "Trigger", "Severity", "Must be caught by", "Last record")
     return html.table(head, rows, label="Drills")

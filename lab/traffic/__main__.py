@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from lab.traffic.generator import Generator
 
 DEFAULT_RATE = 80.0
 MAX_RATE = 2000.0
+CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # it goes into a header as it is
 
 
 def checked_target(url: str, allowed_hosts: frozenset[str]) -> str:
@@ -33,12 +35,16 @@ def checked_target(url: str, allowed_hosts: frozenset[str]) -> str:
 
 
 def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
-    """GET /admin/state and PUT /admin/rate {"rate": n}."""
+    """GET /admin/state, PUT /admin/rate {"rate": n} and PUT /admin/extra {"client_id": name, "rate": n}."""
     app = telemetry.admin_app()
 
     @app.get("/admin/state")
     def state() -> ResponseReturnValue:
-        return jsonify(rate=generator.rate, outstanding=generator.outstanding)
+        return jsonify(rate=generator.rate, outstanding=generator.outstanding, extra=extra_client())
+
+    def extra_client() -> dict[str, object] | None:
+        extra = generator.extra
+        return {"client_id": extra[0], "rate": extra[1]} if extra else None
 
     @app.put("/admin/rate")
     def rate() -> ResponseReturnValue:
@@ -48,6 +54,17 @@ def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
         old = generator.rate
         generator.set_rate(value)
         return jsonify(old={"rate": old}, new={"rate": value})
+
+    @app.put("/admin/extra")
+    def extra() -> ResponseReturnValue:
+        body = json_body()
+        only_keys(body, "client_id", "rate")
+        client_id, value = body.get("client_id"), number_in(body, "rate", 0, MAX_RATE)
+        if not isinstance(client_id, str) or not CLIENT_ID.fullmatch(client_id):
+            raise UsageError(f"client_id: {client_id!r} is not 1 to 64 letters, digits, '.', '_' or '-'")
+        old = extra_client()
+        generator.set_extra(client_id, value)
+        return jsonify(old=old, new=extra_client())
 
     return app
 

@@ -10,13 +10,16 @@ RAMP_FROM_RATIO = 0.1
 
 
 class Arrivals:
-    """Arrival times at `rate` a second, rising to it over RAMP_SECONDS from `start`. Times are monotonic seconds."""
+    """Arrival times at `rate` a second, rising to it over RAMP_SECONDS from `start`. Times are monotonic seconds.
 
-    def __init__(self, rate: float, start: float, seed: int = 1) -> None:
+    None is before `first`: with that RAMP_SECONDS after `start`, the ramp is over when the first one comes.
+    """
+
+    def __init__(self, rate: float, start: float, seed: int = 1, *, first: float | None = None) -> None:
         self.rate = rate
         self._start = start
         self._random = random.Random(seed)  # noqa: S311 - a workload, no secret
-        self._next = start
+        self._next = start if first is None else first
 
     def rate_at(self, now: float) -> float:
         """The rate that holds at `now`, the ramp included."""

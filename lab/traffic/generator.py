@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from urllib.parse import urlsplit
 
 from lab import names
 from lab.telemetry import logs
 from lab.telemetry.metrics import CollectorRegistry, Counter, Gauge, Histogram
-from lab.traffic.arrivals import Arrivals
+from lab.traffic.arrivals import RAMP_SECONDS, Arrivals
 from lab.traffic.connection import Broken, Connection
 from lab.traffic.mix import Mix
 
@@ -60,6 +61,7 @@ class Generator:
         self._measures.rate.set(rate)
         self._rate = rate
         self._arrivals: Arrivals | None = None
+        self._extra: tuple[str, Arrivals] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: deque[tuple[Connection, float]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,6 +84,18 @@ class Generator:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._retime)
 
+    @property
+    def extra(self) -> tuple[str, float] | None:
+        """The client that asks beside the usual load, and its arrivals a second; None when there is none."""
+        extra = self._extra
+        return (extra[0], extra[1].rate) if extra else None
+
+    def set_extra(self, client_id: str, rate: float) -> None:
+        """From now on, at full rate at once, one client asks beside the usual load; 0 ends that."""
+        # The event loop's clock is the monotonic one, so another thread may read it.
+        start = time.monotonic()
+        self._extra = (client_id, Arrivals(rate, start - RAMP_SECONDS, first=start)) if rate else None
+
     async def run(self) -> None:
         """Sends until cancelled."""
         self._loop = asyncio.get_running_loop()
@@ -90,6 +104,9 @@ class Generator:
             while True:
                 for scheduled in self._arrivals.due(self._loop.time()):
                     self._dispatch(scheduled)
+                if extra := self._extra:
+                    for scheduled in extra[1].due(self._loop.time()):
+                        self._dispatch(scheduled, extra[0])
                 await asyncio.sleep(TICK_SECONDS)
         finally:
             for task in self._tasks:
@@ -101,8 +118,8 @@ class Generator:
         if self._arrivals is not None and self._loop is not None:
             self._arrivals.retime(self._rate, self._loop.time())
 
-    def _dispatch(self, scheduled: float) -> None:
-        request = self._mix.next()
+    def _dispatch(self, scheduled: float, client_id: str = "") -> None:
+        request = self._mix.next(client_id)
         self._measures.offered.labels(request.route).inc()
         if len(self._tasks) >= MAX_CONNECTIONS:
             self._measures.dropped.labels(request.route).inc()

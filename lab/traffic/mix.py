@@ -41,10 +41,10 @@ class Mix:
         self._weights = list(accumulate(1 / (rank + 1) ** ZIPF_EXPONENT for rank in range(AUDIENCE)))
         self._writes = 0
 
-    def next(self) -> Request:
-        """The next request."""
+    def next(self, client_id: str = "") -> Request:
+        """The next request, by one of the CLIENTS or by `client_id`."""
         chance = self._random.random()
-        client = f"client-{self._random.randrange(CLIENTS):03d}"
+        client = client_id or f"client-{self._random.randrange(CLIENTS):03d}"
         if chance < FEED_RATIO:
             return self._request("GET", names.ROUTE_FEED, self._popular(), client)
         if chance < FEED_RATIO + USER_READ_RATIO:

@@ -18,7 +18,8 @@ GOOD = Facts(
     page="FeedLatencyP99Burn",
     page_at=23.5,
     acked_at=24.0,
-    branch="1. The canary",
+    fired=frozenset({("FeedLatencyP99Burn", "page"), ("FeedCanarySlowerThanStable", "ticket")}),
+    branch="1. The canary is slower than stable",
     recovered_at=30.0,
     resolved_at=33.0,
     held=True,
@@ -44,8 +45,11 @@ def test_an_incident_that_went_as_it_must_passes_every_check() -> None:
         ({"recovered_at": None}, "sli_recovered"),
         ({"resolved_at": None}, "alert_resolved"),
         ({"held": False}, "held"),
-        ({"other_pages": ("UserLatencyP99Burn",)}, "right_alert"),
-        ({"noisy": ("UserLatencyP99Burn",)}, "silent_alerts"),
+        ({"branch": "3. The cache has lost its entries"}, "runbook_worked"),
+        ({"fired": frozenset({("FeedLatencyP99Burn", "page")})}, "other_alerts"),
+        ({"fired": GOOD.fired | {("UserLatencyP99Burn", "page")}}, "silent_alerts"),
+        ({"fired": GOOD.fired | {("FeedLatencyP95Burn", "page")}}, "silent_alerts"),
+        ({"fired": GOOD.fired | {("ProcessRestarted", "ticket")}}, "silent_alerts"),
         ({"down": ("feed-2",)}, "nothing_else_broken"),
     ],
 )
@@ -63,8 +67,24 @@ def test_a_person_is_not_graded_on_the_runbook_but_on_the_recovery() -> None:
 
 def test_a_control_passes_only_when_nobody_was_paged_and_nobody_acted() -> None:
     assert all(check.passed for check in grade(D0, None, Facts()))
-    for facts in (Facts(page="FeedAvailabilityBurn", page_at=3.0), Facts(actors=("wrong-responder",))):
+    ticket = frozenset({("ProcessRestarted", "ticket")})
+    page = Facts(page="FeedAvailabilityBurn", page_at=3.0)
+    for facts in (page, Facts(actors=("wrong-responder",)), Facts(fired=ticket)):
         assert not all(check.passed for check in grade(D0, None, facts))
+
+
+def test_what_is_chance_may_take_longer_as_far_as_the_drill_says() -> None:
+    late = replace(GOOD, page_at=32.0)
+    assert {c.name for c in grade(INC, replace(PREDICTION, tolerance_ratio=1.3), late) if not c.passed} == set()
+    assert failed(late) == {"detected_in_time"}
+
+
+def test_a_drill_without_an_slo_is_over_when_its_alert_is() -> None:
+    platform = replace(INC, effect=None)
+    checks = {check.name: check.passed for check in grade(platform, PREDICTION, replace(GOOD, recovered_at=None))}
+    assert "sli_recovered" not in checks
+    assert all(checks.values())
+    assert not all(c.passed for c in grade(platform, PREDICTION, replace(GOOD, resolved_at=None)))
 
 
 def test_the_sli_turns_bad_at_its_first_sample_over_the_budget_after_injection() -> None:

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from embedded import EmbeddedLab
 from polling import eventually
@@ -72,11 +73,31 @@ def test_a_drill_that_is_stopped_leaves_no_fault_behind(lab: EmbeddedLab, end: s
         said, _ = drill.communicate(timeout=60)
     finally:
         drill.kill()
-    if end is signal.SIGKILL:
-        assert journal_path(lab.home).exists()
-        assert lab.fleetops("drill", "undo").returncode == 0
-    else:
+    if end is not signal.SIGKILL:
         assert drill.returncode == 1
         assert "the drill was stopped" in said
+        assert not journal_path(lab.home).exists()
+    # Nobody was left who could: the guard saw the runner go.
+    assert eventually(lambda: not journal_path(lab.home).exists(), 30)
+    assert eventually(lambda: weight(lab) == 0, 20)
+
+
+def test_a_drill_that_was_killed_with_its_guard_is_undone_by_doctor(lab: EmbeddedLab) -> None:
+    drill = subprocess.Popen(
+        lab.command("drill", "run", "INC-001"), env=lab.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert eventually(lambda: weight(lab) > 0, 240), "the fault was never injected"
+        guards = [one for one in psutil.Process(drill.pid).children() if "lab.drills.guard" in one.cmdline()]
+        assert len(guards) == 1
+        guards[0].kill()
+    finally:
+        drill.kill()
+        drill.wait()
+    assert journal_path(lab.home).exists()
+    findings = json.loads(lab.fleetops("doctor", "--json").stdout)["findings"]
+    (found,) = [one for one in findings if one["name"] == "drill-leftovers"]
+    assert found["ok"]
+    assert "canary weight 50 % → 0 %" in found["found"] or "canary weight 5 % → 0 %" in found["found"]
     assert not journal_path(lab.home).exists()
     assert eventually(lambda: weight(lab) == 0, 20)

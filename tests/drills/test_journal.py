@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from fakes import FakeGateway, FakePager, JsonServer
 
 from lab.control import verbs
 from lab.control.desk import Desk
-from lab.drills.journal import CLEANER, exclusive, journal_path, undo_left_over, undoing
+from lab.drills.faults import FAULTS, Doors, Fault
+from lab.drills.faults.parameters import text
+from lab.drills.journal import CLEANER, exclusive, journal_path, undo, undo_at_rest, undo_left_over, undoing
 from lab.drills.snapshot import take
 from lab.errors import LabError, NotRunning, UsageError
 
@@ -59,6 +64,72 @@ def test_a_drill_that_still_runs_is_left_alone_and_a_second_one_is_refused(desk:
         assert gateway.state["canary"]["weight_percent"] == 50
         with pytest.raises(UsageError, match="running already"), exclusive(desk.home):
             pass
+
+
+@dataclass(frozen=True)
+class Leak(Fault):
+    """A file that must go."""
+
+    kind: ClassVar[str] = "leak"
+    name: str = text("Its name.")
+
+    def found(self, doors: Doors) -> dict[str, Any]:
+        return {"there": self.file(doors).exists()}
+
+    def file(self, doors: Doors) -> Path:
+        return doors.home.data / self.name
+
+    def inject(self, doors: Doors) -> None:
+        self.file(doors).write_text("leak")
+
+    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+        if self.name == "stuck":
+            raise LabError("it is stuck")
+        if found["there"] or not self.file(doors).exists():
+            return []
+        self.file(doors).unlink()
+        return [f"removed {self.name}"]
+
+    def undo_at_rest(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+        return [f"at rest: {line}" for line in self.undo(doors, found)]
+
+
+@pytest.fixture
+def leak(monkeypatch: pytest.MonkeyPatch) -> type[Leak]:
+    monkeypatch.setitem(FAULTS, "leak", Leak)
+    return Leak
+
+
+def test_faults_are_undone_by_somebody_who_knows_only_the_journal(desk: Desk, leak: type[Leak]) -> None:
+    one, two = leak("one"), leak("two")
+    desk.home.data.mkdir()
+    with undoing(desk, "INC-001", [one, two]):
+        kept = journal_path(desk.home).read_text()
+        one.inject(Doors(desk))
+        two.inject(Doors(desk))
+        assert undo(desk, of_process=1) == [], "another drill's guard must leave this one alone"
+        assert undo(desk) == ["removed two", "removed one"]
+        assert undo(desk) == []
+    one.inject(Doors(desk))
+    journal_path(desk.home).write_text(kept)
+    assert undo_at_rest(desk) == ["at rest: removed one"]
+    assert journal_path(desk.home).exists(), "the rest is undone when the lab runs"
+    assert undo_left_over(desk) == []
+    assert not journal_path(desk.home).exists()
+
+
+def test_what_cannot_be_undone_keeps_the_journal_and_does_not_keep_the_rest(desk: Desk, leak: type[Leak]) -> None:
+    one = leak("one")
+    desk.home.data.mkdir()
+    with (
+        pytest.raises(LabError, match=r"leak: it is stuck.*drill undo"),
+        undoing(desk, "INC-001", [one, leak("stuck")]),
+    ):
+        one.inject(Doors(desk))
+        verbs.set_canary_weight(desk, 50)
+    assert not one.file(Doors(desk)).exists()
+    assert desk.gateway.canary_weight() == 0
+    assert journal_path(desk.home).exists()
 
 
 def test_a_journal_that_cannot_be_undone_now_is_kept_for_later(desk: Desk, servers: dict[str, JsonServer]) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.drills import promise
-from lab.drills.faults import FAULTS
+from lab.drills import alerts, promise
 from lab.drills.prediction import Pipeline, predict
+from lab.drills.runbook import sections
 from lab.drills.spec import Drill, catalogue, find, load
 from lab.errors import SpecError, UsageError
-from lab.places import DRILLS
+from lab.oncall.deadman import CHECK_SECONDS, SILENT_SECONDS
+from lab.places import DRILLS, RUNBOOKS
 
 INC = (DRILLS / "INC-001.yml").read_text()
 
@@ -22,28 +23,46 @@ def drill(tmp_path: Path, text: str) -> Drill:
     return load(file)
 
 
-def test_the_catalogue_loads_and_its_alerts_and_slos_exist() -> None:
-    drills = catalogue()
-    alerts = {slo.alert_name for slo, _ in promise.all_slos().values()}
-    assert [one.id for one in drills][-1] == "D0"
-    for one in drills:
-        assert set(one.expect.silent) <= alerts
-        assert one.expect.page is None or one.expect.page in alerts
-        assert one.effect is None or promise.find(one.effect.slo)[0].alert_name == one.expect.page
+PIPELINE = Pipeline(scrape_interval_seconds=1, evaluation_interval_seconds=1, group_wait_seconds=1)
+
+
+def test_the_control_is_the_last_of_the_catalogue() -> None:
+    assert [one.id for one in catalogue()][-1] == "D0"
+
+
+@pytest.mark.parametrize("one", catalogue(), ids=lambda one: one.id)
+def test_every_drill_can_be_detected_and_its_runbook_has_the_branch_it_names(one: Drill) -> None:
+    slo = promise.find(one.effect.slo)[0] if one.effect else None
+    prediction = predict(one, slo, promise.windows(), PIPELINE)
+    assert (prediction is None) == one.is_control
+    if one.expect.alert is not None:
+        section = next(found for found in sections(RUNBOOKS) if found.anchor == one.expect.alert.lower())
+        assert one.branch in [branch.title for branch in section.branches()]
+        assert one.hints
+    if one.effect is not None:
+        assert set(one.services) <= {slo.service for slo, _ in promise.all_slos().values()}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ("kind: canary-ramp", "kind: canary-rampp", r"fault\.kind.*canary-rampp.*canary-ramp"),
+        ("kind: canary-ramp", "kind: canary-rampp", r"fault\.kind.*canary-rampp.*did you mean 'canary-ramp'"),
         ("hold_seconds: 5}", "hold_second: 5}", r"fault\.steps\[0\]\.hold_second: unknown key"),
         ("weight_percent: 50", "weight_percent: 150", r"fault\.steps\[1\]\.weight_percent: 150 is not from 0 to 100"),
         ("weight_percent: 50", "weight_percent: half", r"weight_percent: must be a number"),
         ("trigger: binary push", "trigger: gremlins", r"trigger.*gremlins"),
         ("title:", "titel:", r"titel: unknown key"),
         ("id: INC-001", "id: INC-002", r"id: 'INC-002' does not match"),
-        ("  page: FeedLatencyP99Burn\n", "", r"effect"),
-        ("    - FeedAvailabilityBurn", "    - FeedLatencyP99Burn", r"cannot both page and stay silent"),
+        ("  page: FeedLatencyP99Burn\n", "", r"expect: nothing detects"),
+        (
+            "  page: FeedLatencyP99Burn",
+            "  page: FeedLatencyP9Burn",
+            r"expect\.page: .*did you mean 'FeedLatencyP99Burn'",
+        ),
+        ("  page: FeedLatencyP99Burn", "  page: CacheHitRatioLow", r"expect\.page: no page 'CacheHitRatioLow'"),
+        ("component: feed-canary", "component: feed-canari", r"component: .*did you mean 'feed-canary'"),
+        ("bad_ratio: 0.97", "bad_ratio: 0.97\n  profile: [{bad_ratio: 1}]", r"effect: either bad_ratio"),
+        ("runbook:\n  branch:", "runbook:\n  brunch:", r"runbook\.brunch: unknown key"),
         ("    - fleetops scale feed 3", "    - rm -rf /", r"not a fleetops command"),
         ("  hold_seconds: 30\n", "", r"limits: hold_seconds is missing"),
         ("severity: SEV2", "severity: SEV2\nseverity: SEV1", r"severity: is written twice"),
@@ -62,17 +81,10 @@ def test_an_unknown_drill_is_refused_with_those_there_are() -> None:
         find("INC-999")
 
 
-def test_every_fault_refuses_parameters_it_does_not_know(tmp_path: Path) -> None:
-    for kind in FAULTS:
-        with pytest.raises(SpecError):
-            drill(tmp_path, INC.replace("kind: canary-ramp", f"kind: {kind}\n  gremlin: 1"))
-
-
 def test_the_prediction_of_inc_001_is_the_arithmetic_of_the_design() -> None:
     one = find("INC-001")
     slo, windows = promise.find("feed-latency-p99")[0], promise.windows()
-    pipeline = Pipeline(scrape_interval_seconds=1, evaluation_interval_seconds=1, group_wait_seconds=1)
-    prediction = predict(one, slo, windows, pipeline)
+    prediction = predict(one, slo, windows, PIPELINE)
     assert prediction is not None
     # 60 s x 14.4 x 0.01 = 8.64 bad seconds: some in five seconds at 5 %, the rest at 50 %, of which 97 % turn bad.
     e = 0.5 * 0.97
@@ -82,7 +94,69 @@ def test_the_prediction_of_inc_001_is_the_arithmetic_of_the_design() -> None:
 
 
 def test_a_control_has_no_prediction() -> None:
-    assert predict(find("D0"), None, promise.windows(), Pipeline(1, 1, 1)) is None
+    assert predict(find("D0"), None, promise.windows(), PIPELINE) is None
+
+
+PLATFORM = (
+    INC[: INC.index("effect:")]
+    + INC[INC.index("limits:") :]
+    + """
+expect:
+  ticket: CacheHitRatioLow
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "said"),
+    [
+        ("kind: condition\n  true_after_seconds: 3\n  because: it is so", 3 + 15, "it is so"),
+        ("kind: window-mean\n  window_seconds: 60\n  before: 1\n  after: 0.4\n  threshold: 0.9", 10 + 15, "= 10.0 s"),
+    ],
+)
+def test_a_platform_alert_is_predicted_from_its_own_rule(tmp_path: Path, text: str, seconds: float, said: str) -> None:
+    """CacheHitRatioLow must hold for 15 s: that is read from its rule, not from the drill."""
+    one = drill(tmp_path, f"{PLATFORM}predict:\n  {text}\n")
+    prediction = predict(one, None, promise.windows(), PIPELINE)
+    assert prediction is not None
+    assert prediction.alert == "CacheHitRatioLow"
+    assert prediction.detection_seconds == pytest.approx(seconds)
+    assert any(said in line for line in prediction.arithmetic)
+
+
+def test_the_dead_mans_switch_is_predicted_from_its_own_patience(tmp_path: Path) -> None:
+    text = PLATFORM.replace("ticket: CacheHitRatioLow", "page: Watchdog")
+    prediction = predict(drill(tmp_path, f"{text}predict:\n  kind: silence\n"), None, promise.windows(), PIPELINE)
+    assert prediction is not None
+    assert prediction.detection_seconds == SILENT_SECONDS + CHECK_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "say it, or predict by another kind"),
+        ("predict:\n  kind: horoscope", "no kind 'horoscope'"),
+        (
+            "predict:\n  kind: window-mean\n  window_seconds: 60\n  before: 1\n  after: 0.95\n  threshold: 0.9",
+            "never comes",
+        ),
+    ],
+)
+def test_a_prediction_that_cannot_be_made_is_refused(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(SpecError, match=named):
+        drill(tmp_path, f"{PLATFORM}{text}\n")
+
+
+def test_what_may_fire_beside_is_what_the_drill_lists_and_nothing_else() -> None:
+    expect = find("INC-001").expect
+    assert expect.allows("FeedLatencyP99Burn", "page")
+    assert expect.allows("FeedLatencyP99Burn", "ticket"), "the same bad events spend the same budget"
+    assert expect.allows("FeedCanarySlowerThanStable", "ticket")
+    assert not expect.allows("FeedLatencyP95Burn", "page")
+    assert "Watchdog" in expect.silent()
+    assert "FeedLatencyP99Burn" not in expect.silent()
+    control = find("D0").expect
+    assert set(control.silent()) == set(alerts.names())
 
 
 @pytest.mark.parametrize(

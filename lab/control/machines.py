@@ -1,0 +1,77 @@
+"""The admin APIs of the lines between tiers and of the load generator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab import places
+from lab.errors import UsageError
+from lab.oncall.client import read_token
+from lab.oncall.http import JsonClient
+from lab.places import Home, Ports
+from lab.stack import replicas
+from lab.stack.programs import Program, url
+
+
+def _links(home: Home, ports: Ports) -> dict[str, Program]:
+    return {name: program for name, program in replicas.known(home, ports).items() if program.job == "link"}
+
+
+def link_names() -> list[str]:
+    """Every line between tiers, by the name of its process."""
+    return list(_links(places.home(), places.ports()))
+
+
+class LinkAdmin:
+    """One line: how much longer than usual it is."""
+
+    def __init__(self, base_url: str, token: str, name: str) -> None:
+        self.http = JsonClient(base_url, what=name, token=token)
+
+    @classmethod
+    def of(cls, home: Home, ports: Ports, name: str) -> LinkAdmin:
+        """The line `name` of a lab; UsageError lists the lines there are."""
+        links = _links(home, ports)
+        if name not in links:
+            raise UsageError(f"no link {name!r}; the links are {', '.join(links)}")
+        return cls(url(links[name].metrics_port), read_token(home), name)
+
+    def extra_delay_seconds(self) -> float:
+        """What is added to each round trip now."""
+        return float(self.http.call("GET", "/admin/state")["extra_delay_seconds"])
+
+    def set_extra_delay(self, seconds: float) -> None:
+        """Add `seconds` (0 to LINK_MAX_DELAY_SECONDS) to each round trip."""
+        self.http.call("PUT", "/admin/delay", {"extra_delay_seconds": seconds})
+
+
+class TrafficAdmin:
+    """The load generator: its arrival rate, and one client that asks beside it."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self.http = JsonClient(base_url, what="the load generator", token=token)
+
+    @classmethod
+    def of(cls, home: Home, ports: Ports) -> TrafficAdmin:
+        """The generator of a lab."""
+        return cls(url(ports.traffic_admin), read_token(home))
+
+    def state(self) -> dict[str, Any]:
+        """rate, outstanding, extra."""
+        return dict(self.http.call("GET", "/admin/state"))
+
+    def rate(self) -> float:
+        """Arrivals a second asked for."""
+        return float(self.state()["rate"])
+
+    def set_rate(self, rate: float) -> None:
+        """Offer `rate` arrivals a second."""
+        self.http.call("PUT", "/admin/rate", {"rate": rate})
+
+    def extra(self) -> dict[str, Any] | None:
+        """The client that asks beside the usual load: {client_id, rate}; None when there is none."""
+        return self.state()["extra"] or None
+
+    def set_extra(self, client_id: str, rate: float) -> None:
+        """Have one client ask for `rate` requests a second more; 0 ends it."""
+        self.http.call("PUT", "/admin/extra", {"client_id": client_id, "rate": rate})

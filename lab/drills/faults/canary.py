@@ -1,0 +1,42 @@
+"""A rollout that nothing looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lab.control import verbs
+from lab.drills.faults.base import Fault, Profile
+from lab.drills.faults.doors import Doors
+from lab.drills.faults.parameters import many, number
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a rollout: the weight it sets and how long it stays before the next one."""
+
+    weight_percent: float = number(0, 100, "Share of users that the canary serves.")
+    hold_seconds: float = number(0, 600, "How long before the next step.", default=0.0)
+
+
+@dataclass(frozen=True)
+class CanaryRamp(Fault):
+    """A deploy pipeline raises the canary's weight step by step, with no gate that looks at its latency."""
+
+    kind: ClassVar[str] = "canary-ramp"
+    actor: ClassVar[str] = "deploy-pipeline"
+    steps: tuple[Step, ...] = many(Step, "The rollout; its last weight stays until it is undone.")
+
+    # No found and no undo: the weight is control state, which the journal puts back.
+
+    def inject(self, doors: Doors) -> None:
+        """Walk the ramp as the pipeline does."""
+        pipeline = doors.desk.acting_as(self.actor)
+        for step in self.steps:
+            verbs.set_canary_weight(pipeline, step.weight_percent, "rollout of feed 1.1.0")
+            doors.report(f"{self.actor} set the canary weight to {step.weight_percent:g} %")
+            doors.wait(step.hold_seconds)
+
+    def profile(self) -> Profile:
+        """The weight of each step, as a ratio."""
+        return tuple((step.hold_seconds, step.weight_percent / 100) for step in self.steps)

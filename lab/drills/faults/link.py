@@ -1,0 +1,37 @@
+"""Distance between tiers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lab.control.machines import link_names
+from lab.drills.faults.base import Fault
+from lab.drills.faults.doors import Doors
+from lab.drills.faults.parameters import choice, number
+from lab.names import LINK_MAX_DELAY_SECONDS
+
+
+@dataclass(frozen=True)
+class LinkLatency(Fault):
+    """The line between two tiers gets longer: every round trip over it takes more time."""
+
+    kind: ClassVar[str] = "link-latency"
+    link: str = choice(link_names, "Which line, as `fleetops status` names its proxy.")
+    extra_delay_seconds: float = number(0.001, LINK_MAX_DELAY_SECONDS, "Added to each round trip.")
+
+    def found(self, doors: Doors) -> dict[str, Any]:
+        """The extra delay it has."""
+        return {"extra_delay_seconds": doors.link(self.link).extra_delay_seconds()}
+
+    def inject(self, doors: Doors) -> None:
+        """Add the delay."""
+        doors.link(self.link).set_extra_delay(self.extra_delay_seconds)
+
+    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+        """The delay it had."""
+        link, wanted = doors.link(self.link), float(found["extra_delay_seconds"])
+        if (now := link.extra_delay_seconds()) == wanted:
+            return []
+        link.set_extra_delay(wanted)
+        return [f"{self.link}: extra delay {now:g} s → {wanted:g} s"]

@@ -1,0 +1,56 @@
+"""What clients do: more of them at once, or one that asks for too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lab.drills.faults.base import Fault
+from lab.drills.faults.doors import Doors
+from lab.drills.faults.parameters import number, text
+
+
+@dataclass(frozen=True)
+class LoadMultiplier(Fault):
+    """All clients together ask for more (or less), in the usual mix."""
+
+    kind: ClassVar[str] = "load-multiplier"
+    multiplier: float = number(0, 20, "New arrival rate over the present one.")
+
+    def found(self, doors: Doors) -> dict[str, Any]:
+        """The rate there is."""
+        return {"rate": doors.traffic.rate()}
+
+    def inject(self, doors: Doors) -> None:
+        """Set the rate."""
+        before = doors.traffic.rate()
+        doors.traffic.set_rate(before * self.multiplier)
+        doors.report(f"clients offer {before * self.multiplier:g} requests/s instead of {before:g}")
+
+    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+        """The rate there was."""
+        now, wanted = doors.traffic.rate(), float(found["rate"])
+        if now == wanted:
+            return []
+        doors.traffic.set_rate(wanted)
+        return [f"offered load {now:g} → {wanted:g} requests/s"]
+
+
+@dataclass(frozen=True)
+class AbusiveClient(Fault):
+    """One client asks for as much as it can, beside the usual load and in the usual mix."""
+
+    kind: ClassVar[str] = "abusive-client"
+    client_id: str = text("Its X-Client-Id.")
+    requests_per_second: float = number(1, 2000, "What it offers, open-loop.")
+
+    def inject(self, doors: Doors) -> None:
+        """Let it loose."""
+        doors.traffic.set_extra(self.client_id, self.requests_per_second)
+
+    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+        """It goes away."""
+        if not doors.traffic.extra():
+            return []
+        doors.traffic.set_extra(self.client_id, 0)
+        return [f"{self.client_id} has gone"]

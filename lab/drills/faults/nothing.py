@@ -1,0 +1,23 @@
+"""No fault at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lab.drills.faults.base import Fault, Profile
+from lab.drills.faults.doors import Doors
+
+
+@dataclass(frozen=True)
+class Nothing(Fault):
+    """The control: nothing is broken."""
+
+    kind: ClassVar[str] = "nothing"
+
+    def inject(self, doors: Doors) -> None:
+        """Do nothing."""
+
+    def profile(self) -> Profile:
+        """Nothing is reached, ever."""
+        return ((1.0, 0.0),)

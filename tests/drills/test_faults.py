@@ -1,0 +1,74 @@
+"""Faults as data: every parameter is typed, and what is not known is refused by name, with what is nearest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.drills.faults import FAULTS, as_json, of_json, read_fault
+from lab.drills.faults.canary import CanaryRamp
+from lab.errors import SpecError
+from lab.slo.document import read_documents
+
+# One valid use of each.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "canary-ramp": {"steps": [{"weight_percent": 5, "hold_seconds": 1}, {"weight_percent": 50}]},
+    "process-signal": {"process": "feed", "signal": "STOP"},
+    "link-latency": {"link": "link-db", "extra_delay_seconds": 0.3},
+    "load-multiplier": {"multiplier": 5},
+    "abusive-client": {"client_id": "client-007", "requests_per_second": 100},
+    "cache-flush": {},
+    "sql-statements": {"apply": ["SELECT 1"], "revert": ["SELECT 2"]},
+    "open-transactions": {"sessions": 2, "statements": ["SELECT 1"]},
+}
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "fault.yml"
+    file.write_text(text)
+    with pytest.raises(SpecError) as refusal:
+        read_fault(next(iter(read_documents(file))))
+    assert refusal.value.line is not None
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_what_the_journal_keeps_of_a_fault_gives_the_same_fault_again(kind: str) -> None:
+    fault = of_json({"kind": kind, **EXAMPLES[kind]}, "example")
+    assert of_json(json.loads(json.dumps(as_json(fault))), "journal") == fault
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_every_fault_refuses_a_parameter_it_does_not_know(kind: str) -> None:
+    with pytest.raises(SpecError, match=r"gremlin: unknown key"):
+        of_json({"kind": kind, **EXAMPLES[kind], "gremlin": 1}, "example")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("kind: proces-signal", r"no fault 'proces-signal' (did you mean 'process-signal'?)"),
+        ("kind: process-signal\nproces: feed\nsignal: STOP", "proces: unknown key (did you mean 'process'?)"),
+        ("kind: process-signal\nprocess: fead\nsignal: STOP", "(did you mean 'feed'?)"),
+        ("kind: process-signal\nprocess: feed\nsignal: STPO", "(did you mean 'STOP'?)"),
+        ("kind: process-signal\nprocess: feed\nsignal: STOP\nstays_down: true", "cannot stay down"),
+        ("kind: process-signal\nprocess: feed", "signal is missing"),
+        ("kind: link-latency\nlink: link-bd\nextra_delay_seconds: 1", "(did you mean 'link-db'?)"),
+        ("kind: link-latency\nlink: link-db\nextra_delay_seconds: 6", "6 is not from 0.001 to 5"),
+        ("kind: open-transactions\nsessions: 1.5\nstatements: [SELECT 1]", "1.5 is not a whole number"),
+        ("kind: cache-flush\nkeys: all", "it takes no parameters"),
+        ("- kind: nothing", "must be a mapping"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_key_and_what_is_nearest(tmp_path: Path, text: str, named: str) -> None:
+    assert named in refused(tmp_path, text)
+
+
+def test_a_ramp_reaches_the_share_of_each_of_its_steps() -> None:
+    ramp = of_json({"kind": "canary-ramp", **EXAMPLES["canary-ramp"]}, "example")
+    assert isinstance(ramp, CanaryRamp)
+    assert ramp.profile() == ((1.0, 0.05), (0.0, 0.5))

@@ -1,0 +1,134 @@
+"""Each fault against the real thing: it is there, and its undo, in another process's hands, leaves nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from embedded import EmbeddedLab
+from polling import eventually
+
+from lab.control.desk import Desk
+from lab.drills.faults import Doors, of_json
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def doors(lab: EmbeddedLab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doors]:
+    monkeypatch.setenv("FLEETOPS_HOME", str(lab.home.path))
+    monkeypatch.setenv("FLEETOPS_PORT_BASE", str(lab.ports.base))
+    opened = Doors(Desk.here("test"))
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def broken(doors: Doors, kind: str, **parameters: Any) -> Iterator[Callable[[], list[str]]]:
+    """Injects; gives the undo as somebody else would call it: from the parameters and what was found, twice."""
+    fault = of_json({"kind": kind, **parameters}, "test")
+    found = fault.found(doors)
+    others = Doors(doors.desk)
+
+    def undo() -> list[str]:
+        return of_json({"kind": kind, **parameters}, "test").undo(others, found)
+
+    try:
+        fault.inject(doors)
+        yield undo
+    finally:
+        doors.close()
+        undo()
+
+
+def test_a_frozen_service_is_thawed(doors: Doors) -> None:
+    with broken(doors, "process-signal", process="user", signal="STOP") as undo:
+        assert [doors.states()[name] for name in ("user-1", "user-2")] == ["frozen", "frozen"]
+        assert undo() == ["user-1 resumed", "user-2 resumed"]
+        assert undo() == []
+
+
+def test_a_killed_process_stays_down_until_it_is_undone(doors: Doors) -> None:
+    with broken(doors, "process-signal", process="feed-2", signal="KILL", stays_down=True) as undo:
+        assert doors.states()["feed-2"] == "stopped"
+        assert undo() == ["feed-2 started again (it was stopped)"]
+        assert doors.states()["feed-2"] == "running"
+        assert undo() == []
+
+
+def test_a_killed_process_comes_back_by_itself_when_its_machine_is_there(doors: Doors, lab: EmbeddedLab) -> None:
+    before = lab.process("console")["pid"]
+    with broken(doors, "process-signal", process="console", signal="KILL"):
+        assert eventually(lambda: lab.process("console")["pid"] not in (None, before), 20)
+
+
+def test_a_longer_line_is_as_short_as_before(doors: Doors) -> None:
+    link = doors.link("link-db")
+    with broken(doors, "link-latency", link="link-db", extra_delay_seconds=0.25) as undo:
+        assert link.extra_delay_seconds() == 0.25
+        assert undo() == ["link-db: extra delay 0.25 s → 0 s"]
+        assert link.extra_delay_seconds() == 0
+        assert undo() == []
+
+
+def test_clients_ask_for_more_and_one_of_them_for_too_much(doors: Doors) -> None:
+    usual = doors.traffic.rate()
+    with broken(doors, "load-multiplier", multiplier=1.5) as fewer:
+        assert doors.traffic.rate() == 1.5 * usual
+        with broken(doors, "abusive-client", client_id="client-007", requests_per_second=20) as gone:
+            assert doors.traffic.extra() == {"client_id": "client-007", "rate": 20}
+            assert gone() == ["client-007 has gone"]
+            assert gone() == []
+        fewer()
+        assert doors.traffic.rate() == usual
+
+
+def test_a_flush_empties_the_cache(doors: Doors) -> None:
+    with doors.cache() as cache:
+        cache.set("fault-test", "here")
+        with broken(doors, "cache-flush"):
+            assert cache.get("fault-test") is None
+
+
+def test_statements_are_applied_and_reverted(doors: Doors) -> None:
+    apply, revert = "CREATE TABLE IF NOT EXISTS fault_test (n int)", "DROP TABLE IF EXISTS fault_test"
+
+    def there() -> bool:
+        with doors.db() as connection:
+            return bool(connection.execute("SELECT to_regclass('fault_test') IS NOT NULL").fetchall()[0][0])
+
+    with broken(doors, "sql-statements", apply=[apply], revert=[revert]) as undo:
+        assert there()
+        undo()
+        assert not there()
+
+
+def sessions(doors: Doors) -> list[str]:
+    query = "SELECT state FROM pg_stat_activity WHERE application_name = 'fault-test' ORDER BY 1"
+    with doors.db(superuser=True) as connection:
+        return [row[0] for row in connection.execute(query).fetchall()]
+
+
+@pytest.mark.parametrize("end", ["closed", "killed"])
+def test_open_transactions_end_with_their_owner_however_that_ends(doors: Doors, end: str) -> None:
+    told = {"sessions": 3, "statements": ["SELECT 1"], "application": "fault-test"}
+    with broken(doors, "open-transactions", **told):
+        assert sessions(doors) == ["idle in transaction"] * 3
+        if end == "killed":
+            doors.children[0].process.kill()
+        else:
+            doors.close()
+        assert eventually(lambda: sessions(doors) == [], 20)
+
+
+def test_a_cancelled_transaction_comes_back_only_where_its_client_insists(doors: Doors) -> None:
+    for insists in (True, False):
+        told = {"sessions": 1, "statements": ["SELECT 1"], "application": "fault-test", "reopens": insists}
+        with broken(doors, "open-transactions", **told) as end_sessions:
+            assert end_sessions() == ["ended 1 sessions of fault-test"]
+            if insists:
+                assert eventually(lambda: sessions(doors) == ["idle in transaction"], 20)
+            else:
+                assert sessions(doors) == []
