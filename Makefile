@@ -11,7 +11,7 @@ VENV := .venv/.installed
 SITE := site/index.html
 SITE_SOURCES := $(shell find docs lab/site lab/slo lab/drills rules mkdocs.yml -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: help venv lab test drill rules site check lock clean
+.PHONY: help venv lab test drill drills rules site check lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10 | sed 's/^/  make /'
@@ -44,6 +44,12 @@ drill: $(VENV) ## one incident end to end, graded: make drill DRILL=INC-001
 	@$(SERVABLE)
 	@if $(BIN)/fleetops status >/dev/null 2>&1; then $(BIN)/fleetops drill run $(DRILL); \
 	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; $(BIN)/fleetops drill run $(DRILL); fi
+
+drills: $(VENV) ## the whole catalogue, records refreshed; CONTROLS=1: nobody and the mistaken one, who must fail; FRESH=1: from the start
+	@$(SERVABLE)
+	@options="$(if $(CONTROLS),--controls) $(if $(FRESH),--fresh)"; \
+	if $(BIN)/fleetops status >/dev/null 2>&1; then $(BIN)/fleetops drill all $$options; \
+	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; $(BIN)/fleetops drill all $$options; fi
 
 rules: $(VENV) ## generate rules/ from the SLO specs
 	$(BIN)/fleetops slo generate

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from lab.errors import LabError
+from lab.errors import LabError, NotRunning
 from lab.places import home
 
-RESPONDERS = ("autopilot", "human", "none", "wrong")
+if TYPE_CHECKING:
+    from lab.drills.campaign import Result
+
+RESPONDERS = ("autopilot", "human", "command", "none", "wrong")
+RANDOM = "random"
 
 
 @click.group()
@@ -84,28 +90,41 @@ def drill_faults(as_json: bool) -> None:
     "--record", "record_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the record here."
 )
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output, progress on standard error.")
-def drill_run(drill_id: str, responder: str, record_file: Path | None, as_json: bool) -> int:
+@click.argument("program", metavar="[-- PROGRAM ARGS...]", nargs=-1, type=click.UNPROCESSED)
+def drill_run(drill_id: str, responder: str, record_file: Path | None, as_json: bool, program: tuple[str, ...]) -> int:
     """Run drill ID end to end: fault, page, response, recovery, verdict. Exit 0 pass, 1 fail, 2 bad request.
 
-    The fault is undone however this ends. `none` and `wrong` are the controls of the grading: they must fail.
+    The fault is undone however this ends. `random` picks a drill and does not say which before the verdict. `command`
+    hands the page to PROGRAM, as JSON on its standard input, with `fleetops` on its PATH. `none` and `wrong` are the
+    controls of the grading: they must fail.
 
     \b
     Examples:
       fleetops drill run INC-001
-      fleetops drill run INC-001 --responder human
+      fleetops drill run random --responder human
+      fleetops drill run INC-001 --responder command -- ./my-agent --verbose
       fleetops drill run INC-001 --json --record record.json
     """
     from lab.control.desk import Desk
     from lab.drills import record
     from lab.drills.report import summary
     from lab.drills.runner import run_drill
-    from lab.drills.spec import find
+    from lab.drills.spec import catalogue, find
 
-    found = find(drill_id)
+    blind = drill_id == RANDOM
+    incidents = [one for one in catalogue() if not one.is_control]
+    found = random.SystemRandom().choice(incidents) if blind else find(drill_id)
     if record_file is not None and not record_file.parent.is_dir():
         raise click.BadParameter(f"the folder {record_file.parent} does not exist", param_hint="--record")
     try:
-        document = run_drill(found, responder, Desk.here(), lambda line: click.echo(line, err=as_json))
+        document = run_drill(
+            found,
+            responder,
+            Desk.here(),
+            lambda line: click.echo(line, err=as_json),
+            program=program,
+            blind=blind,
+        )
     except KeyboardInterrupt:
         raise LabError("the drill was stopped; what it had changed was put back") from None
     kept = record.keep(document, home())
@@ -120,7 +139,7 @@ def drill_run(drill_id: str, responder: str, record_file: Path | None, as_json: 
         click.echo(f"record    {record_file or kept}")
     if document["verdict"]["passed"]:
         return 0
-    click.echo(f"fleetops: drill {drill_id} failed: {document['verdict']['why']}", err=True)
+    click.echo(f"fleetops: drill {found.id} failed: {document['verdict']['why']}", err=True)
     return 1
 
 
@@ -143,3 +162,80 @@ def drill_undo() -> None:
         raise LabError("a drill is running; stop it with Ctrl-C where it runs")
     else:
         click.echo("everything is as it was before the drill")
+
+
+@drill.command("all")
+@click.option("--controls", is_flag=True, help="The controls of the grading instead: nobody, and somebody mistaken.")
+@click.option("--fresh", is_flag=True, help="Do not go on with a campaign that was stopped.")
+@click.option("--json", "as_json", is_flag=True, help="The results on standard output, progress on standard error.")
+def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
+    """Run the whole catalogue with the autopilot, and refresh the committed records. Exit 0 when all is as it must be.
+
+    Every drill must pass with the autopilot; with --controls, every one must fail. A campaign that was stopped goes on
+    where it was.
+
+    \b
+    Example: fleetops drill all
+    """
+    from lab.control.desk import Desk
+    from lab.drills import campaign, record
+    from lab.drills.runner import run_drill
+    from lab.drills.spec import catalogue
+    from lab.places import RECORDS
+
+    runs = campaign.plan(catalogue(), controls=controls)
+    state = campaign.Campaign(home(), controls=controls)
+    if fresh:
+        state.finish()
+    missing = state.resume(runs)
+    if len(missing) < len(runs):
+        click.echo(f"going on: {len(runs) - len(missing)} of {len(runs)} are done", err=True)
+    for number, one in enumerate(missing, start=len(runs) - len(missing) + 1):
+        click.echo(f"\n[{number}/{len(runs)}] {one.drill.id} {one.drill.title} ({one.responder})", err=True)
+        try:
+            document = run_drill(one.drill, one.responder, Desk.here(), lambda line: click.echo(line, err=True))
+        except KeyboardInterrupt:
+            raise LabError("stopped; the drill was undone, and `fleetops drill all` goes on from here") from None
+        except NotRunning:
+            raise
+        except LabError as error:
+            found = campaign.failure(one, error)
+        else:
+            record.keep(document, home())
+            campaign.keep_record(document, one, RECORDS)
+            found = campaign.result(one, document)
+        state.add(found)
+        click.echo(
+            f"{'as it must be' if found.as_expected else 'NOT AS IT MUST BE'}: {found.why or 'passed'}", err=True
+        )
+    results = [state.results[one.key] for one in runs]
+    if as_json:
+        click.echo(json.dumps([{**vars(row), "ratio": row.ratio} for row in results], indent=1))
+    else:
+        _print_campaign(results)
+    state.finish()
+    return 0 if all(row.as_expected for row in results) else 1
+
+
+def _print_campaign(results: list[Result]) -> None:
+    from lab.cli.text import table
+    from lab.drills.campaign import summary
+
+    def shown(value: float | None, unit: str = " s") -> str:
+        return "-" if value is None else f"{value:.1f}{unit}" if unit else f"{value:.2f}"
+
+    click.echo("")
+    table(
+        ("DRILL/RESPONDER", "AS IT MUST", "VERDICT", "PREDICTED", "PAGED", "RATIO", "RECOVERED", "WHY"),
+        [
+            (
+                row.key, "yes" if row.as_expected else "NO", "pass" if row.passed else "fail",
+                shown(row.predicted_seconds), shown(row.page_seconds), shown(row.ratio, ""), shown(row.mttr_seconds),
+                row.why[:60],
+            )
+            for row in results
+        ],
+        "no drills",
+    )  # fmt: skip
+    for line in summary(results):
+        click.echo(line)

@@ -79,6 +79,53 @@ def incident_show(incident_id: str, as_json: bool) -> None:
         click.echo(line)
 
 
+@incident.command("diagnose")
+@click.argument("page_id", metavar="ID", type=int)
+@click.option(
+    "--component",
+    "components",
+    multiple=True,
+    required=True,
+    metavar="C",
+    help="What is broken; more than one is a hedge, and worth less.",
+)
+@click.option("--class", "trigger", required=True, metavar="T", help="What set it off: its trigger class.")
+def incident_diagnose(page_id: int, components: tuple[str, ...], trigger: str) -> None:
+    """Lock in what is wrong, for the page ID of the drill that runs. The first diagnosis counts.
+
+    \b
+    Components: clients, gateway, user, feed, feed-canary, cache, db, network, pipeline, monitoring.
+    Classes:    binary push, config push, operator, capacity, performance decay, DB conflict, complex system, abuse,
+                user behaviour, provider, hardware, exhaustion, time, processing pipeline, monitoring, network.
+
+    \b
+    Example: fleetops incident diagnose 3 --component db --class capacity
+    """
+    from lab.control.desk import Desk
+    from lab.drills import answers
+    from lab.drills.spec import COMPONENTS, TRIGGERS
+
+    for what, value, known in [*(("component", c, COMPONENTS) for c in components), ("class", trigger, TRIGGERS)]:
+        answers.one_of(what, value, known)
+    answers.diagnose(Desk.here(), page_id, components, trigger)
+    click.echo(f"locked in: {', '.join(components)}, {trigger}")
+
+
+@incident.command("hint")
+def incident_hint() -> None:
+    """Buy the next hint of the drill that runs; each costs points of the score.
+
+    \b
+    Example: fleetops incident hint
+    """
+    from lab.control.desk import Desk
+    from lab.drills import answers
+    from lab.drills.score import HINT_POINTS
+
+    number, there_are, text = answers.buy_hint(Desk.here())
+    click.echo(f"hint {number} of {there_are} ({HINT_POINTS} points): {text}")
+
+
 def _open_pages() -> list[dict[str, Any]]:
     try:
         return [p for p in pager().pages(only_open=True) if p["severity"] == "page"]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.drills.runbook import arguments
 from lab.names import ENV_ACTOR
@@ -47,6 +53,45 @@ def run_command(command: str, actor: str) -> Ran:
         status, output = TIMED_OUT, late.stdout or b""
     text = output.decode("utf-8", "replace").strip()[:OUTPUT_CHARACTERS]
     return Ran(command, status, text, started, time.monotonic() - clock)
+
+
+def hand_over(
+    program: tuple[str, ...], page: dict[str, Any], actor: str, seconds: float, say: Callable[[str], None]
+) -> int:
+    """Run `program` with `page` as JSON on standard input and `fleetops` first on PATH; its exit status.
+
+    What it says, on both streams, goes to `say` line by line. After `seconds` it is ended, with all it started (124).
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    process = subprocess.Popen(
+        program,
+        env={**os.environ, ENV_ACTOR: actor, "PATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    reader = threading.Thread(target=_tell, args=(process, say), daemon=True)
+    reader.start()
+    try:
+        with suppress(BrokenPipeError):  # it may not want to read
+            if process.stdin is not None:
+                process.stdin.write(json.dumps(page).encode())
+                process.stdin.close()
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return TIMED_OUT
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        reader.join(1)
+
+
+def _tell(process: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
+    if process.stdout is not None:
+        for line in process.stdout:
+            say(line.decode("utf-8", "replace").rstrip()[:OUTPUT_CHARACTERS])
 
 
 def _program() -> list[str]:

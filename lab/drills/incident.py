@@ -9,6 +9,7 @@ from typing import Any
 
 from lab.control.desk import Desk
 from lab.drills import promise
+from lab.drills.answers import ANSWERS
 from lab.drills.faults import Doors
 from lab.drills.journal import CLEANER
 from lab.drills.prediction import Prediction
@@ -33,6 +34,8 @@ class Incident:
     responder: str
     echo: Say
     doors: Doors
+    program: tuple[str, ...] = ()  # what the responder `command` runs
+    blind: bool = False  # whether who watches must not be told what is broken
     started_at: float = field(default_factory=time.time)
     t0: float = 0.0
     page: dict[str, Any] | None = None  # the expected alert as it was delivered: a page, or a ticket
@@ -108,8 +111,14 @@ class Incident:
         return self.desk.pager.audit(utc_text(self.t0))
 
     def responder_actions(self) -> list[dict[str, Any]]:
-        """What somebody other than the fault and the clean-up did."""
-        return [row for row in self.actions() if row["actor"] not in (*self.drill.actors, CLEANER)]
+        """What somebody other than the fault and the clean-up changed, or tried to."""
+        ours = (*self.drill.actors, CLEANER)
+        return [row for row in self.actions() if row["actor"] not in ours and row["action"] not in ANSWERS]
+
+    def reveal(self, text: str) -> None:
+        """Tell the person who watches, unless it would spoil the exercise."""
+        if not self.blind:
+            self.say(text)
 
     def rules_file(self) -> Any:
         """The generated rules of the SLO at stake."""

@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from lab.drills import measure
+from lab.drills.answers import DIAGNOSE, HINT
 from lab.drills.incident import Incident
 from lab.drills.journal import CLEANER
 from lab.drills.signals import sli_name
 from lab.oncall.times import epoch_seconds
 from lab.slo.model import Slo
 
+KINDS = {DIAGNOSE: "diagnosis", HINT: "hint"}
 Instants = dict[str, float | None]
 
 
@@ -34,12 +36,18 @@ def read(incident: Incident, sampled: list[dict[str, Any]]) -> Instants:
             ("resolved", "resolved_at"),
         ):
             instants[name] = incident.since_t0(epoch_seconds(page[key])) if page[key] else None
-    if done := [row for row in incident.responder_actions() if row["outcome"] == "done"]:
-        instants["action"] = incident.since_t0(epoch_seconds(done[0]["at"]))
-    for row in incident.timeline:
-        if row["kind"] == "diagnosis":
-            instants["diagnosis"] = row["t_seconds"]
+    done = [epoch_seconds(row["at"]) for row in incident.responder_actions() if row["outcome"] == "done"]
+    instants["action"] = mitigation([incident.since_t0(at) for at in done], instants["recovered"])
+    said = [row["t_seconds"] for row in incident.timeline if row["kind"] == "diagnosis"]
+    said += [incident.since_t0(epoch_seconds(row["at"])) for row in incident.actions() if row["action"] == DIAGNOSE]
+    instants["diagnosis"] = min(said, default=None)
     return {name: None if at is None else round(at, 3) for name, at in instants.items()}
+
+
+def mitigation(actions: list[float], recovered: float | None) -> float | None:
+    """The instant of the mitigating action: the last one before the recovery; the first one when there was none."""
+    before = [at for at in actions if recovered is not None and at <= recovered]
+    return max(before, default=min(actions, default=None))
 
 
 def _values(sampled: list[dict[str, Any]], slo: Slo) -> tuple[list[float | None], float]:
@@ -90,10 +98,10 @@ def put_on_timeline(incident: Incident, instants: Instants) -> None:
             incident.note(kind, title, detail, by=by, at=incident.t0 + at, evidence=evidence)
     for index, row in enumerate(actions):
         if epoch_seconds(row["at"]) <= incident.ended_at and row["actor"] != CLEANER:
-            kind = "inject" if row["actor"] in incident.drill.actors else "action"
+            kind = "inject" if row["actor"] in incident.drill.actors else KINDS.get(row["action"], "action")
             detail = ": ".join(text for text in (row["outcome"], row["reason"]) if text not in ("", "done"))
             at = epoch_seconds(row["at"])
-            incident.note(kind, _change(row), detail, by=row["actor"], at=at, evidence={"pointer": f"/actions/{index}"})
+            incident.note(kind, change(row), detail, by=row["actor"], at=at, evidence={"pointer": f"/actions/{index}"})
 
 
 def durations(incident: Incident, instants: Instants) -> dict[str, float | None]:
@@ -115,7 +123,7 @@ def durations(incident: Incident, instants: Instants) -> dict[str, float | None]
     }
 
 
-def _change(row: dict[str, Any]) -> str:
+def change(row: dict[str, Any]) -> str:
     """An audit row in a few words: `canary weight 50 → 0`, `flag set canary true → false`, `service restart feed`."""
     what = row["action"] if row["target"] == "gateway" else f"{row['action']} {row['target']}"
     old, new = (f"{v:g}" if isinstance(v, float) else json.dumps(v) for v in (row["old"], row["new"]))

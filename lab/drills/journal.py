@@ -124,6 +124,11 @@ def running(home: Home) -> bool:
         return True
 
 
+def current(home: Home) -> dict[str, Any] | None:
+    """The journal as it is now (drill, pid, at, …), or None when there is none."""
+    return _entry(journal_path(home))
+
+
 def _entry(path: Path) -> dict[str, Any] | None:
     try:
         return dict(json.loads(path.read_text()))

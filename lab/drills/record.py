@@ -17,6 +17,7 @@ from lab.control.desk import Desk
 from lab.drills import instants, measure, promise
 from lab.drills.grade import Facts, grade
 from lab.drills.incident import Incident
+from lab.drills.responders import PEOPLE
 from lab.drills.signals import sample, signals
 from lab.durable import write_json
 from lab.errors import LabError, UsageError
@@ -29,7 +30,6 @@ BEFORE_SECONDS = 30
 AFTER_SECONDS = 30
 PREVIEW = "feed-latency-p99"  # whose burn rate a control shows
 KEPT = 50
-PEOPLE = ("human", "command")  # responders that need not follow the runbook
 BAD_REQUEST = 2
 
 

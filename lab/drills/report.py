@@ -28,7 +28,8 @@ def summary(record: dict[str, Any]) -> Iterator[str]:
         shown = "never" if value is None else f"{value:.1f} s"
         beside = ""
         if prediction and name == "page":
-            latest = prediction["detection_seconds"] * prediction["tolerance_ratio"] + prediction["allowance_seconds"]
+            stretched = prediction["detection_seconds"] * prediction.get("tolerance_ratio", 1)
+            latest = stretched + prediction["allowance_seconds"]
             beside = f", predicted {prediction['detection_seconds']:.1f} s, at the latest {latest:.1f} s"
         yield f"  {name:<10} {shown:>9}  {meaning}{beside}"
     for slo, spent in record["budget"].items():
@@ -39,4 +40,26 @@ def summary(record: dict[str, Any]) -> Iterator[str]:
             )
     for check in record["verdict"]["checks"]:
         yield f"  {'pass' if check['passed'] else 'FAIL'}  {check['name']:<20} {check['detail']}"
+    if score := record.get("score"):
+        yield from _score(record, score)
     yield f"verdict   {'PASS' if record['verdict']['passed'] else 'FAIL: ' + record['verdict']['why']}"
+
+
+def _score(record: dict[str, Any], score: dict[str, Any]) -> Iterator[str]:
+    """The score card: figures beside the autopilot's, then points."""
+    drill, autopilot = record["drill"], score["autopilot"] or {}
+    yield f"  it was     {drill['title']} ({drill['component']}, {drill['trigger']})"
+    yield f"  {'':<10} {'you':>9}  {'autopilot':>9}"
+    for name, key, meaning in PHASES[2:6]:
+        yield f"  {name:<10} {_shown(record['durations'][key]):>9}  {_shown(autopilot.get(key)):>9}  {meaning}"
+    if said := score["diagnosis"]:
+        yield f"  diagnosis  {', '.join(said['components'])}, {said['trigger']}: {said['score']:g} of 1"
+    yield f"  false pages {len(score['false_pages'])}, harmful actions {len(score['harmful_actions'])}"
+    for line in score["lines"]:
+        most = f" of {line['most']:g}" if line["most"] else ""
+        yield f"  {line['points']:>+6g}{most:<7} {line['name']:<16} {line['detail']}"
+    yield f"score     {score['points']:g} of 100"
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"

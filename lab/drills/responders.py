@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 
-from lab.drills.commands import Ran, run_command
+from lab.drills.commands import Ran, hand_over, run_command
 from lab.drills.incident import POLL_SECONDS, Incident
 from lab.drills.runbook import Branch, find
+from lab.errors import UsageError
 from lab.places import RUNBOOKS
 
 AUTOPILOT = "autopilot"
 WRONG = "wrong-responder"
+COMMAND = "command-responder"
 BAD_REQUEST = 2
 HUMAN_SECONDS = 1800.0
 
@@ -50,6 +53,10 @@ def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
     incident.echo(f"  {page['summary']}")
     incident.echo(f"  Take it:   fleetops page ack {page['id']}")
     incident.echo(f"  Runbook:   {page['runbook_url']}")
+    incident.echo(
+        f"  Diagnose:  fleetops incident diagnose {page['id']} --component C --class T   (the first one counts)"
+    )
+    incident.echo("  Stuck:     fleetops incident hint   (it costs points)")
     incident.echo("  Work in another terminal (the same FLEETOPS_HOME and FLEETOPS_PORT_BASE); Ctrl-C here gives up.")
     incident.echo("")
     acked, end, told = False, time.monotonic() + deadline_seconds, 0.0
@@ -90,7 +97,37 @@ def wrong(incident: Incident) -> None:
         _keep(incident, run_command(command, WRONG), "wrong", "mitigate")
 
 
-RESPONDERS: dict[str, Responder] = {"autopilot": autopilot, "human": human, "none": nobody, "wrong": wrong}
+def command(incident: Incident) -> None:
+    """Hands the page to a program, as JSON on its standard input, with `fleetops` on its PATH; ends when it does."""
+    page = incident.page
+    if page is None:
+        return
+    incident.say(f"page {page['id']} goes to {incident.program[0]}")
+    status = hand_over(incident.program, page, COMMAND, HUMAN_SECONDS, lambda line: incident.say(f"  | {line}"))
+    incident.say(f"{incident.program[0]} ended with status {status}")
+
+
+RESPONDERS: dict[str, Responder] = {
+    "autopilot": autopilot,
+    "human": human,
+    "command": command,
+    "none": nobody,
+    "wrong": wrong,
+}
+# Who need not follow the runbook, and is graded on what came of it.
+PEOPLE = ("human", "command")
+
+
+def check_program(responder: str, program: tuple[str, ...]) -> None:
+    """UsageError when the responder needs a program and there is none to run, or has one that it would not run."""
+    if responder != "command":
+        if program:
+            raise UsageError(f"the responder {responder} runs no program; --responder command does")
+        return
+    if not program:
+        raise UsageError("the responder command needs a program: fleetops drill run ID --responder command -- PROGRAM")
+    if shutil.which(program[0]) is None:
+        raise UsageError(f"no program {program[0]!r} that can be run")
 
 
 def _ack(incident: Incident, by: str) -> None:

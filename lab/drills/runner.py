@@ -18,7 +18,8 @@ from lab.drills.inputs import hashes
 from lab.drills.journal import exclusive, undo, undo_left_over, undoing
 from lab.drills.measure import GOOD_SECONDS
 from lab.drills.prediction import predict
-from lab.drills.responders import HUMAN_SECONDS, RESPONDERS
+from lab.drills.responders import HUMAN_SECONDS, PEOPLE, RESPONDERS, check_program
+from lab.drills.scored import add_score
 from lab.drills.spec import Drill
 from lab.drills.steady import remembered, steady_state
 from lab.errors import NotRunning, UsageError
@@ -31,15 +32,22 @@ CALM_SECONDS = 60.0
 EXPIRY_MARGIN_SECONDS = 120.0
 
 
-def run_drill(drill: Drill, responder: str, desk: Desk, echo: Say) -> dict[str, Any]:
-    """Run `drill` and return its record. Raises LabError when the lab is not running or cannot get steady."""
+def run_drill(
+    drill: Drill, responder: str, desk: Desk, echo: Say, *, program: tuple[str, ...] = (), blind: bool = False
+) -> dict[str, Any]:
+    """Run `drill` and return its record. Raises LabError when the lab is not running or cannot get steady.
+
+    `program` is what the responder `command` runs. `blind`: what is broken is not told before the verdict.
+    """
     if responder not in RESPONDERS:
         raise UsageError(f"no responder {responder!r}; the responders are {', '.join(RESPONDERS)}")
+    check_program(responder, program)
     _require_running(desk)
     with exclusive(desk.home), _stoppable():
         for line in undo(desk):
             echo(f"put back what an earlier drill left: {line}")
         incident = _open(drill, responder, desk, echo)
+        incident.program, incident.blind = program, blind
         expires_at = time.time() + longest_seconds(incident)
         with (
             guarded(desk.home, desk.ports, expires_at),
@@ -50,7 +58,7 @@ def run_drill(drill: Drill, responder: str, desk: Desk, echo: Say) -> dict[str, 
                 phase(incident)
             incident.ended_at = time.time()
         clean_up(incident)
-        return record.build(incident)
+        return add_score(incident, record.build(incident))
 
 
 def steady(incident: Incident) -> None:
@@ -64,7 +72,7 @@ def inject(incident: Incident) -> None:
     """Break it."""
     incident.t0 = time.time()
     incident.inputs = hashes(incident)
-    incident.say(f"inject: {incident.drill.title}")
+    incident.say("something is broken" if incident.blind else f"inject: {incident.drill.title}")
     if incident.prediction is None:
         incident.note("inject", "Nothing: this is the control")
     else:
@@ -79,10 +87,10 @@ def detect(incident: Incident) -> None:
     """Wait for the alert that must come, or, in a control, for any page."""
     if incident.prediction is None:
         limit = incident.drill.limits.hold_seconds
-        incident.say(f"control: watching for {limit:g} s; nobody may be paged")
+        incident.reveal(f"control: watching for {limit:g} s; nobody may be paged")
     else:
         limit = incident.prediction.latest_seconds + LATE_SECONDS - incident.since_t0()
-        incident.say(
+        incident.reveal(
             f"waiting for {incident.prediction.alert}: predicted at T+{incident.prediction.detection_seconds:.1f} s,"
             f" T+{incident.prediction.latest_seconds:.1f} s at the latest"
         )
@@ -148,8 +156,13 @@ PHASES: tuple[Callable[[Incident], None], ...] = (steady, inject, detect, respon
 
 
 def allowed_seconds(incident: Incident) -> float:
-    """How long after the page the responder has."""
-    return HUMAN_SECONDS if incident.responder == "human" else incident.drill.limits.respond_seconds
+    """How long after the page the SLI may stay bad: a person has half an hour, and what was done needs time to work."""
+    limit = incident.drill.limits.respond_seconds
+    if incident.responder not in PEOPLE:
+        return limit
+    if incident.responded_until is None or incident.page is None:
+        return HUMAN_SECONDS + limit
+    return incident.responded_until - epoch_seconds(incident.page["received_at"]) + limit
 
 
 def longest_seconds(incident: Incident) -> float:
@@ -165,7 +178,7 @@ def _open(drill: Drill, responder: str, desk: Desk, echo: Say) -> Incident:
     slo = promise.find(drill.effect.slo)[0] if drill.effect else None
     prediction = predict(drill, slo, windows, promise.pipeline(desk))
     incident = Incident(drill, desk, prediction, slo, windows, responder, echo, Doors(desk))
-    incident.doors.report = incident.say
+    incident.doors.report = incident.reveal
     return incident
 
 

@@ -165,6 +165,28 @@ def test_answers_are_counted_by_status_over_kept_connections(monkeypatch: pytest
     asyncio.run(main())
 
 
+def test_one_client_may_ask_for_more_beside_all_others_at_full_rate_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: collections.Counter[bytes] = collections.Counter()
+
+    async def main() -> None:
+        async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            clients[head.split(b"X-Client-Id: ")[1].split(b"\r\n")[0]] += 1
+            writer.close()
+
+        async with offering(monkeypatch, note, 20) as (one, _):
+            one.set_extra("greedy", 300)
+            started = time.monotonic()
+            await until(lambda: clients[b"greedy"] >= 150)
+            assert time.monotonic() - started < 5.0
+            assert one.extra == ("greedy", 300)
+            assert len(clients) > 1
+            one.set_extra("greedy", 0)
+            assert one.extra is None
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"nonsense\r\n\r\n"])
 def test_a_broken_answer_is_an_error_and_no_end(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
     async def main() -> None:

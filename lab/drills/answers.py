@@ -1,0 +1,76 @@
+"""What a responder says while a drill runs: a diagnosis, locked in, and the hints it buys. Both are audited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lab.control.desk import Desk
+from lab.drills import journal
+from lab.drills.faults.parameters import nearest
+from lab.drills.score import Diagnosis
+from lab.drills.spec import find
+from lab.errors import LabError, UsageError
+
+HINT, DIAGNOSE = "incident hint", "incident diagnose"
+ANSWERS = (HINT, DIAGNOSE)  # they change nothing, so they are nobody's control action
+
+
+def diagnose(desk: Desk, page_id: int, components: tuple[str, ...], trigger: str) -> None:
+    """Lock in the diagnosis of the drill that runs; `page_id` is a page it caused.
+
+    LabError when no drill runs or one was locked in before, UsageError for a page of another time.
+    """
+    since = _running(desk)["at"]
+    page = desk.pager.page(page_id)
+    if page["received_at"] < since:
+        raise UsageError(f"page {page_id} came before this drill; 'fleetops page list --open' shows what is open")
+    if locked := diagnosis(rows := desk.pager.audit(since)):
+        who = next(row["actor"] for row in rows if row["action"] == DIAGNOSE)
+        raise LabError(f"{who} has locked in {', '.join(locked.components)} ({locked.trigger}); the first one counts")
+    with desk.trail.action(DIAGNOSE, str(page_id), new={"components": list(components), "class": trigger}):
+        pass
+
+
+def buy_hint(desk: Desk) -> tuple[int, int, str]:
+    """The next hint of the drill that runs: (its number from 1, how many there are, its text).
+
+    LabError when no drill runs, nobody was paged yet, or all hints are sold.
+    """
+    entry = _running(desk)
+    drill = find(entry["drill"])
+    if not [page for page in desk.pager.pages() if page["received_at"] >= entry["at"]]:
+        raise LabError("nobody has been paged yet; hints are sold once somebody is")
+    bought = hints(desk.pager.audit(entry["at"]))
+    if bought >= len(drill.hints):
+        raise LabError(f"all {len(drill.hints)} hints are sold" if drill.hints else "this drill has no hints")
+    with desk.trail.action(HINT, f"hint {bought + 1}", new=bought + 1):
+        pass
+    return bought + 1, len(drill.hints), drill.hints[bought]
+
+
+def one_of(what: str, value: str, known: Iterable[str]) -> None:
+    """UsageError when `value` is not among `known`, with what is nearest."""
+    names = [name for name in known if name not in ("none", "control")]
+    if value not in names:
+        raise UsageError(f"no {what} {value!r}{nearest(value, names)}; there are {', '.join(names)}")
+
+
+def diagnosis(rows: Iterable[dict[str, Any]]) -> Diagnosis | None:
+    """The first diagnosis among audit rows; later ones do not count."""
+    for row in rows:
+        if row["action"] == DIAGNOSE and row["outcome"] == "done":
+            return Diagnosis(tuple(row["new"]["components"]), row["new"]["class"])
+    return None
+
+
+def hints(rows: Iterable[dict[str, Any]]) -> int:
+    """How many hints were bought."""
+    return sum(row["action"] == HINT and row["outcome"] == "done" for row in rows)
+
+
+def _running(desk: Desk) -> dict[str, Any]:
+    entry = journal.current(desk.home)
+    if entry is None or not journal.running(desk.home):
+        raise LabError("no drill is running; 'fleetops drill run random --responder human' starts one")
+    return entry

@@ -1,0 +1,156 @@
+"""The whole catalogue in one go: what is to be run, what of it is done, and where a stopped campaign goes on.
+
+Its state is a file that is written after every run, so a campaign that was stopped, by whatever, goes on with what is
+missing. A result counts only while everything that its run was made from is still the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from lab.drills.inputs import of_drill
+from lab.drills.spec import Drill
+from lab.durable import write_json
+from lab.errors import LabError
+from lab.places import Home
+
+AUTOPILOT = "autopilot"
+CONTROLS = ("none", "wrong")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a campaign. `must_pass`: whether its verdict has to be a pass, or, for a control, a fail."""
+
+    drill: Drill
+    responder: str
+    must_pass: bool
+
+    @property
+    def key(self) -> str:
+        """As the campaign's file names it."""
+        return f"{self.drill.id}/{self.responder}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one run, in the words and figures of its record."""
+
+    key: str
+    passed: bool
+    as_expected: bool
+    why: str
+    predicted_seconds: float | None
+    allowance_seconds: float | None
+    page_seconds: float | None
+    mttr_seconds: float | None
+    run_seconds: float
+    inputs: dict[str, str]
+
+    @property
+    def ratio(self) -> float | None:
+        """Measured over predicted detection, the pipeline's allowance taken off; None where nothing was predicted."""
+        if not self.predicted_seconds or self.page_seconds is None:
+            return None
+        return (self.page_seconds - (self.allowance_seconds or 0)) / self.predicted_seconds
+
+
+def plan(drills: Iterable[Drill], *, controls: bool) -> list[Run]:
+    """Every drill with the autopilot; or, as controls of the grading, with nobody and with somebody mistaken.
+
+    A control drill passes when nobody acts, so its only control is the one who acts.
+    """
+    if not controls:
+        return [Run(drill, AUTOPILOT, must_pass=True) for drill in drills]
+    return [
+        Run(drill, responder, must_pass=False)
+        for drill in drills
+        for responder in CONTROLS
+        if not (drill.is_control and responder == "none")
+    ]
+
+
+def result(run: Run, record: dict[str, Any]) -> Result:
+    """The result of a run from its record."""
+    passed, prediction, durations = record["verdict"]["passed"], record["prediction"] or {}, record["durations"]
+    return Result(
+        key=run.key,
+        passed=passed,
+        as_expected=passed == run.must_pass,
+        why=record["verdict"]["why"],
+        predicted_seconds=prediction.get("detection_seconds"),
+        allowance_seconds=prediction.get("allowance_seconds"),
+        page_seconds=durations["page_seconds"],
+        mttr_seconds=durations["mttr_seconds"],
+        run_seconds=durations["run_seconds"],
+        inputs=record["inputs"],
+    )
+
+
+def failure(run: Run, error: LabError) -> Result:
+    """The result of a run that gave no record."""
+    return Result(run.key, False, False, f"no verdict: {error}", None, None, None, None, 0.0, {})
+
+
+class Campaign:
+    """The results so far of one campaign, in a file of the state directory."""
+
+    def __init__(self, home: Home, *, controls: bool) -> None:
+        self.file = home.data / ("drills.controls.json" if controls else "drills.json")
+        self.results: dict[str, Result] = {}
+
+    def resume(self, runs: Iterable[Run]) -> list[Run]:
+        """Read what is done already; the runs that are missing, in order. A result that was not as expected is."""
+        kept = self._read()
+        missing = []
+        for run in runs:
+            done = kept.get(run.key)
+            if done is not None and done.as_expected and done.inputs == of_drill(run.drill):
+                self.results[run.key] = done
+            else:
+                missing.append(run)
+        return missing
+
+    def add(self, one: Result) -> None:
+        """Keep a result before the next run starts."""
+        self.results[one.key] = one
+        write_json(self.file, {key: vars(value) for key, value in self.results.items()})
+
+    def finish(self) -> None:
+        """The campaign is over: the next one starts afresh."""
+        self.file.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Result]:
+        try:
+            return {key: Result(**value) for key, value in json.loads(self.file.read_text()).items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}  # none, or one of an older version: everything is run again
+
+
+def summary(results: Iterable[Result]) -> Iterator[str]:
+    """The figures of a whole campaign: how many were as expected, and detection against prediction."""
+    rows = list(results)
+    fine = sum(row.as_expected for row in rows)
+    yield f"{fine} of {len(rows)} as they must be, {sum(row.run_seconds for row in rows) / 60:.1f} min of drills"
+    ratios = sorted(ratio for row in rows if (ratio := row.ratio) is not None)
+    if ratios:
+        yield (
+            f"detection, measured over predicted (the pipeline's {rows[0].allowance_seconds or 0:g} s taken off):"
+            f" median {median(ratios):.2f}, worst {ratios[-1]:.2f}"
+        )
+
+
+def keep_record(document: dict[str, Any], run: Run, folder: Path) -> Path | None:
+    """Write the record of a run that is the evidence for the pages: the autopilot's, when it passed."""
+    from lab.drills import record
+
+    if run.responder != AUTOPILOT or not document["verdict"]["passed"]:
+        return None
+    file = folder / f"{run.drill.id}.json"
+    record.write(document, file)
+    return file

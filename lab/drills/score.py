@@ -1,0 +1,153 @@
+"""The score of a responder who may be a person: points for what counts on call, and why. Numbers in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# Who stands next to whom in the system: a diagnosis one hop off has found the right neighbourhood.
+_HOPS = (
+    ("clients", "gateway"), ("gateway", "feed"), ("gateway", "feed-canary"), ("gateway", "user"),
+    ("gateway", "network"), ("feed", "feed-canary"), ("feed", "user"), ("feed", "cache"), ("feed", "db"),
+    ("feed", "network"),
+    ("feed", "pipeline"), ("feed-canary", "db"), ("user", "cache"), ("user", "db"), ("user", "network"),
+    ("db", "network"), ("db", "pipeline"),
+)  # fmt: skip
+NEIGHBOURS = frozenset(_HOPS) | frozenset((b, a) for a, b in _HOPS)
+
+RECOVERY_POINTS, DIAGNOSIS_POINTS, ACK_POINTS, SPEED_POINTS = 40, 30, 10, 20
+HINT_POINTS, HARM_POINTS = 10, 15
+# An ack within this is as good as one at once; one after ten times this is worth nothing.
+PROMPT_ACK_SECONDS = 30.0
+# Mitigation in the time of the autopilot is worth everything, in ten times that nothing.
+SLOWEST_RATIO = 10.0
+# A symptom that follows an action within this was caused by it, as far as anybody can tell.
+HARM_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was locked in: one component, or several when the responder hedged, and one trigger class."""
+
+    components: tuple[str, ...]
+    trigger: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the score card."""
+
+    name: str
+    points: float
+    most: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the responder did. Seconds count from the page; None: never."""
+
+    ack_seconds: float | None
+    mitigation_seconds: float | None
+    recovered: bool
+    diagnosis_score: float | None
+    hints: int
+    harmful: tuple[str, ...]
+
+
+def diagnosis_score(said: Diagnosis, component: str, trigger: str) -> float:
+    """1 for the exact component and trigger class, 1/n when n components were named, half for one hop off.
+
+    The right place with the wrong trigger class is worth half.
+    """
+    named = set(said.components)
+    if component in named:
+        place = 1.0
+    elif any((one, component) in NEIGHBOURS for one in named):
+        place = 0.5
+    else:
+        return 0.0
+    return place / len(named) * (1.0 if said.trigger == trigger else 0.5)
+
+
+def harmful(
+    actions: Sequence[tuple[float, str]], slis: Iterable[tuple[Sequence[float | None], float, float]]
+) -> tuple[str, ...]:
+    """The actions (instant, what) after which an SLI that had been good until then turned bad.
+
+    Each SLI is (bad ratio at every second, the instant of the first, the most it may be). One that was bad before the
+    action blames nobody: the fault did that.
+    """
+    blamed = set()
+    for values, start, most in slis:
+        over = [start + n for n, value in enumerate(values) if value is not None and value > most and start + n >= 0]
+        if not over:
+            continue
+        before = [at for at, _ in actions if at <= over[0] <= at + HARM_SECONDS]
+        if before:
+            blamed.add(max(before))
+    return tuple(what for at, what in actions if at in blamed)
+
+
+def card(work: Work, autopilot_mitigation_seconds: float | None) -> list[Line]:
+    """The lines of the score card; `total` adds them up."""
+    found = work.diagnosis_score
+    return [
+        Line(
+            "recovery",
+            RECOVERY_POINTS if work.recovered else 0,
+            RECOVERY_POINTS,
+            "good again, and it held" if work.recovered else "not good at the end",
+        ),
+        Line(
+            "diagnosis",
+            round(DIAGNOSIS_POINTS * (found or 0), 1),
+            DIAGNOSIS_POINTS,
+            "none was locked in" if found is None else f"{found:g} of 1",
+        ),
+        Line("acknowledgement", _ack(work.ack_seconds), ACK_POINTS, _after(work.ack_seconds)),
+        Line(
+            "speed",
+            _speed(work, autopilot_mitigation_seconds),
+            SPEED_POINTS,
+            _beside(work.mitigation_seconds, autopilot_mitigation_seconds),
+        ),
+        Line("hints", -HINT_POINTS * work.hints, 0, f"{work.hints} bought"),
+        Line("harm", -HARM_POINTS * len(work.harmful), 0, ", ".join(work.harmful) or "no action made anything worse"),
+    ]
+
+
+def total(lines: Iterable[Line]) -> float:
+    """The sum of the points, never below 0."""
+    return max(0.0, round(sum(line.points for line in lines), 1))
+
+
+def as_json(lines: Sequence[Line]) -> dict[str, Any]:
+    """As the record holds it."""
+    return {"points": total(lines), "lines": [asdict(line) for line in lines]}
+
+
+def _ack(seconds: float | None) -> float:
+    if seconds is None:
+        return 0
+    late = max(0.0, seconds - PROMPT_ACK_SECONDS) / (9 * PROMPT_ACK_SECONDS)
+    return round(ACK_POINTS * max(0.0, 1 - late), 1)
+
+
+def _speed(work: Work, autopilot: float | None) -> float:
+    if not work.recovered or work.mitigation_seconds is None:
+        return 0
+    if not autopilot:
+        return SPEED_POINTS  # nothing to compare with: nobody is to blame for that
+    ratio = work.mitigation_seconds / autopilot
+    return round(SPEED_POINTS * min(1.0, max(0.0, (SLOWEST_RATIO - ratio) / (SLOWEST_RATIO - 1))), 1)
+
+
+def _after(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds:.1f} s after the page"
+
+
+def _beside(seconds: float | None, autopilot: float | None) -> str:
+    own = "no mitigation" if seconds is None else f"mitigated {seconds:.1f} s after the page"
+    return f"{own}; autopilot {autopilot:.1f} s" if autopilot else own

@@ -1,0 +1,86 @@
+"""The whole catalogue: what is run, what counts as done, and where a stopped campaign goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_record import record as made_record
+
+from lab.drills.campaign import Campaign, Run, failure, keep_record, plan, result, summary
+from lab.drills.inputs import of_drill
+from lab.drills.spec import find
+from lab.errors import LabError
+from lab.places import Home
+
+INC, D0 = find("INC-001"), find("D0")
+AUTOPILOT = Run(INC, "autopilot", must_pass=True)
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return {**made_record(), "inputs": of_drill(INC)}
+
+
+def test_the_autopilot_must_pass_everything_and_the_controls_must_fail_everything() -> None:
+    assert [(run.key, run.must_pass) for run in plan([INC, D0], controls=False)] == [
+        ("INC-001/autopilot", True),
+        ("D0/autopilot", True),
+    ]
+    controls = plan([INC, D0], controls=True)
+    assert [run.key for run in controls] == ["INC-001/none", "INC-001/wrong", "D0/wrong"]
+    assert not any(run.must_pass for run in controls)
+
+
+def test_a_stopped_campaign_goes_on_with_what_is_missing_failed_or_changed(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
+    (tmp_path / "data").mkdir()
+    runs = plan([INC, D0], controls=False)
+    first = Campaign(Home(tmp_path), controls=False)
+    assert first.resume(runs) == runs
+    first.add(result(runs[0], document))
+    assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs[1:]
+    assert Campaign(Home(tmp_path), controls=True).resume(runs) == runs, "the controls are a campaign of their own"
+    first.add(failure(runs[1], LabError("the lab burned down")))
+    assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs[1:]
+    first.add(result(runs[0], {**document, "inputs": {"rules/old.yml": "sha256:" + "0" * 64}}))
+    assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs
+    first.finish()
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_damaged_state_file_means_that_everything_is_run_again(tmp_path: Path) -> None:
+    runs = plan([INC], controls=False)
+    campaign = Campaign(Home(tmp_path), controls=False)
+    campaign.file.parent.mkdir()
+    for text in ("{", "[]", '{"INC-001/autopilot": {"passed": true}}'):
+        campaign.file.write_text(text)
+        assert campaign.resume(runs) == runs
+
+
+def test_a_control_is_as_it_must_be_when_it_fails(document: dict[str, Any]) -> None:
+    control = Run(INC, "none", must_pass=False)
+    assert not result(control, document).as_expected
+    failed = {**document, "verdict": {**document["verdict"], "passed": False, "why": "sli_recovered: no"}}
+    assert result(control, failed).as_expected
+    assert not failure(control, LabError("not steady")).as_expected, "no verdict proves nothing"
+
+
+def test_only_a_passing_autopilot_is_evidence(tmp_path: Path, document: dict[str, Any]) -> None:
+    failed = {**document, "verdict": {**document["verdict"], "passed": False}}
+    assert keep_record(failed, AUTOPILOT, tmp_path) is None
+    assert keep_record(document, Run(INC, "none", must_pass=False), tmp_path) is None
+    assert keep_record(document, AUTOPILOT, tmp_path) == tmp_path / "INC-001.json"
+
+
+def test_the_summary_holds_detection_against_prediction(document: dict[str, Any]) -> None:
+    """The made record: predicted 22.3 s, an allowance of 4 s, paged at 25.4 s."""
+    one = result(AUTOPILOT, document)
+    assert one.ratio == pytest.approx((25.4 - 4) / 22.3)
+    slow = replace(one, page_seconds=4 + 2 * 22.3)
+    text = "\n".join(summary([one, slow, failure(AUTOPILOT, LabError("x"))]))
+    assert "2 of 3 as they must be" in text
+    assert "worst 2.00" in text

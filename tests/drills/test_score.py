@@ -1,0 +1,66 @@
+"""The score card: what a diagnosis, an ack, a fast fix, a hint and a harmful action are worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lab.drills.score import Diagnosis, Work, card, diagnosis_score, harmful, total
+
+GOOD = Work(ack_seconds=5, mitigation_seconds=2, recovered=True, diagnosis_score=1.0, hints=0, harmful=())
+
+
+@pytest.mark.parametrize(
+    ("components", "trigger", "score"),
+    [
+        (("db",), "capacity", 1.0),
+        (("db", "cache"), "capacity", 0.5),
+        (("db", "cache", "clients", "gateway"), "capacity", 0.25),
+        (("feed",), "capacity", 0.5),
+        (("feed", "clients"), "capacity", 0.25),
+        (("db",), "hardware", 0.5),
+        (("clients",), "capacity", 0.0),
+    ],
+)
+def test_a_diagnosis_is_worth_less_the_more_it_hedges_and_the_further_it_is_off(
+    components: tuple[str, ...], trigger: str, score: float
+) -> None:
+    assert diagnosis_score(Diagnosis(components, trigger), "db", "capacity") == score
+
+
+def test_who_does_everything_right_as_fast_as_the_autopilot_gets_every_point() -> None:
+    assert total(card(GOOD, 2.0)) == 100
+
+
+@pytest.mark.parametrize(
+    ("change", "points"),
+    [
+        ({"hints": 2}, 80),
+        ({"harmful": ("scale feed 2 → 1",)}, 85),
+        ({"diagnosis_score": None}, 70),
+        ({"diagnosis_score": 0.5}, 85),
+        ({"ack_seconds": 30 + 9 * 30}, 90),
+        ({"mitigation_seconds": 20}, 80),
+        ({"mitigation_seconds": 11}, 90),
+        # Not recovered: neither the recovery nor its speed counts.
+        ({"recovered": False}, 40),
+        ({"recovered": False, "diagnosis_score": None, "ack_seconds": None, "hints": 3}, 0),
+    ],
+)
+def test_each_shortcoming_costs_its_own_points(change: dict[str, object], points: float) -> None:
+    assert total(card(replace(GOOD, **change), 2.0)) == points  # type: ignore[arg-type]
+
+
+def test_without_a_record_of_the_autopilot_speed_is_not_held_against_anybody() -> None:
+    assert total(card(replace(GOOD, mitigation_seconds=500), None)) == 100
+
+
+def test_an_action_is_harmful_when_an_sli_that_was_good_turns_bad_soon_after_it() -> None:
+    fault = ([0.0, 0.5, 0.5, 0.5, 0.0, 0.0], 0.0, 0.01)
+    hurt = ([0.0, None, 0.0, 0.0, 0.0, 0.2], 0.0, 0.01)
+    actions = [(2.0, "canary weight 50 → 0"), (4.0, "service restart user")]
+    assert harmful(actions, [fault]) == ()
+    assert harmful(actions, [fault, hurt]) == ("service restart user",)
+    late = ([0.0] * 30 + [0.2], 0.0, 0.01)
+    assert harmful(actions, [late]) == ()
