@@ -106,7 +106,7 @@ def scale(service: str, replicas: int, reason: str) -> None:
 
 @click.group()
 def service() -> None:
-    """Restart, freeze or thaw processes.
+    """Restart, reload, freeze or thaw processes.
 
     \b
     Example: fleetops service restart feed-1
@@ -125,6 +125,22 @@ def service_restart(name: str, reason: str) -> None:
     from lab.control import verbs
 
     click.echo(f"restarted {', '.join(verbs.restart(_desk(), name, reason))}")
+
+
+@service.command("reload")
+@click.argument("name")
+@_REASON
+def service_reload(name: str, reason: str) -> None:
+    """Write the configuration of NAME anew, rules and scrape targets too, and have it read that while it runs.
+
+    Only prometheus can.
+
+    \b
+    Example: fleetops service reload prometheus
+    """
+    from lab.control import verbs
+
+    click.echo(f"{name} has read its configuration again: {verbs.reload(_desk(), name, reason)} rule groups")
 
 
 @service.command("pause")

@@ -52,6 +52,12 @@ def restart(desk: Desk, name: str, reason: str = "") -> list[str]:
     return restarted
 
 
+def reload(desk: Desk, name: str, reason: str = "") -> int:
+    """Have Prometheus read its configuration, written anew, without a restart; returns the number of rule groups."""
+    with desk.trail.action("service reload", name, reason=reason):
+        return replicas.reload(desk.home, desk.ports, name)
+
+
 def pause(desk: Desk, name: str, reason: str = "") -> list[str]:
     """Freeze processes where they stand (SIGSTOP): they keep their sockets and answer nothing."""
     return _signal(desk, "service pause", name, "STOP", reason)

@@ -33,6 +33,7 @@ class Facts:
     recovered_at: float | None = None
     resolved_at: float | None = None
     held: bool = False
+    restored: bool = True  # whether the drill's own condition held at the end, if it has one
     down: tuple[str, ...] = ()  # targets that did not answer at the end
     actors: tuple[str, ...] = ()  # who changed something, the fault itself left out
 
@@ -135,6 +136,9 @@ def _recovery(drill: Drill, facts: Facts) -> list[Check]:
                 else f"every SLI of {services} good again at T+{facts.recovered_at:.1f} s",
             )
         )
+    if drill.restored is not None:
+        means = drill.restored.means
+        checks.append(Check("restored", facts.restored, means if facts.restored else f"not so at the end: {means}"))
     return [
         *checks,
         Check(

@@ -87,6 +87,11 @@ class Incident:
             raise ValueError("a control has no SLO at stake")
         return f"{series.error_ratio(self.windows.shortest_seconds)}{series.selector(slo)}"
 
+    def restored(self, at: float | None = None) -> bool:
+        """Whether the drill's own condition of recovery holds, if it has one; `at` an instant, or now."""
+        wanted = self.drill.restored
+        return wanted is None or bool(self.desk.prometheus.instant(wanted.query, at))
+
     def notices(self) -> list[dict[str, Any]]:
         """The pages and tickets that arrived since the fault began, oldest first."""
         return [page for page in self.desk.pager.pages() if self._arrived_since(page)][::-1]

@@ -143,6 +143,7 @@ def _facts(incident: Incident, found: instants.Instants, fired: list[dict[str, A
         recovered_at=found["recovered"],
         resolved_at=_resolved_at(incident, found),
         held=incident.held,
+        restored=incident.restored(incident.ended_at),
         down=measure.down_targets(incident),
         actors=tuple(sorted({row["actor"] for row in incident.responder_actions()})),
     )

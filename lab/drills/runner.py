@@ -123,6 +123,12 @@ def recover(incident: Incident) -> None:
             incident.say(f"still bad {limit:g} s after the page: {', '.join(_bad_slis(incident))}")
             return
         incident.say(f"every SLI of {services} is good")
+    if incident.drill.restored is not None:
+        incident.reveal(f"waiting for this: {incident.drill.restored.means}")
+        if not _until(incident.restored, end):
+            incident.reveal(f"still not so {allowed_seconds(incident):g} s after the page")
+            return
+    if incident.slo is not None:
         end = time.time()
     if _until(lambda: _resolved(incident), end + incident.drill.limits.recover_seconds):
         incident.say("alert resolved")

@@ -10,6 +10,7 @@ effect             optional: which SLO burns, and how (Effect)
 expect             which alert detects, which others must or may fire; all others stay silent (expect.py)
 predict            optional: why the alert comes when it does (predict.py); by default an SLO's burn rate
 limits             how long each phase may take (Limits)
+restored           optional: a PromQL condition that must hold at the end, where no SLO would tell (Restored)
 runbook            optional `branch`: the title of the branch that must apply; a control has none
 hints              what a person may buy, the cheapest first
 wrong              a plausible mistake: why it is one, and its commands
@@ -43,7 +44,7 @@ COMPONENTS = (
 )  # fmt: skip
 SEVERITIES = ("SEV1", "SEV2", "SEV3", "SEV4", "none")
 REQUIRED = ("id", "title", "trigger", "component", "severity", "fault", "expect", "limits", "wrong")
-OPTIONAL = ("load", "effect", "predict", "runbook", "hints")
+OPTIONAL = ("load", "effect", "predict", "restored", "runbook", "hints")
 LIMITS = ("steady_seconds", "respond_seconds", "recover_seconds", "hold_seconds")
 
 
@@ -73,6 +74,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Restored:
+    """What must be true again at the end: a query that gives a sample when it is, and the same in words."""
+
+    query: str
+    means: str
+
+
+@dataclass(frozen=True)
 class Wrong:
     """What a plausible but mistaken responder does, and why it is mistaken."""
 
@@ -95,6 +104,7 @@ class Drill:
     expect: Expect
     prophecy: Prophecy | None
     limits: Limits
+    restored: Restored | None
     branch: str | None
     hints: tuple[str, ...]
     wrong: Wrong
@@ -151,6 +161,7 @@ def load(file: Path) -> Drill:
         expect=expect,
         prophecy=_prophecy(root, keys, expect, effect),
         limits=_limits(keys["limits"]),
+        restored=_restored(keys.get("restored")),
         branch=_branch(keys.get("runbook")),
         hints=tuple(item.text() for item in keys["hints"].items()) if "hints" in keys else (),
         wrong=_wrong(keys["wrong"]),
@@ -221,6 +232,13 @@ def _limits(node: Node) -> Limits:
     keys = node.mapping(*LIMITS, "detection_ratio", required=LIMITS)
     ratio = between(keys["detection_ratio"], 1, 1.6) if "detection_ratio" in keys else 1.0
     return Limits(**{name: between(keys[name], 1, 600) for name in LIMITS}, detection_ratio=ratio)
+
+
+def _restored(node: Node | None) -> Restored | None:
+    if node is None:
+        return None
+    keys = node.mapping("query", "means", required=("query", "means"))
+    return Restored(keys["query"].text(), keys["means"].text())
 
 
 def _branch(node: Node | None) -> str | None:

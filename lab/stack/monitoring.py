@@ -53,6 +53,15 @@ def write_targets(home: Home, running: Iterable[Program], jobs_known: Iterable[s
         write_file(targets_dir(home) / f"{job}.json", json.dumps(targets, indent=1))
 
 
+def targets(home: Home, job: str) -> list[str]:
+    """The instances of a job that Prometheus is told of now."""
+    try:
+        groups = json.loads((targets_dir(home) / f"{job}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return [str(group["labels"]["instance"]) for group in groups]
+
+
 def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str, Any]:
     """What prometheus.yml says: scrape and evaluate every second; alerts carry no `site`, the pages they link to do."""
     return {

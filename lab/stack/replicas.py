@@ -9,7 +9,7 @@ from lab.errors import UsageError
 from lab.oncall.client import read_token
 from lab.oncall.http import JsonClient
 from lab.places import MAX_REPLICAS, Home, Ports
-from lab.stack import leftovers, monitoring, probes, programs, state
+from lab.stack import binaries, leftovers, monitoring, probes, programs, state
 from lab.stack.programs import DEFAULT_REPLICAS, REPLICA_MODULES, Program
 from lab.stack.supervision import Supervisor
 
@@ -111,6 +111,19 @@ def restart(home: Home, ports: Ports, name: str, say: Callable[[str], None] = la
         supervisor.start(program.name, wait=False)
         probes.wait_ready([program], READY_SECONDS)
     return [program.name for program in found]
+
+
+def reload(home: Home, ports: Ports, name: str) -> int:
+    """Write anew what Prometheus is told (rules, targets, where alerts go) and have it read that; the rule groups.
+
+    It goes on running. Raises UsageError (nothing else reloads), SpecError (it would refuse, and keeps what it has).
+    """
+    if name != "prometheus":
+        raise UsageError(f"{name!r} cannot reload; prometheus can, everything else takes 'fleetops service restart'")
+    Supervisor(home).names()  # NotRunning before anything is written
+    with state.lock(home):
+        monitoring.render(home, ports, known(home, ports).values(), expected(home, ports))
+    return reload_rules(home, ports, binaries.tool("promtool"))
 
 
 def reload_rules(home: Home, ports: Ports, promtool: Path) -> int:

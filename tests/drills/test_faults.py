@@ -24,6 +24,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "cache-flush": {},
     "sql-statements": {"apply": ["SELECT 1"], "revert": ["SELECT 2"]},
     "open-transactions": {"sessions": 2, "statements": ["SELECT 1"]},
+    "scrape-targets-lost": {"job": "feed"},
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from lab.drills.grade import Facts, grade
 from lab.drills.measure import sli_bad_at, sli_recovered_at
 from lab.drills.prediction import Prediction
-from lab.drills.spec import find
+from lab.drills.spec import Restored, find
 
 INC = find("INC-001")
 D0 = find("D0")
@@ -85,6 +85,14 @@ def test_a_drill_without_an_slo_is_over_when_its_alert_is() -> None:
     assert "sli_recovered" not in checks
     assert all(checks.values())
     assert not all(c.passed for c in grade(platform, PREDICTION, replace(GOOD, resolved_at=None)))
+
+
+def test_a_condition_of_the_drills_own_must_hold_at_the_end() -> None:
+    drill = replace(INC, restored=Restored("up", "everything answers"))
+    for holds in (True, False):
+        checks = {check.name: check for check in grade(drill, PREDICTION, replace(GOOD, restored=holds))}
+        assert checks["restored"].passed is holds
+        assert "everything answers" in checks["restored"].detail
 
 
 def test_the_sli_turns_bad_at_its_first_sample_over_the_budget_after_injection() -> None:

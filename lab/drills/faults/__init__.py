@@ -45,6 +45,7 @@ from lab.drills.faults.load import AbusiveClient, LoadMultiplier
 from lab.drills.faults.nothing import Nothing
 from lab.drills.faults.parameters import from_json, nearest, read
 from lab.drills.faults.process import ProcessSignal
+from lab.drills.faults.scrape import ScrapeTargetsLost
 from lab.drills.faults.sql import OpenTransactions, SqlStatements
 from lab.slo.document import Node
 
@@ -52,7 +53,7 @@ FAULTS: dict[str, type[Fault]] = {
     fault.kind: fault
     for fault in (
         Nothing, CanaryRamp, ProcessSignal, LinkLatency, LoadMultiplier, AbusiveClient, CacheFlush, SqlStatements,
-        OpenTransactions,
+        OpenTransactions, ScrapeTargetsLost,
     )
 }  # fmt: skip
 
