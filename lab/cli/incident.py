@@ -126,6 +126,46 @@ def incident_hint() -> None:
     click.echo(f"hint {number} of {there_are} ({HINT_POINTS} points): {text}")
 
 
+@incident.command("postmortem")
+@click.argument("incident_id", metavar="ID")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the page here; without it, to standard output.",
+)
+def incident_postmortem(incident_id: str, output: Path | None) -> None:
+    """Draft the postmortem of ID from its committed record.
+
+    Every number is a macro that reads the record; what a person must still write is marked "To be written". A page
+    that exists is never overwritten.
+
+    \b
+    Examples:
+      fleetops incident postmortem INC-001
+      fleetops incident postmortem INC-001 --output docs/06_postmortems/INC-001_feed_latency_regression.md
+    """
+    from lab.drills.spec import find
+    from lab.places import RECORDS
+    from lab.site import draft
+    from lab.site.records import Records
+
+    drill = find(incident_id)
+    record = Records(RECORDS).read(drill.id)
+    text = draft.page(record, drill)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{output} exists; nothing was changed, name another file") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from error
+    click.echo(f"{output}: {draft.unwritten(text)} places are yours to write")
+    click.echo(f"mkdocs.yml, under Postmortems: {draft.nav_line(output)}")
+
+
 def _open_pages() -> list[dict[str, Any]]:
     try:
         return [p for p in pager().pages(only_open=True) if p["severity"] == "page"]

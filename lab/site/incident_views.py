@@ -88,20 +88,22 @@ def at_end(book: Book, ident: str, name: str) -> str:
 
 
 def facts(book: Book, ident: str) -> Markup:
-    """Four figures of an incident, large: predicted, paged, mitigated, recovered."""
+    """The figures of an incident, large: predicted, told, mitigated, over; those of them that happened."""
     record = book.records.read(ident)
-    foretold = float(record["prediction"]["detection_seconds"])
-    shown = (
-        ("Alert due, by arithmetic", foretold, "T+"),
-        ("Page delivered", _at(record, "page"), "T+"),
-        ("Mitigated", _at(record, "action"), "T+"),
-        ("SLI recovered", _at(record, "recovered"), "T+"),
-    )
+    shown = [
+        ("Alert due, by arithmetic", float(record["prediction"]["detection_seconds"])),
+        ("Page delivered" if record.told_by_page else "Ticket delivered", _at(record, "page")),
+    ]
+    # Where no SLO was at stake, it was over when the alert was.
+    last = "recovered" if record.first("recovered") else "resolved"
+    for title, kind in (("Mitigated", "action"), ({"recovered": "SLI recovered"}.get(last, "Alert resolved"), last)):
+        if record.first(kind):
+            shown.append((title, _at(record, kind)))
     cells = Markup().join(
-        Markup('<div><span class="lab-fact__name">{}</span><span class="lab-fact__value">{}{}</span></div>').format(
-            name, sign, units.seconds(value)
+        Markup('<div><span class="lab-fact__name">{}</span><span class="lab-fact__value">T+{}</span></div>').format(
+            name, units.seconds(value)
         )
-        for name, value, sign in shown
+        for name, value in shown
     )
     return Markup('<div class="lab-facts">{}</div>').format(cells) + lab_note(book, ident)
 
@@ -179,12 +181,15 @@ def prediction(book: Book, ident: str) -> Markup:
     paged = _at(record, "page")
     allowance = float(foretold["allowance_seconds"])
     expected = float(foretold["detection_seconds"])
-    met = paged <= expected + allowance
+    stretch = float(foretold.get("tolerance_ratio", 1))
+    met = paged <= expected * stretch + allowance
+    severity = "page" if record.told_by_page else "ticket"
     rows = [
-        ("Alert that must page", html.link(book.runbook(foretold["alert"]), foretold["alert"])),
+        (f"Alert that must come as a {severity}", html.link(book.runbook(foretold["alert"]), foretold["alert"])),
         ("Predicted, alert firing", units.seconds(expected)),
+        *([("Its inputs are chance: in time up to", f"{stretch:g} times that")] if stretch > 1 else []),
         ("Allowed on top (scrape, evaluations, grouping)", units.seconds(allowance)),
-        ("Measured, page delivered", units.seconds(paged)),
+        (f"Measured, {severity} delivered", units.seconds(paged)),
         ("Inside the prediction", html.badge("ok" if met else "bad", "yes" if met else "no")),
     ]
     steps = Markup("<ol>{}</ol>").format(

@@ -12,6 +12,7 @@ from lab.drills.record import read
 from lab.errors import LabError
 from lab.site import units
 from lab.site.series import Line, Mark
+from lab.slo.model import PAGE
 
 # The instants of an incident, in the order in which they are graded, with what each is called on a page.
 PHASES = {
@@ -53,6 +54,12 @@ class Record:
     def first(self, kind: str) -> dict[str, Any] | None:
         """The first event of a kind, or None."""
         return next((row for row in self.timeline if row["kind"] == kind), None)
+
+    @property
+    def told_by_page(self) -> bool:
+        """Whether the alert that must come is a page; else it is a ticket."""
+        alert = self["prediction"]["alert"]
+        return any((row["alertname"], row["severity"]) == (alert, PAGE) for row in self["pages"])
 
     def marks(self) -> list[Mark]:
         """The graded instants that happened, T0 to T8."""

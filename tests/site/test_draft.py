@@ -1,0 +1,101 @@
+"""A postmortem's draft: it asks of the record only what the record holds, and says what nobody has written yet."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+from made_record import record as made_record
+
+from lab.cli.main import run
+from lab.drills.spec import find
+from lab.errors import LabError
+from lab.places import DOCS, RECORDS
+from lab.site import draft
+from lab.site.book import Book
+from lab.site.macros import views
+from lab.site.records import Record, Records
+
+INC = find("INC-001")
+PARTS = (
+    "Summary", "Impact", "Detection", "Trigger", "Root causes and contributing factors", "Timeline", "Resolution",
+    "What went well", "What went wrong", "Where we got lucky", "Action items", "Evidence",
+)  # fmt: skip
+
+
+def rendered(text: str, book: Book) -> str:
+    """The page with its macros run, as mkdocs-macros does it: an unknown one, or one that fails, is an error."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 - Markdown, no HTML to escape
+    environment.globals.update(views(book))
+    return environment.from_string(text).render()
+
+
+@pytest.mark.parametrize("ident", [file.stem for file in sorted(RECORDS.glob("INC-*.json"))])
+def test_the_draft_of_every_committed_record_renders_and_its_links_lead_somewhere(ident: str) -> None:
+    book = Book(page=lambda: f"06_postmortems/{ident}_draft.md")
+    text = draft.page(book.records.read(ident), find(ident))
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(PARTS)
+    assert book.records.read(ident)["verdict"]["checks"][0]["detail"].split()[-2] in rendered(text, book)
+    for target in re.findall(r"\]\(\.\./([^)#]+)", text):
+        assert (DOCS / target).is_file(), target
+
+
+def test_every_number_of_the_draft_comes_from_the_record(book: Book) -> None:
+    prose = re.sub(
+        r"\{\{.*?\}\}|INC-001|inc-001|[pP]9[59]|T0 to T8|\d\d_\w+\.md", "", draft.page(book.records.read("INC-001"), INC)
+    )
+    assert not re.findall(r"\d", prose)
+
+
+def without(document: dict[str, Any], *kinds: str) -> Record:
+    timeline = [row for row in document["timeline"] if row["kind"] not in kinds]
+    return Record("INC-001", "records/INC-001.json", {**document, "timeline": timeline})
+
+
+def test_the_draft_tells_of_nothing_that_did_not_happen(book: Book) -> None:
+    document = {**made_record(), "runbook": []}
+    (book.docs / "records" / "INC-001.json").write_text(
+        json.dumps({**document, "timeline": list(without(document, "action", "recovered").data["timeline"])})
+    )
+    text = draft.page(book.records.read("INC-001"), INC)
+    assert "runbook_trace" not in text
+    assert "Alert resolved" in rendered(text, book)
+    with pytest.raises(LabError, match="nobody was told"):
+        draft.page(without(document, "page"), INC)
+    with pytest.raises(LabError, match="control"):
+        draft.page(Record("D0", "records/D0.json", document), find("D0"))
+
+
+def test_what_moved_is_charted_and_what_did_not_is_not() -> None:
+    document = made_record()
+    quiet = {**document["signals"][0], "name": "quiet", "objective": None, "values": [80.0] * 60 + [79.0] * 60}
+    risen = {**quiet, "name": "risen", "values": [80.0] * 30 + [200.0] * 90}
+    burst = {**quiet, "name": "burst", "objective": 0.01, "values": [0.0] * 30 + [0.5] * 90}
+    fallen = {**quiet, "name": "fallen", "objective": 0.9, "values": [0.95] * 30 + [0.3] * 90}
+    burn = {**burst, "name": "burn_rate_60s"}
+    one = Record("INC-001", "", {**document, "signals": [quiet, risen, burst, fallen, burn]})
+    assert draft.moved(one) == ["burst", "risen", "fallen"]
+
+
+def test_no_committed_postmortem_has_a_place_that_nobody_wrote() -> None:
+    for file in (DOCS / draft.FOLDER).glob("*.md"):
+        assert draft.unwritten(file.read_text()) == 0, file.name
+
+
+def test_the_verb_writes_a_page_once_and_never_over_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / draft.name(Records(RECORDS).read("INC-001"))
+    assert file.name == "INC-001_feed_latency_regression_from_an_ungated_canary.md"
+    assert run(["incident", "postmortem", "INC-001"]) == 0
+    text = capsys.readouterr().out
+    assert run(["incident", "postmortem", "INC-001", "--output", str(file)]) == 0
+    assert file.read_text() == text
+    assert f"06_postmortems/{file.name}" in capsys.readouterr().out
+    file.write_text("mine")
+    assert run(["incident", "postmortem", "INC-001", "--output", str(file)]) == 2
+    assert file.read_text() == "mine"
+    assert run(["incident", "postmortem", "INC-999"]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
