@@ -72,13 +72,17 @@ class FakeGateway:
 
 
 class FakePager:
-    """Keeps audit rows by id, as the pager does."""
+    """Keeps audit rows by id, as the pager does; `pages` are the test's."""
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
+        self.pages: list[dict[str, Any]] = []
 
     def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if method == "POST" and path == "/api/audit":
             self.rows[body["id"]] = body
             return 200, body
-        return 200, {"pages": [], "audit": list(self.rows.values())}
+        if path.startswith("/api/pages/"):
+            found = [page for page in self.pages if path.endswith(f"/{page['id']}")]
+            return (200, found[0]) if found else (404, {"error": "no such page"})
+        return 200, {"pages": self.pages, "audit": list(self.rows.values())}

@@ -89,9 +89,12 @@ def drill_faults(as_json: bool) -> None:
 @click.option(
     "--record", "record_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the record here."
 )
+@click.option("--blind", is_flag=True, help="Do not say what is broken before the verdict; 'random' never does.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output, progress on standard error.")
 @click.argument("program", metavar="[-- PROGRAM ARGS...]", nargs=-1, type=click.UNPROCESSED)
-def drill_run(drill_id: str, responder: str, record_file: Path | None, as_json: bool, program: tuple[str, ...]) -> int:
+def drill_run(
+    drill_id: str, responder: str, record_file: Path | None, blind: bool, as_json: bool, program: tuple[str, ...]
+) -> int:
     """Run drill ID end to end: fault, page, response, recovery, verdict. Exit 0 pass, 1 fail, 2 bad request.
 
     The fault is undone however this ends. `random` picks a drill and does not say which before the verdict. `command`
@@ -111,9 +114,8 @@ def drill_run(drill_id: str, responder: str, record_file: Path | None, as_json: 
     from lab.drills.runner import run_drill
     from lab.drills.spec import catalogue, find
 
-    blind = drill_id == RANDOM
     incidents = [one for one in catalogue() if not one.is_control]
-    found = random.SystemRandom().choice(incidents) if blind else find(drill_id)
+    found = random.SystemRandom().choice(incidents) if drill_id == RANDOM else find(drill_id)
     if record_file is not None and not record_file.parent.is_dir():
         raise click.BadParameter(f"the folder {record_file.parent} does not exist", param_hint="--record")
     try:
@@ -123,7 +125,7 @@ def drill_run(drill_id: str, responder: str, record_file: Path | None, as_json: 
             Desk.here(),
             lambda line: click.echo(line, err=as_json),
             program=program,
-            blind=blind,
+            blind=blind or drill_id == RANDOM,
         )
     except KeyboardInterrupt:
         raise LabError("the drill was stopped; what it had changed was put back") from None

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,56 @@ def test_the_grading_fails_a_responder_who_does_the_wrong_thing(lab: EmbeddedLab
     assert "drill INC-001 failed: " in said
     assert eventually(lambda: weight(lab) == 0, 20)
     assert len([row for row in lab.status()["processes"] if row["service"] == "feed"]) == 2
+
+
+RESPONDER = """
+import glob, json, os, subprocess, sys
+page, kept = json.load(sys.stdin), {}
+def fleetops(*words):
+    done = subprocess.run(["fleetops", *words], capture_output=True, text=True)
+    kept[" ".join(words)] = done.stdout + done.stderr
+    return done.returncode
+for words in (["status"], ["page", "list"], ["page", "show", str(page["id"])], ["doctor"], ["triage", "feed"]):
+    fleetops(*words)
+for file in glob.glob(os.path.join(os.environ["FLEETOPS_HOME"], "logs", "*.log")):
+    with open(file, errors="replace") as log:
+        kept[os.path.basename(file)] = log.read()
+done = fleetops("page", "ack", str(page["id"])) or fleetops("incident", "hint")
+done = done or fleetops("incident", "diagnose", str(page["id"]), "--component", "feed-canary", "--class", "binary push")
+done = done or fleetops("canary", "weight", "0", "--reason", "slower than stable")
+with open(sys.argv[1], "w") as file:
+    json.dump(kept, file)
+print("done", sys.argv[2:])
+sys.exit(done)
+"""
+
+
+def test_a_program_is_graded_like_a_person_and_nothing_tells_it_what_is_broken(
+    lab: EmbeddedLab, tmp_path: Path
+) -> None:
+    script, kept = tmp_path / "responder.py", tmp_path / "kept.json"
+    script.write_text(RESPONDER)
+    words = ["--responder", "command", "--blind", "--", sys.executable, str(script), str(kept), "--json", "-x"]
+    done = lab.fleetops("drill", "run", "INC-001", "--json", *words, timeout=DRILL_SECONDS)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    seen = json.loads(kept.read_text())
+    assert {"gateway.log", "status"} <= set(seen)
+    drill = record["drill"]
+    for place, text in {**seen, "the terminal": done.stderr}.items():
+        for secret in (drill["id"], drill["title"], "canary-ramp"):
+            assert secret not in text, f"{place} gives {secret!r} away"
+    assert "done ['--json', '-x']" in done.stderr
+    score, kinds = record["score"], [row["kind"] for row in record["timeline"]]
+    assert {"hint", "diagnosis", "action"} <= set(kinds)
+    assert score["hints"] == 1
+    assert score["diagnosis"]["score"] == 1
+    assert score["harmful_actions"] == score["false_pages"] == []
+    assert score["autopilot"] is not None
+    assert 70 <= score["points"] <= 90
+    assert {row["actor"] for row in record["actions"] if row["action"] == "canary weight" and row["new"] == 0} == {
+        "command-responder"
+    }
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])

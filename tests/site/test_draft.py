@@ -46,7 +46,9 @@ def test_the_draft_of_every_committed_record_renders_and_its_links_lead_somewher
 
 def test_every_number_of_the_draft_comes_from_the_record(book: Book) -> None:
     prose = re.sub(
-        r"\{\{.*?\}\}|INC-001|inc-001|[pP]9[59]|T0 to T8|\d\d_\w+\.md", "", draft.page(book.records.read("INC-001"), INC)
+        r"\{\{.*?\}\}|INC-001|inc-001|[pP]9[59]|T0 to T8|\d\d_\w+\.md",
+        "",
+        draft.page(book.records.read("INC-001"), INC),
     )
     assert not re.findall(r"\d", prose)
 
