@@ -106,7 +106,7 @@ def scale(service: str, replicas: int, reason: str) -> None:
 
 @click.group()
 def service() -> None:
-    """Restart, reload, freeze or thaw processes.
+    """Restart, freeze or thaw processes.
 
     \b
     Example: fleetops service restart feed-1

@@ -31,7 +31,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "canary": ("lab.cli.controls:canary", "How many users the new version of the feed serves."),
         "flag": ("lab.cli.controls:flag", "Kill switches of the gateway."),
         "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),
-        "service": ("lab.cli.controls:service", "Restart, reload, freeze or thaw processes."),
+        "service": ("lab.cli.controls:service", "Restart, freeze or thaw processes."),
     },
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Break the lab on purpose, and grade how it was caught and mended."),
