@@ -31,7 +31,8 @@ LABEL_ROUTE = "http_route"
 LABEL_STATUS = "http_response_status_code"
 LABEL_VERSION = "service_version"
 LABEL_UPSTREAM = "upstream"
-HTTP_CLIENT_RETRIES = "http_client_retries_total"  # {upstream, outcome="answered"|"failed"|"over_budget"}
+# {upstream, cause="unreachable"|"timeout"|"unavailable", outcome="answered"|"failed"|"over_budget"}
+HTTP_CLIENT_RETRIES = "http_client_retries_total"
 HTTP_SERVER_WAITING = "http_server_waiting_requests"  # arrived, no thread yet
 HTTP_SERVER_THREADS = "http_server_threads"  # {state="busy"|"all"}
 BUILD_INFO = "fleetops_build_info"  # {service, service_version}

@@ -45,7 +45,7 @@ def canary_weight(percent: float, reason: str) -> None:
 
 @click.group()
 def flag() -> None:
-    """Kill switches of the gateway.
+    """Switches of the gateway: kill switches, on in ordinary times, and emergency modes, off in ordinary times.
 
     \b
     Example: fleetops flag set profile-writes off
@@ -67,7 +67,7 @@ def flag_list(as_json: bool) -> None:
         click.echo(json.dumps([{"name": name, **state} for name, state in flags.items()], indent=1))
         return
     for name, state in flags.items():
-        click.echo(f"{name:<16} {'on' if state['enabled'] else 'OFF':<4} {state['help']}")
+        click.echo(f"{name:<16} {'on' if state['enabled'] else 'off':<4} {state['help']}")
 
 
 @flag.command("set")

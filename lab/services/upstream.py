@@ -22,6 +22,7 @@ from lab import names
 from lab.errors import LabError
 from lab.services.breaker import STATES, Breaker
 from lab.services.retry import (
+    CAUSES,
     MAX_RETRIES,
     TIMEOUT,
     UNAVAILABLE,
@@ -83,8 +84,8 @@ class ClientMetrics:
         )
         self.retries = Counter(
             names.HTTP_CLIENT_RETRIES,
-            "Retries of calls, and those that the budget held back.",
-            [upstream, "outcome"],
+            "Retries of calls by why the try before failed, and those that the budget held back.",
+            [upstream, "cause", "outcome"],
             registry=registry,
         )
         self.refused = Counter(
@@ -96,8 +97,9 @@ class ClientMetrics:
 
     def begin(self, name: str, breaker: Breaker) -> None:
         """Shows every series of an upstream from the start: a counter that appears with its first event hides it."""
-        for outcome in ("answered", "failed", "over_budget"):
-            self.retries.labels(name, outcome)
+        for cause in CAUSES:
+            for outcome in ("answered", "failed", "over_budget"):
+                self.retries.labels(name, cause, outcome)
         self.refused.labels(name)
         for state in STATES:
             self.state.labels(name, state).set_function(partial(_is_in, breaker, state))
@@ -151,7 +153,7 @@ class Upstream:
         if not replicas:
             raise UpstreamUnreachableError(f"{self.name} has no replica")
         self._budget.request(monotonic())
-        retries = 0
+        retries, cause = 0, ""
         while True:
             if not self.breaker.admit(monotonic()):
                 self._metrics.refused.labels(self.name).inc()
@@ -162,16 +164,16 @@ class Upstream:
                 reply = self._try(replica, method, path, sent, body)
             except _Failed as failed:
                 self.breaker.record(False, monotonic())
-                self._count_retry(retries, "failed")
+                self._count_retry(cause, "failed")
                 if not self._again(method, failed, retries):
                     if failed.reply is not None:
                         return failed.reply
                     raise failed.error from None
-                retries += 1
+                retries, cause = retries + 1, failed.cause
                 fact("upstream_retries", retries)
             else:
                 self.breaker.record(reply.status < 500, monotonic())
-                self._count_retry(retries, "answered")
+                self._count_retry(cause, "answered")
                 return reply
 
     def _try(self, replica: _Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
@@ -200,12 +202,13 @@ class Upstream:
             return False
         if self.retry.budget_ratio >= MAX_RETRIES or self._budget.take(monotonic(), self.retry.budget_ratio):
             return True
-        self._metrics.retries.labels(self.name, "over_budget").inc()
+        self._metrics.retries.labels(self.name, failed.cause, "over_budget").inc()
         return False
 
-    def _count_retry(self, number: int, outcome: str) -> None:
-        if number:
-            self._metrics.retries.labels(self.name, outcome).inc()
+    def _count_retry(self, cause: str, outcome: str) -> None:
+        """Counts a try that was a retry: it had a cause."""
+        if cause:
+            self._metrics.retries.labels(self.name, cause, outcome).inc()
 
     def close(self) -> None:
         """Closes every kept connection."""

@@ -245,8 +245,8 @@ def test_reads_that_fail_are_sent_again_as_often_as_the_policy_says_and_writes_n
     gateway.user.answer = lambda: next(answers, ("{}", 503))
     assert gateway.client.get("/v1/users/7").status_code == 200
     assert len(gateway.user.seen) == 3
-    assert gateway.metric(names.HTTP_CLIENT_RETRIES, upstream="user", outcome="failed") == 1
-    assert gateway.metric(names.HTTP_CLIENT_RETRIES, upstream="user", outcome="answered") == 1
+    assert gateway.metric(names.HTTP_CLIENT_RETRIES, upstream="user", cause="unavailable", outcome="failed") == 1
+    assert gateway.metric(names.HTTP_CLIENT_RETRIES, upstream="user", cause="unavailable", outcome="answered") == 1
     assert gateway.client.put("/v1/users/7", json={"bio": "x"}).status_code == 503
     assert len(gateway.user.seen) == 4
     assert gateway.client.get("/v1/users/7").status_code == 503, "the last answer is passed on when none is better"
@@ -268,7 +268,8 @@ def test_a_retry_budget_holds_back_what_goes_beyond_it(gateway: Gateway) -> None
     gateway.user.answer = lambda: ("{}", 503)
     for _ in range(30):
         gateway.client.get("/v1/users/7")
-    held_back = gateway.metric(names.HTTP_CLIENT_RETRIES, upstream="user", outcome="over_budget")
+    labels = {"upstream": "user", "cause": "unavailable", "outcome": "over_budget"}
+    held_back = gateway.metric(names.HTTP_CLIENT_RETRIES, **labels)
     assert 30 < len(gateway.user.seen) <= 30 + 2 * 10, "a few retries a second are always allowed"
     assert (held_back or 0) >= 20
 
