@@ -31,6 +31,7 @@ LABEL_ROUTE = "http_route"
 LABEL_STATUS = "http_response_status_code"
 LABEL_VERSION = "service_version"
 LABEL_UPSTREAM = "upstream"
+LABEL_UPSTREAM_INSTANCE = "upstream_instance"  # which replica answered, by its own word; "" when none did
 # {upstream, cause="unreachable"|"timeout"|"unavailable", outcome="answered"|"failed"|"over_budget"}
 HTTP_CLIENT_RETRIES = "http_client_retries_total"
 HTTP_SERVER_WAITING = "http_server_waiting_requests"  # arrived, no thread yet

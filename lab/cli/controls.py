@@ -106,7 +106,7 @@ def scale(service: str, replicas: int, reason: str) -> None:
 
 @click.group()
 def service() -> None:
-    """Restart, freeze or thaw processes.
+    """Restart, freeze, thaw or drain processes.
 
     \b
     Example: fleetops service restart feed-1
@@ -153,3 +153,33 @@ def service_resume(name: str, reason: str) -> None:
     from lab.control import verbs
 
     click.echo(f"resumed {', '.join(verbs.resume(_desk(), name, reason))}")
+
+
+@service.command("drain")
+@click.argument("name")
+@_REASON
+def service_drain(name: str, reason: str) -> None:
+    """Have the gateway send the replica NAME nothing more. It runs on; the others carry its share.
+
+    \b
+    Example: fleetops service drain feed-1
+    """
+    from lab.control import verbs
+
+    was = verbs.drain(_desk(), name, reason)
+    click.echo(f"{name} {'drained' if was else 'routed to'} → drained; 'fleetops service undrain {name}' undoes it")
+
+
+@service.command("undrain")
+@click.argument("name")
+@_REASON
+def service_undrain(name: str, reason: str) -> None:
+    """Have the gateway ask the replica NAME again.
+
+    \b
+    Example: fleetops service undrain feed-1
+    """
+    from lab.control import verbs
+
+    was = verbs.undrain(_desk(), name, reason)
+    click.echo(f"{name} {'drained' if was else 'routed to'} → routed to")

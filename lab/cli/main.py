@@ -45,7 +45,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "breaker": ("lab.cli.limits:breaker", "Circuit breakers: stop asking an upstream that does not answer."),
         "cache": ("lab.cli.cache:cache", "The caches: hit ratio, time to live, warming up."),
         "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),
-        "service": ("lab.cli.controls:service", "Restart, freeze or thaw processes."),
+        "service": ("lab.cli.controls:service", "Restart, freeze, thaw or drain processes."),
     },
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Break the lab on purpose, and grade how it was caught and mended."),

@@ -78,7 +78,7 @@ class ClientMetrics:
         self.durations = Histogram(
             names.HTTP_CLIENT_DURATION,
             "Duration of HTTP requests made.",
-            [upstream, names.LABEL_METHOD, names.LABEL_STATUS],
+            [upstream, names.LABEL_UPSTREAM_INSTANCE, names.LABEL_METHOD, names.LABEL_STATUS],
             buckets=names.LATENCY_BUCKETS_SECONDS,
             registry=registry,
         )
@@ -191,7 +191,7 @@ class Upstream:
             # A connection that could not be made in time is as good as one that was refused.
             cause = TIMEOUT if timed_out and not not_begun else UNREACHABLE
             raise _Failed(cause, not_begun, _failure(self.name, timed_out, self.timeout_seconds)) from None
-        self._observe(method, str(reply.status), started)
+        self._observe(method, str(reply.status), started, reply.headers.get(names.HEADER_INSTANCE, ""))
         if reply.status in UNAVAILABLE_STATUSES:
             error = UpstreamUnreachableError(f"{self.name} answered {reply.status}")
             raise _Failed(UNAVAILABLE, False, error, reply)
@@ -227,9 +227,10 @@ class Upstream:
         )
         return Reply(response.status, response.headers, response.data)
 
-    def _observe(self, method: str, status: str, started: float) -> None:
+    def _observe(self, method: str, status: str, started: float, instance: str = "") -> None:
         seconds = perf_counter() - started
-        self._metrics.durations.labels(self.name, method, status).observe(seconds, {"trace_id": trace.trace_id()})
+        labels = (self.name, instance, method, status)
+        self._metrics.durations.labels(*labels).observe(seconds, {"trace_id": trace.trace_id()})
 
     def _in_turn(self) -> list[_Replica]:
         """Every replica, the one whose turn it is first and those left out last."""

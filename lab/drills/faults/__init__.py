@@ -39,6 +39,8 @@ from typing import Any
 from lab.drills.faults.base import Fault, Profile
 from lab.drills.faults.cache import CacheFlush
 from lab.drills.faults.canary import CanaryRamp
+from lab.drills.faults.commands import ControlChange
+from lab.drills.faults.detour import NetworkDetour
 from lab.drills.faults.doors import Doors, Report
 from lab.drills.faults.link import LinkLatency
 from lab.drills.faults.load import AbusiveClient, LoadMultiplier
@@ -52,7 +54,7 @@ FAULTS: dict[str, type[Fault]] = {
     fault.kind: fault
     for fault in (
         Nothing, CanaryRamp, ProcessSignal, LinkLatency, LoadMultiplier, AbusiveClient, CacheFlush, SqlStatements,
-        OpenTransactions,
+        OpenTransactions, NetworkDetour, ControlChange,
     )
 }  # fmt: skip
 
