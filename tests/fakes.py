@@ -73,6 +73,8 @@ class FakeGateway:
             self.state["flags"][path.rpartition("/")[2]]["enabled"] = body["enabled"]
         elif (part := path.removeprefix("/admin/")) in ("ratelimit", "shed", "retry", "breakers", "cache"):
             self.state[part] = {**self.state[part], **body}
+        elif path.startswith("/admin/upstreams/"):
+            self.state["upstreams"][path.rpartition("/")[2]] = body["urls"]
         else:
             return 404, {"error": f"nothing at {path}"}
         return 200, {"old": None, "new": body}
