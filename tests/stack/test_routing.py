@@ -1,4 +1,4 @@
-"""Which replicas the gateway is told to ask, and by which port: one place decides, whatever else is scaled or drained."""
+"""Which replicas the gateway is told to ask, and by which port, whatever else is scaled or drained."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ from lab.drills.faults.commands import ControlChange
 from lab.drills.faults.detour import NetworkDetour
 from lab.drills.faults.doors import Doors, Report
 from lab.drills.faults.link import LinkLatency
-from lab.drills.faults.load import AbusiveClient, LoadMultiplier
+from lab.drills.faults.load import AbusiveClient, FlashCrowd, LoadMultiplier
 from lab.drills.faults.nothing import Nothing
 from lab.drills.faults.parameters import from_json, nearest, read
 from lab.drills.faults.process import ProcessSignal
@@ -54,7 +54,7 @@ FAULTS: dict[str, type[Fault]] = {
     fault.kind: fault
     for fault in (
         Nothing, CanaryRamp, ProcessSignal, LinkLatency, LoadMultiplier, AbusiveClient, CacheFlush, SqlStatements,
-        OpenTransactions, NetworkDetour, ControlChange,
+        OpenTransactions, NetworkDetour, ControlChange, FlashCrowd,
     )
 }  # fmt: skip
 
