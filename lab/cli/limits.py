@@ -1,4 +1,4 @@
-"""`fleetops ratelimit`, `shed`, `retry` and `breaker`: who may pass, and what happens to calls that fail."""
+"""`fleetops ratelimit`, `shed`, `retry`, `timeout` and `breaker`: who may pass, and what happens to calls that fail."""
 
 from __future__ import annotations
 
@@ -156,6 +156,39 @@ def retry_set(max_retries: int | None, budget_ratio: float | None, on: str | Non
     """
     causes = None if on is None else [cause.strip() for cause in on.split(",") if cause.strip()]
     change("retry", {"max_retries": max_retries, "budget_ratio": budget_ratio, "on": causes}, reason)
+
+
+@click.group()
+def timeout() -> None:
+    """How long the gateway waits for each upstream.
+
+    \b
+    Example: fleetops timeout set feed 3
+    """
+
+
+@timeout.command("show")
+@AS_JSON
+def timeout_show(as_json: bool) -> None:
+    """Show the seconds it waits, by upstream.
+
+    \b
+    Example: fleetops timeout show
+    """
+    show("timeouts", as_json)
+
+
+@timeout.command("set")
+@click.argument("upstream")
+@click.argument("seconds", type=float)
+@REASON
+def timeout_set(upstream: str, seconds: float, reason: str) -> None:
+    """Wait SECONDS for each try at UPSTREAM, then give it up (504, or a retry).
+
+    \b
+    Example: fleetops timeout set feed 3
+    """
+    change("timeouts", {upstream: seconds}, reason)
 
 
 @click.group()

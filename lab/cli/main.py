@@ -42,6 +42,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
             "lab.cli.limits:retry",
             "Retries of the gateway's own calls: how many, after what, and their budget.",
         ),
+        "timeout": ("lab.cli.limits:timeout", "How long the gateway waits for each upstream."),
         "breaker": ("lab.cli.limits:breaker", "Circuit breakers: stop asking an upstream that does not answer."),
         "cache": ("lab.cli.cache:cache", "The caches: hit ratio, time to live, warming up."),
         "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),

@@ -1,4 +1,4 @@
-"""The gateway's settings: quotas, shedding, retries, breakers, the feed cache. Each change audited, old and new."""
+"""The gateway's settings: quotas, shedding, retries, timeouts, breakers, the feed cache. Each change is audited."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 from lab.control.desk import Desk
 from lab.errors import UsageError
 
-RATELIMIT, SHED, RETRY, BREAKERS, CACHE = PARTS = ("ratelimit", "shed", "retry", "breakers", "cache")
+RATELIMIT, SHED, RETRY, TIMEOUTS, BREAKERS, CACHE = PARTS = (
+    "ratelimit", "shed", "retry", "timeouts", "breakers", "cache",
+)  # fmt: skip
 
 
 def show(desk: Desk, part: str) -> dict[str, Any]:

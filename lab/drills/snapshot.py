@@ -12,7 +12,7 @@ from lab.stack.supervision import Supervisor
 
 SCALED = ("user", "feed", "feed-canary")
 # Parts of the gateway's state that are put back whole, each at /admin/PART. Canary, flags and replicas have verbs.
-PARTS = (*settings.PARTS, "timeouts")
+PARTS = settings.PARTS
 
 
 def take(desk: Desk) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def typed(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
             {"user": "open", "feed": "off", "feed-canary": "off"},
             "user off → open",
         ),
+        ("timeout set feed 1.5", "timeouts", {"user": 1, "feed": 1.5, "feed-canary": 3}, "feed 3 → 1.5"),
         ("cache ttl 600", "cache", {"feed_ttl_seconds": 600}, "300 s → 600 s"),
     ],
 )
@@ -96,7 +97,7 @@ def test_what_the_gateway_refuses_is_told_in_its_words_and_audited_as_failed(
 
 
 def test_every_part_can_be_shown(typed: Any) -> None:
-    for verb in ("ratelimit", "shed", "retry", "breaker"):
+    for verb in ("ratelimit", "shed", "retry", "timeout", "breaker"):
         status, said = typed(f"{verb} show")
         assert status == 0
         assert len(said.splitlines()) >= 2

@@ -25,6 +25,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "sql-statements": {"apply": ["SELECT 1"], "revert": ["SELECT 2"]},
     "open-transactions": {"sessions": 2, "statements": ["SELECT 1"]},
     "network-detour": {"replica": "feed-1", "extra_delay_seconds": 0.6},
+    "link-stall": {"link": "link-db", "extra_delay_seconds": 3, "lasts_seconds": 8},
     "flash-crowd": {"people": 6000, "requests_per_second": 160},
     "control-change": {"commands": ["fleetops ratelimit set --client-per-second 500"]},
 }

@@ -172,6 +172,7 @@ def test_every_setting_of_the_gateway_is_put_back(desk: Desk, gateway: FakeGatew
         settings.change(desk, settings.SHED, {"guest_ratio": 0})
         settings.change(desk, settings.RETRY, {"max_retries": 3, "on": ["timeout"]})
         settings.change(desk, settings.BREAKERS, {"user": "open"})
+        settings.change(desk, settings.TIMEOUTS, {"feed": 0.5})
         settings.change(desk, settings.CACHE, {"feed_ttl_seconds": 10})
     assert gateway.state == before
 

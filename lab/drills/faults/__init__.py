@@ -42,7 +42,7 @@ from lab.drills.faults.canary import CanaryRamp
 from lab.drills.faults.commands import ControlChange
 from lab.drills.faults.detour import NetworkDetour
 from lab.drills.faults.doors import Doors, Report
-from lab.drills.faults.link import LinkLatency
+from lab.drills.faults.link import LinkLatency, LinkStall
 from lab.drills.faults.load import AbusiveClient, FlashCrowd, LoadMultiplier
 from lab.drills.faults.nothing import Nothing
 from lab.drills.faults.parameters import from_json, nearest, read
@@ -53,8 +53,8 @@ from lab.slo.document import Node
 FAULTS: dict[str, type[Fault]] = {
     fault.kind: fault
     for fault in (
-        Nothing, CanaryRamp, ProcessSignal, LinkLatency, LoadMultiplier, AbusiveClient, CacheFlush, SqlStatements,
-        OpenTransactions, NetworkDetour, ControlChange, FlashCrowd,
+        Nothing, CanaryRamp, ProcessSignal, LinkLatency, LinkStall, LoadMultiplier, AbusiveClient, FlashCrowd, CacheFlush,
+        SqlStatements, OpenTransactions, NetworkDetour, ControlChange,
     )
 }  # fmt: skip
 
