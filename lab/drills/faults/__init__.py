@@ -53,8 +53,8 @@ from lab.slo.document import Node
 FAULTS: dict[str, type[Fault]] = {
     fault.kind: fault
     for fault in (
-        Nothing, CanaryRamp, ProcessSignal, LinkLatency, LinkStall, LoadMultiplier, AbusiveClient, FlashCrowd, CacheFlush,
-        SqlStatements, OpenTransactions, NetworkDetour, ControlChange,
+        Nothing, CanaryRamp, ProcessSignal, LinkLatency, LinkStall, LoadMultiplier, AbusiveClient, FlashCrowd,
+        CacheFlush, SqlStatements, OpenTransactions, NetworkDetour, ControlChange,
     )
 }  # fmt: skip
 
