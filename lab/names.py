@@ -43,6 +43,7 @@ LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0
 # Gateway.
 GATEWAY_INFLIGHT = "gateway_inflight_requests"
 GATEWAY_RATELIMITED = "gateway_ratelimited_requests_total"  # {scope="client"|"global"}
+GATEWAY_PRIORITY_REQUESTS = "gateway_priority_requests_total"  # {priority}: within the quotas, shed or not
 GATEWAY_SHED = "gateway_shed_requests_total"  # {priority}
 # {client, result="admitted"|"client"|"global"}: by name only who asks much, the rest together as "other"
 GATEWAY_CLIENT_REQUESTS = "gateway_client_requests_total"

@@ -33,6 +33,7 @@ USER_SECONDS_LEAST = 0.1
 THREADS_BUSY_MOST = 0.9
 CLIENT_SHARE_MOST = 0.2
 RETRY_RATIO_MOST = 0.2
+GUEST_SHARE_MOST = 0.3
 
 SERVICES = ("feed", "user", "gateway")
 
@@ -237,6 +238,20 @@ def _client(scene: Scene) -> Suspect:
     return Suspect("client", share / CLIENT_SHARE_MOST, text)
 
 
+def _guests(scene: Scene) -> Suspect:
+    """A crowd of people who do not say who they are: their share of what the quotas let pass."""
+    asked = f"sum(rate({names.GATEWAY_PRIORITY_REQUESTS}[{WINDOW}]))"
+    guests = scene.number(f'sum(rate({names.GATEWAY_PRIORITY_REQUESTS}{{priority="guest"}}[{WINDOW}]))') or 0.0
+    every, before = (
+        scene.number(asked),
+        scene.number(asked.replace(f"[{WINDOW}]", f"[{BEFORE}] offset {BEFORE_OFFSET}")),
+    )
+    if not every:
+        return Suspect("guests", 0.0, "nobody asks")
+    text = f"{guests:.0f} of {every:.0f} requests/s are by guests" + (f"; {before:.0f}/s before" if before else "")
+    return Suspect("guests", guests / every / GUEST_SHARE_MOST, text)
+
+
 def _retries(scene: Scene) -> Suspect:
     """Retries that reach an upstream, over first calls to it."""
     by = names.LABEL_UPSTREAM
@@ -263,7 +278,7 @@ _DATA: dict[str, Judge] = {"cache": _cache, "database": _database, "pool": _pool
 CAUSES: dict[str, dict[str, Judge]] = {
     "feed": {"canary": _canary, **_DATA, "user-service": _user_service},
     "user": _DATA,
-    "gateway": {**_COMMON, "upstream": _upstream, "client": _client, "retries": _retries},
+    "gateway": {**_COMMON, "upstream": _upstream, "client": _client, "guests": _guests, "retries": _retries},
 }
 
 

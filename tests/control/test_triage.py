@@ -118,3 +118,14 @@ def test_retries_are_implicated_by_how_many_follow_a_first_call() -> None:
     assert "feed: 2.0 retries for each first call" in suspect.evidence
     assert not judge(ratio(0.1), "gateway", "retries").implicated
     assert not judge(Answers(), "gateway", "retries").implicated
+
+
+def test_guests_are_implicated_by_their_share() -> None:
+    def asked(guests: float, every: float) -> Answers:
+        return Answers(('priority="guest"', guests), ("offset 1m", 80), ("^sum", every))
+
+    suspect = judge(asked(160, 240), "gateway", "guests")
+    assert suspect.implicated
+    assert suspect.evidence == "160 of 240 requests/s are by guests; 80/s before"
+    assert not judge(asked(10, 90), "gateway", "guests").implicated
+    assert not judge(Answers(), "gateway", "guests").implicated

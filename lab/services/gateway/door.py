@@ -36,6 +36,12 @@ class Door:
         self._shed = Counter(
             names.GATEWAY_SHED, "Requests shed: too many in flight for their priority.", ["priority"], registry=registry
         )
+        self._by_priority = Counter(
+            names.GATEWAY_PRIORITY_REQUESTS,
+            "Requests that the quotas let pass, shed or not.",
+            ["priority"],
+            registry=registry,
+        )
         self._by_client = Counter(
             names.GATEWAY_CLIENT_REQUESTS,
             "Requests by what the quotas made of them; clients that ask much by name, all others together.",
@@ -46,6 +52,7 @@ class Door:
             self._limited.labels(scope)
         for priority in PRIORITIES:
             self._shed.labels(priority)
+            self._by_priority.labels(priority)
 
     def init_app(self, app: Flask) -> None:
         """Stands before every known route of `app`."""
@@ -61,10 +68,11 @@ class Door:
         if scope:
             self._limited.labels(scope).inc()
             raise TooManyRequests(f"over the {scope} quota", retry_after=max(1, math.ceil(wait)))
+        priority = priority_of(request.method, route_template(), request.headers.get(names.HEADER_CLIENT_ID))
+        self._by_priority.labels(priority).inc()
         state = self._store.state
         if off := _switched_off(state):
             raise ServiceUnavailable(f"{off} is switched off", retry_after=5)
-        priority = priority_of(request.method, route_template(), request.headers.get(names.HEADER_CLIENT_ID))
         limit = state.shed.limit(priority)
         with self._lock:
             admitted = self._inflight < limit
