@@ -10,6 +10,7 @@ ROUTE_USER = "/v1/users/{user_id}"
 HEADER_REQUEST_ID = "X-Request-Id"
 HEADER_CLIENT_ID = "X-Client-Id"
 HEADER_TRACEPARENT = "traceparent"
+HEADER_BAGGAGE = "baggage"  # W3C: what the edge decided, told to the tiers behind it
 HEADER_VERSION = "X-Service-Version"  # of the service that answered (behind the gateway: the upstream's)
 HEADER_INSTANCE = "X-Service-Instance"
 
@@ -30,6 +31,9 @@ LABEL_ROUTE = "http_route"
 LABEL_STATUS = "http_response_status_code"
 LABEL_VERSION = "service_version"
 LABEL_UPSTREAM = "upstream"
+LABEL_UPSTREAM_INSTANCE = "upstream_instance"  # which replica answered, by its own word; "" when none did
+# {upstream, cause="unreachable"|"timeout"|"unavailable", outcome="answered"|"failed"|"over_budget"}
+HTTP_CLIENT_RETRIES = "http_client_retries_total"
 HTTP_SERVER_WAITING = "http_server_waiting_requests"  # arrived, no thread yet
 HTTP_SERVER_THREADS = "http_server_threads"  # {state="busy"|"all"}
 BUILD_INFO = "fleetops_build_info"  # {service, service_version}
@@ -39,12 +43,19 @@ LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0
 # Gateway.
 GATEWAY_INFLIGHT = "gateway_inflight_requests"
 GATEWAY_RATELIMITED = "gateway_ratelimited_requests_total"  # {scope="client"|"global"}
-GATEWAY_SHED = "gateway_shed_requests_total"  # {http_route}
+GATEWAY_PRIORITY_REQUESTS = "gateway_priority_requests_total"  # {priority}: within the quotas, shed or not
+GATEWAY_SHED = "gateway_shed_requests_total"  # {priority}
+# {client, result="admitted"|"client"|"global"}: by name only who asks much, the rest together as "other"
+GATEWAY_CLIENT_REQUESTS = "gateway_client_requests_total"
+BREAKER_STATE = "circuit_breaker_state"  # {upstream, state="closed"|"half-open"|"open"}: 1 for the state it is in
+BREAKER_REFUSED = "circuit_breaker_refused_total"  # {upstream}
 GATEWAY_CANARY_WEIGHT = "gateway_canary_weight_ratio"
 FEATURE_FLAG_ENABLED = "feature_flag_enabled"  # {flag}
 
 # Caches and DB.
-CACHE_REQUESTS = "cache_requests_total"  # {cache="feed"|"user", result="hit"|"miss"|"error"}
+CACHE_REQUESTS = "cache_requests_total"  # {cache="feed"|"user", result="hit"|"stale"|"miss"|"error"}
+CACHE_COALESCED = "cache_coalesced_requests_total"  # {cache}: misses that waited for one already on its way
+CACHE_REFRESHES = "cache_refreshes_total"  # {cache, result="done"|"failed"|"skipped"}: behind a stale answer
 DB_OPERATION_DURATION = "db_client_operation_duration_seconds"  # {db_operation_name}
 DB_POOL_CONNECTIONS = "db_client_connection_count"  # {state="used"|"idle"}
 DB_POOL_MAX = "db_client_connection_max"

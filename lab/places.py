@@ -94,6 +94,11 @@ class Ports:
         """The link's metrics and controls."""
         return self.base + 97
 
+    @property
+    def detour(self) -> int:
+        """Where a drill puts a longer line in the gateway's way to a replica."""
+        return self.base + 98
+
     def replica(self, service: str, number: int) -> tuple[int, int]:
         """The (public, admin) ports of replica `number` (from 1) of user, feed or feed-canary."""
         first = {"user": 20, "feed": 40, "feed-canary": 60}

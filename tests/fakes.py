@@ -56,6 +56,12 @@ class FakeGateway:
         self.state: dict[str, Any] = {
             "canary": {"weight_percent": 0},
             "flags": {"canary": {"enabled": True, "help": "off: nobody"}},
+            "ratelimit": {"client_per_second": 50, "client_burst": 100},
+            "shed": {"max_inflight": 160, "guest_ratio": 0.5},
+            "retry": {"max_retries": 1, "budget_ratio": 5, "on": ["unreachable"]},
+            "timeouts": {"user": 1, "feed": 3, "feed-canary": 3},
+            "breakers": {"user": "off", "feed": "off", "feed-canary": "off"},
+            "cache": {"feed_ttl_seconds": 300},
             "upstreams": {"user": ["u1", "u2"], "feed": ["f1", "f2"], "feed-canary": ["c1"]},
         }
 
@@ -66,6 +72,10 @@ class FakeGateway:
             self.state["canary"] = body
         elif path.startswith("/admin/flags/"):
             self.state["flags"][path.rpartition("/")[2]]["enabled"] = body["enabled"]
+        elif (part := path.removeprefix("/admin/")) in ("ratelimit", "shed", "retry", "timeouts", "breakers", "cache"):
+            self.state[part] = {**self.state[part], **body}
+        elif path.startswith("/admin/upstreams/"):
+            self.state["upstreams"][path.rpartition("/")[2]] = body["urls"]
         else:
             return 404, {"error": f"nothing at {path}"}
         return 200, {"old": None, "new": body}

@@ -45,7 +45,7 @@ def canary_weight(percent: float, reason: str) -> None:
 
 @click.group()
 def flag() -> None:
-    """Kill switches of the gateway.
+    """Switches of the gateway: kill switches, on in ordinary times, and emergency modes, off in ordinary times.
 
     \b
     Example: fleetops flag set profile-writes off
@@ -67,7 +67,7 @@ def flag_list(as_json: bool) -> None:
         click.echo(json.dumps([{"name": name, **state} for name, state in flags.items()], indent=1))
         return
     for name, state in flags.items():
-        click.echo(f"{name:<16} {'on' if state['enabled'] else 'OFF':<4} {state['help']}")
+        click.echo(f"{name:<16} {'on' if state['enabled'] else 'off':<4} {state['help']}")
 
 
 @flag.command("set")
@@ -106,7 +106,7 @@ def scale(service: str, replicas: int, reason: str) -> None:
 
 @click.group()
 def service() -> None:
-    """Restart, freeze or thaw processes.
+    """Restart, freeze, thaw or drain processes.
 
     \b
     Example: fleetops service restart feed-1
@@ -169,3 +169,33 @@ def service_resume(name: str, reason: str) -> None:
     from lab.control import verbs
 
     click.echo(f"resumed {', '.join(verbs.resume(_desk(), name, reason))}")
+
+
+@service.command("drain")
+@click.argument("name")
+@_REASON
+def service_drain(name: str, reason: str) -> None:
+    """Have the gateway send the replica NAME nothing more. It runs on; the others carry its share.
+
+    \b
+    Example: fleetops service drain feed-1
+    """
+    from lab.control import verbs
+
+    was = verbs.drain(_desk(), name, reason)
+    click.echo(f"{name} {'drained' if was else 'routed to'} → drained; 'fleetops service undrain {name}' undoes it")
+
+
+@service.command("undrain")
+@click.argument("name")
+@_REASON
+def service_undrain(name: str, reason: str) -> None:
+    """Have the gateway ask the replica NAME again.
+
+    \b
+    Example: fleetops service undrain feed-1
+    """
+    from lab.control import verbs
+
+    was = verbs.undrain(_desk(), name, reason)
+    click.echo(f"{name} {'drained' if was else 'routed to'} → routed to")

@@ -29,9 +29,24 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Controls": {
         "canary": ("lab.cli.controls:canary", "How many users the new version of the feed serves."),
-        "flag": ("lab.cli.controls:flag", "Kill switches of the gateway."),
+        "flag": ("lab.cli.controls:flag", "Switches of the gateway."),
+        "ratelimit": (
+            "lab.cli.limits:ratelimit",
+            "Quotas: how many requests a second one client, and all together, may make.",
+        ),
+        "shed": (
+            "lab.cli.limits:shed",
+            "Load shedding: how many requests may be in flight, and who is refused first.",
+        ),
+        "retry": (
+            "lab.cli.limits:retry",
+            "Retries of the gateway's own calls: how many, after what, and their budget.",
+        ),
+        "timeout": ("lab.cli.limits:timeout", "How long the gateway waits for each upstream."),
+        "breaker": ("lab.cli.limits:breaker", "Circuit breakers: stop asking an upstream that does not answer."),
+        "cache": ("lab.cli.cache:cache", "The caches: hit ratio, time to live, warming up."),
         "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),
-        "service": ("lab.cli.controls:service", "Restart, freeze or thaw processes."),
+        "service": ("lab.cli.controls:service", "Restart, freeze, thaw or drain processes."),
     },
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Break the lab on purpose, and grade how it was caught and mended."),

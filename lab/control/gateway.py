@@ -21,7 +21,7 @@ class GatewayAdmin:
         return cls(f"http://{LOOPBACK}:{ports.gateway_admin}", read_token(home))
 
     def state(self) -> dict[str, Any]:
-        """Everything that can be set: canary, flags, ratelimit, shed, timeouts, upstreams."""
+        """Everything that can be set: canary, flags, ratelimit, shed, retry, breakers, cache, timeouts, upstreams."""
         return dict(self.http.call("GET", "/admin/state"))
 
     def canary_weight(self) -> float:
@@ -37,5 +37,5 @@ class GatewayAdmin:
         self.http.call("PUT", f"/admin/flags/{name}", {"enabled": enabled})
 
     def set_part(self, part: str, value: dict[str, Any]) -> None:
-        """Set a part of the state whose address is its name: ratelimit, shed, timeouts."""
+        """Set a part of the state whose address is its name; what `value` does not name stays."""
         self.http.call("PUT", f"/admin/{part}", value)

@@ -46,7 +46,7 @@ class LinkAdmin:
 
 
 class TrafficAdmin:
-    """The load generator: its arrival rate, and one client that asks beside it."""
+    """The load generator: its arrival rate, and who asks beside it."""
 
     def __init__(self, base_url: str, token: str) -> None:
         self.http = JsonClient(base_url, what="the load generator", token=token)
@@ -69,9 +69,9 @@ class TrafficAdmin:
         self.http.call("PUT", "/admin/rate", {"rate": rate})
 
     def extra(self) -> dict[str, Any] | None:
-        """The client that asks beside the usual load: {client_id, rate}; None when there is none."""
+        """Who asks beside the usual load: {client_id, rate, people}; None when nobody does."""
         return self.state()["extra"] or None
 
-    def set_extra(self, client_id: str, rate: float) -> None:
-        """Have one client ask for `rate` requests a second more; 0 ends it."""
-        self.http.call("PUT", "/admin/extra", {"client_id": client_id, "rate": rate})
+    def set_extra(self, client_id: str, rate: float, people: int = 0) -> None:
+        """Have one client, or a crowd of `people`, ask for `rate` requests a second more; 0 ends it."""
+        self.http.call("PUT", "/admin/extra", {"client_id": client_id, "rate": rate, "people": people})

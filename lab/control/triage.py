@@ -31,6 +31,9 @@ SLOW_BY_ANY_MEASURE = 10.0
 DB_SECONDS_LEAST = 0.02
 USER_SECONDS_LEAST = 0.1
 THREADS_BUSY_MOST = 0.9
+CLIENT_SHARE_MOST = 0.2
+RETRY_RATIO_MOST = 0.2
+GUEST_SHARE_MOST = 0.3
 
 SERVICES = ("feed", "user", "gateway")
 
@@ -223,6 +226,48 @@ def _upstream(scene: Scene) -> Suspect:
     return Suspect("upstream", max(shares.values()) / ERROR_RATIO_MOST, text)
 
 
+def _client(scene: Scene) -> Suspect:
+    """One client that asks for much of what all ask, among those that ask enough to have a name."""
+    named = f'{names.GATEWAY_CLIENT_REQUESTS}{{client!="other"}}'
+    greediest = scene.prometheus.instant(f"topk(1, sum by (client) (rate({named}[{WINDOW}])) > 0)")
+    every = scene.number(f"sum(rate({names.GATEWAY_CLIENT_REQUESTS}[{WINDOW}]))")
+    if not greediest or not every:
+        return Suspect("client", 0.0, "no client asks enough to have a name")
+    share = greediest[0].value / every
+    text = f"{greediest[0].labels.get('client', '?')} asks {greediest[0].value:.0f} times a second, {share:.0%} of all"
+    return Suspect("client", share / CLIENT_SHARE_MOST, text)
+
+
+def _guests(scene: Scene) -> Suspect:
+    """A crowd of people who do not say who they are: their share of what the quotas let pass."""
+    asked = f"sum(rate({names.GATEWAY_PRIORITY_REQUESTS}[{WINDOW}]))"
+    guests = scene.number(f'sum(rate({names.GATEWAY_PRIORITY_REQUESTS}{{priority="guest"}}[{WINDOW}]))') or 0.0
+    every, before = (
+        scene.number(asked),
+        scene.number(asked.replace(f"[{WINDOW}]", f"[{BEFORE}] offset {BEFORE_OFFSET}")),
+    )
+    if not every:
+        return Suspect("guests", 0.0, "nobody asks")
+    text = f"{guests:.0f} of {every:.0f} requests/s are by guests" + (f"; {before:.0f}/s before" if before else "")
+    return Suspect("guests", guests / every / GUEST_SHARE_MOST, text)
+
+
+def _retries(scene: Scene) -> Suspect:
+    """Retries that reach an upstream, over first calls to it."""
+    by = names.LABEL_UPSTREAM
+    sent = f'{names.HTTP_CLIENT_RETRIES}{{{scene.job},outcome!="over_budget"'
+    query = (
+        f'sum by ({by}) (rate({sent},cause!="unreachable"}}[{WINDOW}]))'
+        f" / (sum by ({by}) (rate({names.HTTP_CLIENT_DURATION}_count{{{scene.job}}}[{WINDOW}]))"
+        f" - sum by ({by}) (rate({sent}}}[{WINDOW}])) > 1)"
+    )
+    ratios = {s.labels.get(by, "?"): s.value for s in scene.prometheus.instant(query) if s.value > 0}
+    if not ratios:
+        return Suspect("retries", 0.0, "no retry reaches an upstream")
+    text = ", ".join(f"{name}: {ratio:.1f} retries for each first call" for name, ratio in sorted(ratios.items()))
+    return Suspect("retries", max(ratios.values()) / RETRY_RATIO_MOST, text)
+
+
 def _time(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
@@ -233,7 +278,7 @@ _DATA: dict[str, Judge] = {"cache": _cache, "database": _database, "pool": _pool
 CAUSES: dict[str, dict[str, Judge]] = {
     "feed": {"canary": _canary, **_DATA, "user-service": _user_service},
     "user": _DATA,
-    "gateway": {**_COMMON, "upstream": _upstream},
+    "gateway": {**_COMMON, "upstream": _upstream, "client": _client, "guests": _guests, "retries": _retries},
 }
 
 

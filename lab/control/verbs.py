@@ -58,6 +58,22 @@ def reload(desk: Desk, name: str, reason: str = "") -> int:
         return replicas.reload(desk.home, desk.ports, name)
 
 
+def drain(desk: Desk, name: str, reason: str = "") -> bool:
+    """Have the gateway send a replica nothing more; it runs on. Returns whether that was so already."""
+    with desk.trail.action("service drain", name, new="drained", reason=reason) as change:
+        was = replicas.drain(desk.home, desk.ports, name)
+        change.old = "drained" if was else "routed to"
+    return was
+
+
+def undrain(desk: Desk, name: str, reason: str = "") -> bool:
+    """Have the gateway ask a replica again. Returns whether it was drained."""
+    with desk.trail.action("service undrain", name, new="routed to", reason=reason) as change:
+        was = replicas.drain(desk.home, desk.ports, name, back=True)
+        change.old = "drained" if was else "routed to"
+    return was
+
+
 def pause(desk: Desk, name: str, reason: str = "") -> list[str]:
     """Freeze processes where they stand (SIGSTOP): they keep their sockets and answer nothing."""
     return _signal(desk, "service pause", name, "STOP", reason)

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.control import verbs
+from lab.control import settings, verbs
 from lab.control.desk import Desk
+from lab.errors import NotRunning
+from lab.stack import replicas, state
+from lab.stack.supervision import Supervisor
 
 SCALED = ("user", "feed", "feed-canary")
 # Parts of the gateway's state that are put back whole, each at /admin/PART. Canary, flags and replicas have verbs.
-PARTS = ("ratelimit", "shed", "timeouts")
+PARTS = settings.PARTS
 
 
 def take(desk: Desk) -> dict[str, Any]:
-    """Everything a verb can change: canary weight, flags, replicas, limits and timeouts."""
-    state = desk.gateway.state()
+    """Everything a verb can change: canary weight, flags, replicas, limits, timeouts, what is drained or frozen."""
+    now = desk.gateway.state()
+    counts = state.read_replicas(desk.home)
     return {
-        "canary_weight_percent": state["canary"]["weight_percent"],
-        "flags": {name: flag["enabled"] for name, flag in state["flags"].items()},
-        "replicas": {name: len(state["upstreams"][name]) for name in SCALED},
-        "parts": {part: state[part] for part in PARTS if part in state},
+        "canary_weight_percent": now["canary"]["weight_percent"],
+        "flags": {name: flag["enabled"] for name, flag in now["flags"].items()},
+        "replicas": {name: counts[name] for name in SCALED},
+        "parts": {part: now[part] for part in PARTS if part in now},
+        "drained": replicas.drained(desk.home),
+        "frozen": _frozen(desk),
     }
+
+
+def _frozen(desk: Desk) -> list[str]:
+    try:
+        return [row.name for row in Supervisor(desk.home).processes() if row.state == "frozen"]
+    except NotRunning:
+        return []
 
 
 def restore(desk: Desk, wanted: dict[str, Any], reason: str) -> list[str]:
@@ -39,8 +52,14 @@ def restore(desk: Desk, wanted: dict[str, Any], reason: str) -> list[str]:
                 change.old = now["parts"][part]
                 desk.gateway.set_part(part, value)
             changed.append(f"{part} {change.old} → {value}")
-    for service, replicas in wanted["replicas"].items():
-        if now["replicas"][service] != replicas:
-            verbs.scale(desk, service, replicas, reason)
-            changed.append(f"{service} replicas {now['replicas'][service]} → {replicas}")
+    for name in sorted(set(now["frozen"]) - set(wanted.get("frozen", now["frozen"]))):
+        verbs.resume(desk, name, reason)
+        changed.append(f"{name} resumed")
+    for name in sorted(set(now["drained"]) - set(wanted.get("drained", now["drained"]))):
+        verbs.undrain(desk, name, reason)
+        changed.append(f"{name} is routed to again")
+    for service, count in wanted["replicas"].items():
+        if now["replicas"][service] != count:
+            verbs.scale(desk, service, count, reason)
+            changed.append(f"{service} replicas {now['replicas'][service]} → {count}")
     return changed

@@ -1,7 +1,8 @@
 """Calls to another service: pooled connections, replicas in turn, a dead one left out for a moment.
 
-A request goes to another replica once when it surely was not begun (the connection was refused) or may be
-repeated (GET). Every call is measured by upstream; the status is 'timeout' or 'unreachable' when none came.
+A request goes to another replica when its policy allows it (retry.py) and it surely was not begun (the connection
+was refused) or may be repeated (GET). A breaker may stand in front. Every call is measured by upstream; the status is
+'timeout' or 'unreachable' when none came.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import itertools
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, perf_counter
 
 import urllib3
@@ -18,9 +20,20 @@ from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from lab import names
 from lab.errors import LabError
+from lab.services.breaker import STATES, Breaker
+from lab.services.retry import (
+    CAUSES,
+    MAX_RETRIES,
+    TIMEOUT,
+    UNAVAILABLE,
+    UNAVAILABLE_STATUSES,
+    UNREACHABLE,
+    RetryBudget,
+    RetryPolicy,
+)
 from lab.telemetry import logs, trace
 from lab.telemetry.http import fact
-from lab.telemetry.metrics import CollectorRegistry, Histogram
+from lab.telemetry.metrics import CollectorRegistry, Counter, Gauge, Histogram
 
 CONNECT_SECONDS = 0.5
 LEFT_OUT_SECONDS = 1.0
@@ -35,6 +48,10 @@ class UpstreamTimeoutError(LabError):
 
 class UpstreamUnreachableError(LabError):
     """No replica of the upstream could be reached."""
+
+
+class UpstreamOpenError(LabError):
+    """The breaker before the upstream is open: it was not asked."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +70,71 @@ class _Replica:
         self.left_out_until = 0.0
 
 
-def client_durations(registry: CollectorRegistry) -> Histogram:
-    """The histogram that all upstreams of one process share."""
-    return Histogram(
-        names.HTTP_CLIENT_DURATION,
-        "Duration of HTTP requests made.",
-        [names.LABEL_UPSTREAM, names.LABEL_METHOD, names.LABEL_STATUS],
-        buckets=names.LATENCY_BUCKETS_SECONDS,
-        registry=registry,
-    )
+class ClientMetrics:
+    """What all upstreams of one process report to: durations of calls, retries, breakers."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        upstream = names.LABEL_UPSTREAM
+        self.durations = Histogram(
+            names.HTTP_CLIENT_DURATION,
+            "Duration of HTTP requests made.",
+            [upstream, names.LABEL_UPSTREAM_INSTANCE, names.LABEL_METHOD, names.LABEL_STATUS],
+            buckets=names.LATENCY_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self.retries = Counter(
+            names.HTTP_CLIENT_RETRIES,
+            "Retries of calls by why the try before failed, and those that the budget held back.",
+            [upstream, "cause", "outcome"],
+            registry=registry,
+        )
+        self.refused = Counter(
+            names.BREAKER_REFUSED, "Calls that an open breaker held back.", [upstream], registry=registry
+        )
+        self.state = Gauge(
+            names.BREAKER_STATE, "1 for the state the breaker is in.", [upstream, "state"], registry=registry
+        )
+
+    def begin(self, name: str, breaker: Breaker) -> None:
+        """Shows every series of an upstream from the start: a counter that appears with its first event hides it."""
+        for cause in CAUSES:
+            for outcome in ("answered", "failed", "over_budget"):
+                self.retries.labels(name, cause, outcome)
+        self.refused.labels(name)
+        for state in STATES:
+            self.state.labels(name, state).set_function(partial(_is_in, breaker, state))
+
+
+def _is_in(breaker: Breaker, state: str) -> float:
+    return float(breaker.state(monotonic()) == state)
+
+
+class _Failed(Exception):
+    """One try failed: why (a cause of retry.py), whether the upstream surely did not begin, what the caller is told."""
+
+    def __init__(self, cause: str, not_begun: bool, error: LabError, reply: Reply | None = None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.not_begun = not_begun
+        self.error = error
+        self.reply = reply
 
 
 class Upstream:
     """One service behind some replicas. Safe to call and to reconfigure from any thread."""
 
-    def __init__(self, name: str, urls: Iterable[str], timeout_seconds: float, durations: Histogram) -> None:
+    def __init__(self, name: str, urls: Iterable[str], timeout_seconds: float, metrics: ClientMetrics) -> None:
         self.name = name
         self.timeout_seconds = timeout_seconds
-        self._durations = durations
+        self.retry = RetryPolicy()
+        self.breaker = Breaker()
+        self._budget = RetryBudget()
+        self._metrics = metrics
         self._turn = itertools.count()
         self._lock = threading.Lock()
         self._replicas: tuple[_Replica, ...] = ()
         self._log = logs.get()
+        metrics.begin(name, self.breaker)
         self.set_urls(urls)
 
     def set_urls(self, urls: Iterable[str]) -> None:
@@ -86,31 +146,69 @@ class Upstream:
             gone.pool.close()
 
     def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
-        """The answer of one replica. Raises UpstreamTimeoutError or UpstreamUnreachableError."""
+        """The answer of one replica. Raises UpstreamTimeoutError, UpstreamUnreachableError or UpstreamOpenError."""
         sent = dict(headers)
         trace.inject(sent)
         replicas = self._in_turn()
         if not replicas:
             raise UpstreamUnreachableError(f"{self.name} has no replica")
-        # With one replica the second try goes there too: a kept connection may just have been closed for idling.
-        for replica, is_last in ((replicas[0], False), (replicas[1 % len(replicas)], True)):
-            started = perf_counter()
+        self._budget.request(monotonic())
+        retries, cause = 0, ""
+        while True:
+            if not self.breaker.admit(monotonic()):
+                self._metrics.refused.labels(self.name).inc()
+                raise UpstreamOpenError(f"the breaker before {self.name} is open")
+            # With one replica the second try goes there too: a kept connection may just have been closed for idling.
+            replica = replicas[retries % len(replicas)]
             try:
-                reply = self._send(replica, method, path, sent, body)
-            except HTTPError as problem:
-                timed_out = isinstance(problem, HTTPTimeoutError) and not isinstance(problem, NewConnectionError)
-                self._observe(method, STATUS_TIMEOUT if timed_out else STATUS_UNREACHABLE, started)
-                not_begun = isinstance(problem, NewConnectionError | ConnectTimeoutError)
-                if not_begun or not timed_out:
-                    replica.left_out_until = monotonic() + LEFT_OUT_SECONDS
-                self._log.warning("upstream failed", upstream=self.name, url=replica.url, reason=_reason(problem))
-                if is_last or not (not_begun or (method == "GET" and not timed_out)):
-                    raise _failure(self.name, timed_out, self.timeout_seconds) from None
-                fact("upstream_retries", 1)
+                reply = self._try(replica, method, path, sent, body)
+            except _Failed as failed:
+                self.breaker.record(False, monotonic())
+                self._count_retry(cause, "failed")
+                if not self._again(method, failed, retries):
+                    if failed.reply is not None:
+                        return failed.reply
+                    raise failed.error from None
+                retries, cause = retries + 1, failed.cause
+                fact("upstream_retries", retries)
             else:
-                self._observe(method, str(reply.status), started)
+                self.breaker.record(reply.status < 500, monotonic())
+                self._count_retry(cause, "answered")
                 return reply
-        raise UpstreamUnreachableError(f"{self.name} does not answer")
+
+    def _try(self, replica: _Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        """One replica's answer. Raises _Failed."""
+        started = perf_counter()
+        try:
+            reply = self._send(replica, method, path, headers, body)
+        except HTTPError as problem:
+            timed_out = isinstance(problem, HTTPTimeoutError) and not isinstance(problem, NewConnectionError)
+            self._observe(method, STATUS_TIMEOUT if timed_out else STATUS_UNREACHABLE, started)
+            not_begun = isinstance(problem, NewConnectionError | ConnectTimeoutError)
+            if not_begun or not timed_out:
+                replica.left_out_until = monotonic() + LEFT_OUT_SECONDS
+            self._log.warning("upstream failed", upstream=self.name, url=replica.url, reason=_reason(problem))
+            # A connection that could not be made in time is as good as one that was refused.
+            cause = TIMEOUT if timed_out and not not_begun else UNREACHABLE
+            raise _Failed(cause, not_begun, _failure(self.name, timed_out, self.timeout_seconds)) from None
+        self._observe(method, str(reply.status), started, reply.headers.get(names.HEADER_INSTANCE, ""))
+        if reply.status in UNAVAILABLE_STATUSES:
+            error = UpstreamUnreachableError(f"{self.name} answered {reply.status}")
+            raise _Failed(UNAVAILABLE, False, error, reply)
+        return reply
+
+    def _again(self, method: str, failed: _Failed, retries_made: int) -> bool:
+        if not (failed.not_begun or method == "GET") or not self.retry.allows(failed.cause, retries_made):
+            return False
+        if self.retry.budget_ratio >= MAX_RETRIES or self._budget.take(monotonic(), self.retry.budget_ratio):
+            return True
+        self._metrics.retries.labels(self.name, failed.cause, "over_budget").inc()
+        return False
+
+    def _count_retry(self, cause: str, outcome: str) -> None:
+        """Counts a try that was a retry: it had a cause."""
+        if cause:
+            self._metrics.retries.labels(self.name, cause, outcome).inc()
 
     def close(self) -> None:
         """Closes every kept connection."""
@@ -129,9 +227,10 @@ class Upstream:
         )
         return Reply(response.status, response.headers, response.data)
 
-    def _observe(self, method: str, status: str, started: float) -> None:
+    def _observe(self, method: str, status: str, started: float, instance: str = "") -> None:
         seconds = perf_counter() - started
-        self._durations.labels(self.name, method, status).observe(seconds, {"trace_id": trace.trace_id()})
+        labels = (self.name, instance, method, status)
+        self._metrics.durations.labels(*labels).observe(seconds, {"trace_id": trace.trace_id()})
 
     def _in_turn(self) -> list[_Replica]:
         """Every replica, the one whose turn it is first and those left out last."""

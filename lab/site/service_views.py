@@ -8,6 +8,7 @@ from lab import names
 from lab.places import ROOT, Ports
 from lab.services.feed.ranking import PAGE_ITEMS
 from lab.services.gateway import flags
+from lab.services.gateway.priority import PRIORITIES
 from lab.services.gateway.state import State
 from lab.site import html, metric_source, units
 from lab.site.book import Book
@@ -15,9 +16,9 @@ from lab.site.html import Markup
 
 
 def flag_table(_book: Book) -> Markup:
-    """The gateway's flags and what each does when it is off."""
-    rows = [(html.code(name), text) for name, text in flags.HELP.items()]
-    return html.table(("Flag", "What it does"), rows, label="Flags")
+    """The gateway's flags, how they stand in ordinary times, and what each does when it does not stand so."""
+    rows = [(html.code(name), "on" if flags.DEFAULTS[name] else "off", text) for name, text in flags.HELP.items()]
+    return html.table(("Flag", "Ordinary", "What it does otherwise"), rows, label="Flags")
 
 
 def limits_table(_book: Book) -> Markup:
@@ -26,7 +27,12 @@ def limits_table(_book: Book) -> Markup:
     rows = [
         (f"quota, {name.replace('_', ' ')}", units.number(value)) for name, value in asdict(state.ratelimit).items()
     ]
-    rows.append(("requests in flight before shedding", units.number(state.max_inflight)))
+    rows += [
+        (f"requests in flight before a {priority} is shed", units.number(state.shed.limit(priority)))
+        for priority in PRIORITIES
+    ]
+    rows.append(("retries of one request", units.number(state.retry.max_retries)))
+    rows.append(("time to live of a feed page", units.seconds(state.feed_ttl_seconds)))
     rows += [(f"timeout to {name}", units.seconds(value)) for name, value in state.timeouts_seconds.items()]
     return html.table(("Limit of the gateway", "Default"), rows, label="Limits", numeric=True)
 

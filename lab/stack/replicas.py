@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from lab.errors import UsageError
@@ -76,7 +77,67 @@ def _start(supervisor: Supervisor, added: list[Program]) -> None:
 
 def _route(home: Home, ports: Ports, service: str, count: int) -> None:
     gateway = JsonClient(programs.url(ports.gateway_admin), what="the gateway", token=read_token(home))
-    gateway.call("PUT", f"/admin/upstreams/{service}", {"urls": programs.upstreams(ports, service, count)})
+    routing = state.read_routing(home)
+    urls = [
+        programs.url(routing.detours[name]) if (name := f"{service}-{number}") in routing.detours else straight
+        for number, straight in enumerate(programs.upstreams(ports, service, count), start=1)
+        if f"{service}-{number}" not in routing.drained
+    ]
+    gateway.call("PUT", f"/admin/upstreams/{service}", {"urls": urls})
+
+
+def drained(home: Home) -> list[str]:
+    """The replicas that the gateway is told to leave out."""
+    return sorted(state.read_routing(home).drained)
+
+
+def drain(home: Home, ports: Ports, name: str, *, back: bool = False) -> bool:
+    """Have the gateway leave out the replica `name` (or, with `back`, ask it again); whether it was left out before.
+
+    Raises UsageError for what is no running replica of a scalable service, and for the last one that is routed to.
+    """
+    with state.lock(home):
+        routing = state.read_routing(home)
+        was = name in routing.drained
+        # One that was drained may have been scaled away since.
+        service = programs.service_of(name) if was else _replica(home, ports, name).service
+        after = set(routing.drained) - {name} if back else {*routing.drained, name}
+        if all(f"{service}-{number}" in after for number in range(1, state.read_replicas(home)[service] + 1)):
+            raise UsageError(f"{name} is the last replica of {service} that is routed to; scale it up first")
+        _reroute(home, ports, service, replace(routing, drained=tuple(sorted(after))))
+    return was
+
+
+def detour(home: Home, ports: Ports, name: str, port: int | None) -> int | None:
+    """Have the gateway reach the replica `name` by another port of this machine, or straight (None); the one before."""
+    with state.lock(home):
+        routing = state.read_routing(home)
+        before = routing.detours.get(name)
+        service = programs.service_of(name) if before is not None else _replica(home, ports, name).service
+        detours = {other: to for other, to in routing.detours.items() if other != name}
+        if port is not None:
+            detours[name] = port
+        _reroute(home, ports, service, replace(routing, detours=detours))
+    return before
+
+
+def _reroute(home: Home, ports: Ports, service: str, routing: state.Routing) -> None:
+    """Keep `routing` and tell the gateway; when it cannot be told, as before."""
+    before = state.read_routing(home)
+    state.write_routing(home, routing)
+    try:
+        _route(home, ports, service, state.read_replicas(home)[service])
+    except BaseException:
+        state.write_routing(home, before)
+        raise
+
+
+def _replica(home: Home, ports: Ports, name: str) -> Program:
+    found = [p for p in expected(home, ports) if p.service in REPLICA_MODULES]
+    for program in found:
+        if program.name == name:
+            return program
+    raise UsageError(f"no replica {name!r}; there are {', '.join(program.name for program in found)}")
 
 
 def route_defaults(home: Home, ports: Ports) -> None:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
@@ -54,7 +54,7 @@ def write(home: Home, state: RunState) -> None:
 
 def clear(home: Home) -> None:
     """The run has ended."""
-    for name in ("lab.json", "supervisord.pid", "supervisor.sock", "replicas.json"):
+    for name in ("lab.json", "supervisord.pid", "supervisor.sock", "replicas.json", "routing.json"):
         (home.run / name).unlink(missing_ok=True)
 
 
@@ -69,6 +69,28 @@ def read_replicas(home: Home) -> dict[str, int]:
 def write_replicas(home: Home, counts: dict[str, int]) -> None:
     """Keep how many replicas should run; forgotten at `fleetops down`."""
     write_file(home.run / "replicas.json", json.dumps(counts))
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Which replicas the gateway is sent nothing to, and by which other port it reaches some, by instance."""
+
+    drained: tuple[str, ...] = ()
+    detours: dict[str, int] = field(default_factory=dict)
+
+
+def read_routing(home: Home) -> Routing:
+    """How the gateway reaches the replicas now; straight, all of them, unless something else was written."""
+    try:
+        told = json.loads((home.run / "routing.json").read_text(encoding="utf-8"))
+        return Routing(tuple(told["drained"]), dict(told["detours"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        return Routing()
+
+
+def write_routing(home: Home, routing: Routing) -> None:
+    """Keep how the replicas are reached; forgotten at `fleetops down`."""
+    write_file(home.run / "routing.json", json.dumps(asdict(routing)))
 
 
 def is_alive(pid: int) -> bool:

@@ -6,7 +6,7 @@ import re
 from time import perf_counter
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from lab import names
@@ -81,13 +81,15 @@ class ServerTelemetry:
 
 
 def fact(key: str, value: Any) -> None:
-    """Adds `key` to the log line of the current request."""
-    g.facts[key] = value
+    """Adds `key` to the log line of the current request; work that is done for no request has no such line."""
+    if has_request_context():
+        g.facts[key] = value
 
 
 def count_fact(key: str, amount: int = 1) -> None:
-    """Counts `key` up on the log line of the current request."""
-    g.facts[key] = g.facts.get(key, 0) + amount
+    """Counts `key` up on the log line of the current request, if there is one."""
+    if has_request_context():
+        g.facts[key] = g.facts.get(key, 0) + amount
 
 
 def route_template() -> str:

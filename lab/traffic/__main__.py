@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 from flask import Flask, jsonify
@@ -15,10 +16,11 @@ from lab.errors import UsageError
 from lab.telemetry.guard import host_allowed, json_body, number_in, only_keys
 from lab.telemetry.process import Telemetry, program, serve_admin
 from lab.telemetry.settings import Environment, Settings, checked_url
-from lab.traffic.generator import Generator
+from lab.traffic.generator import Extra, Generator
 
 DEFAULT_RATE = 80.0
 MAX_RATE = 2000.0
+MAX_PEOPLE = 19_000
 CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # it goes into a header as it is
 
 
@@ -35,7 +37,7 @@ def checked_target(url: str, allowed_hosts: frozenset[str]) -> str:
 
 
 def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
-    """GET /admin/state, PUT /admin/rate {"rate": n} and PUT /admin/extra {"client_id": name, "rate": n}."""
+    """GET /admin/state, PUT /admin/rate {"rate"} and PUT /admin/extra {"client_id", "rate", "people"}."""
     app = telemetry.admin_app()
 
     @app.get("/admin/state")
@@ -43,8 +45,7 @@ def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
         return jsonify(rate=generator.rate, outstanding=generator.outstanding, extra=extra_client())
 
     def extra_client() -> dict[str, object] | None:
-        extra = generator.extra
-        return {"client_id": extra[0], "rate": extra[1]} if extra else None
+        return asdict(generator.extra) if generator.extra else None
 
     @app.put("/admin/rate")
     def rate() -> ResponseReturnValue:
@@ -58,12 +59,13 @@ def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
     @app.put("/admin/extra")
     def extra() -> ResponseReturnValue:
         body = json_body()
-        only_keys(body, "client_id", "rate")
+        only_keys(body, "client_id", "rate", "people")
         client_id, value = body.get("client_id"), number_in(body, "rate", 0, MAX_RATE)
+        people = int(number_in(body, "people", 0, MAX_PEOPLE)) if "people" in body else 0
         if not isinstance(client_id, str) or not CLIENT_ID.fullmatch(client_id):
             raise UsageError(f"client_id: {client_id!r} is not 1 to 64 letters, digits, '.', '_' or '-'")
         old = extra_client()
-        generator.set_extra(client_id, value)
+        generator.set_extra(Extra(client_id, value, people))
         return jsonify(old=old, new=extra_client())
 
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lab import names
@@ -23,6 +24,15 @@ IDLE_SECONDS = 10.0
 STATUS_TIMEOUT = "timeout"
 STATUS_ERROR = "error"
 DURATION_BUCKETS_SECONDS = (*names.LATENCY_BUCKETS_SECONDS, 10.0)
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Who asks beside the usual load: one client in the usual mix, or a crowd of `people` who read their feeds."""
+
+    client_id: str
+    rate: float
+    people: int = 0
 
 
 class Measures:
@@ -61,7 +71,7 @@ class Generator:
         self._measures.rate.set(rate)
         self._rate = rate
         self._arrivals: Arrivals | None = None
-        self._extra: tuple[str, Arrivals] | None = None
+        self._extra: tuple[Extra, Arrivals] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: deque[tuple[Connection, float]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,16 +95,15 @@ class Generator:
             self._loop.call_soon_threadsafe(self._retime)
 
     @property
-    def extra(self) -> tuple[str, float] | None:
-        """The client that asks beside the usual load, and its arrivals a second; None when there is none."""
-        extra = self._extra
-        return (extra[0], extra[1].rate) if extra else None
+    def extra(self) -> Extra | None:
+        """Who asks beside the usual load; None when nobody does."""
+        return self._extra[0] if self._extra else None
 
-    def set_extra(self, client_id: str, rate: float) -> None:
-        """From now on, at full rate at once, one client asks beside the usual load; 0 ends that."""
+    def set_extra(self, extra: Extra) -> None:
+        """From now on, at full rate at once, somebody asks beside the usual load; a rate of 0 ends that."""
         # The event loop's clock is the monotonic one, so another thread may read it.
         start = time.monotonic()
-        self._extra = (client_id, Arrivals(rate, start - RAMP_SECONDS, first=start)) if rate else None
+        self._extra = (extra, Arrivals(extra.rate, start - RAMP_SECONDS, first=start)) if extra.rate else None
 
     async def run(self) -> None:
         """Sends until cancelled."""
@@ -104,9 +113,9 @@ class Generator:
             while True:
                 for scheduled in self._arrivals.due(self._loop.time()):
                     self._dispatch(scheduled)
-                if extra := self._extra:
-                    for scheduled in extra[1].due(self._loop.time()):
-                        self._dispatch(scheduled, extra[0])
+                if beside := self._extra:
+                    for scheduled in beside[1].due(self._loop.time()):
+                        self._dispatch(scheduled, beside[0])
                 await asyncio.sleep(TICK_SECONDS)
         finally:
             for task in self._tasks:
@@ -118,8 +127,11 @@ class Generator:
         if self._arrivals is not None and self._loop is not None:
             self._arrivals.retime(self._rate, self._loop.time())
 
-    def _dispatch(self, scheduled: float, client_id: str = "") -> None:
-        request = self._mix.next(client_id)
+    def _dispatch(self, scheduled: float, extra: Extra | None = None) -> None:
+        if extra is not None and extra.people:
+            request = self._mix.of_crowd(extra.client_id, extra.people)
+        else:
+            request = self._mix.next(extra.client_id if extra else "")
         self._measures.offered.labels(request.route).inc()
         if len(self._tasks) >= MAX_CONNECTIONS:
             self._measures.dropped.labels(request.route).inc()

@@ -42,7 +42,7 @@ class Mix:
         self._writes = 0
 
     def next(self, client_id: str = "") -> Request:
-        """The next request, by one of the CLIENTS or by `client_id`."""
+        """The next request in the usual mix, by one of the CLIENTS or by `client_id`."""
         chance = self._random.random()
         client = client_id or f"client-{self._random.randrange(CLIENTS):03d}"
         if chance < FEED_RATIO:
@@ -52,6 +52,12 @@ class Mix:
         self._writes += 1
         body = json.dumps({"bio": f"Edited {self._writes} times today."}).encode()
         return self._request("PUT", names.ROUTE_USER, self._random.choice(self._audience), client, body)
+
+    def of_crowd(self, client_id: str, people: int) -> Request:
+        """The next request of a crowd: one of `people` who are not of the usual audience reads their feed."""
+        one = self._random.randrange(people)
+        viewer = 1 + (AUDIENCE + one % (USERS - AUDIENCE)) * 7727 % USERS
+        return self._request("GET", names.ROUTE_FEED, viewer, f"{client_id}-{one}")
 
     def _popular(self) -> int:
         place = bisect.bisect(self._weights, self._random.random() * self._weights[-1])

@@ -96,3 +96,36 @@ def test_suspects_come_strongest_first() -> None:
 def test_an_unknown_cause_or_service_is_refused_with_those_there_are(service: str, cause: str, named: str) -> None:
     with pytest.raises(UsageError, match=named):
         judge(Answers(), service, cause)
+
+
+def test_a_client_is_implicated_by_its_share_of_what_all_ask() -> None:
+    def asked(greedy: float, every: float) -> Answers:
+        return Answers(("topk", [({"client": "greedy"}, greedy)]), ("^sum", every))
+
+    suspect = judge(asked(200, 280), "gateway", "client")
+    assert suspect.implicated
+    assert "greedy asks 200 times a second, 71% of all" in suspect.evidence
+    assert not judge(asked(12, 280), "gateway", "client").implicated
+    assert not judge(Answers(("^sum", 280)), "gateway", "client").implicated
+
+
+def test_retries_are_implicated_by_how_many_follow_a_first_call() -> None:
+    def ratio(value: float) -> Answers:
+        return Answers(("http_client_retries_total", [({"upstream": "feed"}, value)]))
+
+    suspect = judge(ratio(2.0), "gateway", "retries")
+    assert suspect.implicated
+    assert "feed: 2.0 retries for each first call" in suspect.evidence
+    assert not judge(ratio(0.1), "gateway", "retries").implicated
+    assert not judge(Answers(), "gateway", "retries").implicated
+
+
+def test_guests_are_implicated_by_their_share() -> None:
+    def asked(guests: float, every: float) -> Answers:
+        return Answers(('priority="guest"', guests), ("offset 1m", 80), ("^sum", every))
+
+    suspect = judge(asked(160, 240), "gateway", "guests")
+    assert suspect.implicated
+    assert suspect.evidence == "160 of 240 requests/s are by guests; 80/s before"
+    assert not judge(asked(10, 90), "gateway", "guests").implicated
+    assert not judge(Answers(), "gateway", "guests").implicated

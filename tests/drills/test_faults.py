@@ -25,6 +25,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "sql-statements": {"apply": ["SELECT 1"], "revert": ["SELECT 2"]},
     "open-transactions": {"sessions": 2, "statements": ["SELECT 1"]},
     "scrape-targets-lost": {"job": "feed"},
+    "network-detour": {"replica": "feed-1", "extra_delay_seconds": 0.6},
+    "link-stall": {"link": "link-db", "extra_delay_seconds": 3, "lasts_seconds": 8},
+    "flash-crowd": {"people": 6000, "requests_per_second": 160},
+    "control-change": {"commands": ["fleetops ratelimit set --client-per-second 500"]},
 }
 
 
@@ -61,6 +65,7 @@ def test_every_fault_refuses_a_parameter_it_does_not_know(kind: str) -> None:
         ("kind: link-latency\nlink: link-bd\nextra_delay_seconds: 1", "(did you mean 'link-db'?)"),
         ("kind: link-latency\nlink: link-db\nextra_delay_seconds: 6", "6 is not from 0.001 to 5"),
         ("kind: open-transactions\nsessions: 1.5\nstatements: [SELECT 1]", "1.5 is not a whole number"),
+        ("kind: control-change\ncommands: [rm -rf /]", "not a fleetops command"),
         ("kind: cache-flush\nkeys: all", "it takes no parameters"),
         ("- kind: nothing", "must be a mapping"),
     ],

@@ -12,6 +12,7 @@ from polling import eventually
 
 from lab.control.desk import Desk
 from lab.drills.faults import Doors, of_json
+from lab.drills.journal import exclusive, undoing
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -78,11 +79,54 @@ def test_clients_ask_for_more_and_one_of_them_for_too_much(doors: Doors) -> None
     with broken(doors, "load-multiplier", multiplier=1.5) as fewer:
         assert doors.traffic.rate() == 1.5 * usual
         with broken(doors, "abusive-client", client_id="client-007", requests_per_second=20) as gone:
-            assert doors.traffic.extra() == {"client_id": "client-007", "rate": 20}
+            assert doors.traffic.extra() == {"client_id": "client-007", "rate": 20, "people": 0}
             assert gone() == ["client-007 has gone"]
             assert gone() == []
         fewer()
         assert doors.traffic.rate() == usual
+
+
+def test_a_crowd_of_guests_comes_and_goes(doors: Doors) -> None:
+    with broken(doors, "flash-crowd", people=5, requests_per_second=20) as undo:
+        guests = 'sum(rate(gateway_priority_requests_total{priority="guest"}[5s])) > 5'
+        assert doors.desk.prometheus.wait(guests, 30)
+        assert undo() == ["the guests have gone"]
+        assert undo() == []
+
+
+def test_a_line_that_stalls_is_as_short_as_before_without_an_undo(doors: Doors) -> None:
+    link = doors.link("link-db")
+    with broken(doors, "link-stall", link="link-db", extra_delay_seconds=0.25, lasts_seconds=0.5) as undo:
+        assert link.extra_delay_seconds() == 0
+        link.set_extra_delay(0.25)  # as a runner that was killed meanwhile leaves it
+        assert undo() == ["link-db: extra delay 0.25 s → 0 s"]
+
+
+@pytest.mark.parametrize("end", ["undone", "killed"])
+def test_a_replica_behind_a_longer_line_is_slow_for_the_gateway_and_straight_again_afterwards(
+    doors: Doors, end: str
+) -> None:
+    """Also when the proxy dies with its runner: until somebody undoes it, the other replica serves."""
+    far = 'gateway:upstream_network:seconds_mean15s{instance="feed-1"} > 0.2'
+    straight = doors.desk.gateway.state()["upstreams"]["feed"]
+    with broken(doors, "network-detour", replica="feed-1", extra_delay_seconds=0.5) as undo:
+        assert doors.desk.gateway.state()["upstreams"]["feed"] != straight
+        assert doors.desk.prometheus.wait(far, 30)
+        if end == "killed":
+            doors.children[0].process.kill()
+        assert undo() == ["the gateway reaches feed-1 straight again"]
+        assert undo() == []
+    assert doors.desk.gateway.state()["upstreams"]["feed"] == straight
+    assert doors.desk.prometheus.wait(far.replace("> 0.2", "< 0.1"), 40)
+
+
+def test_a_change_by_verb_is_put_back_by_the_journal(doors: Doors) -> None:
+    before = doors.desk.gateway.state()["ratelimit"]
+    change = of_json({"kind": "control-change", "commands": ["fleetops ratelimit set --client-burst 77"]}, "test")
+    with exclusive(doors.home), undoing(doors.desk, "test", [change]):
+        change.inject(doors)
+        assert doors.desk.gateway.state()["ratelimit"]["client_burst"] == 77
+    assert doors.desk.gateway.state()["ratelimit"] == before
 
 
 def test_a_flush_empties_the_cache(doors: Doors) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from fakes import FakeGateway, FakePager, JsonServer
 
-from lab.control import verbs
+from lab.control import settings, verbs
 from lab.control.desk import Desk
 from lab.drills.faults import FAULTS, Doors, Fault
 from lab.drills.faults.parameters import text
 from lab.drills.journal import CLEANER, exclusive, journal_path, undo, undo_at_rest, undo_left_over, undoing
 from lab.drills.snapshot import take
 from lab.errors import LabError, NotRunning, UsageError
+from lab.places import Ports
+from lab.stack import state
 
 
 @pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt, SystemExit])
@@ -161,3 +163,28 @@ def test_the_pager_may_be_down_while_a_drill_is_undone(
         verbs.set_canary_weight(desk, 50)
         servers["pager"].close()
     assert gateway.state["canary"]["weight_percent"] == 0
+
+
+def test_every_setting_of_the_gateway_is_put_back(desk: Desk, gateway: FakeGateway) -> None:
+    before = json.loads(json.dumps(gateway.state))
+    with undoing(desk, "INC-001"):
+        settings.change(desk, settings.RATELIMIT, {"client_per_second": 5})
+        settings.change(desk, settings.SHED, {"guest_ratio": 0})
+        settings.change(desk, settings.RETRY, {"max_retries": 3, "on": ["timeout"]})
+        settings.change(desk, settings.BREAKERS, {"user": "open"})
+        settings.change(desk, settings.TIMEOUTS, {"feed": 0.5})
+        settings.change(desk, settings.CACHE, {"feed_ttl_seconds": 10})
+    assert gateway.state == before
+
+
+def test_a_replica_that_was_drained_during_the_drill_is_routed_to_again(desk: Desk, gateway: FakeGateway) -> None:
+    both = gateway.state["upstreams"]["feed"]
+    before = state.Routing(drained=("feed-1",))
+    state.make_directories(desk.home)
+    port = int(desk.gateway.http.base_url.rpartition(":")[2]) - 11
+    desk = replace(desk, ports=Ports(port))
+    with undoing(desk, "INC-017"):
+        verbs.drain(desk, "feed-1")
+        assert state.read_routing(desk.home) == before
+    assert state.read_routing(desk.home) == state.Routing()
+    assert len(both) == len(gateway.state["upstreams"]["feed"]) == 2

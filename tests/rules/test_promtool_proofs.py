@@ -14,7 +14,7 @@ pytestmark = pytest.mark.promtool
 
 
 def test_every_rule_file_loads() -> None:
-    assert check_rules() == 5
+    assert check_rules() == 6
 
 
 def test_every_proof_holds() -> None:

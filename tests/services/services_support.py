@@ -36,9 +36,9 @@ def database(url: str, telemetry: Telemetry, pool_max: int = 4) -> Iterator[Data
 
 
 @contextlib.contextmanager
-def cache(url: str, telemetry: Telemetry, name: str = "test") -> Iterator[Cache]:
+def cache(url: str, telemetry: Telemetry, name: str = "test", keep_stale_seconds: float = 0) -> Iterator[Cache]:
     """A cache client."""
-    one = Cache(url, name=name, ttl_seconds=60, registry=telemetry.registry)
+    one = Cache(url, name=name, ttl_seconds=60, registry=telemetry.registry, keep_stale_seconds=keep_stale_seconds)
     try:
         yield one
     finally:

@@ -70,7 +70,10 @@ def test_what_was_set_is_there_after_a_restart(tmp_path: Path) -> None:
     store = Store(tmp_path, State())
     store.change(steps.with_weight, {"weight_percent": 12.5})
     store.change(steps.with_flag, "feed", {"enabled": False})
-    store.change(steps.with_shed, {"max_inflight": 7})
+    store.change(steps.with_shed, {"max_inflight": 7, "guest_ratio": 0.1})
+    store.change(steps.with_retry, {"max_retries": 3, "budget_ratio": 0.2, "on": ["timeout"]})
+    store.change(steps.with_breakers, {"user": "auto"})
+    store.change(steps.with_cache, {"feed_ttl_seconds": 60})
     store.change(steps.with_timeouts, {"user": 0.3})
     store.change(steps.with_ratelimit, {"client_per_second": 3})
     store.change(steps.with_upstream, "feed", {"urls": ["http://127.0.0.1:1/"]})
@@ -99,6 +102,18 @@ def test_a_flag_of_another_version_is_no_reason_not_to_start(tmp_path: Path) -> 
     assert Store(tmp_path, State()).state.weight_percent == 5
 
 
+def test_a_state_of_an_older_version_is_taken_up_with_the_defaults_of_what_it_does_not_say(tmp_path: Path) -> None:
+    store = Store(tmp_path, State())
+    store.change(steps.with_shed, {"max_inflight": 7})
+    file = tmp_path / "gateway.json"
+    told = json.loads(file.read_text())
+    for part in ("retry", "breakers", "cache"):
+        del told[part]
+    told["shed"] = {"max_inflight": 7}
+    file.write_text(json.dumps(told))
+    assert Store(tmp_path, State()).state == store.state
+
+
 def test_a_directory_that_cannot_be_written_refuses_the_change_and_keeps_the_old(tmp_path: Path) -> None:
     store = Store(tmp_path, State())
     (tmp_path / "gateway.json.part").mkdir()
@@ -117,6 +132,14 @@ def test_a_directory_that_cannot_be_written_refuses_the_change_and_keeps_the_old
         (steps.with_weight, {"weight_percent": True}),
         (steps.with_shed, {"max_inflight": 0}),
         (steps.with_shed, {"max_inflight": 1.5}),
+        (steps.with_shed, {"guest_ratio": 1.1}),
+        (steps.with_shed, {"feed_read_ratio": 0.5}),
+        (steps.with_retry, {"max_retries": 6}),
+        (steps.with_retry, {"on": ["always"]}),
+        (steps.with_retry, {"on": "timeout"}),
+        (steps.with_breakers, {"db": "open"}),
+        (steps.with_breakers, {"user": "ajar"}),
+        (steps.with_cache, {"feed_ttl_seconds": 0}),
         (steps.with_ratelimit, {"client_per_second": 0}),
         (steps.with_ratelimit, {"per_day": 1}),
         (steps.with_timeouts, {"db": 1}),

@@ -16,15 +16,18 @@ from services_support import TOKEN, MakeTelemetry
 from support import eventually, free_port
 
 from lab import names
+from lab.services.feed.options import FeedOptions, read
 from lab.services.gateway.admin import Controls, add_routes
 from lab.services.gateway.app import create_app
 from lab.services.gateway.limits import RateLimiter
 from lab.services.gateway.split import to_canary
 from lab.services.gateway.state import State, Store
-from lab.services.upstream import Upstream, client_durations
+from lab.services.upstream import ClientMetrics, Upstream
 from lab.telemetry.process import Telemetry
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address
+
+KNOWN = {names.HEADER_CLIENT_ID: "client-1"}
 
 
 @dataclass
@@ -85,8 +88,8 @@ def gateway(make_telemetry: MakeTelemetry, tmp_path: Path) -> Iterator[Gateway]:
     telemetry = make_telemetry("gateway", "9.9.9")
     urls = {"user": (user.url,), "feed": (stable.url,), "feed-canary": (canary.url,)}
     store = Store(tmp_path / "state", State(upstreams=urls))
-    durations = client_durations(telemetry.registry)
-    upstreams = {name: Upstream(name, store.state.upstreams[name], 3.0, durations) for name in urls}
+    metrics = ClientMetrics(telemetry.registry)
+    upstreams = {name: Upstream(name, store.state.upstreams[name], 3.0, metrics) for name in urls}
     limiter = RateLimiter(store.state.ratelimit)
     admin = telemetry.admin_app()
     add_routes(admin, Controls(telemetry, store, limiter, upstreams))
@@ -185,13 +188,13 @@ def test_beyond_its_limit_requests_are_shed_and_those_at_hand_are_finished(gatew
     app = gateway.client.application
     at_hand: list[int] = []
     callers = [
-        threading.Thread(target=lambda: at_hand.append(app.test_client().get("/v1/users/7").status_code))
+        threading.Thread(target=lambda: at_hand.append(app.test_client().get("/v1/users/7", headers=KNOWN).status_code))
         for _ in range(2)
     ]
     for caller in callers:
         caller.start()
     eventually(lambda: gateway.metric(names.GATEWAY_INFLIGHT) == 2, "two are in flight")
-    shed = gateway.client.get("/v1/feed/7")
+    shed = gateway.client.get("/v1/feed/7", headers=KNOWN)
     assert (shed.status_code, shed.headers["Retry-After"]) == (503, "1")
     release.set()
     for caller in callers:
@@ -199,7 +202,117 @@ def test_beyond_its_limit_requests_are_shed_and_those_at_hand_are_finished(gatew
     assert at_hand == [200, 200]
     assert gateway.metric(names.GATEWAY_INFLIGHT) == 0
     assert gateway.client.get("/v1/feed/7").status_code == 200
-    assert gateway.metric(names.GATEWAY_SHED, http_route=names.ROUTE_FEED) == 1
+    assert gateway.metric(names.GATEWAY_SHED, priority="feed-read") == 1
+
+
+def test_when_it_gets_full_the_lowest_priority_is_refused_first_and_a_guest_with_429(gateway: Gateway) -> None:
+    """With room for nobody else, feed reads are still served; what else is refused says when to come back."""
+    gateway.control("shed", {"max_inflight": 10, "user_read_ratio": 0, "write_ratio": 0, "guest_ratio": 0})
+    asked = {
+        "feed-read": gateway.client.get("/v1/feed/7", headers=KNOWN),
+        "user-read": gateway.client.get("/v1/users/7", headers=KNOWN),
+        "write": gateway.client.put("/v1/users/7", json={"bio": "x"}, headers=KNOWN),
+        "guest": gateway.client.get("/v1/feed/7", headers={names.HEADER_CLIENT_ID: "guest-1"}),
+    }
+    assert {name: answer.status_code for name, answer in asked.items()} == {
+        "feed-read": 200, "user-read": 503, "write": 503, "guest": 429,
+    }  # fmt: skip
+    assert all(answer.headers["Retry-After"] == "1" for answer in asked.values() if answer.status_code != 200)
+    shed = {name: gateway.metric(names.GATEWAY_SHED, priority=name) for name in asked}
+    asked = {name: gateway.metric(names.GATEWAY_PRIORITY_REQUESTS, priority=name) for name in shed}
+    assert asked == dict.fromkeys(shed, 1)
+    assert shed == {"feed-read": 0, "user-read": 1, "write": 1, "guest": 1}
+
+
+def test_a_greedy_client_is_named_in_the_metrics_and_the_others_are_not(gateway: Gateway) -> None:
+    gateway.control("ratelimit", {"client_per_second": 1, "client_burst": 12})
+    for _ in range(20):
+        gateway.client.get("/v1/users/7", headers={names.HEADER_CLIENT_ID: "greedy"})
+    gateway.client.get("/v1/users/7", headers=KNOWN)
+    counted = names.GATEWAY_CLIENT_REQUESTS
+    assert (gateway.metric(counted, client="greedy", result="client") or 0) >= 5
+    assert (gateway.metric(counted, client="other", result="admitted") or 0) >= 11
+    assert gateway.metric(counted, client="client-1", result="admitted") is None
+
+
+def test_by_default_neither_slow_nor_refused_calls_are_sent_again(gateway: Gateway) -> None:
+    gateway.user.answer = lambda: ("{}", 503)
+    assert gateway.client.get("/v1/users/7").status_code == 503
+    assert len(gateway.user.seen) == 1
+
+
+def test_reads_that_fail_are_sent_again_as_often_as_the_policy_says_and_writes_never(gateway: Gateway) -> None:
+    gateway.control("retry", {"max_retries": 3, "on": ["unavailable"]})
+    answers = iter([("{}", 503), ("{}", 503), ("{}", 200)])
+    gateway.user.answer = lambda: next(answers, ("{}", 503))
+    assert gateway.client.get("/v1/users/7").status_code == 200
+    assert len(gateway.user.seen) == 3
+    assert gateway.metric(names.HTTP_CLIENT_RETRIES, upstream="user", cause="unavailable", outcome="failed") == 1
+    assert gateway.metric(names.HTTP_CLIENT_RETRIES, upstream="user", cause="unavailable", outcome="answered") == 1
+    assert gateway.client.put("/v1/users/7", json={"bio": "x"}).status_code == 503
+    assert len(gateway.user.seen) == 4
+    assert gateway.client.get("/v1/users/7").status_code == 503, "the last answer is passed on when none is better"
+    assert len(gateway.user.seen) == 8
+
+
+def test_a_call_that_timed_out_is_sent_again_when_the_policy_says_so(gateway: Gateway) -> None:
+    release = threading.Event()
+    gateway.user.answer = lambda: ("{}", 200 if release.wait(10) else 500)
+    gateway.control("timeouts", {"user": 0.2})
+    gateway.control("retry", {"max_retries": 2, "on": ["timeout"]})
+    assert gateway.client.get("/v1/users/7").status_code == 504
+    assert len(gateway.user.seen) == 3
+    release.set()
+
+
+def test_a_retry_budget_holds_back_what_goes_beyond_it(gateway: Gateway) -> None:
+    gateway.control("retry", {"max_retries": 3, "budget_ratio": 0, "on": ["unavailable"]})
+    gateway.user.answer = lambda: ("{}", 503)
+    for _ in range(30):
+        gateway.client.get("/v1/users/7")
+    labels = {"upstream": "user", "cause": "unavailable", "outcome": "over_budget"}
+    held_back = gateway.metric(names.HTTP_CLIENT_RETRIES, **labels)
+    assert 30 < len(gateway.user.seen) <= 30 + 2 * 10, "a few retries a second are always allowed"
+    assert (held_back or 0) >= 20
+
+
+def test_an_open_breaker_refuses_at_once_and_the_feed_does_without_its_viewer(gateway: Gateway) -> None:
+    gateway.client.get("/v1/feed/7")
+    gateway.control("breakers", {"user": "open"})
+    refused = gateway.client.get("/v1/users/7")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert gateway.client.get("/v1/feed/7").status_code == 200
+    assert not gateway.user.seen
+    assert [seen[3].get("Baggage") for seen in gateway.stable.seen] == [None, "feed.profiles=0"]
+    assert gateway.metric(names.BREAKER_REFUSED, upstream="user") == 1
+    assert gateway.metric(names.BREAKER_STATE, upstream="user", state="open") == 1
+    gateway.control("breakers", {"user": "off"})
+    assert gateway.client.get("/v1/users/7").status_code == 200
+
+
+def test_a_breaker_on_auto_opens_by_itself(gateway: Gateway) -> None:
+    gateway.control("breakers", {"user": "auto"})
+    gateway.user.answer = lambda: ("{}", 503)
+    for _ in range(30):
+        assert gateway.client.get("/v1/users/7").status_code == 503
+    assert len(gateway.user.seen) == 10
+    assert gateway.metric(names.BREAKER_STATE, upstream="user", state="open") == 1
+
+
+def test_an_open_breaker_before_the_canary_sends_everyone_to_stable(gateway: Gateway) -> None:
+    gateway.control("canary", {"weight_percent": 100})
+    gateway.control("breakers", {"feed-canary": "open"})
+    assert gateway.client.get("/v1/feed/1").headers[names.HEADER_VERSION] == "1.0.0"
+
+
+def test_how_feeds_are_made_is_told_to_the_feed(gateway: Gateway) -> None:
+    gateway.control("flags/single-flight", {"enabled": True})
+    gateway.control("flags/serve-stale", {"enabled": True})
+    gateway.control("flags/feed-profiles", {"enabled": False})
+    gateway.control("cache", {"feed_ttl_seconds": 600})
+    gateway.client.get("/v1/feed/7", headers={"baggage": "feed.ttl_seconds=1"})
+    told = read(gateway.stable.seen[0][3]["Baggage"])
+    assert told == FeedOptions(profiles=False, serve_stale=True, single_flight=True, ttl_seconds=600)
 
 
 def test_an_upstream_that_does_not_answer_in_time_is_504(gateway: Gateway) -> None:
@@ -233,8 +346,9 @@ def test_a_dead_replica_is_left_out_for_a_moment(gateway: Gateway) -> None:
     gateway.control("upstreams/user", {"urls": [f"http://127.0.0.1:{free_port()}", gateway.user.url]})
     for _ in range(10):
         gateway.client.get("/v1/users/7")
-    labels = {"upstream": "user", "http_request_method": "GET", "http_response_status_code": "unreachable"}
-    assert (gateway.metric(f"{names.HTTP_CLIENT_DURATION}_count", **labels) or 0) <= 2
+    labels = {"upstream": "user", "upstream_instance": "", "http_request_method": "GET"}
+    refused = gateway.metric(f"{names.HTTP_CLIENT_DURATION}_count", http_response_status_code="unreachable", **labels)
+    assert 1 <= (refused or 0) <= 2
 
 
 def test_a_write_whose_connection_broke_is_not_sent_twice(gateway: Gateway) -> None:
@@ -268,6 +382,9 @@ def test_a_write_whose_connection_broke_is_not_sent_twice(gateway: Gateway) -> N
         ("ratelimit", {"burst": 3}, 400, "burst"),
         ("shed", {"max_inflight": 0}, 400, "max_inflight"),
         ("timeouts", {"feed": "fast"}, 400, "feed"),
+        ("retry", {"max_retries": 9}, 400, "max_retries"),
+        ("breakers", {"db": "open"}, 400, "db"),
+        ("cache", {"user_ttl_seconds": 9}, 400, "user_ttl_seconds"),
         ("nothing", {}, 404, "no such route"),
     ],
 )
@@ -282,7 +399,12 @@ def test_a_refused_change_names_what_is_wrong_and_changes_nothing(
 def test_the_state_is_what_the_contract_says(gateway: Gateway) -> None:
     state = gateway.state()
     assert state["canary"] == {"weight_percent": 0}
-    assert set(state["flags"]) == {"canary", "feed", "profile-writes"}
-    assert all(flag["enabled"] and flag["help"] for flag in state["flags"].values())
+    assert {name: flag["enabled"] for name, flag in state["flags"].items()} == {
+        "canary": True, "feed": True, "feed-profiles": True, "profile-writes": True,
+        "serve-stale": False, "single-flight": False,
+    }  # fmt: skip
+    assert all(flag["help"] for flag in state["flags"].values())
+    assert state["retry"] == {"max_retries": 1, "budget_ratio": 5, "on": ["unreachable"]}
+    assert set(state["breakers"].values()) == {"off"}
     assert set(state["ratelimit"]) == {"global_per_second", "global_burst", "client_per_second", "client_burst"}
     assert state["upstreams"]["feed"] == [gateway.stable.url]

@@ -18,7 +18,7 @@ from lab.errors import UsageError
 from lab.traffic import arrivals, generator
 from lab.traffic.__main__ import checked_target
 from lab.traffic.arrivals import Arrivals
-from lab.traffic.generator import Generator
+from lab.traffic.generator import Extra, Generator
 from lab.traffic.mix import AUDIENCE, CLIENTS, FEED_RATIO, Mix
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -175,13 +175,13 @@ def test_one_client_may_ask_for_more_beside_all_others_at_full_rate_at_once(monk
             writer.close()
 
         async with offering(monkeypatch, note, 20) as (one, _):
-            one.set_extra("greedy", 300)
+            one.set_extra(Extra("greedy", 300))
             started = time.monotonic()
             await until(lambda: clients[b"greedy"] >= 150)
             assert time.monotonic() - started < 5.0
-            assert one.extra == ("greedy", 300)
+            assert one.extra == Extra("greedy", 300)
             assert len(clients) > 1
-            one.set_extra("greedy", 0)
+            one.set_extra(Extra("greedy", 0))
             assert one.extra is None
 
     asyncio.run(main())
@@ -212,3 +212,14 @@ def test_load_goes_to_this_machine_only(url: str) -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8010", "http://localhost:8010", "http://gateway:8010"])
 def test_this_machine_and_allowed_names_are_targets(url: str) -> None:
     assert checked_target(url, frozenset({"gateway"})) == url
+
+
+def test_a_crowd_is_of_people_who_are_not_of_the_usual_audience_and_only_reads_feeds() -> None:
+    mix = Mix("127.0.0.1:1")
+    usual = {mix.next().data.split()[1] for _ in range(5_000)}
+    crowd = [mix.of_crowd("guest", 500) for _ in range(3_000)]
+    paths = {request.data.split()[1] for request in crowd}
+    clients = {line for request in crowd for line in request.data.split(b"\r\n") if line.startswith(b"X-Client-Id")}
+    assert {request.route for request in crowd} == {names.ROUTE_FEED}
+    assert 490 <= len(paths) == len(clients) <= 500
+    assert not usual & paths

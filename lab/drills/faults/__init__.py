@@ -39,9 +39,11 @@ from typing import Any
 from lab.drills.faults.base import Fault, Profile
 from lab.drills.faults.cache import CacheFlush
 from lab.drills.faults.canary import CanaryRamp
+from lab.drills.faults.commands import ControlChange
+from lab.drills.faults.detour import NetworkDetour
 from lab.drills.faults.doors import Doors, Report
-from lab.drills.faults.link import LinkLatency
-from lab.drills.faults.load import AbusiveClient, LoadMultiplier
+from lab.drills.faults.link import LinkLatency, LinkStall
+from lab.drills.faults.load import AbusiveClient, FlashCrowd, LoadMultiplier
 from lab.drills.faults.nothing import Nothing
 from lab.drills.faults.parameters import from_json, nearest, read
 from lab.drills.faults.process import ProcessSignal
@@ -52,10 +54,22 @@ from lab.slo.document import Node
 FAULTS: dict[str, type[Fault]] = {
     fault.kind: fault
     for fault in (
-        Nothing, CanaryRamp, ProcessSignal, LinkLatency, LoadMultiplier, AbusiveClient, CacheFlush, SqlStatements,
-        OpenTransactions, ScrapeTargetsLost,
+        Nothing,
+        CanaryRamp,
+        ProcessSignal,
+        LinkLatency,
+        LoadMultiplier,
+        AbusiveClient,
+        CacheFlush,
+        SqlStatements,
+        OpenTransactions,
+        ScrapeTargetsLost,
+        LinkStall,
+        FlashCrowd,
+        NetworkDetour,
+        ControlChange,
     )
-}  # fmt: skip
+}
 
 
 def read_fault(node: Node) -> Fault:

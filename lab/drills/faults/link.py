@@ -35,3 +35,20 @@ class LinkLatency(Fault):
             return []
         link.set_extra_delay(wanted)
         return [f"{self.link}: extra delay {now:g} s → {wanted:g} s"]
+
+
+@dataclass(frozen=True)
+class LinkStall(LinkLatency):
+    """The line between two tiers gets longer for some seconds, and is then as it was: the fault ends by itself."""
+
+    kind: ClassVar[str] = "link-stall"
+    lasts_seconds: float = number(0.1, 60, "How long it is so.")
+
+    def inject(self, doors: Doors) -> None:
+        """Add the delay, wait, take it away; whatever it leads to goes on without it."""
+        link = doors.link(self.link)
+        before = link.extra_delay_seconds()
+        link.set_extra_delay(self.extra_delay_seconds)
+        doors.wait(self.lasts_seconds)
+        link.set_extra_delay(before)
+        doors.report(f"{self.link} is as short as before again")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from lab.drills.faults.base import Fault
 from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import number, text
+from lab.drills.faults.parameters import number, text, whole
 
 
 @dataclass(frozen=True)
@@ -54,3 +54,24 @@ class AbusiveClient(Fault):
             return []
         doors.traffic.set_extra(self.client_id, 0)
         return [f"{self.client_id} has gone"]
+
+
+@dataclass(frozen=True)
+class FlashCrowd(Fault):
+    """Something went round: people who are not of the usual audience, all at once, read their feeds as guests."""
+
+    kind: ClassVar[str] = "flash-crowd"
+    people: int = whole(1, 19_000, "How many different ones; nobody's page is in the cache.")
+    requests_per_second: float = number(1, 2000, "What they offer together, open-loop.")
+
+    def inject(self, doors: Doors) -> None:
+        """Let them come."""
+        doors.traffic.set_extra("guest", self.requests_per_second, self.people)
+        doors.report(f"{self.people} guests ask {self.requests_per_second:g} times a second")
+
+    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+        """They go away."""
+        if not doors.traffic.extra():
+            return []
+        doors.traffic.set_extra("guest", 0)
+        return ["the guests have gone"]

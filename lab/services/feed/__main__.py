@@ -8,15 +8,17 @@ from lab import names
 from lab.errors import UsageError
 from lab.services.cache import Cache
 from lab.services.db import Database
-from lab.services.feed.app import create_app
+from lab.services.feed.app import add_admin_routes, create_app
 from lab.services.feed.canary import CanaryPages
+from lab.services.feed.options import DEFAULT_TTL_SECONDS, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, FeedOptions
+from lab.services.feed.page_cache import KEEP_STALE_SECONDS, PageCache
+from lab.services.feed.popular import Popular
 from lab.services.feed.profiles import Profiles
 from lab.services.feed.stable import StablePages
-from lab.services.upstream import Upstream, client_durations
+from lab.services.upstream import ClientMetrics, Upstream
 from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings
 
-CACHE_TTL_SECONDS = 300
 USER_TIMEOUT_SECONDS = 0.5
 
 
@@ -47,16 +49,22 @@ def main() -> None:
     cache_url = env.text(names.ENV_CACHE_URL, example="redis://127.0.0.1:8095/0")
     users = env.urls(names.ENV_UPSTREAMS_USER)
     pool_max = env.integer(names.ENV_POOL_MAX, version.pool_max, 1, 100)
-    ttl_seconds = env.number(names.ENV_CACHE_TTL, CACHE_TTL_SECONDS, 1, 86_400)
+    ttl_seconds = env.number(names.ENV_CACHE_TTL, DEFAULT_TTL_SECONDS, LEAST_TTL_SECONDS, MOST_TTL_SECONDS)
     telemetry = Telemetry(settings)
     database = Database(database_url, application=settings.instance, pool_max=pool_max, registry=telemetry.registry)
-    cache = Cache(cache_url, name="feed", ttl_seconds=ttl_seconds, registry=telemetry.registry)
-    upstream = Upstream(names.UPSTREAM_USER, users, USER_TIMEOUT_SECONDS, client_durations(telemetry.registry))
-    pages = version.pages(database, cache, Profiles(upstream))
+    registry = telemetry.registry
+    cache = Cache(
+        cache_url, name="feed", ttl_seconds=ttl_seconds, registry=registry, keep_stale_seconds=KEEP_STALE_SECONDS
+    )
+    upstream = Upstream(names.UPSTREAM_USER, users, USER_TIMEOUT_SECONDS, ClientMetrics(registry))
+    page_cache, popular = PageCache(cache, registry), Popular()
+    pages = version.pages(database, page_cache, Profiles(upstream))
     telemetry.health.add("db", database.ping)
     database.open()
-    closing = [database.close, cache.close, upstream.close]
-    run(telemetry, create_app(telemetry, pages), telemetry.admin_app(), closing)
+    admin = telemetry.admin_app()
+    add_admin_routes(admin, popular)
+    app = create_app(telemetry, pages, popular, FeedOptions(ttl_seconds=ttl_seconds))
+    run(telemetry, app, admin, [page_cache.close, database.close, cache.close, upstream.close])
 
 
 if __name__ == "__main__":

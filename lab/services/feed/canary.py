@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lab.services.cache import Cache
 from lab.services.db import Database, Session
+from lab.services.feed.options import FeedOptions
+from lab.services.feed.page_cache import PageCache
 from lab.services.feed.profiles import Profiles
 from lab.services.feed.stable import StablePages, item
 
@@ -22,13 +23,13 @@ _FOLLOWING = "SELECT EXISTS (SELECT FROM follows WHERE follower_id = %s AND foll
 class CanaryPages:
     """The stable version's pages, with their items from the DB one by one."""
 
-    def __init__(self, database: Database, cache: Cache, profiles: Profiles) -> None:
+    def __init__(self, database: Database, pages: PageCache, profiles: Profiles) -> None:
         self._database = database
-        self._stable = StablePages(database, cache, profiles)
+        self._stable = StablePages(database, pages, profiles)
 
-    def page(self, viewer_id: int) -> bytes | None:
+    def page(self, viewer_id: int, options: FeedOptions) -> bytes | None:
         """The viewer's feed as JSON, or None when there is no such user."""
-        stable = self._stable.page(viewer_id)
+        stable = self._stable.page(viewer_id, options)
         if stable is None:
             return None
         page = json.loads(stable)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lab.services.cache import Cache
 from lab.services.db import Database, Session
+from lab.services.feed.options import FeedOptions
+from lab.services.feed.page_cache import PageCache
 from lab.services.feed.profiles import Profiles, UnknownUser
 from lab.services.feed.ranking import rank
 
@@ -27,25 +28,25 @@ ORDER BY wanted.place
 class StablePages:
     """Pages through the cache; a hit makes no round trip to the DB, a miss makes two."""
 
-    def __init__(self, database: Database, cache: Cache, profiles: Profiles) -> None:
+    def __init__(self, database: Database, pages: PageCache, profiles: Profiles) -> None:
         self._database = database
-        self._cache = cache
+        self._pages = pages
         self._profiles = profiles
 
-    def page(self, viewer_id: int) -> bytes | None:
+    def page(self, viewer_id: int, options: FeedOptions) -> bytes | None:
         """The viewer's feed as JSON, or None when there is no such user."""
         key = f"feed:1.0:{viewer_id}"
-        cached = self._cache.get(key)
-        if cached is not None:
-            return cached
+        return self._pages.page(key, lambda: self._make(key, viewer_id, options), options)
+
+    def _make(self, key: str, viewer_id: int, options: FeedOptions) -> bytes | None:
         try:
-            viewer = self._profiles.brief(viewer_id)
+            viewer = self._profiles.brief(viewer_id) if options.profiles else None
         except UnknownUser:
             return None
         with self._database.session() as session:
             items = _hydrate(session, viewer_id, rank(session, viewer_id))
         page = json.dumps({"user_id": viewer_id, "viewer": viewer, "items": items}, separators=(",", ":")).encode()
-        self._cache.put(key, page, None if viewer else DEGRADED_TTL_SECONDS)
+        self._pages.put(key, page, options.ttl_seconds if viewer else DEGRADED_TTL_SECONDS)
         return page
 
 

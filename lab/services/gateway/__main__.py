@@ -9,7 +9,7 @@ from lab.services.gateway.admin import Controls, add_routes
 from lab.services.gateway.app import create_app
 from lab.services.gateway.limits import RateLimiter
 from lab.services.gateway.state import State, Store
-from lab.services.upstream import Upstream, client_durations
+from lab.services.upstream import ClientMetrics, Upstream
 from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings
 
@@ -30,10 +30,10 @@ def main() -> None:
     )
     store = Store(Path(env.text(names.ENV_STATE_DIR, example=".lab/data/gateway")), first)
     telemetry = Telemetry(settings)
-    durations = client_durations(telemetry.registry)
+    metrics = ClientMetrics(telemetry.registry)
     state = store.state
     upstreams = {
-        name: Upstream(name, urls, state.timeouts_seconds[name], durations) for name, urls in state.upstreams.items()
+        name: Upstream(name, urls, state.timeouts_seconds[name], metrics) for name, urls in state.upstreams.items()
     }
     limiter = RateLimiter(state.ratelimit)
     admin = telemetry.admin_app()

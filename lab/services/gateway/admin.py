@@ -39,6 +39,14 @@ class Controls:
         enabled = Gauge(names.FEATURE_FLAG_ENABLED, "Whether the flag is on.", ["flag"], registry=telemetry.registry)
         for name in store.state.flags:
             enabled.labels(name).set_function(partial(self._flag, name))
+        self._settle(store.state)
+
+    def _settle(self, state: State) -> None:
+        """What upstreams follow. Setting a breaker to the mode it has leaves it as it is."""
+        for name, upstream in self._upstreams.items():
+            upstream.timeout_seconds = state.timeouts_seconds[name]
+            upstream.retry = state.retry
+            upstream.breaker.set_mode(state.breakers[name])
 
     def _flag(self, name: str) -> float:
         return float(self.store.state.flags[name])
@@ -55,8 +63,8 @@ class Controls:
             abort(500, str(problem))
         if new.ratelimit != old.ratelimit:
             self._limiter.configure(new.ratelimit)
+        self._settle(new)
         for name, upstream in self._upstreams.items():
-            upstream.timeout_seconds = new.timeouts_seconds[name]
             if new.upstreams[name] != old.upstreams[name]:
                 upstream.set_urls(new.upstreams[name])
         self._log.info("control", change=step.__name__.removeprefix("with_"), values=values)
@@ -97,9 +105,19 @@ def add_routes(app: Flask, controls: Controls) -> None:
 
     @app.put("/admin/shed")
     def shed() -> ResponseReturnValue:
-        body = json_body()
-        only_keys(body, "max_inflight")
-        return answer("shed", None, steps.with_shed, body)
+        return answer("shed", None, steps.with_shed, json_body())
+
+    @app.put("/admin/retry")
+    def retry() -> ResponseReturnValue:
+        return answer("retry", None, steps.with_retry, json_body())
+
+    @app.put("/admin/breakers")
+    def breakers() -> ResponseReturnValue:
+        return answer("breakers", None, steps.with_breakers, json_body())
+
+    @app.put("/admin/cache")
+    def cache() -> ResponseReturnValue:
+        return answer("cache", None, steps.with_cache, json_body())
 
     @app.put("/admin/timeouts")
     def timeouts() -> ResponseReturnValue:

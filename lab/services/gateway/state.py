@@ -11,8 +11,12 @@ from typing import Any
 from lab import names
 from lab.durable import write_json
 from lab.errors import LabError, SpecError, UsageError
+from lab.services.breaker import MODES, OFF
+from lab.services.feed.options import DEFAULT_TTL_SECONDS, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, FeedOptions
 from lab.services.gateway import flags
 from lab.services.gateway.limits import Quota
+from lab.services.gateway.priority import RATIOS, Shed
+from lab.services.retry import CAUSES, MAX_RETRIES, RetryPolicy
 from lab.telemetry.guard import number_in
 from lab.telemetry.settings import checked_url
 
@@ -21,7 +25,6 @@ MAX_URLS = 32
 
 # The feed's patience is longer than a page of the canary takes, so that it is slow and not broken.
 DEFAULT_TIMEOUTS_SECONDS = {names.UPSTREAM_USER: 1.0, names.UPSTREAM_FEED: 3.0, names.UPSTREAM_CANARY: 3.0}
-DEFAULT_MAX_INFLIGHT = 160
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,12 @@ class State:
     """Every setting of the gateway that can change while it runs."""
 
     weight_percent: float = 0.0
-    flags: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(flags.HELP, True))
+    flags: dict[str, bool] = field(default_factory=lambda: dict(flags.DEFAULTS))
     ratelimit: Quota = field(default_factory=Quota)
-    max_inflight: int = DEFAULT_MAX_INFLIGHT
+    shed: Shed = field(default_factory=Shed)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    breakers: dict[str, str] = field(default_factory=lambda: dict.fromkeys(UPSTREAMS, OFF))
+    feed_ttl_seconds: float = DEFAULT_TTL_SECONDS
     timeouts_seconds: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_TIMEOUTS_SECONDS))
     upstreams: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict.fromkeys(UPSTREAMS, ()))
 
@@ -39,13 +45,25 @@ class State:
         """The weight that holds: 0 while the kill switch is off."""
         return self.weight_percent if self.flags[flags.CANARY] else 0.0
 
+    def feed_options(self) -> FeedOptions:
+        """How the feed is to make its pages."""
+        return FeedOptions(
+            profiles=self.flags[flags.FEED_PROFILES],
+            serve_stale=self.flags[flags.SERVE_STALE],
+            single_flight=self.flags[flags.SINGLE_FLIGHT],
+            ttl_seconds=self.feed_ttl_seconds,
+        )
+
     def public(self) -> dict[str, Any]:
         """As GET /admin/state answers it, and as it lies on disk."""
         return {
             "canary": {"weight_percent": self.weight_percent},
             "flags": {name: {"enabled": on, "help": flags.HELP[name]} for name, on in self.flags.items()},
             "ratelimit": asdict(self.ratelimit),
-            "shed": {"max_inflight": self.max_inflight},
+            "shed": asdict(self.shed),
+            "retry": {**asdict(self.retry), "on": list(self.retry.on)},
+            "breakers": dict(self.breakers),
+            "cache": {"feed_ttl_seconds": self.feed_ttl_seconds},
             "timeouts": dict(self.timeouts_seconds),
             "upstreams": {name: list(urls) for name, urls in self.upstreams.items()},
         }
@@ -74,11 +92,45 @@ def with_ratelimit(state: State, body: dict[str, Any]) -> State:
 
 
 def with_shed(state: State, body: dict[str, Any]) -> State:
-    """{"max_inflight": 1..10000}"""
-    value = number_in(body, "max_inflight", 1, 10_000)
-    if value != int(value):
-        raise UsageError(f"max_inflight: {value!r} is not a whole number")
-    return replace(state, max_inflight=int(value))
+    """{"max_inflight": 1..10000} and the share of it for each lower priority, 0..1; the rest stay."""
+    _known(body, ["max_inflight", *RATIOS])
+    changed: dict[str, Any] = {key: number_in(body, key, 0, 1) for key in RATIOS if key in body}
+    if "max_inflight" in body:
+        changed["max_inflight"] = _whole(body, "max_inflight", 1, 10_000)
+    return replace(state, shed=replace(state.shed, **changed))
+
+
+def with_retry(state: State, body: dict[str, Any]) -> State:
+    """Any of the policy: {"max_retries": 0..5, "budget_ratio": 0..5, "on": [cause, …]}; the rest stay."""
+    _known(body, [one.name for one in fields(RetryPolicy)])
+    changed: dict[str, Any] = {}
+    if "max_retries" in body:
+        changed["max_retries"] = _whole(body, "max_retries", 0, MAX_RETRIES)
+    if "budget_ratio" in body:
+        changed["budget_ratio"] = number_in(body, "budget_ratio", 0, MAX_RETRIES)
+    if "on" in body:
+        causes = body["on"]
+        if not isinstance(causes, list) or any(cause not in CAUSES for cause in causes):
+            raise UsageError(f"on: {causes!r} is not a list of {', '.join(CAUSES)}")
+        changed["on"] = tuple(cause for cause in CAUSES if cause in causes)
+    return replace(state, retry=replace(state.retry, **changed))
+
+
+def with_breakers(state: State, body: dict[str, Any]) -> State:
+    """Mode by upstream: off, auto or open; the rest stay."""
+    _known(body, list(UPSTREAMS))
+    for name, mode in body.items():
+        if mode not in MODES:
+            raise UsageError(f"{name}: {mode!r} is not a mode of a breaker; there are {', '.join(MODES)}")
+    return replace(state, breakers={**state.breakers, **body})
+
+
+def with_cache(state: State, body: dict[str, Any]) -> State:
+    """{"feed_ttl_seconds": 1..86400}"""
+    _known(body, ["feed_ttl_seconds"])
+    if not body:
+        return state
+    return replace(state, feed_ttl_seconds=number_in(body, "feed_ttl_seconds", LEAST_TTL_SECONDS, MOST_TTL_SECONDS))
 
 
 def with_timeouts(state: State, body: dict[str, Any]) -> State:
@@ -130,6 +182,9 @@ class Store:
                 # A flag that this version does not know any more is no reason not to start.
                 state = with_flag(state, name, flag) if name in state.flags else state
             state = with_shed(with_timeouts(with_ratelimit(state, told["ratelimit"]), told["timeouts"]), told["shed"])
+            # Written by a version that did not know them yet, a state has no word about these.
+            state = with_retry(state, told.get("retry", {}))
+            state = with_cache(with_breakers(state, told.get("breakers", {})), told.get("cache", {}))
             for name, urls in told["upstreams"].items():
                 state = with_upstream(state, name, {"urls": urls})
         except (ValueError, LookupError, TypeError, AttributeError, UsageError) as problem:
@@ -143,6 +198,13 @@ class Store:
             write_json(self._file, state.public())
         except OSError as problem:
             raise LabError(f"cannot write {self._file}: {problem.strerror}; nothing was changed") from None
+
+
+def _whole(body: dict[str, Any], key: str, low: int, high: int) -> int:
+    value = number_in(body, key, low, high)
+    if value != int(value):
+        raise UsageError(f"{key}: {value!r} is not a whole number")
+    return int(value)
 
 
 def _known(body: dict[str, Any], keys: list[str]) -> None:

@@ -1,0 +1,75 @@
+"""`fleetops cache`: what the caches hold, for how long, and filling a cold one."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from lab.cli.limits import AS_JSON, REASON, desk
+
+
+@click.group()
+def cache() -> None:
+    """The caches: hit ratio, time to live, warming up.
+
+    \b
+    Example: fleetops cache stats
+    """
+
+
+@cache.command("stats")
+@AS_JSON
+def cache_stats(as_json: bool) -> None:
+    """Show hits, stale and coalesced answers, and what the feed asks of the DB, over the last seconds.
+
+    \b
+    Example: fleetops cache stats
+    """
+    from lab.control import cache_stats as stats
+
+    rows = stats.read(desk())
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for name, value in rows.items():
+        text = "-" if value is None else f"{value:.1%}" if name.endswith("_ratio") else f"{value:g}"
+        click.echo(f"{name:<38} {text}")
+
+
+@cache.command("ttl")
+@click.argument("seconds", type=float)
+@REASON
+def cache_ttl(seconds: float, reason: str) -> None:
+    """Let feed pages that are made from now on count as fresh for SECONDS (a fifth more or less).
+
+    \b
+    Example: fleetops cache ttl 600
+    """
+    from lab.control import settings
+
+    old, new = settings.change(desk(), settings.CACHE, {"feed_ttl_seconds": seconds}, reason)
+    click.echo(f"feed pages are fresh for {old['feed_ttl_seconds']:g} s → {new['feed_ttl_seconds']:g} s")
+
+
+@cache.command("warm")
+@click.option("--viewers", type=click.IntRange(1, 2000), default=400, show_default=True, help="How many feeds.")
+@click.option("--at-once", type=click.IntRange(1, 16), default=3, show_default=True, help="How many at the same time.")
+@AS_JSON
+@REASON
+def cache_warm(viewers: int, at_once: int, as_json: bool, reason: str) -> None:
+    """Make the feed pages that are asked for most, unless the cache has them; a few at a time, past the gateway.
+
+    \b
+    Example: fleetops cache warm --viewers 200
+    """
+    from lab.control import warm
+
+    done = warm.warm(desk(), viewers, at_once, reason)
+    if as_json:
+        click.echo(json.dumps(done.as_json(), indent=1))
+        return
+    click.echo(
+        f"{done.pages} feed pages are in the cache, after {done.seconds:g} s"
+        + (f"; {done.failed} could not be made" if done.failed else "")
+    )

@@ -1,0 +1,37 @@
+"""What somebody changes with the verbs that on-call has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lab.drills.commands import run_command
+from lab.drills.faults.base import Fault
+from lab.drills.faults.doors import Doors
+from lab.drills.faults.parameters import texts
+from lab.drills.runbook import arguments
+from lab.errors import LabError, SpecError
+
+
+@dataclass(frozen=True)
+class ControlChange(Fault):
+    """Somebody changes settings with `fleetops`, for a reason that seemed good. The journal puts them back."""
+
+    kind: ClassVar[str] = "control-change"
+    actor: ClassVar[str] = "change-pipeline"
+    commands: tuple[str, ...] = texts("`fleetops` commands, run in order under the name change-pipeline.")
+
+    def __post_init__(self) -> None:
+        for command in self.commands:
+            try:
+                arguments(command)
+            except SpecError as error:
+                raise ValueError(str(error)) from None
+
+    def inject(self, doors: Doors) -> None:
+        """Run them; the first that fails ends it."""
+        for command in self.commands:
+            ran = run_command(command, self.actor)
+            if ran.exit_status != 0:
+                raise LabError(f"{command!r} failed: {ran.output}")
+            doors.report(f"{self.actor}: {ran.output}")

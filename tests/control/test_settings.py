@@ -1,0 +1,157 @@
+"""The gateway's settings by verb: what is changed, what the audit log and the terminal say of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes import FakeGateway, FakePager, JsonServer
+
+from lab.cli import limits, main
+from lab.control import settings, warm
+from lab.control.desk import Desk
+from lab.errors import LabError, NotRunning, UsageError
+from lab.places import Home
+from lab.stack.programs import Program
+
+
+@pytest.fixture
+def typed(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`fleetops` at the desk of the test: (exit status, what it printed)."""
+    monkeypatch.setattr(limits, "desk", lambda: desk)
+    monkeypatch.setattr("lab.cli.cache.desk", lambda: desk)
+
+    def run(command: str) -> tuple[int, str]:
+        status = main.run(command.split())
+        return status, "".join(capsys.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("command", "part", "new", "printed"),
+    [
+        ("ratelimit set --client-per-second 5", "ratelimit", {"client_per_second": 5, "client_burst": 100}, "50 → 5"),
+        ("shed set --max-inflight 60 --guest-ratio 0", "shed", {"max_inflight": 60, "guest_ratio": 0}, "160 → 60"),
+        (
+            "retry set --budget-ratio 0.1 --on timeout,unreachable",
+            "retry",
+            {"max_retries": 1, "budget_ratio": 0.1, "on": ["timeout", "unreachable"]},
+            "5 → 0.1",
+        ),
+        (
+            "breaker set user open",
+            "breakers",
+            {"user": "open", "feed": "off", "feed-canary": "off"},
+            "user off → open",
+        ),
+        ("timeout set feed 1.5", "timeouts", {"user": 1, "feed": 1.5, "feed-canary": 3}, "feed 3 → 1.5"),
+        ("cache ttl 600", "cache", {"feed_ttl_seconds": 600}, "300 s → 600 s"),
+    ],
+)
+def test_a_setting_is_changed_printed_and_audited_with_old_and_new_value(
+    typed: Any, gateway: FakeGateway, pager: FakePager, command: str, part: str, new: dict[str, Any], printed: str
+) -> None:
+    before = gateway.state[part]
+    status, said = typed(f"{command} --reason drill")
+    assert status == 0, said
+    assert printed in said
+    assert gateway.state[part] == new
+    (row,) = pager.rows.values()
+    assert (row["action"], row["outcome"], row["reason"]) == (f"{part} set", "done", "drill")
+    assert row["old"] == {name: before[name] for name in row["new"]}
+    assert row["new"] == {name: new[name] for name in row["new"]}
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("breaker set db open", "'db'"),
+        ("breaker set user ajar", "ajar"),
+        ("retry set", "nothing to set"),
+        ("ratelimit set --client-per-second many", "many"),
+        ("cache warm --viewers 0", "viewers"),
+    ],
+)
+def test_a_wrong_request_is_one_line_status_2_and_no_audit_row(
+    typed: Any, pager: FakePager, command: str, named: str
+) -> None:
+    status, said = typed(command)
+    assert (status, said.count("\n")) == (2, 1)
+    assert named in said
+    assert pager.rows == {}
+
+
+def test_what_the_gateway_refuses_is_told_in_its_words_and_audited_as_failed(
+    desk: Desk, servers: dict[str, JsonServer], pager: FakePager
+) -> None:
+    servers["gateway"].answer = lambda method, *_: (
+        (200, FakeGateway().state)
+        if method == "GET"
+        else (400, {"error": "guest_ratio: 7 is not a number from 0 to 1"})
+    )
+    with pytest.raises(UsageError, match="from 0 to 1"):
+        settings.change(desk, settings.SHED, {"guest_ratio": 7})
+    (row,) = pager.rows.values()
+    assert row["outcome"] == "failed"
+
+
+def test_every_part_can_be_shown(typed: Any) -> None:
+    for verb in ("ratelimit", "shed", "retry", "timeout", "breaker"):
+        status, said = typed(f"{verb} show")
+        assert status == 0
+        assert len(said.splitlines()) >= 2
+
+
+class Feed:
+    """A feed replica that knows who is popular and which page it cannot make."""
+
+    def __init__(self) -> None:
+        self.broken: set[str] = set()
+        self.made: list[str] = []
+
+    def __call__(self, _method: str, path: str, _body: Any) -> tuple[int, Any]:
+        if path == "/admin/popular":
+            return 200, {"viewers": [{"id": 7, "requests": 5}, {"id": 8, "requests": 9}, {"id": 9, "requests": 1}]}
+        self.made.append(path)
+        return (503, {"error": "the DB failed"}) if path in self.broken else (200, {})
+
+
+@pytest.fixture
+def feed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Any:
+    replica = Feed()
+    server = JsonServer(replica)
+    port = int(server.url.rpartition(":")[2])
+    program = Program("feed-1", "feed", "services", (), (port,), "", metrics_port=port)
+    monkeypatch.setattr("lab.stack.replicas.instances", lambda *_: [program])
+    Home(desk.home.path).token.write_text("a-token-of-some-length")
+    yield replica
+    server.close()
+
+
+def test_a_warm_up_asks_for_the_most_popular_feeds_first(desk: Desk, feed: Feed, pager: FakePager) -> None:
+    done = warm.warm(desk, viewers=2, at_once=1)
+    assert feed.made == ["/v1/feed/8", "/v1/feed/7"]
+    assert (done.pages, done.failed) == (2, 0)
+    (row,) = pager.rows.values()
+    assert (row["action"], row["new"], row["outcome"]) == ("cache warm", {"pages": 2, "failed": 0}, "done")
+
+
+def test_a_page_that_cannot_be_made_does_not_stop_the_warm_up(desk: Desk, feed: Feed) -> None:
+    feed.broken = {"/v1/feed/8"}
+    done = warm.warm(desk, at_once=2)
+    assert (done.pages, done.failed) == (2, 1)
+
+
+def test_a_warm_up_that_makes_no_page_fails(desk: Desk, feed: Feed) -> None:
+    feed.broken = {f"/v1/feed/{viewer}" for viewer in (7, 8, 9)}
+    with pytest.raises(LabError, match="not one of 3"):
+        warm.warm(desk)
+
+
+def test_a_warm_up_without_a_feed_says_that_it_does_not_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Program("feed-1", "feed", "services", (), (9,), "", metrics_port=9)
+    monkeypatch.setattr("lab.stack.replicas.instances", lambda *_: [program])
+    Home(desk.home.path).token.write_text("a-token-of-some-length")
+    with pytest.raises(NotRunning, match="feed-1"):
+        warm.warm(desk)
