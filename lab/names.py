@@ -33,6 +33,7 @@ LABEL_UPSTREAM = "upstream"
 HTTP_SERVER_WAITING = "http_server_waiting_requests"  # arrived, no thread yet
 HTTP_SERVER_THREADS = "http_server_threads"  # {state="busy"|"all"}
 BUILD_INFO = "fleetops_build_info"  # {service, service_version}
+CONFIG_VERSION = "fleetops_config_version"  # of the configuration that the process started with; 0: none
 # Every SLO threshold (0.15, 0.2, 0.3, 0.4) is a bucket edge exactly.
 LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0, 2.5, 5.0)
 
@@ -74,6 +75,7 @@ ENV_LISTEN = "FLEETOPS_LISTEN"
 ENV_ADMIN_LISTEN = "FLEETOPS_ADMIN_LISTEN"
 ENV_TOKEN_FILE = "FLEETOPS_TOKEN_FILE"  # noqa: S105 - the name of a variable, no secret
 ENV_STATE_DIR = "FLEETOPS_STATE_DIR"
+ENV_CONFIG_FILE = "FLEETOPS_CONFIG_FILE"  # the service's configuration, see lab/telemetry/config.py
 ENV_DATABASE_URL = "FLEETOPS_DATABASE_URL"
 ENV_CACHE_URL = "FLEETOPS_CACHE_URL"
 ENV_UPSTREAMS_USER = "FLEETOPS_UPSTREAMS_USER"  # comma-separated http://host:port

@@ -32,6 +32,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "flag": ("lab.cli.controls:flag", "Kill switches of the gateway."),
         "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),
         "service": ("lab.cli.controls:service", "Restart, freeze or thaw processes."),
+        "config": ("lab.cli.config:config", "Settings of a service, in versions that can be taken back."),
     },
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Break the lab on purpose, and grade how it was caught and mended."),

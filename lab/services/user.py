@@ -12,7 +12,7 @@ from lab.errors import UsageError
 from lab.services.cache import Cache
 from lab.services.db import Database, Row
 from lab.telemetry.guard import json_body, only_keys
-from lab.telemetry.process import Telemetry, program, run
+from lab.telemetry.process import Telemetry, only_checked, program, run
 from lab.telemetry.settings import Environment, Settings
 
 CACHE_TTL_SECONDS = 120
@@ -125,12 +125,14 @@ def create_app(telemetry: Telemetry, profiles: Profiles) -> Flask:
 
 def main() -> None:
     """Reads the environment and serves until SIGTERM."""
-    env = Environment()
+    env = Environment(service="user")
     settings = Settings.read("user", environment=env, threads=16)
     database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://postgres@127.0.0.1:8096/fleetops")
     cache_url = env.text(names.ENV_CACHE_URL, example="redis://127.0.0.1:8095/0")
     pool_max = env.integer(names.ENV_POOL_MAX, POOL_MAX, 1, 100)
     ttl_seconds = env.number(names.ENV_CACHE_TTL, CACHE_TTL_SECONDS, 1, 86_400)
+    if only_checked(env):
+        return
     telemetry = Telemetry(settings)
     database = Database(database_url, application=settings.instance, pool_max=pool_max, registry=telemetry.registry)
     cache = Cache(cache_url, name="user", ttl_seconds=ttl_seconds, registry=telemetry.registry)

@@ -14,6 +14,7 @@ from pathlib import Path
 from lab import names
 from lab.places import LOOPBACK, MAX_REPLICAS, ROOT, RULES, Home, Ports
 from lab.stack import postgres, valkey
+from lab.telemetry.config import SETTINGS
 
 # How many replicas run after `fleetops up`; the others are declared, and started by `fleetops scale`.
 DEFAULT_REPLICAS = {names.UPSTREAM_USER: 2, names.UPSTREAM_FEED: 2, names.UPSTREAM_CANARY: 1}
@@ -57,6 +58,11 @@ def service_of(instance: str) -> str:
     """The service a program name belongs to: feed-canary-1 is of feed-canary, gateway of gateway."""
     head, _, tail = instance.rpartition("-")
     return head if tail.isdigit() else instance
+
+
+def config_file(home: Home, service: str) -> Path:
+    """What a service reads at its start, when it is there; lab/stack/configs.py writes it."""
+    return home.data / "config" / service / "current.json"
 
 
 def environment(home: Home, ports: Ports) -> dict[str, str]:
@@ -177,6 +183,7 @@ def _ours(
 ) -> Program:  # fmt: skip
     """A Python process of the lab: `python -m module`, told everything by environment."""
     service = service_of(name)
+    own = {names.ENV_CONFIG_FILE: str(config_file(home, service))} if job in SETTINGS else {}
     env = {
         **environment(home, ports),
         names.ENV_SERVICE: job,
@@ -188,6 +195,7 @@ def _ours(
         "PYTHONUNBUFFERED": "1",
         # One arena: sixteen threads otherwise spread their garbage over as many, and RSS doubles.
         "MALLOC_ARENA_MAX": "2",
+        **own,
         **(extra or {}),
     }
     return Program(

@@ -28,7 +28,7 @@ from lab.telemetry.health import Check, Health
 from lab.telemetry.http import ServerTelemetry, json_errors
 from lab.telemetry.metrics import Gauge
 from lab.telemetry.server import Server
-from lab.telemetry.settings import Settings
+from lab.telemetry.settings import Environment, Settings
 
 ADMIN_THREADS = 3
 DRAIN_SECONDS = 8.0
@@ -100,6 +100,14 @@ def run(
     for close in closing:
         close()
     telemetry.log.info("stopped")
+
+
+def only_checked(env: Environment) -> bool:
+    """True when this process was started with --check: what it was told has been read and is good, and that is all."""
+    if sys.argv[1:] != ["--check"]:
+        return False
+    sys.stdout.write(f"configuration version {env.config_version} is good\n")
+    return True
 
 
 def serve_admin(telemetry: Telemetry, admin_app: Flask) -> Server:
