@@ -146,6 +146,7 @@ def _file(home: Home, service: str, version: int) -> Path:
 
 def _read(path: Path) -> Version:
     try:
-        return Version(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as problem:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return Version(**{**told, "version": int(told["version"]), "settings": dict(told["settings"])})
+    except (ValueError, TypeError, KeyError) as problem:
         raise SpecError(path, f"is no version of a configuration ({problem}); move it away") from None
