@@ -57,6 +57,27 @@ LINK_BYTES = "link_bytes_total"  # {direction="to_upstream"|"to_client"}
 LINK_MAX_DELAY_SECONDS = 5.0
 LINK_REFUSED = "link_refused_connections_total"  # the upstream could not be reached
 
+# The fan-out writer of the user service.
+FANOUT_EDITS = "fanout_edits_total"  # {result="done"|"failed"|"dropped"}
+FANOUT_PAGES = "fanout_pages_written_total"  # {version}
+
+# The exporter: the DB's own account, logs, supervision, and a probe that reads what users read.
+DB_UP = "db_up"
+DB_SESSIONS = "db_sessions"  # {application, state}
+DB_SESSIONS_MAX = "db_sessions_max"
+DB_LOCK_WAITERS = "db_lock_waiters"  # {mode}: the kind of lock they wait for
+DB_LOCK_WAIT_OLDEST = "db_lock_wait_oldest_seconds"
+DB_TRANSACTION_OLDEST = "db_transaction_oldest_seconds"  # {application}: open for that long, at work or idle
+DB_IDLE_IN_TRANSACTION = "db_idle_in_transaction_sessions"
+DB_IDLE_IN_TRANSACTION_OLDEST = "db_idle_in_transaction_oldest_seconds"
+DB_INDEX_VALID = "db_index_valid"  # {index}: 0 when it is missing or unfinished
+LOG_USED = "log_used_bytes"  # {process}: the log and its rotated parts
+LOG_QUOTA = "log_quota_bytes"  # {process}: the most they may hold together
+LOG_WRITTEN = "log_written_bytes_total"  # {process}
+PROCESS_STARTS = "supervised_process_starts_total"  # {process, service}: also of one that never gets to serve metrics
+LOG_DEBUG = "log_debug_enabled"  # of the process itself
+FEED_PROBES = "feed_probe_requests_total"  # {result="match"|"mismatch"|"unanswered"}
+
 # Traffic.
 TRAFFIC_OFFERED = "traffic_requests_offered_total"  # {http_route}
 TRAFFIC_COMPLETED = "traffic_requests_completed_total"  # {http_route, http_response_status_code}
@@ -85,6 +106,7 @@ ENV_THREADS = "FLEETOPS_THREADS"
 ENV_LOG_LEVEL = "FLEETOPS_LOG_LEVEL"
 ENV_POOL_MAX = "FLEETOPS_POOL_MAX"
 ENV_CACHE_TTL = "FLEETOPS_CACHE_TTL_SECONDS"
+ENV_FANOUT = "FLEETOPS_FANOUT"  # version of the fan-out writer, or off
 ENV_LINK_UPSTREAM = "FLEETOPS_LINK_UPSTREAM"  # host:port behind the link
 ENV_LINK_DELAY = "FLEETOPS_LINK_DELAY_SECONDS"  # base round trip
 ENV_GATEWAY_URL = "FLEETOPS_GATEWAY_URL"

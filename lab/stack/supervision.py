@@ -29,7 +29,9 @@ LEASH = Path(__file__).with_name("leash.py")
 MARK = "FLEETOPS_LEASH"  # in the environment of every process of a lab: the state directory it belongs to
 SUPERVISOR = "supervisord"
 LONGEST_SOCKET_PATH = 90  # the kernel allows some 104, and supervisord binds to a longer name first
-LOG_BYTES = 16 * 1024 * 1024
+# A log and its rotated parts: together the quota of a process. The oldest part goes when it is full.
+LOG_BYTES = 8 * 1024 * 1024
+LOG_BACKUPS = 2
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _section(home: Home, program: Program) -> str:
         f"[program:{program.name}]\ncommand={quoted}\nautostart=false\nautorestart=true\nstartsecs=1\nstartretries=100\n"
         f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nredirect_stderr=true\n"
         f"stdout_logfile={home.logs / program.name}.log\n"
-        f"stdout_logfile_maxbytes={LOG_BYTES}\nstdout_logfile_backups=2\n"
+        f"stdout_logfile_maxbytes={LOG_BYTES}\nstdout_logfile_backups={LOG_BACKUPS}\n"
     )
 
 

@@ -18,7 +18,8 @@ from lab.errors import SpecError
 # setting → the variable it stands for.
 COMMON = {"log_level": names.ENV_LOG_LEVEL, "threads": names.ENV_THREADS}
 DATA = {**COMMON, "pool_max": names.ENV_POOL_MAX, "cache_ttl_seconds": names.ENV_CACHE_TTL}
-SETTINGS: dict[str, Mapping[str, str]] = {"gateway": COMMON, "user": DATA, "feed": DATA}
+USER = {**DATA, "fanout": names.ENV_FANOUT}
+SETTINGS: dict[str, Mapping[str, str]] = {"gateway": COMMON, "user": USER, "feed": DATA}
 
 
 @dataclass(frozen=True)
