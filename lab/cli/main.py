@@ -32,6 +32,9 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "flag": ("lab.cli.controls:flag", "Kill switches of the gateway."),
         "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),
         "service": ("lab.cli.controls:service", "Restart, freeze or thaw processes."),
+        "db": ("lab.cli.database:db", "Sessions and indexes of the DB."),
+        "log": ("lab.cli.log:log", "How much the services log, and how full their logs are."),
+        "feed": ("lab.cli.feed:feed", "Whether the cached feeds are their viewers' own."),
         "config": ("lab.cli.config:config", "Settings of a service, in versions that can be taken back."),
     },
     "Drills": {

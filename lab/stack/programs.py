@@ -174,7 +174,14 @@ def _services(home: Home, ports: Ports) -> list[Program]:
 
 
 def _clients(home: Home, ports: Ports) -> list[Program]:
-    return [_ours(home, ports, "traffic", "traffic", CLIENTS, "lab.traffic", ports.traffic_admin, ports.traffic_admin)]
+    return [
+        _ours(home, ports, "traffic", "traffic", CLIENTS, "lab.traffic", ports.traffic_admin, ports.traffic_admin),
+        # A client too: it probes the feed. It asks the DB directly, so that a fault of the link does not blind it.
+        _ours(
+            home, ports, "exporter", "exporter", CLIENTS, "lab.stack.exporter", ports.exporter, ports.exporter,
+            extra={names.ENV_DATABASE_URL: postgres.url(home, ports.postgres)},
+        ),
+    ]  # fmt: skip
 
 
 def _ours(
