@@ -75,8 +75,11 @@ LOG_USED = "log_used_bytes"  # {process}: the log and its rotated parts
 LOG_QUOTA = "log_quota_bytes"  # {process}: the most they may hold together
 LOG_WRITTEN = "log_written_bytes_total"  # {process}
 PROCESS_STARTS = "supervised_process_starts_total"  # {process, service}: also of one that never gets to serve metrics
+PROCESS_STARTS_UNASKED = "supervised_process_unasked_starts_total"  # of these, supervision's own: the process had ended
 LOG_DEBUG = "log_debug_enabled"  # of the process itself
 FEED_PROBES = "feed_probe_requests_total"  # {result="match"|"mismatch"|"unanswered"}
+WRITE_PROBES = "write_probe_requests_total"  # {result="acknowledged"|"refused"}
+WRITE_LOST = "write_probe_lost_writes_total"  # acknowledged, and not in the DB later
 
 # Traffic.
 TRAFFIC_OFFERED = "traffic_requests_offered_total"  # {http_route}

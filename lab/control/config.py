@@ -11,26 +11,26 @@ from lab.stack.configs import Version
 
 
 def push(
-    desk: Desk, service: str, changes: dict[str, Any], reason: str = "", *, gated: bool = True
+    desk: Desk, service: str, changes: dict[str, Any], reason: str = "", *, checked: bool = True, at_once: bool = False
 ) -> tuple[Version, Version]:
     """Put a new version in force, with `changes` (None takes a setting out), and restart the replicas with it.
 
-    Returns the version before and the new one. Gated, a version the service would refuse is refused here, and the
-    replicas are restarted one by one; not gated, as a pipeline without a check does it, all at once and unseen.
+    Returns the version before and the new one. Checked, a version the service would refuse is refused here. The
+    replicas are restarted one by one, each ready before the next, or `at_once` and unseen, as a careless pipeline does.
     """
     program = configs.instances(desk.home, desk.ports, service)[0]
     old = configs.current(desk.home, service)
     known = configs.settings_of(program)
-    if unknown := [key for key in changes if key not in known] if gated else []:
+    if unknown := [key for key in changes if key not in known] if checked else []:
         raise UsageError(f"no setting {unknown[0]!r} of {service}; known: {', '.join(known)}")
     wanted = {key: value for key, value in {**old.settings, **changes}.items() if value is not None}
-    if gated and (why := configs.refusal(program, wanted)):
+    if checked and (why := configs.refusal(program, wanted)):
         raise UsageError(f"{service} would not start with that: {why}; nothing was changed")
     with desk.trail.action("config push", service, new=wanted, reason=reason) as change:
         change.old = _told(old)
         new = configs.add(desk.home, service, wanted, desk.trail.actor, reason)
         change.new = _told(new)
-        configs.restart(desk.home, desk.ports, service, at_once=not gated)
+        configs.restart(desk.home, desk.ports, service, at_once=at_once)
     return old, new
 
 
@@ -40,7 +40,13 @@ def rollback(desk: Desk, service: str, reason: str = "") -> tuple[Version, Versi
     old = configs.current(desk.home, service)
     if old.version == 0:
         raise UsageError(f"{service} runs with its built-in defaults; there is nothing to go back to")
-    new = configs.find(desk.home, service, old.previous)
+    return activate(desk, service, old.previous, reason)
+
+
+def activate(desk: Desk, service: str, version: int, reason: str = "") -> tuple[Version, Version]:
+    """Put a version that exists in force and restart the replicas; returns old and new."""
+    configs.instances(desk.home, desk.ports, service)
+    old, new = configs.current(desk.home, service), configs.find(desk.home, service, version)
     with desk.trail.action("config rollback", service, new=_told(new), reason=reason) as change:
         change.old = _told(old)
         configs.activate(desk.home, service, new.version)

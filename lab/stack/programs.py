@@ -19,7 +19,7 @@ from lab.telemetry.config import SETTINGS
 # How many replicas run after `fleetops up`; the others are declared, and started by `fleetops scale`.
 DEFAULT_REPLICAS = {names.UPSTREAM_USER: 2, names.UPSTREAM_FEED: 2, names.UPSTREAM_CANARY: 1}
 REPLICA_MODULES = {
-    names.UPSTREAM_USER: ("lab.services.user", names.VERSION_STABLE),
+    names.UPSTREAM_USER: ("lab.services.user", ""),  # its configuration says which; by default the stable one
     names.UPSTREAM_FEED: ("lab.services.feed", names.VERSION_STABLE),
     names.UPSTREAM_CANARY: ("lab.services.feed", names.VERSION_CANARY),
 }

@@ -67,7 +67,7 @@ def test_a_push_without_a_gate_puts_a_wrong_version_in_force_and_rollbacks_go_ba
     desk: Desk, restarted: list[tuple[str, bool]]
 ) -> None:
     config.push(desk, "feed", {"pool_max": 12})
-    config.push(desk, "feed", {"pool_max": "twelve"}, gated=False)
+    config.push(desk, "feed", {"pool_max": "twelve"}, checked=False, at_once=True)
     assert restarted[-1] == ("feed", True)
     program = configs.instances(desk.home, desk.ports, "feed")[0]
     assert "pool_max='twelve' is not a number" in configs.refusal(program)

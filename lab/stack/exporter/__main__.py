@@ -8,6 +8,7 @@ from lab.stack import replicas
 from lab.stack.exporter.database import DatabaseCollector
 from lab.stack.exporter.feedprobe import FeedProbe, Truth
 from lab.stack.exporter.files import LogCollector, StartsCollector
+from lab.stack.exporter.writeprobe import WriteProbe
 from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings, checked_url
 
@@ -27,9 +28,11 @@ def main() -> None:
     registry.register(LogCollector(home().logs))
     registry.register(StartsCollector(home(), replicas.known(home(), ports()).values()))
     probe = FeedProbe(gateway_url, Truth(database_url, registry), registry)
-    database.start()
-    probe.start()
-    run(telemetry, telemetry.admin_app(), closing=[probe.stop, database.stop])
+    writes = WriteProbe(gateway_url, database_url, registry)
+    parts: tuple[DatabaseCollector | FeedProbe | WriteProbe, ...] = (database, probe, writes)
+    for part in parts:
+        part.start()
+    run(telemetry, telemetry.admin_app(), closing=[writes.stop, probe.stop, database.stop])
 
 
 if __name__ == "__main__":

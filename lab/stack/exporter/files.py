@@ -17,7 +17,7 @@ from lab import names
 from lab.places import Home
 from lab.stack.logfiles import QUOTA_BYTES, rotated
 from lab.stack.programs import Program
-from lab.stack.supervision import starts
+from lab.stack.supervision import starts, unasked_starts
 
 
 class LogCollector(Collector):
@@ -66,11 +66,14 @@ class StartsCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Count the lines of each file of starts."""
-        family = CounterMetricFamily(names.PROCESS_STARTS, "Starts by supervision.", labels=["process", "service"])
+        labels = ["process", "service"]
+        family = CounterMetricFamily(names.PROCESS_STARTS, "Starts by supervision.", labels=labels)
+        unasked = CounterMetricFamily(names.PROCESS_STARTS_UNASKED, "Starts that nobody asked for.", labels=labels)
         for process, service in self._programs:
             if count := starts(self._home, process):
                 family.add_metric([process, service], float(count))
-        yield family
+                unasked.add_metric([process, service], float(unasked_starts(self._home, process)))
+        yield from (family, unasked)
 
 
 def _stat(path: Path) -> os.stat_result | None:
