@@ -12,6 +12,7 @@ from lab.errors import UsageError
 from lab.services.cache import Cache
 from lab.services.db import Database, Row
 from lab.services.fanout import OFF, VERSIONS, FanOut
+from lab.services.trail import Trail
 from lab.telemetry.guard import json_body, only_keys
 from lab.telemetry.process import Telemetry, only_checked, program, run
 from lab.telemetry.settings import Environment, Settings
@@ -19,6 +20,8 @@ from lab.telemetry.settings import Environment, Settings
 CACHE_TTL_SECONDS = 120
 POOL_MAX = 10
 FANOUT_VERSION = "1.0.0"
+# What each version adds to the app.
+RELEASES: dict[str, tuple[type[Trail], ...]] = {names.VERSION_STABLE: (), names.VERSION_CANARY: (Trail,)}
 MAX_ID = 2**31 - 1
 MAX_BODY_BYTES = 16 * 1024
 # Longest text of each field a client may write, in characters.
@@ -131,7 +134,12 @@ def create_app(telemetry: Telemetry, profiles: Profiles) -> Flask:
 def main() -> None:
     """Reads the environment and serves until SIGTERM."""
     env = Environment(service="user")
-    settings = Settings.read("user", environment=env, threads=16)
+    settings = Settings.read("user", environment=env, version=names.VERSION_STABLE, threads=16)
+    if settings.version not in RELEASES:
+        raise UsageError(
+            f"{env.where(names.ENV_VERSION)}={settings.version!r} is no version of user;"
+            f" choose from {', '.join(RELEASES)}"
+        )
     database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://postgres@127.0.0.1:8096/fleetops")
     cache_url = env.text(names.ENV_CACHE_URL, example="redis://127.0.0.1:8095/0")
     pool_max = env.integer(names.ENV_POOL_MAX, POOL_MAX, 1, 100)
@@ -151,9 +159,12 @@ def main() -> None:
     database.open()
     fanout = FanOut(database, cache_url, fanout_version, telemetry.registry)
     fanout.start()
+    app = create_app(telemetry, Profiles(database, cache, fanout))
+    for extra in RELEASES[settings.version]:
+        extra().init_app(app)
     run(
         telemetry,
-        create_app(telemetry, Profiles(database, cache, fanout)),
+        app,
         telemetry.admin_app(),
         [fanout.close, database.close, cache.close],
     )

@@ -18,7 +18,7 @@ from lab.errors import SpecError
 # setting → the variable it stands for.
 COMMON = {"log_level": names.ENV_LOG_LEVEL, "threads": names.ENV_THREADS}
 DATA = {**COMMON, "pool_max": names.ENV_POOL_MAX, "cache_ttl_seconds": names.ENV_CACHE_TTL}
-USER = {**DATA, "fanout": names.ENV_FANOUT}
+USER = {**DATA, "version": names.ENV_VERSION, "fanout": names.ENV_FANOUT}
 SETTINGS: dict[str, Mapping[str, str]] = {"gateway": COMMON, "user": USER, "feed": DATA}
 
 
