@@ -39,9 +39,12 @@ from typing import Any
 from lab.drills.faults.base import Fault, Profile
 from lab.drills.faults.cache import CacheFlush
 from lab.drills.faults.canary import CanaryRamp
+from lab.drills.faults.config import ConfigPush
 from lab.drills.faults.doors import Doors, Report
+from lab.drills.faults.fanout import FanOutRelease
 from lab.drills.faults.link import LinkLatency
 from lab.drills.faults.load import AbusiveClient, LoadMultiplier
+from lab.drills.faults.loglevel import LogLevel
 from lab.drills.faults.nothing import Nothing
 from lab.drills.faults.parameters import from_json, nearest, read
 from lab.drills.faults.process import ProcessSignal
@@ -52,7 +55,7 @@ FAULTS: dict[str, type[Fault]] = {
     fault.kind: fault
     for fault in (
         Nothing, CanaryRamp, ProcessSignal, LinkLatency, LoadMultiplier, AbusiveClient, CacheFlush, SqlStatements,
-        OpenTransactions,
+        OpenTransactions, ConfigPush, FanOutRelease, LogLevel,
     )
 }  # fmt: skip
 
