@@ -37,6 +37,7 @@ HTTP_CLIENT_RETRIES = "http_client_retries_total"
 HTTP_SERVER_WAITING = "http_server_waiting_requests"  # arrived, no thread yet
 HTTP_SERVER_THREADS = "http_server_threads"  # {state="busy"|"all"}
 BUILD_INFO = "fleetops_build_info"  # {service, service_version}
+CONFIG_VERSION = "fleetops_config_version"  # of the configuration that the process started with; 0: none
 # Every SLO threshold (0.15, 0.2, 0.3, 0.4) is a bucket edge exactly.
 LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0, 2.5, 5.0)
 
@@ -67,6 +68,30 @@ LINK_BYTES = "link_bytes_total"  # {direction="to_upstream"|"to_client"}
 LINK_MAX_DELAY_SECONDS = 5.0
 LINK_REFUSED = "link_refused_connections_total"  # the upstream could not be reached
 
+# The fan-out writer of the user service.
+FANOUT_EDITS = "fanout_edits_total"  # {result="done"|"failed"|"dropped"}
+FANOUT_PAGES = "fanout_pages_written_total"  # {version}
+
+# The exporter: the DB's own account, logs, supervision, and a probe that reads what users read.
+DB_UP = "db_up"
+DB_SESSIONS = "db_sessions"  # {application, state}
+DB_SESSIONS_MAX = "db_sessions_max"
+DB_LOCK_WAITERS = "db_lock_waiters"  # {mode}: the kind of lock they wait for
+DB_LOCK_WAIT_OLDEST = "db_lock_wait_oldest_seconds"
+DB_TRANSACTION_OLDEST = "db_transaction_oldest_seconds"  # {application}: open for that long, at work or idle
+DB_IDLE_IN_TRANSACTION = "db_idle_in_transaction_sessions"
+DB_IDLE_IN_TRANSACTION_OLDEST = "db_idle_in_transaction_oldest_seconds"
+DB_INDEX_VALID = "db_index_valid"  # {index}: 0 when it is missing or unfinished
+LOG_USED = "log_used_bytes"  # {process}: the log and its rotated parts
+LOG_QUOTA = "log_quota_bytes"  # {process}: the most they may hold together
+LOG_WRITTEN = "log_written_bytes_total"  # {process}
+PROCESS_STARTS = "supervised_process_starts_total"  # {process, service}: also of one that never gets to serve metrics
+PROCESS_STARTS_UNASKED = "supervised_process_unasked_starts_total"  # of these, supervision's own: the process had ended
+LOG_DEBUG = "log_debug_enabled"  # of the process itself
+FEED_PROBES = "feed_probe_requests_total"  # {result="match"|"mismatch"|"unanswered"}
+WRITE_PROBES = "write_probe_requests_total"  # {result="acknowledged"|"refused"}
+WRITE_LOST = "write_probe_lost_writes_total"  # acknowledged, and not in the DB later
+
 # Traffic.
 TRAFFIC_OFFERED = "traffic_requests_offered_total"  # {http_route}
 TRAFFIC_COMPLETED = "traffic_requests_completed_total"  # {http_route, http_response_status_code}
@@ -85,6 +110,7 @@ ENV_LISTEN = "FLEETOPS_LISTEN"
 ENV_ADMIN_LISTEN = "FLEETOPS_ADMIN_LISTEN"
 ENV_TOKEN_FILE = "FLEETOPS_TOKEN_FILE"  # noqa: S105 - the name of a variable, no secret
 ENV_STATE_DIR = "FLEETOPS_STATE_DIR"
+ENV_CONFIG_FILE = "FLEETOPS_CONFIG_FILE"  # the service's configuration, see lab/telemetry/config.py
 ENV_DATABASE_URL = "FLEETOPS_DATABASE_URL"
 ENV_CACHE_URL = "FLEETOPS_CACHE_URL"
 ENV_UPSTREAMS_USER = "FLEETOPS_UPSTREAMS_USER"  # comma-separated http://host:port
@@ -94,6 +120,7 @@ ENV_THREADS = "FLEETOPS_THREADS"
 ENV_LOG_LEVEL = "FLEETOPS_LOG_LEVEL"
 ENV_POOL_MAX = "FLEETOPS_POOL_MAX"
 ENV_CACHE_TTL = "FLEETOPS_CACHE_TTL_SECONDS"
+ENV_FANOUT = "FLEETOPS_FANOUT"  # version of the fan-out writer, or off
 ENV_LINK_UPSTREAM = "FLEETOPS_LINK_UPSTREAM"  # host:port behind the link
 ENV_LINK_DELAY = "FLEETOPS_LINK_DELAY_SECONDS"  # base round trip
 ENV_GATEWAY_URL = "FLEETOPS_GATEWAY_URL"

@@ -65,6 +65,11 @@ class Ports:
         return self.base + 14
 
     @property
+    def exporter(self) -> int:
+        """What the DB, the logs and supervision say of themselves, as metrics."""
+        return self.base + 16
+
+    @property
     def prometheus(self) -> int:
         """Metrics and rules."""
         return self.base + 90

@@ -47,6 +47,10 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "cache": ("lab.cli.cache:cache", "The caches: hit ratio, time to live, warming up."),
         "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),
         "service": ("lab.cli.controls:service", "Restart, freeze, thaw or drain processes."),
+        "db": ("lab.cli.database:db", "Sessions and indexes of the DB."),
+        "log": ("lab.cli.log:log", "How much the services log, and how full their logs are."),
+        "feed": ("lab.cli.feed:feed", "Whether the cached feeds are their viewers' own."),
+        "config": ("lab.cli.config:config", "Settings of a service, in versions that can be taken back."),
     },
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Break the lab on purpose, and grade how it was caught and mended."),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.control import settings, verbs
+from lab.control import config, settings, verbs
 from lab.control.desk import Desk
 from lab.errors import NotRunning
-from lab.stack import replicas, state
+from lab.stack import configs, replicas, state
 from lab.stack.supervision import Supervisor
 
 SCALED = ("user", "feed", "feed-canary")
+CONFIGURED = ("gateway", *SCALED)
 # Parts of the gateway's state that are put back whole, each at /admin/PART. Canary, flags and replicas have verbs.
 PARTS = settings.PARTS
 
 
 def take(desk: Desk) -> dict[str, Any]:
-    """Everything a verb can change: canary weight, flags, replicas, limits, timeouts, what is drained or frozen."""
+    """Everything a verb can change: weight, flags, replicas, limits, configuration, what is drained or frozen."""
     now = desk.gateway.state()
     counts = state.read_replicas(desk.home)
     return {
@@ -26,6 +27,7 @@ def take(desk: Desk) -> dict[str, Any]:
         "parts": {part: now[part] for part in PARTS if part in now},
         "drained": replicas.drained(desk.home),
         "frozen": _frozen(desk),
+        "configs": {service: configs.current(desk.home, service).version for service in CONFIGURED},
     }
 
 
@@ -58,6 +60,10 @@ def restore(desk: Desk, wanted: dict[str, Any], reason: str) -> list[str]:
     for name in sorted(set(now["drained"]) - set(wanted.get("drained", now["drained"]))):
         verbs.undrain(desk, name, reason)
         changed.append(f"{name} is routed to again")
+    for service, version in wanted.get("configs", {}).items():
+        if (at := now["configs"][service]) != version:
+            config.activate(desk, service, version, reason)
+            changed.append(f"{service} configuration {at} → {version}")
     for service, count in wanted["replicas"].items():
         if now["replicas"][service] != count:
             verbs.scale(desk, service, count, reason)

@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from werkzeug.exceptions import ServiceUnavailable
 
 from lab import names
+from lab.telemetry import logs
 from lab.telemetry.http import count_fact
 from lab.telemetry.metrics import CollectorRegistry, Gauge, Histogram
 
@@ -41,6 +42,9 @@ class Session:
         rows = self._cursor.execute(query, values).fetchall()
         self._durations.labels(operation).observe(perf_counter() - started)
         self.operations += 1
+        if logs.shows_debug():
+            text = query if isinstance(query, str) else query.decode()
+            logs.get().debug("db operation", operation=operation, statement=text, values=values, rows=len(rows))
         return rows
 
     def row(self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | dict[str, Any]) -> Row | None:

@@ -215,6 +215,8 @@ class Upstream:
         self.set_urls(())
 
     def _send(self, replica: _Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        if logs.shows_debug():
+            self._log.debug("calling upstream", upstream=self.name, url=replica.url, path=path, headers=dict(headers))
         response = replica.pool.urlopen(
             method,
             path,
@@ -225,6 +227,9 @@ class Upstream:
             assert_same_host=False,
             timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, self.timeout_seconds), read=self.timeout_seconds),
         )
+        if logs.shows_debug():
+            text = response.data.decode("utf-8", "replace")
+            self._log.debug("upstream answered", upstream=self.name, headers=dict(response.headers), body=text)
         return Reply(response.status, response.headers, response.data)
 
     def _observe(self, method: str, status: str, started: float, instance: str = "") -> None:

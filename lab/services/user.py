@@ -11,12 +11,17 @@ from lab import names
 from lab.errors import UsageError
 from lab.services.cache import Cache
 from lab.services.db import Database, Row
+from lab.services.fanout import OFF, VERSIONS, FanOut
+from lab.services.trail import Trail
 from lab.telemetry.guard import json_body, only_keys
-from lab.telemetry.process import Telemetry, program, run
+from lab.telemetry.process import Telemetry, only_checked, program, run
 from lab.telemetry.settings import Environment, Settings
 
 CACHE_TTL_SECONDS = 120
 POOL_MAX = 10
+FANOUT_VERSION = "1.0.0"
+# What each version adds to the app.
+RELEASES: dict[str, tuple[type[Trail], ...]] = {names.VERSION_STABLE: (), names.VERSION_CANARY: (Trail,)}
 MAX_ID = 2**31 - 1
 MAX_BODY_BYTES = 16 * 1024
 # Longest text of each field a client may write, in characters.
@@ -32,9 +37,10 @@ WHERE id = %s RETURNING id, handle, display_name, bio, updated_at
 class Profiles:
     """Profiles as JSON bytes: cache-aside, invalidated by writes, stale at most for the time to live."""
 
-    def __init__(self, database: Database, cache: Cache) -> None:
+    def __init__(self, database: Database, cache: Cache, fanout: FanOut | None = None) -> None:
         self._database = database
         self._cache = cache
+        self._fanout = fanout
 
     def find(self, user_id: int) -> bytes | None:
         """The profile, or None when there is no such user."""
@@ -57,6 +63,8 @@ class Profiles:
         if row is None:
             return None
         self._cache.delete(self._key(user_id))
+        if self._fanout is not None:
+            self._fanout.edited(user_id, row[2], renamed="display_name" in fields)
         return _json(row)
 
     @staticmethod
@@ -125,22 +133,40 @@ def create_app(telemetry: Telemetry, profiles: Profiles) -> Flask:
 
 def main() -> None:
     """Reads the environment and serves until SIGTERM."""
-    env = Environment()
-    settings = Settings.read("user", environment=env, threads=16)
+    env = Environment(service="user")
+    settings = Settings.read("user", environment=env, version=names.VERSION_STABLE, threads=16)
+    if settings.version not in RELEASES:
+        raise UsageError(
+            f"{env.where(names.ENV_VERSION)}={settings.version!r} is no version of user;"
+            f" choose from {', '.join(RELEASES)}"
+        )
     database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://postgres@127.0.0.1:8096/fleetops")
     cache_url = env.text(names.ENV_CACHE_URL, example="redis://127.0.0.1:8095/0")
     pool_max = env.integer(names.ENV_POOL_MAX, POOL_MAX, 1, 100)
     ttl_seconds = env.number(names.ENV_CACHE_TTL, CACHE_TTL_SECONDS, 1, 86_400)
+    fanout_version = env.text(names.ENV_FANOUT, FANOUT_VERSION)
+    if fanout_version not in (OFF, *VERSIONS):
+        raise UsageError(
+            f"{env.where(names.ENV_FANOUT)}={fanout_version!r} is no version of the fan-out writer;"
+            f" choose from {', '.join((OFF, *VERSIONS))}"
+        )
+    if only_checked(env):
+        return
     telemetry = Telemetry(settings)
     database = Database(database_url, application=settings.instance, pool_max=pool_max, registry=telemetry.registry)
     cache = Cache(cache_url, name="user", ttl_seconds=ttl_seconds, registry=telemetry.registry)
     telemetry.health.add("db", database.ping)
     database.open()
+    fanout = FanOut(database, cache_url, fanout_version, telemetry.registry)
+    fanout.start()
+    app = create_app(telemetry, Profiles(database, cache, fanout))
+    for extra in RELEASES[settings.version]:
+        extra().init_app(app)
     run(
         telemetry,
-        create_app(telemetry, Profiles(database, cache)),
+        app,
         telemetry.admin_app(),
-        [database.close, cache.close],
+        [fanout.close, database.close, cache.close],
     )
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from lab import names
 from lab.places import LOOPBACK, MAX_REPLICAS, ROOT, RULES, Home, Ports
 from lab.stack import postgres, valkey
+from lab.telemetry.config import SETTINGS
 
 # How many replicas run after `fleetops up`; the others are declared, and started by `fleetops scale`.
 DEFAULT_REPLICAS = {names.UPSTREAM_USER: 2, names.UPSTREAM_FEED: 2, names.UPSTREAM_CANARY: 1}
 REPLICA_MODULES = {
-    names.UPSTREAM_USER: ("lab.services.user", names.VERSION_STABLE),
+    names.UPSTREAM_USER: ("lab.services.user", ""),  # its configuration says which; by default the stable one
     names.UPSTREAM_FEED: ("lab.services.feed", names.VERSION_STABLE),
     names.UPSTREAM_CANARY: ("lab.services.feed", names.VERSION_CANARY),
 }
@@ -57,6 +58,11 @@ def service_of(instance: str) -> str:
     """The service a program name belongs to: feed-canary-1 is of feed-canary, gateway of gateway."""
     head, _, tail = instance.rpartition("-")
     return head if tail.isdigit() else instance
+
+
+def config_file(home: Home, service: str) -> Path:
+    """What a service reads at its start, when it is there; lab/stack/configs.py writes it."""
+    return home.data / "config" / service / "current.json"
 
 
 def environment(home: Home, ports: Ports) -> dict[str, str]:
@@ -168,7 +174,14 @@ def _services(home: Home, ports: Ports) -> list[Program]:
 
 
 def _clients(home: Home, ports: Ports) -> list[Program]:
-    return [_ours(home, ports, "traffic", "traffic", CLIENTS, "lab.traffic", ports.traffic_admin, ports.traffic_admin)]
+    return [
+        _ours(home, ports, "traffic", "traffic", CLIENTS, "lab.traffic", ports.traffic_admin, ports.traffic_admin),
+        # A client too: it probes the feed. It asks the DB directly, so that a fault of the link does not blind it.
+        _ours(
+            home, ports, "exporter", "exporter", CLIENTS, "lab.stack.exporter", ports.exporter, ports.exporter,
+            extra={names.ENV_DATABASE_URL: postgres.url(home, ports.postgres)},
+        ),
+    ]  # fmt: skip
 
 
 def _ours(
@@ -177,6 +190,7 @@ def _ours(
 ) -> Program:  # fmt: skip
     """A Python process of the lab: `python -m module`, told everything by environment."""
     service = service_of(name)
+    own = {names.ENV_CONFIG_FILE: str(config_file(home, service))} if job in SETTINGS else {}
     env = {
         **environment(home, ports),
         names.ENV_SERVICE: job,
@@ -188,6 +202,7 @@ def _ours(
         "PYTHONUNBUFFERED": "1",
         # One arena: sixteen threads otherwise spread their garbage over as many, and RSS doubles.
         "MALLOC_ARENA_MAX": "2",
+        **own,
         **(extra or {}),
     }
     return Program(

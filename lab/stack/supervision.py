@@ -29,7 +29,9 @@ LEASH = Path(__file__).with_name("leash.py")
 MARK = "FLEETOPS_LEASH"  # in the environment of every process of a lab: the state directory it belongs to
 SUPERVISOR = "supervisord"
 LONGEST_SOCKET_PATH = 90  # the kernel allows some 104, and supervisord binds to a longer name first
-LOG_BYTES = 16 * 1024 * 1024
+# A log and its rotated parts: together the quota of a process. The oldest part goes when it is full.
+LOG_BYTES = 8 * 1024 * 1024
+LOG_BACKUPS = 2
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ def starts_file(home: Home, name: str) -> Path:
     return home.run / "starts" / name
 
 
+def asked_file(home: Home, name: str) -> Path:
+    """One line for each start of `name` that somebody asked for; the other starts are supervision's own."""
+    return home.run / "asked" / name
+
+
 def leashed(
     home: Home, name: str, argv: Iterable[str], *, env: dict[str, str] | None = None, user: str | None = None,
     death_signal: int = signal.SIGKILL, cwd: str = str(ROOT), counted: bool = False,
@@ -91,11 +98,11 @@ def render(home: Home, programs: Iterable[Program]) -> Path:
     """Write supervisord's configuration and every program's specification; returns the configuration's path."""
     programs = list(programs)
     socket = socket_path(home)
-    for folder in (socket.parent, home.run / "programs", home.run / "starts", home.logs):
+    for folder in (socket.parent, home.run / "programs", home.run / "starts", home.run / "asked", home.logs):
         folder.mkdir(parents=True, exist_ok=True)
     if socket.parent != home.run:
         socket.parent.chmod(0o700)
-    for old in starts_file(home, "any").parent.iterdir():
+    for old in (*starts_file(home, "any").parent.iterdir(), *asked_file(home, "any").parent.iterdir()):
         old.unlink()
     sections = [
         f"[supervisord]\nnodaemon=true\nsilent=true\nlogfile={home.logs / 'supervisord.log'}\nlogfile_maxbytes=4MB\n"
@@ -128,7 +135,7 @@ def _section(home: Home, program: Program) -> str:
         f"[program:{program.name}]\ncommand={quoted}\nautostart=false\nautorestart=true\nstartsecs=1\nstartretries=100\n"
         f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nredirect_stderr=true\n"
         f"stdout_logfile={home.logs / program.name}.log\n"
-        f"stdout_logfile_maxbytes={LOG_BYTES}\nstdout_logfile_backups=2\n"
+        f"stdout_logfile_maxbytes={LOG_BYTES}\nstdout_logfile_backups={LOG_BACKUPS}\n"
     )
 
 
@@ -177,11 +184,16 @@ class Supervisor:
 
     def start(self, name: str, *, wait: bool = True) -> None:
         """Start a program; one that runs stays as it is. With `wait`, returns when it has stayed up a second."""
+        full = self._full(name)
+        with asked_file(self._home, name).open("a", encoding="utf-8") as file:
+            file.write("asked\n")
         try:
-            self._call("startProcess", self._full(name), wait)
+            self._call("startProcess", full, wait)
         except LabError as error:
             if not str(error).startswith("ALREADY_STARTED"):
                 raise
+            asked = asked_file(self._home, name)
+            asked.write_text(asked.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
 
     def stop(self, name: str) -> None:
         """Stop a program and wait until it is gone; one that is stopped already stays so."""
@@ -237,8 +249,17 @@ def _said_no(fault: xmlrpc.client.Fault, arguments: tuple[Any, ...]) -> LabError
 
 def starts(home: Home, name: str) -> int:
     """How often `name` was started since `fleetops up`."""
+    return _lines(starts_file(home, name))
+
+
+def unasked_starts(home: Home, name: str) -> int:
+    """How often supervision started `name` again by itself, since it had ended."""
+    return max(0, starts(home, name) - _lines(asked_file(home, name)))
+
+
+def _lines(file: Path) -> int:
     try:
-        return starts_file(home, name).read_text(encoding="utf-8").count("\n")
+        return file.read_text(encoding="utf-8").count("\n")
     except FileNotFoundError:
         return 0
 

@@ -18,6 +18,7 @@ from lab.telemetry.settings import Settings
 RECEIVED_AT = "fleetops.received_at"
 ROUTE_OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+_SECRET_HEADERS = frozenset({"Authorization", "Cookie"})
 
 
 class ServerTelemetry:
@@ -63,6 +64,14 @@ class ServerTelemetry:
         headers.setdefault(names.HEADER_REQUEST_ID, trace.request_id())
         headers.setdefault(names.HEADER_VERSION, self._settings.version)
         headers.setdefault(names.HEADER_INSTANCE, self._settings.instance)
+        if logs.shows_debug():
+            self._log.debug(
+                "exchange",
+                request_headers={key: value for key, value in request.headers if key not in _SECRET_HEADERS},
+                request_body=request.get_data(as_text=True),
+                response_headers=dict(headers),
+                response_body="" if response.is_streamed else response.get_data(as_text=True),
+            )
         level = self._log.error if status >= 500 else self._log.info
         level(
             "request",

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 import structlog
 
 from lab.telemetry import trace
-from lab.telemetry.settings import Settings
+from lab.telemetry.settings import LOG_LEVELS, Settings
 
 Event = MutableMapping[str, Any]
 
@@ -65,6 +65,22 @@ def _render(_logger: object, _level: str, event: Event) -> bytes:
     return json.dumps(event, default=str, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
+class _Threshold:
+    """Drops lines below a level that can be changed while loggers are in use."""
+
+    def __init__(self) -> None:
+        self.level = logging.INFO
+
+    def __call__(self, _logger: object, level: str, event: Event) -> Event:
+        if _NUMBERS.get(level, logging.ERROR) < self.level:
+            raise structlog.DropEvent
+        return event
+
+
+_NUMBERS = {name: getattr(logging, name.upper()) for name in LOG_LEVELS}
+_threshold = _Threshold()
+
+
 class _FromStandardLibrary(logging.Handler):
     """Carries records of libraries (waitress, urllib3, psycopg) into the same stream."""
 
@@ -81,20 +97,38 @@ class _FromStandardLibrary(logging.Handler):
 
 def configure(settings: Settings) -> None:
     """Sends this process's logs, ours and the libraries', to stdout as JSON lines."""
-    level = getattr(logging, settings.log_level.upper())
     structlog.configure(
-        processors=[_Identity(settings), _render],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[_threshold, _Identity(settings), _render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _Output())),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
     root.handlers[:] = [_FromStandardLibrary()]
-    root.setLevel(max(level, logging.WARNING))
+    set_level(settings.log_level)
     # A full queue is a gauge of ours; one line a request would be a second incident.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # Every request that meets a dead replica is counted and logged by the client with its trace.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+def set_level(level: str) -> str:
+    """Writes lines of `level` and above from now on; returns the level until now. `level` is one of LOG_LEVELS."""
+    old = current_level()
+    _threshold.level = _NUMBERS[level]
+    # The libraries' own debug lines are about them, not about us.
+    logging.getLogger().setLevel(max(_threshold.level, logging.WARNING))
+    return old
+
+
+def current_level() -> str:
+    """The lowest level that is written."""
+    return next(name for name, number in _NUMBERS.items() if number == _threshold.level)
+
+
+def shows_debug() -> bool:
+    """Whether debug lines are written: what is dear to tell is put together only then."""
+    return _threshold.level <= logging.DEBUG
 
 
 def get() -> Any:

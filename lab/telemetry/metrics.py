@@ -22,6 +22,8 @@ def new_registry(settings: Settings) -> CollectorRegistry:
     PlatformCollector(registry=registry)
     build = Gauge(names.BUILD_INFO, "Which build this is.", ["service", names.LABEL_VERSION], registry=registry)
     build.labels(settings.service, settings.version).set(1)
+    version = Gauge(names.CONFIG_VERSION, "Version of the configuration it started with.", registry=registry)
+    version.set(settings.config_version)
     return registry
 
 

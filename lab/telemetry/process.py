@@ -18,17 +18,18 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, jsonify, request
+from flask.typing import ResponseReturnValue
 
 from lab import names
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.telemetry import logs, metrics
-from lab.telemetry.guard import Guard
+from lab.telemetry.guard import Guard, json_body, only_keys
 from lab.telemetry.health import Check, Health
 from lab.telemetry.http import ServerTelemetry, json_errors
 from lab.telemetry.metrics import Gauge
 from lab.telemetry.server import Server
-from lab.telemetry.settings import Settings
+from lab.telemetry.settings import LOG_LEVELS, Environment, Settings
 
 ADMIN_THREADS = 3
 DRAIN_SECONDS = 8.0
@@ -43,6 +44,8 @@ class Telemetry:
         self.registry = metrics.new_registry(settings)
         self.health = Health(checks)
         self.log = logs.get()
+        debug = Gauge(names.LOG_DEBUG, "Whether debug lines are written.", registry=self.registry)
+        debug.set_function(lambda: float(logs.shows_debug()))
         self._server_telemetry: ServerTelemetry | None = None
 
     def init_app(self, app: Flask) -> None:
@@ -57,6 +60,18 @@ class Telemetry:
         Guard(self.settings).init_app(app)
         self.health.init_app(app)
         metrics.expose(app, self.registry)
+
+        @app.get("/admin/log")
+        def log_level() -> ResponseReturnValue:
+            return jsonify(level=logs.current_level())
+
+        @app.put("/admin/log")
+        def set_log_level() -> ResponseReturnValue:
+            body = json_body()
+            only_keys(body, "level")
+            if body["level"] not in LOG_LEVELS:
+                raise UsageError(f"level: {body['level']!r} is not a level; choose from {', '.join(LOG_LEVELS)}")
+            return jsonify(old=logs.set_level(body["level"]), new=body["level"])
 
         @app.before_request
         def note() -> None:
@@ -100,6 +115,14 @@ def run(
     for close in closing:
         close()
     telemetry.log.info("stopped")
+
+
+def only_checked(env: Environment) -> bool:
+    """True when this process was started with --check: what it was told has been read and is good, and that is all."""
+    if sys.argv[1:] != ["--check"]:
+        return False
+    sys.stdout.write(f"configuration version {env.config_version} is good\n")
+    return True
 
 
 def serve_admin(telemetry: Telemetry, admin_app: Flask) -> Server:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from lab import __version__, names
 from lab.errors import UsageError
+from lab.telemetry import config
 
 
 class Address(NamedTuple):
@@ -27,14 +28,32 @@ class Address(NamedTuple):
 
 
 class Environment:
-    """Reads variables and refuses what it cannot honour, naming the variable and a value that would do."""
+    """Reads variables and refuses what it cannot honour, naming the variable and a value that would do.
 
-    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+    What the variables do not say, the service's configuration file may (see config.py), where there is one.
+    """
+
+    def __init__(self, variables: Mapping[str, str] | None = None, *, service: str = "") -> None:
         self._variables = os.environ if variables is None else variables
+        self._config = config.Config(0, {}, {})
+        if file := self._variables.get(names.ENV_CONFIG_FILE, "").strip():
+            self._config = config.read(Path(file), service)
+
+    @property
+    def config_version(self) -> int:
+        """The version of the configuration file; 0 without one."""
+        return self._config.version
+
+    def _told(self, name: str) -> str:
+        return self._variables.get(name, "").strip() or self._config.variables.get(name, "").strip()
+
+    def where(self, name: str) -> str:
+        """What to call `name` in a message: the setting of the file, when its value came from there."""
+        return name if self._variables.get(name, "").strip() else self._config.settings.get(name, name)
 
     def text(self, name: str, default: str | None = None, *, example: str = "") -> str:
         """The value of `name`; without a default it must be set."""
-        value = self._variables.get(name, "").strip()
+        value = self._told(name)
         if value:
             return value
         if default is None:
@@ -50,7 +69,8 @@ class Environment:
             value = math.nan
         if not low <= value <= high:
             raise UsageError(
-                f"{name}={text!r} is not a number from {low:g} to {high:g}; set it to one, for example {default:g}"
+                f"{self.where(name)}={text!r} is not a number from {low:g} to {high:g};"
+                f" set it to one, for example {default:g}"
             )
         return value
 
@@ -58,7 +78,9 @@ class Environment:
         """A whole number from `low` to `high`."""
         value = self.number(name, default, low, high)
         if value != int(value):
-            raise UsageError(f"{name}={value:g} is not a whole number; set it to one, for example {default}")
+            raise UsageError(
+                f"{self.where(name)}={value:g} is not a whole number; set it to one, for example {default}"
+            )
         return int(value)
 
     def listener(self, name: str) -> Address:
@@ -117,6 +139,7 @@ class Settings:
     allowed_hosts: frozenset[str]
     threads: int
     log_level: str
+    config_version: int = 0
 
     @classmethod
     def read(
@@ -138,7 +161,9 @@ class Settings:
         name = env.text(names.ENV_SERVICE, service)
         level = env.text(names.ENV_LOG_LEVEL, "info").lower()
         if level not in LOG_LEVELS:
-            raise UsageError(f"{names.ENV_LOG_LEVEL}={level!r} is not a level; choose from {', '.join(LOG_LEVELS)}")
+            raise UsageError(
+                f"{env.where(names.ENV_LOG_LEVEL)}={level!r} is not a level; choose from {', '.join(LOG_LEVELS)}"
+            )
         told_version = env.text(names.ENV_VERSION, version)
         if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,39}", told_version):
             raise UsageError(f"{names.ENV_VERSION}={told_version!r} is not a version; set it, for example 1.0.0")
@@ -152,6 +177,7 @@ class Settings:
             allowed_hosts=env.words(names.ENV_ALLOWED_HOSTS),
             threads=env.integer(names.ENV_THREADS, threads, 1, 512),
             log_level=level,
+            config_version=env.config_version,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from desks import desk, gateway, pager, servers
 from services_support import TOKEN, MakeTelemetry
 from support import free_port
 
@@ -28,3 +29,6 @@ def make_telemetry(tmp_path: Path) -> MakeTelemetry:
         return Telemetry(Settings.read(service, environment=Environment(variables), version=version))
 
     return make
+
+
+__all__ = ["desk", "gateway", "make_telemetry", "pager", "servers"]

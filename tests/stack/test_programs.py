@@ -64,7 +64,18 @@ def test_prometheus_scrapes_every_second_and_knows_the_site(home: Home, table: d
     assert config["global"]["external_labels"] == {"site": "http://127.0.0.1:8000"}
     assert config["alerting"]["alert_relabel_configs"] == [{"action": "labeldrop", "regex": "site"}]
     jobs = {job["job_name"] for job in config["scrape_configs"]}
-    assert jobs == {"gateway", "user", "feed", "link", "traffic", "pager", "console", "prometheus", "alertmanager"}
+    assert jobs == {
+        "gateway",
+        "user",
+        "feed",
+        "link",
+        "traffic",
+        "exporter",
+        "pager",
+        "console",
+        "prometheus",
+        "alertmanager",
+    }
     feed = json.loads((home.run / "targets" / "feed.json").read_text())
     assert [(t["labels"]["instance"], t["targets"]) for t in feed] == [
         ("feed-1", ["127.0.0.1:8041"]),

@@ -19,6 +19,7 @@ from lab.telemetry.process import Telemetry
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address, Settings
 
+TOKEN = "a-token-of-some-length"  # as in conftest.py
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -194,3 +195,26 @@ def test_waiting_for_a_thread_counts_as_latency(telemetry: Telemetry) -> None:
         names.LABEL_VERSION: "7.0.0",
     }
     assert (telemetry.registry.get_sample_value(f"{names.HTTP_SERVER_DURATION}_sum", labels) or 0) > 0.25
+
+
+def test_the_log_level_changes_while_the_process_runs_and_debug_tells_each_exchange_without_its_secrets(
+    telemetry: Telemetry, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    admin, client = telemetry.admin_app().test_client(), probe(telemetry).test_client()
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    client.get("/v1/things/1", headers=bearer)
+    answer = admin.put("/admin/log", json={"level": "debug"}, headers=bearer)
+    assert answer.json == {"old": "info", "new": "debug"}
+    client.get("/v1/things/2", headers={**bearer, "X-Colour": "red"})
+    assert admin.put("/admin/log", json={"level": "warning"}, headers=bearer).json == {"old": "debug", "new": "warning"}
+    client.get("/v1/things/3", headers=bearer)
+    assert admin.put("/admin/log", json={"level": "loud"}, headers=bearer).status_code == 400
+    assert admin.put("/admin/log", json={"level": "debug"}).status_code == 401
+    written = capsysbinary.readouterr().out
+    told = [json.loads(line) for line in written.splitlines()]
+    assert [line["path"] for line in told if line["event"] == "request"] == ["/v1/things/1", "/v1/things/2"]
+    (exchange,) = [line for line in told if line["event"] == "exchange"]
+    assert exchange["request_headers"]["X-Colour"] == "red"
+    assert "traceparent" in exchange["response_body"]
+    assert TOKEN.encode() not in written
+    admin.put("/admin/log", json={"level": "info"}, headers=bearer)

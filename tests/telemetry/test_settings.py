@@ -74,3 +74,18 @@ def test_a_process_without_its_variables_exits_2_with_one_line(module: str) -> N
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert "FLEETOPS_" in done.stderr
+
+
+def test_a_setting_of_the_file_counts_where_no_variable_is_set_and_is_named_when_it_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "current.json"
+    file.write_text('{"version": 7, "settings": {"threads": 5, "pool_max": "lots", "log_level": "loud"}}')
+    told = {names.ENV_CONFIG_FILE: str(file), names.ENV_LOG_LEVEL: "debug"}
+    env = Environment(told, service="feed")
+    assert env.config_version == 7
+    assert env.integer(names.ENV_THREADS, 16, 1, 512) == 5
+    assert env.text(names.ENV_LOG_LEVEL) == "debug"
+    with pytest.raises(UsageError, match=r"current\.json: pool_max='lots' is not a number"):
+        env.integer(names.ENV_POOL_MAX, 8, 1, 100)
+    file.write_text('{"version": 8, "settings": {"pool_max": 4}}')
+    with pytest.raises(UsageError, match=r"current\.json: pool_max: no such setting of gateway; known: log_level"):
+        Environment(told, service="gateway")

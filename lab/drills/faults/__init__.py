@@ -40,10 +40,13 @@ from lab.drills.faults.base import Fault, Profile
 from lab.drills.faults.cache import CacheFlush
 from lab.drills.faults.canary import CanaryRamp
 from lab.drills.faults.commands import ControlChange
+from lab.drills.faults.config import ConfigPush
 from lab.drills.faults.detour import NetworkDetour
 from lab.drills.faults.doors import Doors, Report
+from lab.drills.faults.fanout import FanOutRelease
 from lab.drills.faults.link import LinkLatency, LinkStall
 from lab.drills.faults.load import AbusiveClient, FlashCrowd, LoadMultiplier
+from lab.drills.faults.loglevel import LogLevel
 from lab.drills.faults.nothing import Nothing
 from lab.drills.faults.parameters import from_json, nearest, read
 from lab.drills.faults.process import ProcessSignal
@@ -68,6 +71,9 @@ FAULTS: dict[str, type[Fault]] = {
         FlashCrowd,
         NetworkDetour,
         ControlChange,
+        ConfigPush,
+        FanOutRelease,
+        LogLevel,
     )
 }
 

@@ -16,7 +16,7 @@ from lab.services.feed.popular import Popular
 from lab.services.feed.profiles import Profiles
 from lab.services.feed.stable import StablePages
 from lab.services.upstream import ClientMetrics, Upstream
-from lab.telemetry.process import Telemetry, program, run
+from lab.telemetry.process import Telemetry, only_checked, program, run
 from lab.telemetry.settings import Environment, Settings
 
 USER_TIMEOUT_SECONDS = 0.5
@@ -39,7 +39,7 @@ VERSIONS = {
 
 def main() -> None:
     """Reads the environment and serves until SIGTERM."""
-    env = Environment()
+    env = Environment(service="feed")
     name = env.text(names.ENV_VERSION, names.VERSION_STABLE)
     if name not in VERSIONS:
         raise UsageError(f"{names.ENV_VERSION}={name!r} is no version of feed; choose from {', '.join(VERSIONS)}")
@@ -50,6 +50,8 @@ def main() -> None:
     users = env.urls(names.ENV_UPSTREAMS_USER)
     pool_max = env.integer(names.ENV_POOL_MAX, version.pool_max, 1, 100)
     ttl_seconds = env.number(names.ENV_CACHE_TTL, DEFAULT_TTL_SECONDS, LEAST_TTL_SECONDS, MOST_TTL_SECONDS)
+    if only_checked(env):
+        return
     telemetry = Telemetry(settings)
     database = Database(database_url, application=settings.instance, pool_max=pool_max, registry=telemetry.registry)
     registry = telemetry.registry

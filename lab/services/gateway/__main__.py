@@ -10,7 +10,7 @@ from lab.services.gateway.app import create_app
 from lab.services.gateway.limits import RateLimiter
 from lab.services.gateway.state import State, Store
 from lab.services.upstream import ClientMetrics, Upstream
-from lab.telemetry.process import Telemetry, program, run
+from lab.telemetry.process import Telemetry, only_checked, program, run
 from lab.telemetry.settings import Environment, Settings
 
 # More than may be in flight, so that there is a thread to say no.
@@ -19,7 +19,7 @@ THREADS = 192
 
 def main() -> None:
     """Reads the environment and what was set before, and serves until SIGTERM."""
-    env = Environment()
+    env = Environment(service="gateway")
     settings = Settings.read("gateway", environment=env, threads=THREADS)
     first = State(
         upstreams={
@@ -28,6 +28,8 @@ def main() -> None:
             names.UPSTREAM_CANARY: env.urls(names.ENV_UPSTREAMS_CANARY),
         }
     )
+    if only_checked(env):
+        return
     store = Store(Path(env.text(names.ENV_STATE_DIR, example=".lab/data/gateway")), first)
     telemetry = Telemetry(settings)
     metrics = ClientMetrics(telemetry.registry)

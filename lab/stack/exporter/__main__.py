@@ -1,0 +1,39 @@
+"""`python -m lab.stack.exporter`: serves /metrics until SIGTERM."""
+
+from __future__ import annotations
+
+from lab import names
+from lab.places import home, ports
+from lab.stack import replicas
+from lab.stack.exporter.database import DatabaseCollector
+from lab.stack.exporter.feedprobe import FeedProbe, Truth
+from lab.stack.exporter.files import LogCollector, StartsCollector
+from lab.stack.exporter.writeprobe import WriteProbe
+from lab.telemetry.process import Telemetry, program, run
+from lab.telemetry.settings import Environment, Settings, checked_url
+
+THREADS = 3
+
+
+def main() -> None:
+    """Reads the environment and serves until SIGTERM."""
+    env = Environment()
+    settings = Settings.read("exporter", environment=env, admin=False, token=True, threads=THREADS)
+    database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://fleetops@127.0.0.1:8094/fleetops")
+    gateway_url = checked_url(env.text(names.ENV_GATEWAY_URL, example="http://127.0.0.1:8010"), names.ENV_GATEWAY_URL)
+    telemetry = Telemetry(settings)
+    registry = telemetry.registry
+    database = DatabaseCollector(database_url)
+    registry.register(database)
+    registry.register(LogCollector(home().logs))
+    registry.register(StartsCollector(home(), replicas.known(home(), ports()).values()))
+    probe = FeedProbe(gateway_url, Truth(database_url, registry), registry)
+    writes = WriteProbe(gateway_url, database_url, registry)
+    parts: tuple[DatabaseCollector | FeedProbe | WriteProbe, ...] = (database, probe, writes)
+    for part in parts:
+        part.start()
+    run(telemetry, telemetry.admin_app(), closing=[writes.stop, probe.stop, database.stop])
+
+
+if __name__ == "__main__":
+    program(main)

@@ -1,0 +1,141 @@
+"""The DB's own account of its sessions, locks and indexes, sampled once a second on a connection of its own.
+
+The connection goes to the DB directly, not through the link: what the link does to the services must not blind this.
+A scrape reads the last sample and waits for nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psycopg
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from lab import names
+from lab.services.indexes import definitions
+from lab.telemetry import logs
+
+INTERVAL_SECONDS = 1.0
+CONNECT_SECONDS = 2
+STATEMENT_MILLISECONDS = 900
+APPLICATION = "exporter"
+
+_SESSIONS = """
+SELECT coalesce(nullif(application_name, ''), 'other'), coalesce(state, 'other'), count(*)::float8,
+       coalesce(extract(epoch FROM max(now() - xact_start)), 0)::float8,
+       coalesce(extract(epoch FROM max(now() - state_change)), 0)::float8
+FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND datname = current_database()
+GROUP BY 1, 2
+"""
+_WAITERS = """
+SELECT mode, count(*)::float8, coalesce(extract(epoch FROM max(clock_timestamp() - waitstart)), 0)::float8
+FROM pg_locks WHERE NOT granted GROUP BY 1
+"""
+_INDEXES = """
+SELECT wanted, coalesce(bool_or(indisvalid AND indisready), false)
+FROM unnest(%s::text[]) AS wanted LEFT JOIN pg_index ON indexrelid = to_regclass('public.' || wanted)
+GROUP BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look at the DB. `sessions`: (application, state, count, oldest transaction, longest in that state)."""
+
+    sessions: list[tuple[str, str, float, float, float]] = field(default_factory=list)
+    waiters: list[tuple[str, float, float]] = field(default_factory=list)
+    indexes: list[tuple[str, bool]] = field(default_factory=list)
+    most_sessions: float = 0.0
+
+
+def look(connection: psycopg.Connection) -> Sample:
+    """Ask once; three small queries."""
+    (most,) = connection.execute("SELECT current_setting('max_connections')::float8").fetchone() or (0.0,)
+    return Sample(
+        connection.execute(_SESSIONS).fetchall(),
+        connection.execute(_WAITERS).fetchall(),
+        connection.execute(_INDEXES, [list(definitions())]).fetchall(),
+        most,
+    )
+
+
+class DatabaseCollector(Collector):
+    """Samples in a thread from `start` on; without an answer of the DB only `db_up 0` is told."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._sample: Sample | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="db-sampler", daemon=True)
+        self._log = logs.get()
+
+    def start(self) -> None:
+        """Begin to sample."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and close the connection."""
+        self._stopped.set()
+        self._thread.join(CONNECT_SECONDS + 1)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with psycopg.connect(
+                    self._url, autocommit=True, application_name=APPLICATION, connect_timeout=CONNECT_SECONDS,
+                    options=f"-c statement_timeout={STATEMENT_MILLISECONDS}",
+                ) as connection:  # fmt: skip
+                    while not self._stopped.is_set():
+                        self._sample = look(connection)
+                        self._stopped.wait(INTERVAL_SECONDS)
+            except psycopg.Error as problem:
+                if self._sample is not None:
+                    self._log.warning("the DB does not answer", reason=(str(problem).splitlines() or ["?"])[0])
+                self._sample = None
+                self._stopped.wait(INTERVAL_SECONDS)
+
+    def collect(self) -> Iterator[Metric]:
+        """The last sample as metrics."""
+        sample = self._sample
+        yield GaugeMetricFamily(names.DB_UP, "Whether the DB answers.", value=float(sample is not None))
+        if sample is not None:
+            yield from families(sample)
+
+
+def families(sample: Sample) -> Iterator[Metric]:
+    """One sample as metrics."""
+    sessions = GaugeMetricFamily(names.DB_SESSIONS, "Sessions of clients.", labels=["application", "state"])
+    oldest: dict[str, float] = {}
+    idle, idle_oldest = 0.0, 0.0
+    for application, state, count, transaction_seconds, state_seconds in sample.sessions:
+        sessions.add_metric([application, state], count)
+        oldest[application] = max(oldest.get(application, 0.0), transaction_seconds)
+        if state.startswith("idle in transaction"):
+            idle, idle_oldest = idle + count, max(idle_oldest, state_seconds)
+    yield sessions
+    yield GaugeMetricFamily(names.DB_SESSIONS_MAX, "Most sessions the DB takes.", value=sample.most_sessions)
+    transactions = GaugeMetricFamily(
+        names.DB_TRANSACTION_OLDEST, "Age of the oldest open transaction.", labels=["application"]
+    )
+    for application, seconds in oldest.items():
+        transactions.add_metric([application], seconds)
+    yield transactions
+    yield GaugeMetricFamily(names.DB_IDLE_IN_TRANSACTION, "Sessions idle in an open transaction.", value=idle)
+    yield GaugeMetricFamily(names.DB_IDLE_IN_TRANSACTION_OLDEST, "Longest idle in a transaction.", value=idle_oldest)
+    waiters = GaugeMetricFamily(names.DB_LOCK_WAITERS, "Sessions that wait for a lock.", labels=["mode"])
+    for mode, count, _ in sample.waiters:
+        waiters.add_metric([mode], count)
+    yield waiters
+    yield GaugeMetricFamily(
+        names.DB_LOCK_WAIT_OLDEST,
+        "Longest wait for a lock.",
+        value=max((seconds for *_, seconds in sample.waiters), default=0.0),
+    )
+    indexes = GaugeMetricFamily(names.DB_INDEX_VALID, "1: there and finished; 0: missing or not.", labels=["index"])
+    for index, valid in sample.indexes:
+        indexes.add_metric([index], float(valid))
+    yield indexes

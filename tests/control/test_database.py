@@ -1,0 +1,143 @@
+"""The DB verbs, on a real DB: who waits for whom is seen, and the right session is ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+import pytest
+from fakes import FakePager
+from support import eventually
+
+from lab.control import database
+from lab.control.desk import Desk
+from lab.errors import LabError, NotRunning, UsageError
+from lab.stack import postgres
+from lab.stack.exporter.database import families, look
+
+INDEX = "posts_author_recent_idx"
+
+
+@pytest.fixture
+def db_desk(desk: Desk, seeded_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """The desk of the session's DB."""
+    monkeypatch.setattr(postgres, "url", lambda *_: seeded_url)
+    return desk
+
+
+@contextmanager
+def client(url: str, application: str, autocommit: bool = False) -> Iterator[psycopg.Connection]:
+    connection = psycopg.connect(url, application_name=application, autocommit=autocommit)
+    try:
+        yield connection
+    finally:
+        with suppress(psycopg.Error):
+            connection.rollback()
+        connection.close()
+
+
+def in_background(connection: psycopg.Connection, statement: bytes, outcomes: dict[str, str]) -> threading.Thread:
+    def run() -> None:
+        try:
+            connection.execute(statement)
+            outcome = "done"
+        except psycopg.errors.QueryCanceled:
+            outcome = "cancelled"
+        except psycopg.errors.AdminShutdown:
+            outcome = "terminated"
+        outcomes[connection.info.get_parameters().get("application_name", "")] = outcome
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def waiting(desk: Desk) -> set[str]:
+    return {one.application for one in database.activity(desk) if one.blocked_by}
+
+
+def metrics(url: str) -> dict[str, float]:
+    """What the exporter would tell now, each metric's greatest sample."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = families(look(connection))
+        return {family.name: max((sample.value for sample in family.samples), default=0.0) for family in found}
+
+
+def test_a_change_that_queues_behind_a_long_read_is_cancelled_and_those_behind_it_go_on(
+    db_desk: Desk, seeded_url: str, pager: FakePager
+) -> None:
+    """The read that was first is left alone: it hurts nobody once the change is out of the way."""
+    outcomes: dict[str, str] = {}
+    with (
+        client(seeded_url, "report") as report, client(seeded_url, "migration", True) as migration,
+        client(seeded_url, "reader", True) as reader,
+    ):  # fmt: skip
+        report.execute("SELECT count(*) FROM follows")
+        threads = [in_background(migration, b"ALTER TABLE follows ADD COLUMN note text", outcomes)]
+        eventually(lambda: waiting(db_desk) == {"migration"}, "the change waits for the read")
+        threads.append(in_background(reader, b"SELECT count(*) FROM follows", outcomes))
+        eventually(lambda: waiting(db_desk) == {"migration", "reader"}, "a reader waits for the change")
+        assert metrics(seeded_url)["db_lock_waiters"] == 1
+        assert 0 < metrics(seeded_url)["db_lock_wait_oldest_seconds"] < 60
+        done = database.cancel(db_desk, ddl=True, reason="readers wait")
+        assert [(one.application, outcome) for one, outcome in done] == [("migration", "cancelled")]
+        for thread in threads:
+            thread.join(20)
+        assert outcomes == {"migration": "cancelled", "reader": "done"}
+        report.execute("SELECT 1")
+    row = list(pager.rows.values())[-1]
+    assert (row["action"], row["outcome"], row["reason"]) == ("db cancel", "done", "readers wait")
+    assert row["old"][0]["query"].startswith("ALTER TABLE follows")
+    assert metrics(seeded_url)["db_lock_waiters"] == 0
+
+
+def test_a_transaction_left_open_is_rolled_back_and_who_waited_for_it_goes_on(db_desk: Desk, seeded_url: str) -> None:
+    outcomes: dict[str, str] = {}
+    with client(seeded_url, "backfill") as backfill, client(seeded_url, "writer", True) as writer:
+        backfill.execute("UPDATE users SET bio = 'lost' WHERE id = 7")
+        thread = in_background(writer, b"UPDATE users SET bio = 'kept' WHERE id = 7", outcomes)
+        eventually(lambda: waiting(db_desk) == {"writer"}, "the writer waits")
+        assert metrics(seeded_url)["db_idle_in_transaction_sessions"] == 1
+        with pytest.raises(LabError, match="no session matches"):
+            database.cancel(db_desk, idle=True, older_than_seconds=3600)
+        done = database.cancel(db_desk, idle=True, older_than_seconds=0)
+        assert [(one.application, outcome) for one, outcome in done] == [("backfill", "terminated")]
+        thread.join(20)
+        assert outcomes == {"writer": "done"}
+        assert writer.execute("SELECT bio FROM users WHERE id = 7").fetchone() == ("kept",)
+    with pytest.raises(UsageError, match="no client session has pid 1;"):
+        database.cancel(db_desk, [1])
+
+
+def test_a_lost_index_is_seen_and_made_again_valid(db_desk: Desk, seeded_url: str, pager: FakePager) -> None:
+    with psycopg.connect(seeded_url, autocommit=True) as connection:
+        connection.execute(f"DROP INDEX {INDEX}".encode())
+        lost = {one.name: one.found for one in database.indexes(db_desk)}
+        assert (lost[INDEX], lost["users_handle_idx"]) == (False, True)
+        indexes = next(family for family in families(look(connection)) if family.name == "db_index_valid")
+        assert {sample.labels["index"]: sample.value for sample in indexes.samples}[INDEX] == 0
+        (made,) = database.create_index(db_desk, None)
+        assert (made.name, made.valid) == (INDEX, True)
+        assert made.size_bytes > 1 << 20
+    assert (list(pager.rows.values())[-1]["old"], list(pager.rows.values())[-1]["new"]) == ("missing", "valid")
+    with pytest.raises(LabError, match="nothing was done"):
+        database.create_index(db_desk, INDEX)
+    with pytest.raises(UsageError, match=r"no index 'nope'; the indexes are follows_followee_idx"):
+        database.create_index(db_desk, "nope")
+
+
+def test_an_index_that_was_cut_off_is_dropped_and_made_anew(db_desk: Desk, seeded_url: str) -> None:
+    with psycopg.connect(seeded_url, autocommit=True) as connection:
+        connection.execute(f"DROP INDEX {INDEX}".encode())
+        connection.execute("SET statement_timeout = '1ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute(f"CREATE INDEX CONCURRENTLY {INDEX} ON posts (author_id, created_at DESC)".encode())
+    (made,) = database.create_index(db_desk, INDEX)
+    assert made.valid
+
+
+def test_no_db_is_told_with_what_to_look_at(desk: Desk) -> None:
+    with pytest.raises(NotRunning, match=r"the DB does not answer.*fleetops status"):
+        database.activity(desk)

@@ -1,0 +1,110 @@
+"""An edited name reaches the cached feeds of the followers; the version that saves round trips mixes them up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import valkey
+from services_support import MakeTelemetry, cache, database
+from support import eventually
+
+from lab.control import feedcache
+from lab.control.desk import Desk
+from lab.services.fanout import BATCH, FanOut, feed_key
+from lab.stack import valkey as cache_server
+
+FOLLOWERS = 12
+
+
+class Followers:
+    """Pages of an author's followers in the cache, each with one item of that author."""
+
+    def __init__(self, url: str, cache_url: str) -> None:
+        with psycopg.connect(url) as connection:
+            row = connection.execute(
+                "SELECT followee_id, array_agg(follower_id) FROM follows GROUP BY 1 HAVING count(*) > %s LIMIT 1",
+                [BATCH],
+            ).fetchone()
+        assert row is not None
+        self.author, self.viewers = row[0], sorted(row[1])[-FOLLOWERS:]
+        self.client = valkey.Valkey.from_url(cache_url)
+        for viewer in self.viewers:
+            items = [{"id": viewer, "author": {"id": self.author, "display_name": "Old"}}]
+            page = json.dumps({"user_id": viewer, "items": items}, separators=(",", ":"))
+            self.client.set(feed_key(viewer), page, px=60_000)
+
+    def pages(self) -> list[Any]:
+        return [json.loads(self.client.get(feed_key(viewer)) or b"{}") for viewer in self.viewers]  # type: ignore[arg-type]
+
+    def names(self) -> set[str]:
+        return {page["items"][0]["author"]["display_name"] for page in self.pages()}
+
+    def owned(self) -> int:
+        return sum(page["user_id"] == viewer for viewer, page in zip(self.viewers, self.pages(), strict=True))
+
+
+@pytest.fixture
+def followers(seeded_url: str, valkey_url: str) -> Iterator[Followers]:
+    one = Followers(seeded_url, valkey_url)
+    yield one
+    one.client.flushdb()
+    one.client.close()
+
+
+@pytest.fixture
+def fan_out(make_telemetry: MakeTelemetry, seeded_url: str, valkey_url: str) -> Iterator[Any]:
+    made = []
+    telemetry = make_telemetry("user")
+    with database(seeded_url, telemetry) as db, cache(valkey_url, telemetry):
+
+        def make(version: str) -> FanOut:
+            one = FanOut(db, valkey_url, version, telemetry.registry)
+            one.start()
+            made.append(one)
+            return one
+
+        yield make
+        for one in made:
+            one.close()
+
+
+def test_a_new_name_is_on_the_followers_pages_each_still_its_viewers_and_as_long_as_before(
+    fan_out: Any, followers: Followers
+) -> None:
+    writer = fan_out("1.0.0")
+    writer.edited(followers.author, "Bio only", renamed=False)
+    writer.edited(followers.author, "New", renamed=True)
+    eventually(lambda: followers.names() == {"New"}, "the name is on every page")
+    assert followers.owned() == FOLLOWERS
+    assert 0 < followers.client.pttl(feed_key(followers.viewers[0])) <= 60_000  # type: ignore[operator]
+
+
+def test_the_faster_version_mixes_pages_up_and_reconcile_takes_out_those_and_no_others(
+    fan_out: Any, followers: Followers, desk: Desk, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_server, "url", lambda _port: valkey_url)
+    assert feedcache.foreign(desk) == (FOLLOWERS, [])
+    fan_out("1.1.0").edited(followers.author, "Any edit", renamed=False)
+    eventually(lambda: followers.owned() < FOLLOWERS, "pages are mixed up")
+    own = followers.owned()
+    assert feedcache.reconcile(desk, "mixed up") == (FOLLOWERS, FOLLOWERS - own)
+    assert feedcache.foreign(desk) == (own, [])
+
+
+def test_off_writes_nothing_and_a_cache_that_is_gone_stops_no_edit(
+    make_telemetry: MakeTelemetry, fan_out: Any, followers: Followers, seeded_url: str
+) -> None:
+    fan_out("off").edited(followers.author, "New", renamed=True)
+    assert followers.names() == {"Old"}
+    telemetry = make_telemetry("user")
+    with database(seeded_url, telemetry) as db:
+        lost = FanOut(db, "valkey://127.0.0.1:9/0", "1.0.0", telemetry.registry)
+        lost.start()
+        lost.edited(followers.author, "New", renamed=True)
+        failed = ("fanout_edits_total", {"result": "failed"})
+        eventually(lambda: telemetry.registry.get_sample_value(*failed) == 1, "the failure is counted")
+        lost.close()

@@ -1,0 +1,78 @@
+"""What the exporter reads from the state directory: log sizes through rotations, and starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.places import Home, Ports
+from lab.stack import logfiles, replicas, supervision
+from lab.stack.exporter.files import LogCollector, StartsCollector
+
+
+def told(collector: LogCollector | StartsCollector) -> dict[tuple[str, str], float]:
+    """(metric, process) → value."""
+    return {
+        (sample.name, sample.labels["process"]): sample.value
+        for family in collector.collect()
+        for sample in family.samples
+    }
+
+
+def write(path: Path, count: int) -> None:
+    with path.open("ab") as file:
+        file.write(b"x" * count)
+
+
+def test_bytes_written_are_counted_through_rotations_and_used_bytes_hold_every_part(tmp_path: Path) -> None:
+    log = tmp_path / "gateway.log"
+    write(log, 1000)
+    collector = LogCollector(tmp_path)
+    # What was there before the exporter is used, but was not written under its eyes.
+    assert told(collector)["log_used_bytes", "gateway"] == 1000
+    assert told(collector)["log_written_bytes_total", "gateway"] == 0
+    write(log, 500)
+    assert told(collector)["log_written_bytes_total", "gateway"] == 500
+    for size in (300, 200):  # two rotations between two looks
+        write(log, 100)
+        for number in (1, 0):
+            old = tmp_path / ("gateway.log" if number == 0 else f"gateway.log.{number}")
+            if old.exists():
+                old.rename(tmp_path / f"gateway.log.{number + 1}")
+        write(log, size)
+    assert told(collector)["log_written_bytes_total", "gateway"] == 500 + 100 + 300 + 100 + 200
+    assert told(collector)["log_used_bytes", "gateway"] == 1600 + 400 + 200
+    assert told(collector)["log_quota_bytes", "gateway"] == logfiles.QUOTA_BYTES
+
+
+def test_starts_are_counted_with_the_service_that_alerts_name_and_only_of_what_was_started(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    collector = StartsCollector(home, replicas.known(home, Ports(8000)).values())
+    for name, starts in (("feed-canary-1", 3), ("postgres", 1)):
+        file = supervision.starts_file(home, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("1.0\n" * starts)
+    samples = [sample for family in collector.collect() for sample in family.samples]
+    assert {(s.labels["process"], s.labels["service"]): s.value for s in samples} == {
+        ("feed-canary-1", "feed"): 3,
+        ("postgres", "postgres"): 1,
+    }
+
+
+def test_an_archive_holds_every_line_in_its_order_and_only_the_last_few_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gzip
+
+    log = tmp_path / "gateway.log"
+    for round_number in range(logfiles.ARCHIVES_KEPT + 1):
+        parts = [tmp_path / "gateway.log.2", tmp_path / "gateway.log.1", tmp_path / "gateway.log.rotating"]
+        for number, part in enumerate(parts):
+            part.write_text(f"{round_number}.{number}\n")
+        logfiles._pack(log, parts)
+        assert not any(part.exists() for part in parts)
+    archives = sorted((tmp_path / "archive").iterdir())
+    assert len(archives) == logfiles.ARCHIVES_KEPT
+    last = logfiles.ARCHIVES_KEPT
+    assert gzip.decompress(archives[-1].read_bytes()).decode() == f"{last}.0\n{last}.1\n{last}.2\n"
