@@ -28,8 +28,10 @@ from lab.slo.document import Node, read_documents
 from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, Slo, Windows
 from lab.slo.prove.repository import CHAPTERS
+from lab.slo.ratios import floor_rate
+from lab.slo.rule import Group, Rule
 from lab.slo.rulefile import render
-from lab.slo.rules import Group, Rule, floor_rate, generate
+from lab.slo.rules import generate
 
 MUTATIONS = Path(__file__).with_name("mutations.yml")
 KEYS = ("name", "rule", "find", "replace", "chapter", "only", "equivalent")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lab.slo.budget import interval_seconds
 from lab.slo.burn_rate import FOREVER, Interval, alert_intervals
 from lab.slo.model import PAGE, SEVERITIES, Slo, Tier, Windows
 from lab.slo.prove.workload import Phase
@@ -55,9 +56,11 @@ def cadences(windows: Windows) -> dict[str, Cadence]:
     scrape, shortest = windows.scrape_interval_seconds, windows.shortest_seconds
     coarse = max(scrape, shortest // 2)
     return {
-        "quick": Cadence("quick", max(scrape, shortest // 10), max(scrape, shortest // 10)),
-        "slow": Cadence("slow", coarse, coarse),
-        "ticket": Cadence("ticket", coarse, 4 * coarse),
+        "quick": Cadence("quick", max(scrape, shortest // 10), max(scrape, shortest // 5)),
+        "slow": Cadence("slow", coarse, 2 * coarse),
+        "ticket": Cadence("ticket", coarse, 8 * coarse),
+        # As often as the budget's own rules are evaluated, because they count their samples.
+        "text": Cadence("text", coarse, interval_seconds(windows)),
     }
 
 
@@ -97,14 +100,14 @@ class _Maker:
 
     def page_slow(self) -> Iterator[Scenario]:
         under_quick, over = 0.98 * self.quick.factor, 1.25 * self.slow.factor
-        warm = self.slow.long_seconds
-        for title, rate in (
-            ("just under the quick tier, the slow tier pages", under_quick),
-            ("a slow burn pages by the slow tier, and the page resolves", over),
+        for title, rate, warm in (
+            ("just under the quick tier, the slow tier pages", under_quick, self.slow.long_seconds),
+            ("a slow burn pages by the slow tier, cold as well, and the page resolves", over, 0),
         ):
             fires_after = self._grid("slow", self.slow.long_seconds * self.slow.factor / rate)
             end = self._after("slow", self.slow.short_seconds)
-            yield self._burn(title, "slow", [(warm, 0), (fires_after + end, rate), (end, 0)])
+            burns = [(fires_after + end, rate), (end, 0)]
+            yield self._burn(title, "slow", [(warm, 0), *burns] if warm else burns)
 
     def tickets(self) -> Iterator[Scenario]:
         tier, cadence = self.ticket_slow, "ticket"
