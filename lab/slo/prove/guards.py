@@ -20,16 +20,16 @@ FIRING = 'ALERTS{alertstate="firing"}'
 
 def guard_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
     """The proofs of one service about idle, young, dead and nearly idle times."""
-    cadence = cadences(windows)["quick"]
+    cadence = cadences(windows)["guards"]
     long = windows.of(PAGE)[0].long_seconds
     yield _silent(slos, windows, "idle time alerts nobody and leaves the budget whole", cadence,
-                  [Phase(long // 4), Phase(long // 2, per_second=0)])  # fmt: skip
+                  [Phase(long // 6), Phase(long // 4, per_second=0)])  # fmt: skip
     yield _silent(slos, windows, "a service that never had a request has its whole budget", cadence,
-                  [Phase(long // 2, per_second=0)])  # fmt: skip
+                  [Phase(long // 4, per_second=0)])  # fmt: skip
     yield _silent(slos, windows, "before the first failure there is no counter, and the budget is whole", cadence,
-                  [Phase(long // 2)], without_errors=True)  # fmt: skip
+                  [Phase(long // 4)], without_errors=True)  # fmt: skip
     yield _silent(slos, windows, "dead targets burn no budget (TargetDown tells of them)", cadence,
-                  [Phase(long // 4), Phase(long // 2, present=False)])  # fmt: skip
+                  [Phase(long // 6), Phase(long // 4, present=False)])  # fmt: skip
     yield _few_failures(slos, windows, cadence)
     yield _woken(slos, windows, cadence)
     yield _outage(slos, windows, cadence)
@@ -96,7 +96,10 @@ def _woken(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
     quick = windows.of(PAGE)[0]
     rate = min(1.25 * quick.factor, 0.98 / max(slo.budget_ratio for slo in slos))
     idle = quick.long_seconds
-    phases = [Phase(idle, per_second=0), Phase(idle // 4, {slo.sloth_id: rate * slo.budget_ratio for slo in slos})]
+    phases = [
+        Phase(idle, per_second=0),
+        Phase(cadence.allowance_seconds, {slo.sloth_id: rate * slo.budget_ratio for slo in slos}),
+    ]
     pages = [({"alertname": slo.alert_name, series.LABEL_SEVERITY: PAGE}, 1.0) for slo in slos if slo.enabled(PAGE)]
     paging = f'ALERTS{{alertstate="firing",{series.LABEL_SEVERITY}="{PAGE}"}}'
     return Proof(
@@ -136,7 +139,7 @@ def _trouble(title: str, slos: Sequence[Slo], windows: Windows, cadence: Cadence
     """Bad ratios for a sixth of the quick window, good before and after."""
     quick, slow = windows.of(PAGE)
     phases = (
-        Phase(quick.long_seconds // 4),
+        Phase(quick.long_seconds // 12),
         Phase(quick.long_seconds // 6, bad),
         Phase(slow.short_seconds + 4 * cadence.allowance_seconds),
     )
@@ -161,7 +164,7 @@ def _return(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
     burn -= burn % cadence.step_seconds
     absent = quick.long_seconds + 2 * quick.short_seconds
     bad = {slo.sloth_id: rate * slo.budget_ratio for slo in slos}
-    before = quick.long_seconds // 4
+    before = quick.long_seconds // 12
     phases = (Phase(before), Phase(absent, present=False), Phase(burn, bad))
     start = before + absent
     fires = {
@@ -180,7 +183,7 @@ def _relabelled(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proo
     """After a spec's labels have changed, the SLI's history stands under two names and is still one history."""
     quick = windows.of(PAGE)[0]
     rate = min(1.25 * quick.factor, 0.98 / max(slo.budget_ratio for slo in slos))
-    late, burn = quick.long_seconds // 4, round(quick.long_seconds * quick.factor / rate)
+    late, burn = quick.long_seconds // 6, round(quick.long_seconds * quick.factor / rate)
     burn += 4 * cadence.allowance_seconds
     burn -= burn % cadence.step_seconds
     fires = {

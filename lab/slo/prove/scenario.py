@@ -54,11 +54,12 @@ class Scenario:
 def cadences(windows: Windows) -> dict[str, Cadence]:
     """The cadence for each length of window."""
     scrape, shortest = windows.scrape_interval_seconds, windows.shortest_seconds
-    coarse = max(scrape, shortest // 2)
+    fine, coarse = max(scrape, shortest // 10), max(scrape, shortest // 2)
     return {
-        "quick": Cadence("quick", max(scrape, shortest // 10), max(scrape, shortest // 5)),
+        "quick": Cadence("quick", fine, max(scrape, shortest // 5)),
+        "guards": Cadence("guards", fine, 2 * fine),
         "slow": Cadence("slow", coarse, 2 * coarse),
-        "ticket": Cadence("ticket", coarse, 8 * coarse),
+        "ticket": Cadence("ticket", coarse, 12 * coarse),
         # As often as the budget's own rules are evaluated, because they count their samples.
         "text": Cadence("text", coarse, interval_seconds(windows)),
     }
@@ -96,7 +97,7 @@ class _Maker:
                          [(fires_after + hold, fast)], per_second=400 / self.quick.long_seconds)  # fmt: skip
         blip = self._grid("quick", 0.9 * fires_after)
         yield self._burn("a blip that ends before the boundary never pages", "quick",
-                         [(warm, 0), (blip, fast), (self.quick.long_seconds // 2, 0)])  # fmt: skip
+                         [(blip, fast), (self.quick.long_seconds // 2, 0)])  # fmt: skip
 
     def page_slow(self) -> Iterator[Scenario]:
         under_quick, over = 0.98 * self.quick.factor, 1.25 * self.slow.factor
@@ -116,14 +117,14 @@ class _Maker:
         if over <= 1.05 * tier.factor:
             over = 1.25 * tier.factor
         fires_after = self._grid(cadence, tier.long_seconds * tier.factor / over)
-        held = 6 * self.cadence[cadence].allowance_seconds
-        reset = self._after(cadence, tier.short_seconds)
+        held = self._grid(cadence, 3 * self.cadence[cadence].allowance_seconds)
+        reset = self._after(cadence, tier.short_seconds * (1 - tier.factor / over))
         yield self._burn("a burn too slow for a page makes a ticket, and the ticket resolves", cadence,
                          [(fires_after + held, over), (reset, 0)])  # fmt: skip
         # History that is warm and all but bad enough: nobody is told for longer than any window; a little more is told.
         under = 0.95 * tier.factor
         more = self._grid(cadence, tier.long_seconds * (tier.factor - under) / (over - under))
-        longer = self._grid(cadence, 1.1 * warm)
+        longer = self._grid(cadence, 1.05 * warm)
         yield self._burn("just under every threshold nobody is told, ever; a little above, soon", cadence,
                          [(longer, under), (more + held, over), (reset, 0)])  # fmt: skip
         under_page = 0.97 * self.slow.factor
