@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,15 +20,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from lab.errors import LabError, ToolError, UsageError
+from lab.errors import LabError, UsageError
 from lab.places import RULES
 from lab.slo import find_slo, load_specs, load_windows, promtool
 from lab.slo.document import Node, read_documents
 from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, Slo, Windows
 from lab.slo.prove.repository import CHAPTERS
+from lab.slo.ratios import floor_rate
+from lab.slo.rule import Group, Rule
 from lab.slo.rulefile import render
-from lab.slo.rules import Group, Rule, floor_rate, generate
+from lab.slo.rules import generate
 
 MUTATIONS = Path(__file__).with_name("mutations.yml")
 KEYS = ("name", "rule", "find", "replace", "chapter", "only", "equivalent")
@@ -137,10 +138,7 @@ def judge(mutation: Mutation, slo: Slo, profile: str) -> Verdict | None:
         for chapter in chapters:
             name = f"{profile}-{slo.service}-{chapter}.test.yml"
             (tests / name).write_text((RULES / "tests" / name).read_text(encoding="utf-8"), encoding="utf-8")
-            result = subprocess.run([promtool.find(), "test", "rules", tests / name], capture_output=True, check=False)
-            if result.returncode < 0:
-                raise ToolError(f"promtool was killed by signal {-result.returncode} during {name}; run it again")
-            if result.returncode != 0:
+            if promtool.run(["test", "rules", tests / name]).returncode != 0:
                 return Verdict(slo.sloth_id, mutation.name, name, mutation.equivalent, time.monotonic() - started)
     return Verdict(slo.sloth_id, mutation.name, "", mutation.equivalent, time.monotonic() - started)
 

@@ -14,7 +14,7 @@ from lab.drills import promise
 from lab.drills.incident import Incident
 from lab.oncall.times import epoch_seconds, utc_text
 from lab.slo.model import EventsSli
-from lab.slo.rules import in_window
+from lab.slo.ratios import in_window
 
 # The SLI counts as recovered when it was good for this many seconds without a break.
 GOOD_SECONDS = 5

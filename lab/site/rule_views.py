@@ -35,7 +35,7 @@ def _block(part: Part) -> Markup:
 def slo_rules(book: Book, ident: str, profile: str = "lab") -> Markup:
     """Every generated group of one SLO, from its file."""
     slo = book.promises.slo(ident)
-    wanted = (f"slo-{slo.sloth_id}", f"slo-{slo.sloth_id}-budget")
+    wanted = tuple(f"slo-{slo.sloth_id}{part}" for part in ("", "-ticket", "-budget"))
     groups = [group for group in book.rule_files.groups(profile) if group.name in wanted]
     return Markup("\n\n").join(
         html.details(

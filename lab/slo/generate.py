@@ -14,8 +14,10 @@ from lab.places import ROOT
 from lab.slo import promtool
 from lab.slo.fields import refuse_at
 from lab.slo.model import Origin, Policy, Slo, Windows
+from lab.slo.ratios import in_window
+from lab.slo.rule import Group, Rule
 from lab.slo.rulefile import render, render_operator
-from lab.slo.rules import Group, Rule, generate, in_window
+from lab.slo.rules import generate
 from lab.slo.spec import read_spec
 
 PLAIN = Policy(min_bad_events=0, cold_start_as_warm=False)

@@ -99,6 +99,20 @@ class AlertPolicy:
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """How often a spec wants its rules evaluated; None: as the generator thinks best."""
+
+    sli_seconds: int | None = None
+    metadata_seconds: int | None = None
+    alert_seconds: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether the spec says anything about the SLI's or the alerts' rules."""
+        return self.sli_seconds is not None or self.alert_seconds is not None
+
+
+@dataclass(frozen=True)
 class Slo:
     """One service level objective."""
 
@@ -116,6 +130,8 @@ class Slo:
     origin: Origin
     origins: dict[str, Origin]  # of the queries, by their key's last part
     spec_version: str
+    info_labels: dict[str, str] = field(default_factory=dict)  # on sloth_slo_info alone
+    intervals: Intervals = field(default_factory=Intervals)
     period_seconds: int | None = None  # that the spec itself states; the windows must agree with it
 
     @property

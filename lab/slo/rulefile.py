@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from lab.slo.durations import format_duration
-from lab.slo.rules import Group, Rule
+from lab.slo.rule import Group, Rule
 
 # Text that YAML reads back as the same text without quotes (and that is no number, date, boolean or null).
 _PLAIN = re.compile(r"[A-Za-z_][-A-Za-z0-9_./:]*[A-Za-z0-9_]|[A-Za-z_]")

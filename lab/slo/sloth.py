@@ -7,8 +7,9 @@ over: `min_bad_events` (a floor for low traffic) and `cold_start` (`as_warm` or 
 from __future__ import annotations
 
 from lab.slo.document import Node
+from lab.slo.durations import parse_duration
 from lab.slo.fields import origin, read_labels, read_name, read_objective, read_policy, read_query
-from lab.slo.model import PAGE, TICKET, AlertPolicy, EventsSli, Origin, Policy, RawSli, Slo
+from lab.slo.model import PAGE, TICKET, AlertPolicy, EventsSli, Intervals, Origin, Policy, RawSli, Slo
 
 VERSION = "prometheus/v1"
 
@@ -26,8 +27,9 @@ def read_sloth(document: Node) -> list[Slo]:
 
 def _slo(node: Node, service: str, labels: dict[str, str], policy: Policy) -> Slo:
     members = node.mapping(
-        "name", "objective", "description", "labels", "sli", "alerting", "policy", required=("name", "objective", "sli")
-    )
+        "name", "objective", "description", "labels", "infoLabels", "sli", "alerting", "interval", "policy",
+        required=("name", "objective", "sli"),
+    )  # fmt: skip
     sli, origins = _sli(members["sli"])
     alerting = members.get("alerting")
     parts = alerting.mapping("name", "labels", "annotations", "page_alert", "ticket_alert") if alerting else {}
@@ -53,6 +55,8 @@ def _slo(node: Node, service: str, labels: dict[str, str], policy: Policy) -> Sl
         origin=origin(members["name"]),
         origins=origins | {"objective": origin(members["objective"])},
         spec_version=VERSION,
+        info_labels=read_labels(members.get("infoLabels")),
+        intervals=_intervals(members.get("interval")),
     )
 
 
@@ -73,6 +77,23 @@ def _sli(node: Node) -> tuple[EventsSli | RawSli, dict[str, Origin]]:
     queries = kinds["raw"].mapping("error_ratio_query", required=("error_ratio_query",))
     query = queries["error_ratio_query"]
     return RawSli(read_query(query)), {"error_ratio_query": origin(query)}
+
+
+def _intervals(node: Node | None) -> Intervals:
+    """`all` fills in for what is not named apart."""
+    if node is None or node.value is None:
+        return Intervals()
+    members = node.mapping("all", "slierror", "metadata", "alert")
+    seconds = {name: _seconds(member) for name, member in members.items()}
+    every = seconds.get("all")
+    return Intervals(*(seconds.get(name, every) for name in ("slierror", "metadata", "alert")))
+
+
+def _seconds(node: Node) -> int:
+    try:
+        return parse_duration(node.text())
+    except ValueError as error:
+        raise node.refuse(str(error)) from error
 
 
 def _alert(node: Node | None) -> AlertPolicy:

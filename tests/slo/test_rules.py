@@ -129,11 +129,20 @@ def test_a_disabled_alert_is_not_generated() -> None:
 
 
 def test_alerts_see_the_ratios_of_their_own_instant() -> None:
-    """Ratios and alerts stand in one group, ratios first."""
-    fast, _ = generate(find_slo("feed-availability"), load_windows(PRODUCTION))
-    kinds = [rule.kind for rule in fast.rules]
-    assert kinds == sorted(kinds, reverse=True)
-    assert fast.interval_seconds is None
+    """A page stands in one group with its windows' ratios, which come first; a ticket with its longer windows'."""
+    page, ticket, budget = generate(find_slo("feed-availability"), load_windows(PRODUCTION))
+    for group, severity in ((page, "page"), (ticket, "ticket")):
+        kinds = [rule.kind for rule in group.rules]
+        assert kinds == sorted(kinds, reverse=True)
+        assert group.rules[-1].labels["severity"] == severity
+    assert (page.interval_seconds, ticket.interval_seconds, budget.interval_seconds) == (None, 150, 150)
+
+
+def test_without_guards_a_ticket_is_evaluated_as_often_as_a_page() -> None:
+    """Sloth's are: `--plain` fires and resolves at Sloth's instants."""
+    first, _ = generate(replace(find_slo("feed-availability"), policy=PLAIN), load_windows(PRODUCTION))
+    assert [rule.labels["severity"] for rule in first.rules if rule.kind == "alert"] == ["page", "ticket"]
+    assert first.interval_seconds is None
 
 
 def test_rule_paths_are_files_that_exist() -> None:

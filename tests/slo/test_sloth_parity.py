@@ -1,28 +1,29 @@
 """Without guards, alerts fire and resolve at the evaluations at which Sloth's do.
 
-Sloth's rules are written here from its documented shape: each window's ratio of errors over total, and two pairs of
-windows an alert. Both sets are loaded side by side, fed the same samples, and compared at every evaluation.
+Sloth's rules come from scripts/sloth_shape.py, written from the shape of its published output. Both sets are loaded side
+by side, fed the same samples, and compared at every evaluation. The specs are ours, one of each shape that Sloth's own
+examples and integration tests have.
 """
 
 # ruff: noqa: E501 - rules and tests read best with one a line
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from lab.slo import promtool
-from lab.slo.durations import format_duration
 from lab.slo.generate import PLAIN, read_all, render_slos
-from lab.slo.model import Windows
+from lab.slo.model import Slo
+from lab.slo.rules import generate
 from lab.slo.windows import read_windows
+from scripts import sloth_shape
 
 pytestmark = pytest.mark.promtool
-
-ERRORS = 'sum(rate(requests_total{code="500"}[%s]))'
-TOTAL = "sum(rate(requests_total[%s]))"
 
 SPEC = """\
 version: prometheus/v1
@@ -32,11 +33,101 @@ slos:
     objective: 99
     sli:
       events:
-        error_query: %s
-        total_query: %s
+        error_query: sum(rate(requests_total{code="500"}[{{.window}}]))
+        total_query: sum(rate(requests_total[{{.window}}]))
     alerting:
-      name: Ours
-""" % (ERRORS.replace("%s", "{{.window}}"), TOTAL.replace("%s", "{{.window}}"))  # noqa: UP031 - the text holds braces
+      name: Burn
+"""
+
+# Everything that a native spec may hold: labels at both levels, annotations, alerts switched off one by one or both, a
+# ratio that is already computed, subqueries that count, queries of several lines, intervals, several documents.
+EXAMPLES = """\
+---
+version: "prometheus/v1"
+service: "ours"
+labels: {owner: somebody, tier: "2"}
+slos:
+  - name: "labelled"
+    objective: 99
+    description: "Labels of the service, of the SLO and of each alert."
+    labels: {category: availability}
+    infoLabels: {contact: somebody}
+    sli:
+      events:
+        error_query: sum(rate(requests_total{code=~"(5..|429)"}[{{.window}}]))
+        total_query: sum(rate(requests_total[{{.window}}]))
+    alerting:
+      name: Labelled
+      labels: {routing_key: somebody}
+      annotations: {summary: "Requests fail"}
+      page_alert:
+        labels: {severity: pageteam}
+      ticket_alert:
+        labels: {severity: "chat", channel: "#alerts"}
+        annotations: {summary: "Requests fail slowly"}
+  - name: "raw"
+    objective: 95
+    sli:
+      raw:
+        error_ratio_query: |
+          sum(rate(requests_total{code="500"}[{{.window}}]))
+          /
+          sum(rate(requests_total[{{.window}}]))
+    alerting:
+      name: RawRatio
+      ticket_alert:
+        disable: true
+  - name: "lines"
+    objective: 99.5
+    sli:
+      events:
+        error_query: |
+          (
+            sum(rate(requests_total[{{ .window }}]))
+            -
+            sum(rate(requests_total{code="200"}[{{ .window }}]))
+          )
+        total_query: |
+          sum(
+            rate(requests_total[{{.window}}])
+          )
+    alerting:
+      name: Lines
+      page_alert: {disable: true}
+      ticket_alert: {}
+  - name: "counted"
+    objective: 95
+    sli:
+      events:
+        error_query: sum_over_time((count(satisfaction_ratio < 0.5))[{{.window}}:1s]) OR on() vector(0)
+        total_query: sum_over_time((count(satisfaction_ratio))[{{.window}}:1s])
+    alerting:
+      name: Counted
+---
+version: "prometheus/v1"
+service: "others"
+slos:
+  - name: "silent"
+    objective: 99.99
+    sli:
+      events:
+        error_query: sum(rate(requests_total{code="500"}[{{.window}}]))
+        total_query: sum(rate(requests_total[{{.window}}]))
+    alerting:
+      page_alert:
+        disable: true
+      ticket_alert:
+        disable: true
+  - name: "paced"
+    objective: 99
+    interval: {all: 1s, metadata: 2s}
+    sli:
+      events:
+        error_query: sum(rate(requests_total{code="500"}[{{.window}}]))
+        total_query: sum(rate(requests_total[{{.window}}]))
+    alerting:
+      name: Paced
+"""
 
 WINDOWS = """\
 apiVersion: sloth.slok.dev/v1
@@ -51,33 +142,6 @@ spec:
     quick: {errorBudgetPercent: 50, shortWindow: 20s, longWindow: 2m}
     slow: {errorBudgetPercent: 60, shortWindow: 40s, longWindow: 4m}
 """
-
-
-def sloths_rules(windows: Windows) -> str:
-    """What Sloth generates of the same SLO under another name, without its metadata."""
-    identity = '{sloth_id="theirs"}'
-    lines = ["groups:", "  - name: theirs", "    rules:"]
-    for seconds in windows.all_seconds:
-        window = format_duration(seconds)
-        lines += [
-            f"      - record: slo:sli_error:ratio_rate{window}",
-            f"        expr: ({ERRORS % window}) / ({TOTAL % window})",
-            f"        labels: {{sloth_id: theirs, sloth_window: {window}}}",
-        ]
-    for severity in ("page", "ticket"):
-        pairs = [
-            " and ignoring (sloth_window) ".join(
-                f"(slo:sli_error:ratio_rate{format_duration(seconds)}{identity} > ({tier.factor:g} * {(100 - 99.0) / 100}))"
-                for seconds in (tier.short_seconds, tier.long_seconds)
-            )
-            for tier in windows.of(severity)
-        ]
-        lines += [
-            "      - alert: Theirs",
-            f"        expr: '({pairs[0]}) or ignoring (sloth_window) ({pairs[1]})'",
-            f"        labels: {{sloth_severity: {severity}}}",
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def counters(story: list[tuple[int, int, int]]) -> tuple[str, str]:
@@ -104,32 +168,85 @@ stories = st.lists(
 @given(story=stories)
 def test_plain_alerts_agree_with_sloths_at_every_evaluation(tmp_path: Path, story: list[tuple[int, int, int]]) -> None:
     story = [(60, 997, 0), *story, (30, 40, 130), (60, 997, 1)]
-    (tmp_path / "spec.yml").write_text(SPEC)
-    (tmp_path / "windows.yml").write_text(WINDOWS)
-    windows = read_windows(tmp_path / "windows.yml")
-    ((_, slos),) = read_all([tmp_path / "spec.yml"], plain=True)
-    assert slos[0].policy == PLAIN
-    (tmp_path / "ours.yml").write_text(render_slos(slos, windows, "spec.yml"))
-    (tmp_path / "theirs.yml").write_text(sloths_rules(windows))
     good, bad = counters(story)
-    until = sum(seconds for seconds, _, _ in story)
+    compare(tmp_path, SPEC, {'requests_total{code="200"}': good, 'requests_total{code="500"}': bad})
+
+
+def test_every_shape_of_native_spec_alerts_at_sloths_instants(tmp_path: Path) -> None:
+    """Each alert fires and resolves in this story, in both rule sets at the same evaluations."""
+    good, bad = counters([(40, 900, 0), (60, 400, 130), (110, 900, 0)])
+    series = {
+        'requests_total{code="200"}': good,
+        'requests_total{code="500"}': bad,
+        'satisfaction_ratio{client="a"}': "1x40 0.2x60 1x110",
+        'satisfaction_ratio{client="b"}': "1x210",
+    }
+    slos = compare(tmp_path, EXAMPLES, series)
+    alerts = [(slo.name, severity) for slo in slos for severity in ("page", "ticket") if slo.enabled(severity)]
+    assert len(slos) == 6
+    assert alerts == [
+        ("labelled", "page"), ("labelled", "ticket"), ("raw", "page"), ("lines", "ticket"),
+        ("counted", "page"), ("counted", "ticket"), ("paced", "page"), ("paced", "ticket"),
+    ]  # fmt: skip
+
+
+def test_what_a_spec_says_beside_its_queries_is_in_the_rules(tmp_path: Path) -> None:
+    (tmp_path / "spec.yml").write_text(EXAMPLES)
+    (tmp_path / "windows.yml").write_text(WINDOWS)
+    ((_, slos),) = read_all([tmp_path / "spec.yml"])
+    found = yaml.safe_load(render_slos(slos, read_windows(tmp_path / "windows.yml"), "spec.yml"))["groups"]
+    groups = {group["name"]: group for group in found}
+    (page,) = (rule for rule in groups["slo-ours-labelled"]["rules"] if "alert" in rule)
+    assert {"severity": "pageteam", "routing_key": "somebody", "sloth_severity": "page"}.items() <= page[
+        "labels"
+    ].items()
+    (info,) = (rule for rule in groups["slo-ours-labelled-budget"]["rules"] if rule.get("record") == "sloth_slo_info")
+    assert {"contact": "somebody", "owner": "somebody", "category": "availability"}.items() <= info["labels"].items()
+    paced = [groups[f"slo-others-paced{part}"]["interval"] for part in ("", "-alerts", "-budget")]
+    assert paced == ["1s", "1s", "2s"]
+    assert not any("alert" in rule for name in groups if "silent" in name for rule in groups[name]["rules"])
+
+
+def compare(folder: Path, spec: str, series: dict[str, str]) -> list[Slo]:
+    """Load ours and Sloth's of one spec, feed them the samples, and hold their alerts equal at every second."""
+    (folder / "spec.yml").write_text(spec)
+    (folder / "windows.yml").write_text(WINDOWS)
+    windows = read_windows(folder / "windows.yml")
+    ((_, slos),) = read_all([folder / "spec.yml"], plain=True)
+    assert slos[0].policy == PLAIN
+    (folder / "ours.yml").write_text(render_slos(slos, windows, "spec.yml"))
+    theirs = [group for slo in slos for group in sloth_shape.groups(slo, windows, ident=f"theirs-{slo.sloth_id}")]
+    (folder / "theirs.yml").write_text(yaml.safe_dump({"groups": theirs}))
+    until = sum(int(count) for count in re.findall(r"x(\d+)", next(iter(series.values())))) + 2
     checks = []
-    for severity in ("page", "ticket"):
-        ours, theirs = (
-            f'(count(ALERTS{{alertname="{name}",sloth_severity="{severity}",alertstate="firing"}}) or vector(0))'
-            for name in ("Ours", "Theirs")
-        )
-        for expr, value in (
-            (f"sum_over_time(abs({ours} - {theirs})[{until}s:1s])", 0),
-            (f"max_over_time({theirs}[{until}s:1s])", 1),
-        ):
-            samples = f"[{{labels: '{{}}', value: {value}}}]"
-            checks.append(f"      - {{eval_time: {until}s, expr: '{expr}', exp_samples: {samples}}}")
-    (tmp_path / "parity.test.yml").write_text(
-        "rule_files: [ours.yml, theirs.yml]\nevaluation_interval: 1s\ntests:\n  - interval: 1s\n    input_series:\n"
-        f"      - {{series: 'requests_total{{code=\"200\"}}', values: '{good}'}}\n"
-        f"      - {{series: 'requests_total{{code=\"500\"}}', values: '{bad}'}}\n"
-        "    promql_expr_test:\n" + "\n".join(checks) + "\n"
-    )
-    result = promtool.run(["test", "rules", tmp_path / "parity.test.yml"])
+    for slo in slos:
+        for severity in ("page", "ticket"):
+            our, their = (
+                f'(count(ALERTS{{sloth_id="{ident}",sloth_severity="{severity}",alertstate="firing"}}) or vector(0))'
+                for ident in (slo.sloth_id, f"theirs-{slo.sloth_id}")
+            )
+            enabled = int(slo.enabled(severity))
+            checks += [
+                (f"sum_over_time(abs({our} - {their})[{until}s:1s])", 0),
+                (f"max_over_time({their}[{until}s:1s])", enabled),
+            ]
+    groups = [group.name for slo in slos for group in generate(slo, windows)] + [group["name"] for group in theirs]
+    test = {
+        "rule_files": ["ours.yml", "theirs.yml"],
+        "evaluation_interval": "1s",
+        "group_eval_order": groups,
+        "tests": [
+            {
+                "interval": "1s",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [
+                    {"eval_time": f"{until}s", "expr": expr, "exp_samples": [{"labels": "{}", "value": value}]}
+                    for expr, value in checks
+                ],
+            }
+        ],
+    }
+    (folder / "parity.test.yml").write_text(yaml.safe_dump(test, width=10_000))
+    result = promtool.run(["test", "rules", folder / "parity.test.yml"])
     assert result.returncode == 0, result.stdout + result.stderr
+    return slos

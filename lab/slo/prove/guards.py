@@ -1,40 +1,39 @@
-"""Proofs beside the burn rates: silence where there is nothing to say, a budget without NaN, an alert's every word."""
+"""Proofs beside the burn rates: silence where there is nothing to say, and a budget without NaN."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from lab.errors import LabError
 from lab.slo import series
 from lab.slo.burn_rate import alert_intervals
 from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, SEVERITIES, EventsSli, Slo, Windows
 from lab.slo.prove.burns import firing_count, prove_scenario
 from lab.slo.prove.scenario import Cadence, Scenario, cadences
-from lab.slo.prove.testfile import SITE, Expectation, ExpectedAlerts, Proof
+from lab.slo.prove.testfile import Expectation, Proof
 from lab.slo.prove.workload import Phase, input_series
-from lab.slo.rules import Rule, generate
+from lab.slo.rules import generate
 
 FIRING = 'ALERTS{alertstate="firing"}'
-_TEMPLATE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 
 
 def guard_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
     """The proofs of one service about idle, young, dead and nearly idle times."""
-    cadence = cadences(windows)["quick"]
+    cadence = cadences(windows)["guards"]
     long = windows.of(PAGE)[0].long_seconds
     yield _silent(slos, windows, "idle time alerts nobody and leaves the budget whole", cadence,
-                  [Phase(long // 4), Phase(long // 2, per_second=0)])  # fmt: skip
+                  [Phase(long // 6), Phase(long // 4, per_second=0)])  # fmt: skip
     yield _silent(slos, windows, "a service that never had a request has its whole budget", cadence,
-                  [Phase(long // 2, per_second=0)])  # fmt: skip
+                  [Phase(long // 4, per_second=0)])  # fmt: skip
     yield _silent(slos, windows, "before the first failure there is no counter, and the budget is whole", cadence,
-                  [Phase(long // 2)], without_errors=True)  # fmt: skip
+                  [Phase(long // 4)], without_errors=True)  # fmt: skip
     yield _silent(slos, windows, "dead targets burn no budget (TargetDown tells of them)", cadence,
-                  [Phase(long // 4), Phase(long // 2, present=False)])  # fmt: skip
+                  [Phase(long // 6), Phase(long // 4, present=False)])  # fmt: skip
     yield _few_failures(slos, windows, cadence)
+    yield _woken(slos, windows, cadence)
     yield _outage(slos, windows, cadence)
+    yield _collapse(slos, windows, cadence)
     yield _return(slos, windows, cadence)
     yield _relabelled(slos, windows, cadence)
 
@@ -52,7 +51,7 @@ def _silent(
     until = sum(phase.seconds for phase in phases)
     counters = input_series(slos, phases, cadence.step_seconds, without_errors=without_errors)
     checks = [Expectation(at, firing_count(FIRING)) for at in range(until // 4, until + 1, until // 4)]
-    whole = [(_labels(slo, windows), 1.0) for slo in slos]
+    whole = [(budget_labels(slo, windows), 1.0) for slo in slos]
     checks += [
         Expectation(
             until,
@@ -92,29 +91,68 @@ def _few_failures(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Pr
     )
 
 
-def _outage(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """Every request fails for a sixth of the quick window; then the slow tier holds the page."""
-    quick, slow = windows.of(PAGE)
-    seconds = quick.long_seconds // 6
-    failing = [
+def _woken(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """Idle history is known history: what comes after it is all that the window holds, and is judged at once."""
+    quick = windows.of(PAGE)[0]
+    rate = min(1.25 * quick.factor, 0.98 / max(slo.budget_ratio for slo in slos))
+    idle = quick.long_seconds
+    phases = [
+        Phase(idle, per_second=0),
+        Phase(cadence.allowance_seconds, {slo.sloth_id: rate * slo.budget_ratio for slo in slos}),
+    ]
+    pages = [({"alertname": slo.alert_name, series.LABEL_SEVERITY: PAGE}, 1.0) for slo in slos if slo.enabled(PAGE)]
+    paging = f'ALERTS{{alertstate="firing",{series.LABEL_SEVERITY}="{PAGE}"}}'
+    return Proof(
+        "after an idle hour a burn pages at once, because the window holds nothing else",
+        cadence.step_seconds,
+        input_series(slos, phases, cadence.step_seconds),
+        [
+            Expectation(idle, firing_count(FIRING)),
+            Expectation(idle + cadence.allowance_seconds, firing_count(paging), pages),
+        ],
+    )
+
+
+def _failures(slos: Sequence[Slo]) -> list[Slo]:
+    """The SLOs whose bad events are failures; the others' are slow among the successful."""
+    return [
         slo for slo in slos if isinstance(slo.sli, EventsSli) and " - " not in " ".join(slo.sli.error_query.split())
     ]
+
+
+def _outage(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """Every request fails for a sixth of the quick window; then the slow tier holds the page."""
+    span = format_duration(windows.of(PAGE)[0].long_seconds // 6)
+    title = f"a total outage of {span} pages at once and resolves when the slow tier lets go"
+    return _trouble(title, slos, windows, cadence, {slo.sloth_id: 1.0 for slo in _failures(slos)})
+
+
+def _collapse(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """A few requests fail and nearly all of the others are slow: each SLO at its own instant, or never."""
+    failures = _failures(slos)
+    # Few, because each that fails is one less of the successful ones, whose traffic is to stay steady.
+    bad = {slo.sloth_id: 0.02 if slo in failures else 0.98 for slo in slos}
+    return _trouble("2 % fail and 98 % of the others are slow", slos, windows, cadence, bad)
+
+
+def _trouble(title: str, slos: Sequence[Slo], windows: Windows, cadence: Cadence, bad: Mapping[str, float]) -> Proof:
+    """Bad ratios for a sixth of the quick window, good before and after."""
+    quick, slow = windows.of(PAGE)
     phases = (
-        Phase(quick.long_seconds // 4),
-        Phase(seconds, {slo.sloth_id: 1.0 for slo in failing}),
+        Phase(quick.long_seconds // 12),
+        Phase(quick.long_seconds // 6, bad),
         Phase(slow.short_seconds + 4 * cadence.allowance_seconds),
     )
     fires = {
         (slo.sloth_id, severity): alert_intervals(
             windows.of(severity),
             slo.budget_ratio,
-            [(phase.seconds, 1.0 if slo in failing and index == 1 else 0.0) for index, phase in enumerate(phases)],
+            [(phase.seconds, phase.bad.get(slo.sloth_id, 0.0)) for phase in phases],
         )
         for slo in slos
         for severity in SEVERITIES
         if slo.enabled(severity)
     }
-    title = f"a total outage of {format_duration(seconds)} pages at once and resolves when the slow tier lets go"
     return prove_scenario(slos, Scenario(title, cadence, phases, fires, sum(phase.seconds for phase in phases)))
 
 
@@ -126,7 +164,7 @@ def _return(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
     burn -= burn % cadence.step_seconds
     absent = quick.long_seconds + 2 * quick.short_seconds
     bad = {slo.sloth_id: rate * slo.budget_ratio for slo in slos}
-    before = quick.long_seconds // 4
+    before = quick.long_seconds // 12
     phases = (Phase(before), Phase(absent, present=False), Phase(burn, bad))
     start = before + absent
     fires = {
@@ -145,7 +183,7 @@ def _relabelled(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proo
     """After a spec's labels have changed, the SLI's history stands under two names and is still one history."""
     quick = windows.of(PAGE)[0]
     rate = min(1.25 * quick.factor, 0.98 / max(slo.budget_ratio for slo in slos))
-    late, burn = quick.long_seconds // 4, round(quick.long_seconds * quick.factor / rate)
+    late, burn = quick.long_seconds // 6, round(quick.long_seconds * quick.factor / rate)
     burn += 4 * cadence.allowance_seconds
     burn -= burn % cadence.step_seconds
     fires = {
@@ -159,79 +197,22 @@ def _relabelled(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proo
     phases = (Phase(late), Phase(burn, {slo.sloth_id: rate * slo.budget_ratio for slo in slos}))
     title = "labels that changed on the way do not make the history young"
     proof = prove_scenario(slos, Scenario(title, cadence, phases, fires, late + burn))
-    steps = late // cadence.step_seconds
-    later = f"_x{steps} {late}+{cadence.step_seconds}x{burn // cadence.step_seconds}"
-    former = {f'{series.SEEN}{{owner="former",{series.LABEL_ID}="{slo.sloth_id}"}}': later for slo in slos}
-    return replace(proof, series={**proof.series, **former})
+    steps, more, shortest = late // cadence.step_seconds, burn // cadence.step_seconds, windows.shortest_seconds
+    values = {
+        series.SEEN: f"_x{steps} {late}+{cadence.step_seconds}x{more}",
+        series.error_rate(shortest): f"0+0x{steps + more}",
+        series.total_rate(shortest): f"1+0x{steps + more}",
+    }
+    former = {
+        f'{name}{{owner="former",{series.LABEL_ID}="{slo.sloth_id}"}}': text
+        for slo in slos
+        for name, text in values.items()
+    }
+    one = Expectation(late + burn, f"count({series.BUDGET_REMAINING})", [({}, float(len(slos)))])
+    return replace(proof, series={**proof.series, **former}, expectations=[*proof.expectations, one])
 
 
-def _budget(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """The remaining budget is 1 - bad / all / budget, whatever the traffic did, within 1 % of the budget."""
-    unit = 2 * windows.of(PAGE)[0].long_seconds
-    story = ((200_000.0, 3.0), (1_000_000.0, 0.5), (0.0, 0.0), (400_000.0, 0.0))  # requests per second, burn rate
-    phases = [
-        Phase(unit, {slo.sloth_id: burn * slo.budget_ratio for slo in slos}, per_second=rate) for rate, burn in story
-    ]
-    until = unit * len(story)
-    # Latency is of successful requests, of which there are fewer by the failed ones: within the tolerance.
-    spent = sum(rate * burn for rate, burn in story) / sum(rate for rate, _ in story)
-    expr = f"abs({series.BUDGET_REMAINING} - {1 - spent:.6g}) < bool 0.01"
-    counters = input_series(slos, phases, cadence.step_seconds)
-    checks = [Expectation(until, expr, [(_labels(slo, windows), 1.0) for slo in slos])]
-    return Proof(
-        "the budget is weighted by events: busy hours count more, idle ones nothing",
-        cadence.step_seconds,
-        counters,
-        checks,
-    )
-
-
-def text_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
-    """Every label and annotation of every alert, and every recorded series with all its labels."""
-    cadence = cadences(windows)["slow"]
-    rate = min(1.25 * windows.of(PAGE)[0].factor, 0.98 / max(slo.budget_ratio for slo in slos))
-    longest = windows.of("ticket")[1]
-    burn = round(1.1 * longest.long_seconds * longest.factor / rate)
-    burn -= burn % cadence.step_seconds
-    phases = [Phase(burn, {slo.sloth_id: rate * slo.budget_ratio for slo in slos})]
-    alerts, checks = [], []
-    for slo in slos:
-        rules = [rule for group in generate(slo, windows) for rule in group.rules]
-        told = [rule for rule in rules if rule.kind == "alert"]
-        if told:
-            expected = [_alert_text(slo, rule, rate * slo.budget_ratio) for rule in told]
-            alerts.append(ExpectedAlerts(burn, slo.alert_name, expected))
-        checks += [
-            Expectation(
-                burn,
-                f"count without (__value__) ({rule.name}{series.selector(slo)})",
-                [(rule.labels, 1.0)],
-            )
-            for rule in rules
-            if rule.kind == "record"
-        ]
-    title = "a burn that pages and tickets says what is wrong, where to look and what to do"
-    yield Proof(title, cadence.step_seconds, input_series(slos, phases, cadence.step_seconds), checks, alerts)
-    yield _budget(slos, windows, cadence)
-
-
-def _alert_text(slo: Slo, rule: Rule, bad_ratio: float) -> tuple[dict[str, str], dict[str, str]]:
-    labels = slo.labels | {series.LABEL_ID: slo.sloth_id, series.LABEL_SERVICE: slo.service, series.LABEL_SLO: slo.name}
-    labels |= rule.labels
-
-    def expand(match: re.Match[str]) -> str:
-        what = match.group(1)
-        if what == "$externalLabels.site":
-            return SITE
-        if what == "$value | humanizePercentage":
-            return f"{bad_ratio * 100:.4g}%"
-        if what.startswith("$labels.") and what.removeprefix("$labels.") in labels:
-            return labels[what.removeprefix("$labels.")]
-        raise LabError(f"{slo.sloth_id}: no proof for the annotation template {match.group()}; use a plainer one")
-
-    return labels, {name: _TEMPLATE.sub(expand, text) for name, text in rule.annotations.items()}
-
-
-def _labels(slo: Slo, windows: Windows) -> dict[str, str]:
+def budget_labels(slo: Slo, windows: Windows) -> dict[str, str]:
+    """The labels of an SLO's remaining budget."""
     rules = (rule for group in generate(slo, windows) for rule in group.rules)
     return next(rule.labels for rule in rules if rule.name == series.BUDGET_REMAINING)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lab.slo.budget import interval_seconds
 from lab.slo.burn_rate import FOREVER, Interval, alert_intervals
 from lab.slo.model import PAGE, SEVERITIES, Slo, Tier, Windows
 from lab.slo.prove.workload import Phase
@@ -53,11 +54,14 @@ class Scenario:
 def cadences(windows: Windows) -> dict[str, Cadence]:
     """The cadence for each length of window."""
     scrape, shortest = windows.scrape_interval_seconds, windows.shortest_seconds
-    coarse = max(scrape, shortest // 2)
+    fine, coarse = max(scrape, shortest // 10), max(scrape, shortest // 2)
     return {
-        "quick": Cadence("quick", max(scrape, shortest // 10), max(scrape, shortest // 10)),
-        "slow": Cadence("slow", coarse, coarse),
-        "ticket": Cadence("ticket", coarse, 4 * coarse),
+        "quick": Cadence("quick", fine, max(scrape, shortest // 5)),
+        "guards": Cadence("guards", fine, 2 * fine),
+        "slow": Cadence("slow", coarse, 2 * coarse),
+        "ticket": Cadence("ticket", coarse, 12 * coarse),
+        # As often as the budget's own rules are evaluated, because they count their samples.
+        "text": Cadence("text", coarse, interval_seconds(windows)),
     }
 
 
@@ -93,18 +97,18 @@ class _Maker:
                          [(fires_after + hold, fast)], per_second=400 / self.quick.long_seconds)  # fmt: skip
         blip = self._grid("quick", 0.9 * fires_after)
         yield self._burn("a blip that ends before the boundary never pages", "quick",
-                         [(warm, 0), (blip, fast), (self.quick.long_seconds // 2, 0)])  # fmt: skip
+                         [(blip, fast), (self.quick.long_seconds // 2, 0)])  # fmt: skip
 
     def page_slow(self) -> Iterator[Scenario]:
         under_quick, over = 0.98 * self.quick.factor, 1.25 * self.slow.factor
-        warm = self.slow.long_seconds
-        for title, rate in (
-            ("just under the quick tier, the slow tier pages", under_quick),
-            ("a slow burn pages by the slow tier, and the page resolves", over),
+        for title, rate, warm in (
+            ("just under the quick tier, the slow tier pages", under_quick, self.slow.long_seconds),
+            ("a slow burn pages by the slow tier, cold as well, and the page resolves", over, 0),
         ):
             fires_after = self._grid("slow", self.slow.long_seconds * self.slow.factor / rate)
             end = self._after("slow", self.slow.short_seconds)
-            yield self._burn(title, "slow", [(warm, 0), (fires_after + end, rate), (end, 0)])
+            burns = [(fires_after + end, rate), (end, 0)]
+            yield self._burn(title, "slow", [(warm, 0), *burns] if warm else burns)
 
     def tickets(self) -> Iterator[Scenario]:
         tier, cadence = self.ticket_slow, "ticket"
@@ -113,14 +117,14 @@ class _Maker:
         if over <= 1.05 * tier.factor:
             over = 1.25 * tier.factor
         fires_after = self._grid(cadence, tier.long_seconds * tier.factor / over)
-        held = 6 * self.cadence[cadence].allowance_seconds
-        reset = self._after(cadence, tier.short_seconds)
+        held = self._grid(cadence, 3 * self.cadence[cadence].allowance_seconds)
+        reset = self._after(cadence, tier.short_seconds * (1 - tier.factor / over))
         yield self._burn("a burn too slow for a page makes a ticket, and the ticket resolves", cadence,
                          [(fires_after + held, over), (reset, 0)])  # fmt: skip
         # History that is warm and all but bad enough: nobody is told for longer than any window; a little more is told.
         under = 0.95 * tier.factor
         more = self._grid(cadence, tier.long_seconds * (tier.factor - under) / (over - under))
-        longer = self._grid(cadence, 1.1 * warm)
+        longer = self._grid(cadence, 1.05 * warm)
         yield self._burn("just under every threshold nobody is told, ever; a little above, soon", cadence,
                          [(longer, under), (more + held, over), (reset, 0)])  # fmt: skip
         under_page = 0.97 * self.slow.factor

@@ -42,11 +42,16 @@ SITE = "http://lab"  # what {{ $externalLabels.site }} is in a proof
 
 
 def render_tests(
-    header: Sequence[str], rule_files: Sequence[str], evaluation_seconds: int, proofs: Sequence[Proof]
+    header: Sequence[str],
+    rule_files: Sequence[str],
+    groups: Sequence[str],
+    evaluation_seconds: int,
+    proofs: Sequence[Proof],
 ) -> str:
-    """A whole test file."""
+    """A whole test file. The rules' groups are evaluated in the order of `groups`."""
     lines = [f"# {line}".rstrip() for line in header]
     lines += ["rule_files:", *(f"  - {scalar(name)}" for name in rule_files)]
+    lines += ["group_eval_order:", *(f"  - {scalar(name)}" for name in groups)]
     lines += [f"evaluation_interval: {format_duration(evaluation_seconds)}", "tests:"]
     for proof in proofs:
         lines += _proof(proof)

@@ -35,14 +35,12 @@ def input_series(
     With `without_errors`, the counters of failed requests do not exist, as before the first failure.
     Raises LabError when an SLO's queries are none that a proof can be made for.
     """
-    counters = _counters(slos)
-    if without_errors:
-        counters = [counter for counter in counters if counter.failed is None]
-    return {counter.series: counter.values(phases, step_seconds) for counter in counters}
+    found = [counter for counter in counters(slos) if counter.failed is None or not without_errors]
+    return {counter.series: counter.values(phases, step_seconds) for counter in found}
 
 
 @dataclass(frozen=True)
-class _Counter:
+class Counter:
     """One series. Requests are told apart by failure (of `failed`'s SLO) and slowness (of `slow`'s SLO)."""
 
     series: str
@@ -51,6 +49,7 @@ class _Counter:
     fast: str | None = None  # and only those that are not bad for this one either
 
     def share(self, bad: Mapping[str, float]) -> float:
+        """The part of all requests that it counts."""
         if self.failed is not None:
             return bad.get(self.failed, 0.0)
         share = 1.0 - (bad.get(self.succeeded, 0.0) if self.succeeded else 0.0)
@@ -63,6 +62,7 @@ class _Counter:
         return 0 if self.fast else size
 
     def values(self, phases: Sequence[Phase], step: int) -> str:
+        """Its samples over the phases, as promtool writes them."""
         total, parts = 0.0, []
         for index, phase in enumerate(phases):
             count = phase.seconds // step + (index == 0)  # the first phase also holds the sample at 0
@@ -81,7 +81,7 @@ def _exact(increment: float) -> float:
     return round(increment) if increment >= 100 else round(increment * 1024) / 1024
 
 
-def _counters(slos: Sequence[Slo]) -> list[_Counter]:
+def counters(slos: Sequence[Slo]) -> list[Counter]:
     """The failed requests, the successful ones, and of these the ones faster than each latency threshold."""
     availability = [slo for slo in slos if len(_selectors(slo, "error_query")) == 1]
     latency = [slo for slo in slos if len(_selectors(slo, "error_query")) == 2]
@@ -90,17 +90,17 @@ def _counters(slos: Sequence[Slo]) -> list[_Counter]:
             f"no proof for {', '.join(slo.sloth_id for slo in slos)}: write error_query as failures, or all - fast"
         )
     failing = availability[0].sloth_id if availability else None
-    counters: dict[str, _Counter] = {}
+    found: dict[str, Counter] = {}
     for slo in availability:
         failed, example = _selectors(slo, "error_query")[0], _selectors(slo, "total_query")[0]
         good = _example(failed[0], example[1] | dict.fromkeys(failed[1].keys() - example[1].keys(), "200"))
-        counters[_example(*failed)] = _Counter(_example(*failed), failing, None)
-        counters[good] = _Counter(good, None, failing)
+        found[_example(*failed)] = Counter(_example(*failed), failing, None)
+        found[good] = Counter(good, None, failing)
     for slo in latency:
         every, fast = (_example(*selector) for selector in _selectors(slo, "error_query"))
-        counters[every] = _Counter(every, None, failing)
-        counters[fast] = _Counter(fast, None, failing, slo.sloth_id)
-    return [counters[name] for name in sorted(counters)]
+        found[every] = Counter(every, None, failing)
+        found[fast] = Counter(fast, None, failing, slo.sloth_id)
+    return [found[name] for name in sorted(found)]
 
 
 def _selectors(slo: Slo, query: str) -> list[tuple[str, dict[str, str]]]:

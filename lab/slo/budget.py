@@ -1,0 +1,87 @@
+"""What is left of the error budget over the whole period, weighted by events, and the constants of an SLO.
+
+    ratio over the period = bad events / all events · part of the period that was seen
+
+Idle time adds nothing to either side and leaves no NaN. Time of which nothing is known (the service is young, or was
+gone) counts as good at the average rate of the time that is known: a lab that is five minutes old has not spent twelve
+hours' budget on its first incident. Once the whole period has been seen, this is bad events over all events.
+"""
+
+from __future__ import annotations
+
+from lab.slo import series
+from lab.slo.durations import format_duration
+from lab.slo.model import RawSli, Slo, Windows
+from lab.slo.ratios import in_window
+from lab.slo.rule import Rule, record
+
+
+def interval_seconds(windows: Windows) -> int:
+    """How often what moves slowly is evaluated: twice in the shortest window."""
+    return max(1, windows.shortest_seconds // 2)
+
+
+def budget(slo: Slo, windows: Windows, interval: int) -> list[Rule]:
+    """The events of the shortest window, and from them the period's ratio, burn rate and remaining budget."""
+    period, pick = windows.period_seconds, series.selector(slo)
+    whole = f"{series.error_ratio(period)}{pick}"
+    return [
+        *_events(slo, windows),
+        record(slo, series.error_ratio(period), _period_ratio(slo, windows, interval), period),
+        record(slo, series.PERIOD_BURN_RATE, f"{whole} / {budget_text(slo)}", period),
+        record(slo, series.BUDGET_REMAINING, f"1 - {series.PERIOD_BURN_RATE}{pick}", period),
+    ]
+
+
+def constants(slo: Slo, windows: Windows) -> list[Rule]:
+    """What the spec says, as series; and the current burn rate, which is one of the ratios over the budget."""
+    info = {
+        **slo.info_labels,
+        "sloth_mode": "fleetops",
+        "sloth_spec": slo.spec_version,
+        "sloth_objective": f"{slo.objective_percent}",
+    }
+    shortest = windows.shortest_seconds
+    current = f"{series.error_ratio(shortest)}{series.selector(slo)} / {budget_text(slo)}"
+    return [
+        record(slo, series.OBJECTIVE, f"vector({slo.objective_ratio})"),
+        record(slo, series.ERROR_BUDGET, f"vector({budget_text(slo)})"),
+        record(slo, series.PERIOD_DAYS, f"vector({windows.period_seconds / 86400:g})"),
+        record(slo, series.CURRENT_BURN_RATE, current, shortest),
+        record(slo, series.INFO, "vector(1)", None, **info),
+    ]
+
+
+def budget_text(slo: Slo) -> str:
+    """The budget as written in a rule. Without guards in Sloth's own arithmetic, so that even a tie falls alike."""
+    return repr((100 - float(slo.objective_percent)) / 100) if slo.policy.plain else repr(slo.budget_ratio)
+
+
+def _events(slo: Slo, windows: Windows) -> list[Rule]:
+    """Bad events and all events apart, so that the period weighs each event alike, whenever it came.
+
+    A raw ratio has no events: each evaluation that knows it counts as one.
+    """
+    shortest = windows.shortest_seconds
+    if isinstance(slo.sli, RawSli):
+        query = f"({in_window(slo.sli.error_ratio_query, shortest)}) >= 0"
+        return [
+            record(slo, series.error_rate(shortest), query, shortest),
+            record(slo, series.total_rate(shortest), f"({query}) ^ 0", shortest),
+        ]
+    bad, events = (in_window(query, shortest) for query in (slo.sli.error_query, slo.sli.total_query))
+    # `>= 0` lets neither NaN nor the negative dust of a subtraction into the sums.
+    return [
+        record(slo, series.error_rate(shortest), f"({bad}) >= 0\nor\nvector(0)", shortest),
+        record(slo, series.total_rate(shortest), f"({events}) >= 0", shortest),
+    ]
+
+
+def _period_ratio(slo: Slo, windows: Windows, interval: int) -> str:
+    """Summed over what the SLO's series were called in the period, so that a changed label does not halve it."""
+    shortest, over = windows.shortest_seconds, f"{series.selector(slo)}[{format_duration(windows.period_seconds)}]"
+    bad, events = series.error_rate(shortest), series.total_rate(shortest)
+    ratio = f"sum(sum_over_time({bad}{over}))\n/\nclamp_min(sum(sum_over_time({events}{over})), 1e-9)"
+    if not slo.policy.cold_start_as_warm:
+        return ratio
+    return f"{ratio}\n*\nclamp_max(sum(count_over_time({events}{over})) / {windows.period_seconds // interval}, 1)"

@@ -1,0 +1,40 @@
+"""A rule and a group of rules, as Prometheus knows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lab.slo import series
+from lab.slo.durations import format_duration
+from lab.slo.model import Slo
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One recording or alerting rule."""
+
+    kind: str  # record | alert
+    name: str
+    expr: str
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rules that are evaluated one after the other at one instant."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    interval_seconds: int | None = None  # None: Prometheus's own
+
+
+def ids(slo: Slo) -> dict[str, str]:
+    """The labels by which everything of one SLO is told apart."""
+    return {series.LABEL_ID: slo.sloth_id, series.LABEL_SERVICE: slo.service, series.LABEL_SLO: slo.name}
+
+
+def record(slo: Slo, name: str, expr: str, window_seconds: int | None = None, **labels: str) -> Rule:
+    """A recording rule with the SLO's labels, and the window's where there is one."""
+    window = {series.LABEL_WINDOW: format_duration(window_seconds)} if window_seconds else {}
+    return Rule("record", name, expr, slo.labels | ids(slo) | window | labels)

@@ -1,0 +1,245 @@
+"""What evaluating one SLO's rules costs, beside what Sloth generates for the same SLO.
+
+    python -m scripts.bench_rules [--spec FILE] [--days 4] [--evaluations 20] [--record FILE] [--json]
+
+One Prometheus holds both rule sets and the same samples: days of history of the spec's own metrics at 15 s, backfilled.
+Every group is evaluated every second, so that there is something to average, and its last duration read after each; a
+second's work is then what each group takes, times how often it is evaluated in earnest. Exit status 1 when ours is
+slower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.errors import LabError, ToolError
+from lab.places import RULES
+from lab.slo import load_windows, promtool, series
+from lab.slo.model import Slo, Windows
+from lab.slo.prove.workload import Phase, counters
+from lab.slo.rule import Group
+from lab.slo.rulefile import render
+from lab.slo.rules import generate
+from lab.slo.spec import read_spec
+from scripts import sloth_shape
+from scripts.figures import write_section
+
+EVALUATE_SECONDS = 1
+THEIRS = "theirs-"
+_LAST = re.compile(r'prometheus_rule_group_last_duration_seconds\{rule_group="[^"]*;([^"]*)"\} (\S+)')
+_ITERATIONS = re.compile(r'prometheus_rule_group_iterations_total\{rule_group="[^"]*"\} (\S+)')
+
+
+@dataclass(frozen=True)
+class Side:
+    """One rule set's cost for one SLO."""
+
+    rules: int
+    pass_ms: float  # every rule evaluated once
+    second_ms: float  # in each second, every group at its own interval
+
+
+@dataclass(frozen=True)
+class Result:
+    """Both, for the mean SLO of the spec."""
+
+    spec: str
+    prometheus: str
+    history_days: float
+    evaluations: int
+    ours: Side
+    sloth: Side
+
+    @property
+    def ratio(self) -> float:
+        """Ours over Sloth's, of a second's work."""
+        return self.ours.second_ms / self.sloth.second_ms
+
+
+def measure(spec: Path, days: float, evaluations: int) -> Result:
+    """Backfill, start, watch, stop. Raises LabError."""
+    slos, windows = read_spec(spec), load_windows("production")
+    ours = [group for slo in slos for group in generate(slo, windows)]
+    theirs = [group for slo in slos for group in sloth_shape.groups(slo, windows, ident=f"{THEIRS}{slo.sloth_id}")]
+    with tempfile.TemporaryDirectory(prefix="fleetops-bench-") as name:
+        folder = Path(name)
+        _backfill(folder, slos, windows, days)
+        _write_rules(folder, ours, theirs)
+        durations, version = _watch(folder, evaluations)
+    usual = windows.scrape_interval_seconds
+    intervals = {group.name: group.interval_seconds or usual for group in ours}
+    sides = []
+    for groups, rules in (
+        ({group.name for group in ours}, sum(len(group.rules) for group in ours)),
+        ({group["name"] for group in theirs}, sum(len(group["rules"]) for group in theirs)),
+    ):
+        taken = {group: statistics.median(durations[group]) * 1000 for group in groups}
+        a_second = sum(value / intervals.get(group, usual) for group, value in taken.items())
+        sides.append(Side(rules // len(slos), sum(taken.values()) / len(slos), a_second / len(slos)))
+    return Result(spec.name, version, days, evaluations, *sides)
+
+
+def _backfill(folder: Path, slos: Sequence[Slo], windows: Windows, days: float) -> None:
+    """Blocks with the SLI's counters and with what both rule sets have recorded of themselves."""
+    step, end = windows.scrape_interval_seconds, int(time.time())
+    count = int(days * 86400 / step)
+    phase = Phase(count * step, {slo.sloth_id: 0.5 * slo.budget_ratio for slo in slos}, per_second=200.0)
+    text = folder / "history.om"
+    with text.open("w", encoding="utf-8") as out:
+        for counter in counters(slos):
+            increment = 200.0 * step * counter.share(phase.bad)
+            family = counter.series.partition("{")[0]
+            out.write(f"# TYPE {family} unknown\n")
+            for index in range(count):
+                out.write(f"{counter.series} {increment * index:.6f} {end - (count - index) * step}\n")
+        shortest = windows.shortest_seconds
+        # Name, whose, seconds between samples, value; a value of None is the sample's own time.
+        for recorded, whose, every, value in (
+            (series.error_ratio(shortest), THEIRS, step, 0.0005),
+            (series.SEEN, "", step, None),
+            (series.error_rate(shortest), "", shortest // 2, 0.1),
+            (series.total_rate(shortest), "", shortest // 2, 200.0),
+        ):
+            out.write(f"# TYPE {recorded} unknown\n")
+            for slo in slos:
+                labels = slo.labels | {
+                    series.LABEL_ID: f"{whose}{slo.sloth_id}",
+                    series.LABEL_SERVICE: slo.service,
+                    series.LABEL_SLO: slo.name,
+                    series.LABEL_WINDOW: "5m",
+                }
+                inside = ",".join(f'{name}="{text}"' for name, text in sorted(labels.items()))
+                for at in range(end - count * step, end, every):
+                    out.write(f"{recorded}{{{inside}}} {at if value is None else value} {at}\n")
+        out.write("# EOF\n")
+    done = promtool.run(["tsdb", "create-blocks-from", "openmetrics", text, folder / "data"])
+    if done.returncode != 0:
+        raise ToolError(f"promtool cannot backfill: {' '.join(done.stderr.split())}")
+    text.unlink()
+
+
+def _write_rules(folder: Path, ours: Sequence[Group], theirs: Sequence[dict[str, Any]]) -> None:
+    """Both rule files with every group at one pace, and the configuration that loads them."""
+    mine = yaml.safe_load(render(ours))
+    for group in mine["groups"]:
+        group.pop("interval", None)
+    (folder / "ours.yml").write_text(yaml.safe_dump(mine), encoding="utf-8")
+    (folder / "sloth.yml").write_text(yaml.safe_dump({"groups": list(theirs)}), encoding="utf-8")
+    config = {"global": {"evaluation_interval": f"{EVALUATE_SECONDS}s"}, "rule_files": ["ours.yml", "sloth.yml"]}
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def _watch(folder: Path, evaluations: int) -> tuple[dict[str, list[float]], str]:
+    """Each group's durations in seconds, one an evaluation, without the first two; and Prometheus's version."""
+    log = folder / "prometheus.log"
+    with log.open("w", encoding="utf-8") as out:
+        command: list[str | Path] = [
+            promtool.find("prometheus"),
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            "--storage.tsdb.retention.time=60d",
+            "--web.listen-address=127.0.0.1:0",
+        ]
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        url = _address(process, log)
+        found: dict[str, list[float]] = {}
+        seen = 0.0
+        deadline = time.monotonic() + 30 + 10 * evaluations * EVALUATE_SECONDS
+        while min((len(values) for values in found.values()), default=0) < evaluations + 2:
+            if time.monotonic() > deadline:
+                raise ToolError(f"{evaluations} evaluations did not end in time; the machine is too busy to measure on")
+            metrics = _read(f"{url}/metrics")
+            done = sum(float(value) for value in _ITERATIONS.findall(metrics))
+            if done > seen:
+                seen = done
+                for group, value in _LAST.findall(metrics):
+                    found.setdefault(group, []).append(float(value))
+            time.sleep(EVALUATE_SECONDS)
+        version = json.loads(_read(f"{url}/api/v1/status/buildinfo"))["data"]["version"]
+        _refuse_failures(url)
+    finally:
+        process.terminate()
+        process.wait()
+    return {group: values[2:] for group, values in found.items()}, version
+
+
+def _refuse_failures(url: str) -> None:
+    """A rule that fails is quick: it must not count as one that is cheap."""
+    for group in json.loads(_read(f"{url}/api/v1/rules"))["data"]["groups"]:
+        for rule in group["rules"]:
+            if rule["health"] != "ok":
+                raise LabError(f"{group['name']}: {rule['name']} fails: {rule.get('lastError', rule['health'])}")
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where it listens: the port is its own choice and told in its log."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        text = log.read_text(encoding="utf-8")
+        # Its first line about it still says port 0.
+        if ports := re.findall(r"address=127\.0\.0\.1:([1-9]\d*)", text):
+            url = f"http://127.0.0.1:{ports[0]}"
+            try:
+                _read(f"{url}/-/ready")
+            except OSError:
+                pass
+            else:
+                return url
+        if process.poll() is not None:
+            raise ToolError(f"Prometheus ended: {text.strip().splitlines()[-1]}")
+        time.sleep(0.2)
+    raise ToolError("Prometheus was not ready within 60 s")
+
+
+def _read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - its own loopback address
+        return str(answer.read().decode())
+
+
+def report(result: Result) -> Iterator[str]:
+    """What a person reads."""
+    yield f"{result.spec} on Prometheus {result.prometheus}, {result.history_days:g} days of history, for each SLO:"
+    yield f"  {'':8}{'rules':>6}{'one pass':>12}{'a second':>12}"
+    for name, side in (("fleetops", result.ours), ("Sloth", result.sloth)):
+        yield f"  {name:8}{side.rules:>6}{side.pass_ms:>9.2f} ms{side.second_ms:>9.3f} ms"
+    yield f"  {result.ratio:.2f} of Sloth's work"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print both costs; 0 when ours is no slower."""
+    parser = argparse.ArgumentParser(prog="bench_rules", description="Cost of an SLO's rules beside Sloth's.")
+    parser.add_argument("--spec", type=Path, default=RULES / "slos" / "feed.yml", help="whose SLOs are measured")
+    parser.add_argument("--days", type=float, default=4.0, help="history; 4 fills every window but the period's")
+    parser.add_argument("--evaluations", type=int, default=20, help="how many evaluations are averaged")
+    parser.add_argument("--record", type=Path, help="the JSON file that keeps the figures")
+    parser.add_argument("--json", action="store_true", help="one object instead of a table")
+    options = parser.parse_args(arguments)
+    try:
+        result = measure(options.spec, options.days, options.evaluations)
+        document = asdict(result) | {"ratio": result.ratio}
+        if options.record:
+            write_section(options.record, "rules", document)
+    except LabError as error:
+        sys.stderr.write(f"bench_rules: {error}\n")
+        return error.exit_status
+    sys.stdout.write(json.dumps(document, indent=1) + "\n" if options.json else "\n".join(report(result)) + "\n")
+    return 0 if result.ratio <= 1 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
