@@ -9,6 +9,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from lab.site import promql
+
 __all__ = ["Markup", "badge", "code", "code_block", "details", "escape", "link", "table"]
 
 
@@ -62,8 +64,11 @@ def badge(kind: str, text: object) -> Markup:
 
 def code_block(text: str, language: str, *, title: str = "") -> Markup:
     """A highlighted block in the classes of the theme. The text between the tags is `text`, to the character."""
-    formatter = HtmlFormatter(nowrap=True)
-    inner = Markup(highlight(text, get_lexer_by_name(language, stripnl=False, ensurenl=False), formatter))  # noqa: S704 - Pygments escapes
+    if language == "promql":
+        inner = Markup().join(Markup('<span class="{}">{}</span>').format(*token) for token in promql.tokens(text))
+    else:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+        inner = Markup(highlight(text, lexer, HtmlFormatter(nowrap=True)))  # noqa: S704 - Pygments escapes
     heading = Markup('<span class="filename">{}</span>').format(title) if title else Markup()
     return Markup('<div class="highlight">{}<pre tabindex="0"><code>{}</code></pre></div>').format(heading, inner)
 

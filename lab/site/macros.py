@@ -7,16 +7,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from mkdocs.exceptions import PluginError
+
+from lab.errors import LabError
 from lab.site import (
     catalogue_views,
     chart_views,
     drawings,
     evidence_views,
     incident_views,
+    published,
     register_views,
     rule_views,
     service_views,
     slo_views,
+    stamps,
 )
 from lab.site.book import Book
 
@@ -38,6 +43,8 @@ class Environment(Protocol):
 
     page: Any
     conf: Any
+    markdown: str
+    book: Book  # put there by define_env
 
     def macro(self, function: Callable[..., Any], name: str = "") -> Any:
         """Register a macro."""
@@ -50,6 +57,23 @@ def views(book: Book) -> dict[str, Callable[..., Any]]:
 
 def define_env(env: Environment) -> None:
     """Called by mkdocs-macros once a build."""
-    book = Book(docs=Path(env.conf["docs_dir"]), page=lambda: str(env.page.file.src_uri))
+    book = env.book = Book(docs=Path(env.conf["docs_dir"]), page=lambda: str(env.page.file.src_uri))
     for name, view in views(book).items():
         env.macro(view, name)
+
+
+def on_post_page_macros(env: Environment) -> None:
+    """Called for each page when its macros have run: its dates go to its foot and into the sitemap."""
+    asked, env.book.records.asked = env.book.records.asked, {}
+    changed = stamps.last_change(env.book.docs / env.page.file.src_uri)
+    if changed:
+        env.page.update_date = changed
+    env.markdown += stamps.foot(env.book, changed, list(asked.values()))
+
+
+def on_post_build(env: Environment) -> None:
+    """Called once when all pages stand: what the console reads is written beside them."""
+    try:
+        published.write(env.book, Path(env.conf["site_dir"]))
+    except LabError as error:
+        raise PluginError(f"the site's console: {error}") from error
