@@ -18,7 +18,7 @@ from typing import Any
 from lab.drills import record, runbook
 from lab.drills.commands import Ran, fleetops, run_command
 from lab.drills.journal import journal_path
-from lab.drills.spec import Drill, find
+from lab.drills.spec import COMPONENTS, TRIGGERS, Drill, find
 from lab.errors import LabError, UsageError
 from lab.names import ENV_ACTOR
 from lab.oncall.times import epoch_seconds
@@ -26,8 +26,11 @@ from lab.places import Home
 from lab.stack.state import is_alive, read
 
 # Beside what the runbooks print. Nothing here starts or stops the lab, or writes a file of the checkout.
-VERBS = ("canary", "flag", "scale", "service", "triage")
+VERBS = (
+    ("canary",), ("flag",), ("scale",), ("service",), ("triage",), ("incident", "hint"), ("incident", "diagnose"),
+)  # fmt: skip
 RESPONDERS = ("human", "autopilot")
+RANDOM = "random"  # a drill that nobody is told before its verdict
 AT_ONCE = 3
 COMMAND_CHARACTERS = 500
 NAME_CHARACTERS = 60
@@ -67,14 +70,14 @@ class Hands:
         if not isinstance(command, str) or len(command) > COMMAND_CHARACTERS:
             raise UsageError(f"'command' must be a text of at most {COMMAND_CHARACTERS} characters")
         words = runbook.arguments(command, "the console")
-        if (len(words) > 1 and words[1] in VERBS) or command in printed(self.runbooks):
+        if any(tuple(words[1 : 1 + len(verb)]) == verb for verb in VERBS) or command in printed(self.runbooks):
             return
         raise UsageError(f"{command!r} is no command of a runbook; in a terminal you may run it")
 
     def start_drill(self, ident: str, responder: str, by: str) -> None:
         """Start a drill; it goes on whatever becomes of the console. UsageError when one is running."""
         self._need_lab()
-        drill, actor = find(str(ident)), person(by)
+        drill, actor = RANDOM if ident == RANDOM else find(str(ident)).id, person(by)
         if responder not in RESPONDERS:
             raise UsageError(f"no responder {responder!r}; from here there are {', '.join(RESPONDERS)}")
         with self._starting:
@@ -82,11 +85,11 @@ class Hands:
                 raise UsageError(f"{running['id']} is running already; one at a time")
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    [*fleetops(), "drill", "run", drill.id, "--responder", responder],
+                    [*fleetops(), "drill", "run", drill, "--responder", responder],
                     env={**os.environ, ENV_ACTOR: actor}, stdin=subprocess.DEVNULL, stdout=log,
                     stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
-            about = {"id": drill.id, "pid": self._process.pid, "responder": responder, "by": actor}
+            about = {"id": drill, "pid": self._process.pid, "responder": responder, "by": actor}
             self._about.write_text(json.dumps(about))
 
     def running(self) -> dict[str, Any] | None:
@@ -112,6 +115,8 @@ class Hands:
             "lines": _tail(self._log),
             "score": self._score(),
             "drills": [{"id": drill.id, "title": drill.title} for drill in self.drills],
+            "components": [name for name in COMPONENTS if name != "none"],
+            "triggers": [name for name in TRIGGERS if name != "control"],
         }
 
     def _score(self) -> dict[str, Any] | None:
@@ -167,6 +172,7 @@ def _score_card(document: dict[str, Any]) -> dict[str, Any]:
         "checks": document["verdict"]["checks"],
         "durations": document["durations"],
         "predicted_seconds": prediction.get("detection_seconds"),
+        "score": document.get("score"),
     }
 
 

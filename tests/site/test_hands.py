@@ -52,6 +52,7 @@ def test_every_command_that_a_runbook_prints_may_be_run_in_a_persons_name(
     [
         "fleetops down",
         "fleetops up",
+        "fleetops incident list",
         "fleetops drill run INC-001",
         "fleetops query 'up' --wait 600",
         "rm -rf /",

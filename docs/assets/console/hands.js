@@ -12,6 +12,8 @@ export class Hands {
     this.ran = (command, step, branch) => this.results.get(`${branch.number} ${step} ${command}`) || null;
     this.run = (command, step, branch) => this.runStep(`${branch.number} ${step} ${command}`, command);
     part("drill-form").addEventListener("submit", (event) => { event.preventDefault(); this.startDrill(); });
+    part("diagnosis-form").addEventListener("submit", (event) => { event.preventDefault(); this.diagnose(); });
+    part("hint").addEventListener("click", () => this.say("fleetops incident hint"));
     part("controls").addEventListener("submit", (event) => { event.preventDefault(); this.control(event.target); });
   }
 
@@ -61,6 +63,22 @@ export class Hands {
     }
   }
 
+  diagnose() {
+    const page = this.open;
+    if (!page) this.part("drill-error").textContent = "Nobody has been paged yet.";
+    else this.say(`fleetops incident diagnose ${page.id} --component ${this.part("component").value} --class '${this.part("trigger").value}'`);
+  }
+
+  async say(command) {
+    this.part("drill-error").textContent = "";
+    try {
+      const done = await this.post("run", { command });
+      this.part("drill-error").textContent = done.output;
+    } catch (problem) {
+      this.part("drill-error").textContent = problem.message;
+    }
+  }
+
   async control(form) {
     const values = Object.fromEntries(new FormData(form));
     const command = { weight: () => `fleetops canary weight ${values.percent}`, flag: () => `fleetops flag set ${values.flag} ${values.state}`, scale: () => `fleetops scale ${values.service} ${values.count}`, restart: () => `fleetops service restart ${values.service}`, triage: () => `fleetops triage ${values.service}` }[form.dataset.control]();
@@ -78,12 +96,18 @@ export class Hands {
   }
 
   show(picture) {
-    const { hands, flags, flow } = picture;
+    const { hands, flags, flow, pages } = picture;
+    this.open = pages.find((one) => one.status === "firing" && one.severity === "page") || pages.find((one) => one.severity === "page");
     this.part("hands").hidden = !hands.able;
     this.part("controls").hidden = !hands.able;
     if (!hands.able) return;
     const { running } = hands;
-    if (this.changed("drills", hands.drills)) this.part("drill").replaceChildren(...hands.drills.map((one) => el("option", { value: one.id }, `${one.id} ${one.title}`)));
+    if (this.changed("drills", hands.drills)) {
+      this.part("component").replaceChildren(...hands.components.map((one) => el("option", {}, one)));
+      this.part("trigger").replaceChildren(...hands.triggers.map((one) => el("option", {}, one)));
+      this.part("drill").replaceChildren(el("option", { value: "random" }, "random: you are not told which"), ...hands.drills.map((one) => el("option", { value: one.id }, `${one.id} ${one.title}`)));
+    }
+    this.part("diagnosis-form").hidden = running?.responder !== "human";
     this.part("drill-start").disabled = Boolean(running);
     if (this.changed("drill", [running, hands.lines])) {
       this.part("drill-state").textContent = running ? `${running.id} is running${running.by ? `, started by ${running.by}, responder ${running.responder}` : ", started in a terminal"}.` : "";

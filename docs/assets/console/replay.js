@@ -147,8 +147,8 @@ export class Replay {
   score(now) {
     const last = this.timeline.at(-1);
     if (!last || now < Math.min(last.t_seconds, this.end)) return null;
-    const { drill, responder, verdict, durations, prediction } = this.record;
-    return { id: drill.id, title: drill.title, responder, passed: verdict.passed, checks: verdict.checks, durations, predicted_seconds: prediction?.detection_seconds };
+    const { drill, responder, verdict, durations, prediction, score } = this.record;
+    return { id: drill.id, title: drill.title, responder, passed: verdict.passed, checks: verdict.checks, durations, score, predicted_seconds: prediction?.detection_seconds };
   }
 
   requests() {

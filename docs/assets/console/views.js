@@ -110,8 +110,9 @@ export function scoreCard(score) {
     el("p", {}, badge(score.passed ? "ok" : "bad", score.passed ? "passed" : "failed"), ` ${score.id} ${score.title}, responder ${score.responder}`,
       known(score.predicted_seconds) ? `; alert predicted after ${score.predicted_seconds.toFixed(1)} s` : ""),
     el("div", { class: "lab-facts" }, facts),
+    score.score ? el("p", {}, el("b", {}, `${score.score.points} of 100 points`), ": ", score.score.lines.map((line) => `${line.name} ${line.points}${line.most ? ` of ${line.most}` : ""} (${line.detail})`).join("; ")) : null,
     el("ul", { class: "console-checks" }, score.checks.map((check) => el("li", {}, badge(check.passed ? "ok" : "bad", check.passed ? "pass" : "fail"), ` ${check.name.replaceAll("_", " ")}: ${check.detail}`))),
-  ];
+  ].filter(Boolean);
 }
 
 export function promql(tokens) {
