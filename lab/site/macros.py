@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from mkdocs.exceptions import PluginError
 
 from lab.errors import LabError
 from lab.site import (
+    burn_views,
     catalogue_views,
     chart_views,
     drawings,
@@ -27,6 +29,7 @@ from lab.site.book import Book
 
 ROOMS = (
     slo_views,
+    burn_views,
     rule_views,
     incident_views,
     chart_views,
@@ -59,7 +62,21 @@ def define_env(env: Environment) -> None:
     """Called by mkdocs-macros once a build."""
     book = env.book = Book(docs=Path(env.conf["docs_dir"]), page=lambda: str(env.page.file.src_uri))
     for name, view in views(book).items():
-        env.macro(view, name)
+        env.macro(_outspoken(view, env), name)
+
+
+def _outspoken(view: Callable[..., Any], env: Environment) -> Callable[..., Any]:
+    """The view, whose refusal is told in one line: mkdocs-macros ends the build and, under --quiet, says nothing."""
+
+    @wraps(getattr(view, "func", view))
+    def told(*given: Any, **named: Any) -> Any:
+        try:
+            return view(*given, **named)
+        except LabError as error:
+            sys.stderr.write(f"site: docs/{env.page.file.src_uri}: {error}\n")
+            raise
+
+    return told
 
 
 def on_post_page_macros(env: Environment) -> None:
