@@ -57,7 +57,7 @@ rules: $(VENV) ## generate rules/ from the SLO specs
 site: $(VENV) $(SITE) ## build the site into site/, if its sources changed
 
 $(SITE): $(SITE_SOURCES) | $(VENV)
-	$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet || { NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1 | grep '^WARNING' >&2; exit 1; }
 	@touch $@
 
 check: $(VENV) ## lint, types, rules in step with their specs, the site builds

@@ -19,6 +19,8 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
 )  # fmt: skip
 
+KEY_CODES = {"Enter": 13, "Tab": 9, "ArrowLeft": 37, "ArrowRight": 39, "End": 35, "Home": 36}
+
 
 def program() -> str | None:
     """Where a Chromium is, if there is one."""
@@ -67,6 +69,12 @@ class Page:
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {limit_seconds} s: {script}")
             time.sleep(0.05)
+
+    def press(self, key: str, text: str = "") -> None:
+        """One key, down and up, on what has the focus; `text` is what it types."""
+        about = {"key": key, "code": key, "windowsVirtualKeyCode": KEY_CODES.get(key, 0)}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
+        self.call("Input.dispatchKeyEvent", type="keyUp", **about)
 
     def photograph(self, file: Path) -> None:
         """The visible part, as PNG."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,9 +29,11 @@ def tools() -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def built_site() -> Path:
-    """The site that the console serves; built if it is missing."""
-    if not (SITE / "index.html").exists():
-        subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"], cwd=ROOT, check=True)
+    """The site that the console serves, built if its sources changed; one test process builds, the others wait."""
+    (ROOT / ".cache").mkdir(exist_ok=True)
+    with (ROOT / ".cache" / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["make", "--no-print-directory", "site"], cwd=ROOT, check=True)
     return SITE
 
 

@@ -36,7 +36,7 @@ class Ran:
 
 def run_command(command: str, actor: str) -> Ran:
     """Run one `fleetops` command in the name of `actor`; a command that hangs counts as failed (124)."""
-    words = [*_program(), *arguments(command)[1:]]
+    words = [*fleetops(), *arguments(command)[1:]]
     started, clock = time.time(), time.monotonic()
     try:
         done = subprocess.run(
@@ -94,6 +94,7 @@ def _tell(process: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
             say(line.decode("utf-8", "replace").rstrip()[:OUTPUT_CHARACTERS])
 
 
-def _program() -> list[str]:
+def fleetops() -> list[str]:
+    """The words that start `fleetops` of this very installation."""
     script = Path(sys.executable).with_name("fleetops")
     return [str(script)] if script.is_file() else [sys.executable, "-m", "lab.cli.main"]

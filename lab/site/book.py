@@ -16,6 +16,8 @@ from lab.site.ruletext import RuleFiles
 RUNBOOKS = "03_runbooks.md"
 SIMULATIONS = "05_incident_simulations.md"
 SLOS = "02_slos_and_alerts.md"
+CHANGES = "08_change_management.md"
+RISKS = "09_risk_register.md"
 
 
 def _first_page() -> str:

@@ -8,8 +8,9 @@ from lab.drills import runbook
 from lab.drills.spec import Drill, catalogue
 from lab.errors import LabError
 from lab.site import html, units
-from lab.site.book import RUNBOOKS, Book
+from lab.site.book import RUNBOOKS, SIMULATIONS, Book
 from lab.site.html import Markup
+from lab.site.loop_views import alert_loop
 from lab.site.records import Record
 
 NOT_YET = "not yet recorded"
@@ -28,7 +29,8 @@ def drill_table(book: Book) -> Markup:
     for drill in catalogue(book.drills):
         alert = drill.expect.alert
         caught = html.link(book.runbook(alert), alert) if alert else "nobody may be paged"
-        rows.append((drill.id, drill.title, drill.trigger, drill.severity, caught, drill_record(book, drill.id)))
+        name = html.link(book.href(f"{SIMULATIONS}#{drill.id.lower()}"), drill.id)
+        rows.append((name, drill.title, drill.trigger, drill.severity, caught, drill_record(book, drill.id)))
     head = ("Drill", "What goes wrong", "Trigger", "Severity", "Must be caught by", "Last record")
     return html.table(head, rows, label="Drills")
 
@@ -62,12 +64,15 @@ def wrong_answer(book: Book, ident: str) -> Markup:
 
 
 def last_exercised(book: Book, alert: str) -> Markup:
-    """When a drill last made this alert page and its runbook mend it; the only place where a record may be missing."""
+    """When a drill last made this alert page and its runbook mend it, and where else the alert leads.
+
+    The only place where a record may be missing.
+    """
     proofs = [record for record in book.records if _proves(record, alert)]
     if not proofs:
         return Markup(
-            "<p><strong>Last exercised:</strong> {}. No committed record has this alert as the page to answer.</p>"
-        ).format(NOT_YET)
+            "<p><strong>Last exercised:</strong> {}. No committed record has this alert as the page to answer.</p>{}"
+        ).format(NOT_YET, alert_loop(book, alert))
     record = max(proofs, key=lambda one: str(one["started_at"]))
     target = book.postmortem(record.ident) or record.path
     page = record.first("page")
@@ -75,10 +80,10 @@ def last_exercised(book: Book, alert: str) -> Markup:
     predicted = units.seconds(float(record["prediction"]["detection_seconds"]))
     return Markup(
         "<p><strong>Last exercised:</strong> {} by {} (responder {}){}; alert predicted after {}; lab time, {}x. "
-        "Verdict: {}.</p>"
+        "Verdict: {}.</p>{}"
     ).format(
         units.day(record["started_at"]), html.link(book.href(target), record.ident), record["responder"], paged,
-        predicted, record.factor, "passed" if record["verdict"]["passed"] else "failed",
+        predicted, record.factor, "passed" if record["verdict"]["passed"] else "failed", alert_loop(book, alert),
     )  # fmt: skip
 
 

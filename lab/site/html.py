@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
+
+from lab.site import promql
 
 __all__ = ["Markup", "badge", "code", "code_block", "details", "escape", "link", "table"]
 
@@ -19,10 +22,14 @@ def table(
     label: str,
     row_heads: bool = True,
     numeric: bool = False,
+    ids: Sequence[str] = (),
 ) -> Markup:
-    """A table with a name for those who cannot see it; wide ones scroll inside their own frame."""
+    """A table with a name for those who cannot see it; wide ones scroll inside their own frame.
+
+    `ids` are the rows' own, in order, so that a link can lead to one.
+    """
     columns = Markup().join(Markup('<th scope="col">{}</th>').format(cell) for cell in head)
-    body = Markup().join(_row(row, row_heads) for row in rows)
+    body = Markup().join(_row(row, row_heads, ident) for row, ident in zip_longest(rows, ids, fillvalue=""))
     kind = "lab-table lab-table--numeric" if numeric else "lab-table"
     return Markup(
         '<div class="lab-scroll" role="region" tabindex="0" aria-label="{}"><table class="{}">'
@@ -30,11 +37,13 @@ def table(
     ).format(label, kind, columns, body)
 
 
-def _row(cells: Sequence[object], row_heads: bool) -> Markup:
+def _row(cells: Sequence[object], row_heads: bool, ident: str = "") -> Markup:
     first, *rest = cells
     tag = Markup('<th scope="row">{}</th>') if row_heads else Markup("<td>{}</td>")
-    return Markup("<tr>{}{}</tr>").format(
-        tag.format(_whole(first)), Markup().join(Markup("<td>{}</td>").format(_whole(cell)) for cell in rest)
+    return Markup("<tr{}>{}{}</tr>").format(
+        Markup(' id="{}"').format(ident) if ident else "",
+        tag.format(_whole(first)),
+        Markup().join(Markup("<td>{}</td>").format(_whole(cell)) for cell in rest),
     )
 
 
@@ -62,8 +71,11 @@ def badge(kind: str, text: object) -> Markup:
 
 def code_block(text: str, language: str, *, title: str = "") -> Markup:
     """A highlighted block in the classes of the theme. The text between the tags is `text`, to the character."""
-    formatter = HtmlFormatter(nowrap=True)
-    inner = Markup(highlight(text, get_lexer_by_name(language, stripnl=False, ensurenl=False), formatter))  # noqa: S704 - Pygments escapes
+    if language == "promql":
+        inner = Markup().join(Markup('<span class="{}">{}</span>').format(*token) for token in promql.tokens(text))
+    else:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+        inner = Markup(highlight(text, lexer, HtmlFormatter(nowrap=True)))  # noqa: S704 - Pygments escapes
     heading = Markup('<span class="filename">{}</span>').format(title) if title else Markup()
     return Markup('<div class="highlight">{}<pre tabindex="0"><code>{}</code></pre></div>').format(heading, inner)
 

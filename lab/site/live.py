@@ -153,7 +153,7 @@ class Watcher:
             lines.append({"title": name, "values": values})
         return {
             "name": chart.name, "title": chart.title, "unit": chart.unit, "objective": chart.objective,
-            "step_seconds": CHART_STEP_SECONDS, "lines": lines,
+            "start": start, "step_seconds": CHART_STEP_SECONDS, "lines": lines,
         }  # fmt: skip
 
     def _paged(self, _at: float) -> dict[str, Any]:

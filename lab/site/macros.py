@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Protocol
 
+from mkdocs.exceptions import PluginError
+
+from lab.errors import LabError
 from lab.site import (
+    burn_views,
     catalogue_views,
     chart_views,
     drawings,
     evidence_views,
     incident_views,
+    loop_views,
+    published,
     register_views,
     rule_views,
     service_views,
     slo_views,
+    stamps,
 )
 from lab.site.book import Book
 
 ROOMS = (
     slo_views,
+    burn_views,
     rule_views,
     incident_views,
     chart_views,
     evidence_views,
     catalogue_views,
+    loop_views,
     register_views,
     service_views,
     drawings,
@@ -38,6 +48,8 @@ class Environment(Protocol):
 
     page: Any
     conf: Any
+    markdown: str
+    book: Book  # put there by define_env
 
     def macro(self, function: Callable[..., Any], name: str = "") -> Any:
         """Register a macro."""
@@ -50,6 +62,37 @@ def views(book: Book) -> dict[str, Callable[..., Any]]:
 
 def define_env(env: Environment) -> None:
     """Called by mkdocs-macros once a build."""
-    book = Book(docs=Path(env.conf["docs_dir"]), page=lambda: str(env.page.file.src_uri))
+    book = env.book = Book(docs=Path(env.conf["docs_dir"]), page=lambda: str(env.page.file.src_uri))
     for name, view in views(book).items():
-        env.macro(view, name)
+        env.macro(_outspoken(view, env), name)
+
+
+def _outspoken(view: Callable[..., Any], env: Environment) -> Callable[..., Any]:
+    """The view, whose refusal is told in one line: mkdocs-macros ends the build and, under --quiet, says nothing."""
+
+    @wraps(getattr(view, "func", view))
+    def told(*given: Any, **named: Any) -> Any:
+        try:
+            return view(*given, **named)
+        except LabError as error:
+            sys.stderr.write(f"site: docs/{env.page.file.src_uri}: {error}\n")
+            raise
+
+    return told
+
+
+def on_post_page_macros(env: Environment) -> None:
+    """Called for each page when its macros have run: its dates go to its foot and into the sitemap."""
+    asked, env.book.records.asked = env.book.records.asked, {}
+    changed = stamps.last_change(env.book.docs / env.page.file.src_uri)
+    if changed:
+        env.page.update_date = changed
+    env.markdown += stamps.foot(env.book, changed, list(asked.values()))
+
+
+def on_post_build(env: Environment) -> None:
+    """Called once when all pages stand: what the console reads is written beside them."""
+    try:
+        published.write(env.book, Path(env.conf["site_dir"]))
+    except LabError as error:
+        raise PluginError(f"the site's console: {error}") from error

@@ -99,6 +99,7 @@ class Records:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.asked: dict[str, Record] = {}  # since somebody cleared it: what a page draws from
         self._read: dict[str, tuple[int, Record]] = {}
 
     def __iter__(self) -> Iterator[Record]:
@@ -111,6 +112,10 @@ class Records:
 
     def read(self, ident: str) -> Record:
         """The record of an incident; LabError names a file that is missing, damaged, not by the schema, or stale."""
+        record = self.asked[ident] = self._checked(ident)
+        return record
+
+    def _checked(self, ident: str) -> Record:
         path = self.folder / f"{ident}.json"
         shown = f"docs/records/{path.name}"
         mend = f"run 'fleetops drill run {ident} --record {shown}'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.errors import LabError
 from lab.site import html, register
-from lab.site.book import Book
+from lab.site.book import SIMULATIONS, Book
 from lab.site.catalogue_views import drill_record
 from lab.site.html import Markup
 
@@ -14,11 +14,12 @@ _LEVEL = {"low": "ok", "medium": "warn", "high": "bad"}
 def risk_table(book: Book) -> Markup:
     """Every risk: how likely, how bad, which alert sees it, which drill proves that, and when it last did."""
     known = book.rule_files.names()
-    rows = []
+    rows, ids = [], []
     for risk in register.risks():
         if risk.alert not in known:
             raise LabError(f"risk {risk.id} names alert {risk.alert!r}, which no rule file has")
-        proof = drill_record(book, risk.drill) if risk.drill else html.badge("warn", "unproven, no drill")
+        proof = _proof(book, risk.drill) if risk.drill else html.badge("warn", "unproven, no drill")
+        ids.append(risk.id.lower())
         rows.append(
             (
                 risk.id, Markup("<b>{}</b><br>{}").format(risk.title, risk.cause), _level(risk.likelihood),
@@ -29,7 +30,13 @@ def risk_table(book: Book) -> Markup:
         "Risk", "What may go wrong, and why", "Likelihood", "Impact", "Detected by, runbook", "Control today", "Owner",
         "Last proven",
     )  # fmt: skip
-    return html.table(head, rows, label="Risk register")
+    return html.table(head, rows, label="Risk register", ids=ids)
+
+
+def _proof(book: Book, drill: str) -> Markup:
+    return Markup("{}<br>{}").format(
+        drill_record(book, drill), html.link(book.href(f"{SIMULATIONS}#{drill.lower()}"), "drill")
+    )
 
 
 def _level(level: str) -> Markup:
@@ -44,12 +51,13 @@ def action_items(book: Book, ident: str = "") -> Markup:
     rows = []
     for item in items:
         target = book.postmortem(item.incident)
-        where = html.link(book.href(target), item.incident) if target else item.incident
+        where = html.link(book.href(f"{target}#action-items"), item.incident) if target else item.incident
         status = html.badge("ok" if item.status == "done" else "warn", item.status)
         cells: tuple[object, ...] = (item.id, item.type, item.text, item.owner, status, item.proof)
         rows.append(cells if ident else (*cells, where))
     head = ("Item", "Type", "What", "Owner", "Status", "What proves it done")
-    return html.table(head if ident else (*head, "Incident"), rows, label="Action items")
+    ids = [item.id.lower() for item in items]
+    return html.table(head if ident else (*head, "Incident"), rows, label="Action items", ids=ids)
 
 
 VIEWS = (risk_table, action_items)

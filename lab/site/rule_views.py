@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from lab.site import html
-from lab.site.book import Book
+from lab.site.book import RUNBOOKS, Book
 from lab.site.html import Markup
+from lab.site.loop_views import rule_id
 from lab.site.ruletext import Part
 
 # A label that Prometheus fills in when the alert fires; a list of alerts shows its name.
@@ -17,7 +18,9 @@ def alert_rule(book: Book, name: str, profile: str = "lab") -> Markup:
     """The rules of one alert as they stand in their files, closed until asked for."""
     parts = book.rule_files.alert(name, profile)
     blocks = [html.details(_summary(part), _block(part)) for part in parts]
-    return Markup("\n\n").join(blocks)
+    shown = Markup("\n\n").join(blocks)
+    # One id a page: the production rules stand beside the lab's where both are shown.
+    return Markup('<div id="{}">{}</div>').format(rule_id(name), shown) if profile == "lab" else shown
 
 
 def _summary(part: Part) -> Markup:
@@ -58,7 +61,7 @@ def expression(book: Book, name: str, severity: str = "page", profile: str = "la
 
 def alert_index(book: Book) -> Markup:
     """Every alert with its severities, service and runbook; the platform's alerts too."""
-    rows = []
+    rows, ids = [], []
     for name in book.rule_files.names():
         parts = book.rule_files.alert(name, "lab")
         labels = [part.data.get("labels", {}) for part in parts]
@@ -66,17 +69,18 @@ def alert_index(book: Book) -> Markup:
         annotations = parts[0].data.get("annotations", {})
         summary = _LABEL.sub(r"(\1)", annotations.get("summary", ""))
         runbook = html.link(book.runbook(name), "runbook") if "runbook_url" in annotations else "nothing to do"
+        ids.append(f"alert-{name.lower()}")
         rows.append(
             (
                 html.code(name),
                 severities,
                 _LABEL.sub(r"(\1)", labels[0].get("service", "")),
                 summary,
-                parts[0].file,
+                html.link(book.href(f"{RUNBOOKS}#{rule_id(name)}"), f"{parts[0].file}:{parts[0].line}"),
                 runbook,
             )
         )
-    return html.table(("Alert", "Severity", "Service", "Says", "File", "Do"), rows, label="Alerts")
+    return html.table(("Alert", "Severity", "Service", "Says", "Rule", "Do"), rows, label="Alerts", ids=ids)
 
 
 def alert_count(book: Book) -> int:

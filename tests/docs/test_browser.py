@@ -13,7 +13,9 @@ import chromium
 import pytest
 from sources import MadeUpPager, MadeUpPrometheus, settings, watcher
 
+from lab.places import RUNBOOKS, Home
 from lab.site.console import create_app
+from lab.site.hands import Hands
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address
 
@@ -40,8 +42,9 @@ def published(site_folder: Path) -> Iterator[str]:
 class Console:
     """The console process's app on a port of its own, to be stopped and started."""
 
-    def __init__(self, site: Path) -> None:
+    def __init__(self, site: Path, home: Path) -> None:
         self.site = site
+        self.home = Home(home)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -52,7 +55,9 @@ class Console:
     def start(self) -> None:
         """Listen."""
         self.draining = threading.Event()
-        app = create_app(self.site, watcher(self.prometheus, self.pager), settings(), self.draining)
+        app = create_app(
+            self.site, watcher(self.prometheus, self.pager), Hands(self.home, RUNBOOKS), settings(), self.draining
+        )
         self.server = Server(app, Address("127.0.0.1", self.port), threads=16)
         self.server.run_in_thread("console")
 
@@ -63,8 +68,8 @@ class Console:
 
 
 @pytest.fixture
-def console(site_folder: Path) -> Iterator[Console]:
-    running = Console(site_folder)
+def console(site_folder: Path, tmp_path: Path) -> Iterator[Console]:
+    running = Console(site_folder, tmp_path)
     running.start()
     yield running
     running.stop()
@@ -77,14 +82,79 @@ def page() -> Iterator[chromium.Page]:
         yield opened
 
 
-def test_a_published_copy_shows_the_recorded_incident_and_asks_nobody_else(published: str, page: chromium.Page) -> None:
+def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
+    published: str, page: chromium.Page
+) -> None:
     page.open(f"{published}/lab/")
-    page.until(f"{MODE} === 'static'")
-    assert page.value("document.querySelector('[data-part=live]').hidden")
-    assert page.value("document.querySelectorAll('figure.lab-chart').length") >= 3
-    assert page.value("getComputedStyle(document.querySelector('figure.lab-chart')).display") != "none"
+    page.until(f"{MODE} === 'replay'")
+    said = page.value("document.querySelector('.console-status').innerText")
+    assert "INC-001" in said
+    assert "Captured" in said
+    assert "lab time, 60x" in said
+    page.until("document.querySelectorAll('.console-tile').length === 6")
+    assert page.value("document.querySelectorAll('.console-charts canvas').length") >= 5
+    assert page.value("getComputedStyle(document.querySelector('figure.lab-chart')).display") == "none"
     hosts = {url.split("/")[2] for url in page.requests if url.startswith("http")}
     assert hosts == {published.removeprefix("http://")}
+    assert not page.problems
+
+
+def seek(page: chromium.Page, seconds: float) -> None:
+    page.value(
+        "(() => { const scrub = document.querySelector('[data-part=scrub]');"
+        f" scrub.value = {seconds}; scrub.dispatchEvent(new Event('input')); }})()"
+    )
+
+
+def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/?replay=INC-001&t=2")
+    page.until(f"{MODE} === 'replay' && document.querySelectorAll('.console-tile').length === 6")
+    assert page.value("document.querySelector('[data-part=now]').textContent") == "T+2.0 s"
+    assert page.value("document.querySelectorAll('.console-pages li[data-status]').length") == 0
+    seek(page, 24.15)
+    page.until("document.querySelector('.console-tile[data-state=page]')")
+    assert "nobody has it" in page.value("document.querySelector('.console-pages').textContent")
+    assert page.value("document.querySelector('[data-node=feed]').dataset.state") == "bad"
+    assert page.value("document.querySelectorAll('.console-runbook .lab-badge').length") == 0
+    seek(page, 66.9)
+    page.until("document.querySelector('.console-pages').textContent.includes('taken by autopilot')")
+    assert "applies" in page.value("document.querySelector('.console-runbook').textContent")
+    assert page.value("document.querySelectorAll('.console-tile[data-state=page]').length") == 0
+    seek(page, 1000)
+    page.until("document.querySelector('[data-part=score] .lab-badge--ok')")
+
+
+def test_the_replay_plays_pauses_and_leaps_by_keyboard(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/?replay=INC-001&t=0")
+    page.until(f"{MODE} === 'replay'")
+    page.value("document.querySelector('[data-part=speed]').value = '16'")
+    page.value("document.querySelector('[data-part=speed]').dispatchEvent(new Event('change'))")
+    page.value("document.querySelector('[data-part=play]').focus()")
+    page.press("Enter", "\r")
+    page.until("Number(document.querySelector('[data-part=scrub]').value) > 3")
+    page.press("Enter", "\r")
+    page.until("document.querySelector('[data-part=play]').textContent === 'Play'")
+    page.value("[...document.querySelectorAll('.console-when')].find((one) => one.textContent === 'T+23.1 s').focus()")
+    page.press("Enter", "\r")
+    page.until("document.querySelector('[data-part=now]').textContent === 'T+23.1 s'")
+    assert page.value("document.activeElement.textContent") == "T+23.1 s"
+    page.value("document.querySelector('[role=tab]').focus()")
+    page.press("ArrowRight")
+    page.until(
+        "document.activeElement.textContent === 'Logs of a request'"
+        " && document.querySelector('#console-panel-logs').offsetParent"
+    )
+    page.value("document.querySelector('[data-part=requests] button').click()")
+    assert '"trace_id"' in page.value("document.querySelector('[data-part=log-lines]').textContent")
+
+
+def test_the_recorded_charts_stand_without_scripts(published: str, page: chromium.Page) -> None:
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.call("Page.navigate", url=f"{published}/lab/")
+    page.until("document.readyState === 'complete' && document.querySelector('figure.lab-chart')")
+    assert page.value("document.querySelectorAll('figure.lab-chart svg polyline').length") > 3
+    assert page.value("document.querySelector('figure.lab-chart').offsetHeight") > 200
+    assert page.value("document.getElementById('live-console').offsetParent") is None
 
 
 def test_the_console_of_a_lab_is_live_and_hides_the_recording(console: Console, page: chromium.Page) -> None:
@@ -93,10 +163,10 @@ def test_the_console_of_a_lab_is_live_and_hides_the_recording(console: Console, 
     page.until("document.querySelectorAll('.console-tile').length === 6")
     tile = page.value("document.querySelector('.console-tile[data-state=page]').textContent")
     assert "70.00 %" in tile
-    assert "pages above 14.4x" in tile
     assert page.value("[...document.querySelectorAll('figure.lab-chart')].every((one) => one.offsetParent === null)")
+    assert "pages above 14.4x" in tile
     assert page.value("document.querySelector('[data-node=user] .node-state').textContent") == "1 of 2 up"
-    assert page.value("document.querySelectorAll('.console-charts svg polyline').length") > 0
+    assert page.value("document.querySelectorAll('.console-charts canvas').length") == 4
     assert not page.problems
 
 
@@ -118,13 +188,15 @@ def test_taking_a_page_reaches_the_pager_and_shows_who_has_it(console: Console, 
     assert console.pager.acked == [(7, "ada")]
 
 
-def test_a_lab_that_goes_away_is_said_to_be_gone_and_comes_back_by_itself(
+def test_a_lab_that_goes_away_is_said_to_be_gone_then_replayed_and_comes_back_by_itself(
     console: Console, page: chromium.Page
 ) -> None:
     page.open(f"{console.url}/lab/")
     page.until(f"{MODE} === 'live'")
     console.stop()
     page.until(f"{MODE} === 'lost'", 30)
+    assert "stopped answering" in page.value("document.querySelector('.console-status').textContent")
+    page.until(f"{MODE} === 'replay'", 30)
     assert "stopped answering" in page.value("document.querySelector('.console-status').textContent")
     console.start()
     page.until(f"{MODE} === 'live'", 30)

@@ -13,8 +13,12 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import pytest
 from mkdocs_build import build
 
+from lab.drills.spec import catalogue
 from lab.places import RULES
 from lab.site.book import Book
+from lab.site.links import page_url
+from lab.site.register import action_items
+from lab.site.register import risks as risk_register
 from lab.site.ruletext import RuleFiles
 
 HERE = "http://site.test/"
@@ -112,6 +116,39 @@ def test_every_alert_has_its_runbook_section_and_every_section_its_alert(site_fo
         one for one in headings if re.fullmatch(r"[a-z0-9]+(burn|down|looping|restarted|stable|low|traffic|d)", one)
     }
     assert sections <= named
+
+
+def test_the_loop_of_an_incident_can_be_walked_both_ways(site_folder: Path) -> None:
+    book = Book()
+    for record in book.records:
+        drill = next(one for one in catalogue() if one.id == record.ident)
+        alert, post = drill.expect.alert, book.postmortem(drill.id)
+        if alert is None or post is None:
+            continue
+        ident, name = drill.id.lower(), alert.lower()
+        items = [f"{post}#{item.id.lower()}" for item in action_items() if item.incident == drill.id]
+        risks = [f"09_risk_register.md#{one.id.lower()}" for one in risk_register() if one.alert == alert]
+        listed, rule, runbook = (
+            f"02_slos_and_alerts.md#alert-{name}",
+            f"03_runbooks.md#rule-{name}",
+            f"03_runbooks.md#{name}",
+        )
+        drilled, change = f"05_incident_simulations.md#{ident}", f"08_change_management.md#change-{ident}"
+        pairs = [
+            *((listed, one) for one in (rule, runbook)),
+            *((runbook, one) for one in (listed, drilled, post, change, *items, *risks)),
+            *((drilled, one) for one in (listed, rule, runbook, post, record.path, change, *items, *risks)),
+            *((post, one) for one in (listed, rule, runbook, drilled, record.path, change, *items, *risks)),
+            *((risk, one) for risk in risks for one in (runbook, drilled, post)), (change, post), (change, drilled),
+        ]  # fmt: skip
+        for start, end in pairs:
+            page = page_url(start.partition("#")[0])
+            links = {urljoin(HERE + page, href) for href in parsed(site_folder / page / "index.html").links}
+            target, _, fragment = end.partition("#")
+            wanted = HERE + page_url(target) + (f"#{fragment}" if fragment else "")
+            assert wanted in links or any(link.startswith(f"{wanted}#") for link in links if not fragment), (
+                f"{start} does not lead to {end}"
+            )
 
 
 def test_every_rule_shown_is_the_rule_file_to_the_character(site_folder: Path) -> None:

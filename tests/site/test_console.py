@@ -13,7 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sources import EVIL, MadeUpPager, MadeUpPrometheus, settings, watcher
 
-from lab.site.console import STREAMS, create_app
+from lab.places import RUNBOOKS, Home
+from lab.site.api import STREAMS
+from lab.site.console import create_app
+from lab.site.hands import Hands
 
 HEADERS = {"X-Fleetops-Console": "1"}
 
@@ -40,9 +43,20 @@ def draining() -> Iterator[threading.Event]:
     event.set()
 
 
+def console_app(
+    site: Path,
+    draining: threading.Event,
+    prometheus: MadeUpPrometheus | None = None,
+    pager: MadeUpPager | None = None,
+) -> Flask:
+    """The console over made-up sources, of a lab that does not run here."""
+    sources = watcher(prometheus or MadeUpPrometheus(), pager or MadeUpPager())
+    return create_app(site, sources, Hands(Home(site.parent / "home"), RUNBOOKS), settings(), draining)
+
+
 @pytest.fixture
 def app(site: Path, draining: threading.Event) -> Flask:
-    return create_app(site, watcher(MadeUpPrometheus(), MadeUpPager()), settings(), draining)
+    return console_app(site, draining)
 
 
 @pytest.fixture
@@ -95,7 +109,7 @@ def test_an_unknown_api_path_is_a_json_404(client: FlaskClient) -> None:
 
 
 def test_a_site_that_is_not_built_is_said_in_one_line(tmp_path: Path, draining: threading.Event) -> None:
-    app = create_app(tmp_path / "none", watcher(MadeUpPrometheus(), MadeUpPager()), settings(), draining)
+    app = console_app(tmp_path / "none", draining, MadeUpPrometheus(), MadeUpPager())
     answer = app.test_client().get("/")
     assert answer.status_code == 503
     assert "make site" in answer.text
@@ -130,12 +144,12 @@ def test_charts_have_a_value_or_nothing_for_every_step(client: FlaskClient) -> N
 
 
 def test_a_silent_source_is_named_and_the_rest_still_stands(site: Path, draining: threading.Event) -> None:
-    app = create_app(site, watcher(MadeUpPrometheus(gone=True), MadeUpPager()), settings(), draining)
+    app = console_app(site, draining, MadeUpPrometheus(gone=True), MadeUpPager())
     picture = app.test_client().get("/api/live").get_json()
     assert "does not answer" in picture["sources"]["prometheus"]
     assert picture["pages"]
     assert picture["slos"] == []
-    app = create_app(site, watcher(MadeUpPrometheus(), MadeUpPager(gone=True)), settings(), draining)
+    app = console_app(site, draining, MadeUpPrometheus(), MadeUpPager(gone=True))
     picture = app.test_client().get("/api/live").get_json()
     assert picture["sources"]["pager"] != "ok"
     assert picture["slos"]
@@ -144,7 +158,7 @@ def test_a_silent_source_is_named_and_the_rest_still_stands(site: Path, draining
 
 def test_many_who_watch_cost_what_one_costs(site: Path, draining: threading.Event) -> None:
     prometheus = MadeUpPrometheus()
-    client = create_app(site, watcher(prometheus, MadeUpPager()), settings(), draining).test_client()
+    client = console_app(site, draining, prometheus, MadeUpPager()).test_client()
     client.get("/api/live")
     asked = prometheus.asked
     for _ in range(5):
@@ -180,12 +194,20 @@ def test_streams_are_bounded_and_given_back(client: FlaskClient) -> None:
 
 def test_an_ack_is_passed_to_the_pager(site: Path, draining: threading.Event) -> None:
     pager = MadeUpPager()
-    client = create_app(site, watcher(MadeUpPrometheus(), pager), settings(), draining).test_client()
+    client = console_app(site, draining, MadeUpPrometheus(), pager).test_client()
     answer = client.post("/api/pages/7/ack", json={"by": "ada"}, headers=HEADERS)
     assert answer.get_json()["acked_by"] == "ada"
     assert pager.acked == [(7, "ada")]
 
 
+DEEDS = {
+    "/api/pages/7/ack": {},
+    "/api/run": {"command": "fleetops canary weight 0"},
+    "/api/drills": {"id": "D0", "responder": "human"},
+}
+
+
+@pytest.mark.parametrize("path", DEEDS)
 @pytest.mark.parametrize(
     ("headers", "body", "status"),
     [
@@ -198,15 +220,53 @@ def test_an_ack_is_passed_to_the_pager(site: Path, draining: threading.Event) ->
         (HEADERS, [], 400),
     ],
 )
-def test_an_ack_from_elsewhere_or_without_a_name_is_refused_and_acks_nothing(
-    site: Path, draining: threading.Event, headers: dict[str, str], body: Any, status: int
+def test_a_deed_from_elsewhere_or_without_a_name_is_refused_and_does_nothing(
+    site: Path, draining: threading.Event, path: str, headers: dict[str, str], body: Any, status: int
 ) -> None:
     pager = MadeUpPager()
-    client = create_app(site, watcher(MadeUpPrometheus(), pager), settings(), draining).test_client()
-    answer = client.post("/api/pages/7/ack", json=body, headers=headers)
+    client = console_app(site, draining, MadeUpPrometheus(), pager).test_client()
+    answer = client.post(path, json=DEEDS[path] | body if isinstance(body, dict) else body, headers=headers)
     assert answer.status_code == status
     assert answer.get_json()["error"]
     assert pager.acked == []
+
+
+def test_a_lab_says_that_it_is_live(client: FlaskClient) -> None:
+    answer = client.get("/api/source.json")
+    assert answer.get_json() == {"live": True}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_query_is_answered_now_and_over_the_last_minutes_and_coloured_to_the_character(client: FlaskClient) -> None:
+    text = 'sum(rate(slo:sli_error:ratio_rate5s{sloth_id="x"}[10s])) > 0.1'
+    tokens = client.get("/api/tokens", query_string={"query": text}).get_json()["tokens"]
+    assert "".join(piece for _, piece in tokens) == text
+    assert ["nv", "slo:sli_error:ratio_rate5s"] in tokens
+    answer = client.get("/api/query", query_string={"query": "up"}).get_json()
+    assert answer["rows"][0]["labels"].startswith("{instance=")
+    assert len(answer["lines"][0]["values"]) == 151
+    for empty in ("", " ", "x" * 2001):
+        assert client.get("/api/query", query_string={"query": empty}).status_code == 400
+
+
+def test_log_lines_are_those_of_one_request_in_order_and_a_bad_id_is_refused(site: Path, client: FlaskClient) -> None:
+    folder = Home(site.parent / "home").logs
+    folder.mkdir(parents=True)
+    trace = "ab" * 16
+    for name, second in (("gateway", "02"), ("feed-1", "01"), ("user-1", "03")):
+        line = {
+            "ts": f"2026-01-02T03:04:{second}.000Z",
+            "event": "request",
+            "trace_id": trace,
+            "path": EVIL,
+            "instance": name,
+        }
+        (folder / f"{name}.log").write_text(json.dumps(line) + "\n" + json.dumps(line | {"trace_id": "cd" * 16}) + "\n")
+    lines = [json.loads(line) for line in client.get(f"/api/logs?trace_id={trace}").get_json()["lines"]]
+    assert [line["instance"] for line in lines] == ["feed-1", "gateway", "user-1"]
+    assert client.get("/api/requests").get_json()["requests"][0]["path"] == EVIL
+    for bad in ("", "ab", "../" * 10 + "ab", "zz" * 16):
+        assert client.get("/api/logs", query_string={"trace_id": bad}).status_code == 400
 
 
 def test_an_ack_of_its_own_origin_passes(client: FlaskClient) -> None:
@@ -215,9 +275,9 @@ def test_an_ack_of_its_own_origin_passes(client: FlaskClient) -> None:
 
 
 def test_an_unknown_page_is_a_400_and_a_silent_pager_a_502(site: Path, draining: threading.Event) -> None:
-    client = create_app(site, watcher(MadeUpPrometheus(), MadeUpPager()), settings(), draining).test_client()
+    client = console_app(site, draining).test_client()
     assert client.post("/api/pages/404/ack", json={"by": "ada"}, headers=HEADERS).status_code == 400
-    gone = create_app(site, watcher(MadeUpPrometheus(), MadeUpPager(gone=True)), settings(), draining).test_client()
+    gone = console_app(site, draining, MadeUpPrometheus(), MadeUpPager(gone=True)).test_client()
     answer = gone.post("/api/pages/7/ack", json={"by": "ada"}, headers=HEADERS)
     assert answer.status_code == 502
 

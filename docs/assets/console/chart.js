@@ -1,0 +1,141 @@
+// One chart for both sources, drawn by uPlot on a canvas, with the words and the table that a canvas lacks.
+
+import uPlot from "../vendor/uplot.js";
+import { el, known, quantity } from "./dom.js";
+
+const HEIGHT = 170;
+const FONT = "11px system-ui, sans-serif";
+const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // the others stand in words beside the title
+const DASHES = [[], [6, 3], [2, 3]];
+
+const sheet = new URL("../vendor/uplot.css", import.meta.url).href;
+if (![...document.styleSheets].some((one) => one.href === sheet)) document.head.append(el("link", { rel: "stylesheet", href: sheet }));
+
+const ink = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+
+// The least of 1, 2, 4, 5, 6 or 8 times a power of ten that is not below the value, so that labels are round.
+export function roundTop(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * ([1, 2, 4, 5, 6, 8].find((step) => power * step >= value * (1 - 1e-9)) || 10);
+}
+
+export class Chart {
+  // `shape`: name, title, unit, objective, limit (the word for it), lines: [title]; what changes comes with update().
+  constructor(shape) {
+    this.shape = shape;
+    this.canvas = el("div", { class: "console-canvas", "aria-hidden": "true" });
+    this.key = el("ul", { class: "lab-key" });
+    this.words = el("span", { class: "console-hidden" });
+    this.table = el("tbody");
+    this.data = null;
+    const head = el("tr", {}, el("th", { scope: "col" }, "Time"), shape.lines.map((title) => el("th", { scope: "col" }, title)));
+    this.details = el("details", { class: "lab-details" }, el("summary", {}, "Data"),
+      el("div", { class: "lab-scroll", role: "region", tabindex: "0", "aria-label": `Data of ${shape.title}` }, el("table", { class: "lab-table lab-table--numeric" }, el("thead", {}, head), this.table)));
+    this.details.addEventListener("toggle", () => this.tabulate());
+    this.node = el("figure", { "data-chart": shape.name }, el("figcaption", {}, el("b", {}, shape.title), " ", this.words), this.canvas, this.key, this.details);
+    this.resize = new ResizeObserver(() => this.plot && this.canvas.clientWidth && this.plot.setSize({ width: this.canvas.clientWidth, height: HEIGHT }));
+    this.resize.observe(this.canvas);
+  }
+
+  // `data`: xs (seconds), lines (one array of values or null for each line), range [from, to], bands [[from, to]],
+  // marks [{x, label}], label(x) for the axis. Old figures stay until the next update.
+  update(data) {
+    this.data = data;
+    const rows = [data.xs, ...data.lines];
+    if (this.plot) this.plot.setData(rows);
+    else this.build(rows);
+    const now = data.lines.map((values) => values.findLast(known));
+    const { unit, objective } = this.shape;
+    this.words.textContent = this.shape.lines.map((title, at) => (now.length > 1 ? `${title} ` : "") + quantity(now[at], unit)).join(", ")
+      + (known(objective) ? `; ${this.shape.limit} ${quantity(objective, unit)}` : "");
+    this.key.replaceChildren(...this.shape.lines.map((title, at) => el("li", {}, swatch(at), `${title} `, el("b", {}, quantity(now[at], unit)))),
+      ...(known(objective) ? [el("li", {}, swatch("objective"), `${this.shape.limit} ${quantity(objective, unit)}`)] : []),
+      ...(data.bands.length ? [el("li", {}, swatch("band"), "alert firing")] : []));
+    if (this.details.open) this.tabulate();
+  }
+
+  build(rows) {
+    this.plot?.destroy();
+    const { unit, objective } = this.shape;
+    const [rule, soft] = [ink("--lab-rule"), ink("--lab-soft")];
+    const top = (low, high) => [0, roundTop(Math.max(high || 0, objective || 0, 1e-9) * 1.05)];
+    this.plot = new uPlot({
+      width: this.canvas.clientWidth || 300, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
+      padding: [14, 8, 0, 0],
+      scales: { x: { time: false, range: () => this.data.range }, y: { range: (_, low, high) => top(low, high) } },
+      axes: [
+        { stroke: soft, font: FONT, size: 26, gap: 3, space: 64, grid: { show: false }, ticks: { stroke: rule, size: 4 }, values: (_, ticks) => ticks.map(this.data.label) },
+        { stroke: soft, font: FONT, size: 58, gap: 4, space: 36, grid: { stroke: rule, width: 1 }, ticks: { show: false }, values: (_, ticks) => ticks.map((tick) => quantity(tick, SHORT.has(unit) ? unit : "")) },
+      ],
+      series: [{}, ...this.shape.lines.map((title, at) => ({ label: title, stroke: ink(`--lab-line-${at % 3}`), width: 2, dash: DASHES[at % 3], points: { show: false } }))],
+      hooks: { drawClear: [(plot) => this.bands(plot)], draw: [(plot) => this.marks(plot)] },
+    }, rows, this.canvas);
+  }
+
+  bands(plot) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.fillStyle = ink("--lab-band");
+    for (const [from, to] of this.data.bands) {
+      const [left, right] = [from, to].map((x) => Math.min(Math.max(plot.valToPos(x, "x", true), bbox.left), bbox.left + bbox.width));
+      ctx.fillRect(left, bbox.top, right - left, bbox.height);
+    }
+    ctx.restore();
+  }
+
+  marks(plot) {
+    const { ctx, bbox } = plot;
+    const ratio = devicePixelRatio || 1;
+    ctx.save();
+    ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+    ctx.textAlign = "center";
+    let taken = -Infinity;
+    for (const { x, label } of this.data.marks) {
+      const at = plot.valToPos(x, "x", true);
+      if (at < bbox.left || at > bbox.left + bbox.width) continue;
+      ctx.strokeStyle = ctx.fillStyle = ink("--lab-soft");
+      ctx.beginPath();
+      ctx.moveTo(at, bbox.top);
+      ctx.lineTo(at, bbox.top + bbox.height);
+      ctx.lineWidth = ratio;
+      ctx.stroke();
+      if (label && at - taken > 20 * ratio) {
+        ctx.fillText(label, at, bbox.top - 4 * ratio);
+        taken = at;
+      }
+    }
+    if (known(this.shape.objective)) {
+      const y = plot.valToPos(this.shape.objective, "y", true);
+      ctx.strokeStyle = ink("--lab-objective");
+      ctx.setLineDash([5 * ratio, 4 * ratio]);
+      ctx.lineWidth = 1.5 * ratio;
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
+  tabulate() {
+    if (!this.details.open || !this.data) return;
+    const { xs, lines, label } = this.data;
+    this.table.replaceChildren(...xs.map((x, at) => (lines.some((values) => known(values[at]))
+      ? el("tr", {}, el("th", { scope: "row" }, label(x)), lines.map((values) => el("td", {}, quantity(values[at], this.shape.unit)))) : null)).filter(Boolean));
+  }
+
+  // Colours are painted, so a new scheme needs a new drawing.
+  repaint() {
+    if (this.data) this.build([this.data.xs, ...this.data.lines]);
+  }
+
+  destroy() {
+    this.resize.disconnect();
+    this.plot?.destroy();
+    this.plot = null;
+  }
+}
+
+function swatch(kind) {
+  return el("i", { class: `console-swatch console-swatch--${typeof kind === "number" ? kind % 3 : kind}`, "aria-hidden": "true" });
+}

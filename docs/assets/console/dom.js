@@ -1,0 +1,71 @@
+// Elements and words. Everything that comes over the wire reaches the page as text, never as markup.
+
+export function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) if (value !== undefined && value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : document.createTextNode(String(child)))));
+  return node;
+}
+
+export const known = (value) => typeof value === "number" && Number.isFinite(value);
+export const percent = (ratio, digits = 2) => (known(ratio) ? `${(ratio * 100).toFixed(digits)} %` : "no data");
+export const burn = (value) => (known(value) ? `${value.toFixed(value < 10 ? 2 : 1)}x` : "–");
+export const clock = (stamp) => (typeof stamp === "string" ? stamp.slice(11, 19) : "");
+export const badge = (kind, text) => el("span", { class: `lab-badge lab-badge--${kind}` }, text);
+
+export function short(value, length = 80) {
+  if (value === null || value === undefined) return "–";
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  return text.length > length ? `${text.slice(0, length)}…` : text;
+}
+
+export function quantity(value, unit) {
+  if (!known(value)) return "–";
+  if (unit === "seconds") return Math.abs(value) < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`;
+  if (unit === "ratio") return percent(value, Math.abs(value) < 0.1 ? 2 : 1);
+  if (unit === "x budget") return `${value < 10 ? value.toFixed(1) : Math.round(value)}x`;
+  if (unit === "bytes") return `${Math.round(value / 2 ** 20)} MiB`;
+  const number = Math.abs(value) >= 100 || Number.isInteger(value) ? Math.round(value) : Number(value.toPrecision(3));
+  return unit ? `${number} ${unit}` : String(number);
+}
+
+export function offset(seconds) {
+  const sign = seconds < 0 ? "−" : "+";
+  const size = Math.abs(seconds);
+  return size < 120 ? `T${sign}${size.toFixed(1)} s` : `T${sign}${Math.floor(size / 60)} min ${Math.round(size % 60)} s`;
+}
+
+// Only addresses a browser may follow: an alert's label decides what stands here.
+export function address(text) {
+  try {
+    const url = new URL(text, location.href);
+    return url.protocol === "http:" || url.protocol === "https:" ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+// A part is drawn again only when what it shows has changed, so that focus and scrolling stay.
+export function memory() {
+  const drawn = new Map();
+  return (name, value) => {
+    const text = JSON.stringify(value);
+    if (drawn.get(name) === text) return false;
+    drawn.set(name, text);
+    return true;
+  };
+}
+
+export function refill(node, ...children) {
+  const focused = node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  if (focused) node.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+}
+
+export function kept(key, value) {
+  try {
+    if (value === undefined) return localStorage.getItem(key) || "";
+    localStorage.setItem(key, value);
+  } catch { /* a private window keeps nothing */ }
+  return value || "";
+}

@@ -1,0 +1,129 @@
+"""The console's API below /api. Reading needs this machine's name; doing needs the page's own origin and header too.
+
+GET  /source.json          {"live": true}; a published copy has a file there that says false
+GET  /live                 one picture of the lab (lab.site.live), JSON
+GET  /events               the same once a second, server-sent events
+GET  /query?query=         a PromQL query now and over the last minutes
+GET  /tokens?query=        a query in the colours of its language
+GET  /requests             the last requests at the gateway
+GET  /logs?trace_id=       the log lines of one request
+POST /pages/ID/ack         {"by": name}
+POST /run                  {"command": "fleetops ...", "by": name}: a runbook's command, or a control
+POST /drills               {"id": drill, "responder": who answers, "by": name}
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from lab.errors import LabError, UsageError
+from lab.site import inquiries
+from lab.site.hands import Hands, person
+from lab.site.live import Watcher
+from lab.telemetry.guard import host_allowed, json_body, only_keys
+from lab.telemetry.settings import Settings
+
+STREAMS = 12  # each open tab holds one thread; the rest stay free for pages
+STREAM_SECONDS = 600  # then the browser reconnects by itself
+# A page of another origin cannot send this header without asking first, and is refused when it asks.
+HEADER_CONSOLE = "X-Fleetops-Console"
+
+Answer = Response | tuple[Response, int]
+
+
+def api(
+    watcher: Watcher, hands: Hands, settings: Settings, draining: threading.Event, tick_seconds: float = 1.0
+) -> Blueprint:
+    """The blueprint of /api."""
+    blueprint = Blueprint("api", __name__, url_prefix="/api")
+    streams = threading.BoundedSemaphore(STREAMS)
+
+    @blueprint.before_request
+    def guard() -> Answer | None:
+        if not host_allowed(request.headers.get("Host", ""), settings.allowed_hosts):
+            return jsonify(error="this host name is not this machine; open the console at 127.0.0.1"), 403
+        if request.method in {"GET", "HEAD"}:
+            return None
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.lower() != request.host_url.rstrip("/").lower():
+            return jsonify(error=f"origin {origin[:100]!r} may not use this API"), 403
+        if request.headers.get(HEADER_CONSOLE) != "1":
+            return jsonify(error=f"send {HEADER_CONSOLE}: 1"), 403
+        return None
+
+    @blueprint.after_request
+    def fresh(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @blueprint.get("/source.json")
+    def source() -> Answer:
+        return jsonify(live=True)
+
+    @blueprint.get("/live")
+    def live() -> Answer:
+        return jsonify(picture())
+
+    def picture() -> dict[str, Any]:
+        return watcher.picture() | {"hands": hands.picture()}
+
+    @blueprint.get("/events")
+    def events() -> Answer:
+        if not streams.acquire(blocking=False):
+            return jsonify(error=f"{STREAMS} consoles are open already; close one"), 503
+
+        def stream() -> Iterator[str]:
+            yield "retry: 2000\n\n"
+            for _ in range(int(STREAM_SECONDS / tick_seconds)):
+                yield f"data: {json.dumps(picture())}\n\n"
+                if draining.wait(tick_seconds):
+                    return
+
+        response = Response(stream(), content_type="text/event-stream")
+        response.call_on_close(streams.release)
+        return response
+
+    @blueprint.get("/query")
+    def query() -> Answer:
+        return jsonify(inquiries.query(watcher.prometheus, request.args.get("query", "")))
+
+    @blueprint.get("/tokens")
+    def tokens() -> Answer:
+        return jsonify(tokens=inquiries.highlighted(request.args.get("query", "")))
+
+    @blueprint.get("/requests")
+    def requests() -> Answer:
+        return jsonify(requests=inquiries.requests(hands.home))
+
+    @blueprint.get("/logs")
+    def logs() -> Answer:
+        return jsonify(lines=inquiries.lines(hands.home, request.args.get("trace_id", "")))
+
+    @blueprint.post("/pages/<int:page_id>/ack")
+    def ack(page_id: int) -> Answer:
+        return jsonify(watcher.pager.ack(page_id, person(json_body().get("by"))))
+
+    @blueprint.post("/run")
+    def run() -> Answer:
+        body = json_body()
+        only_keys(body, "command", "by")
+        return jsonify(asdict(hands.run(body.get("command", ""), body.get("by", ""))))
+
+    @blueprint.post("/drills")
+    def drills() -> Answer:
+        body = json_body()
+        only_keys(body, "id", "responder", "by")
+        hands.start_drill(body.get("id", ""), body.get("responder", ""), body.get("by", ""))
+        return jsonify(started=body["id"]), 202
+
+    @blueprint.errorhandler(LabError)
+    def refused(error: LabError) -> Answer:
+        return jsonify(error=str(error)), 400 if isinstance(error, UsageError) else 502
+
+    return blueprint

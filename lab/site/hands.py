@@ -1,0 +1,183 @@
+"""What a person may do from the console: the runbook's commands, a few more verbs, and drills.
+
+Everything is a `fleetops` command run as its own process in the person's name, so the console has no control path of
+its own: the same checks, the same audit rows, the same words as in a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.drills import record, runbook
+from lab.drills.commands import Ran, fleetops, run_command
+from lab.drills.journal import journal_path
+from lab.drills.spec import COMPONENTS, TRIGGERS, Drill, find
+from lab.errors import LabError, UsageError
+from lab.names import ENV_ACTOR
+from lab.oncall.times import epoch_seconds
+from lab.places import Home
+from lab.stack.state import is_alive, read
+
+# Beside what the runbooks print. Nothing here starts or stops the lab, or writes a file of the checkout.
+VERBS = (
+    ("canary",), ("flag",), ("scale",), ("service",), ("triage",), ("incident", "hint"), ("incident", "diagnose"),
+)  # fmt: skip
+RESPONDERS = ("human", "autopilot")
+RANDOM = "random"  # a drill that nobody is told before its verdict
+AT_ONCE = 3
+COMMAND_CHARACTERS = 500
+NAME_CHARACTERS = 60
+LINES_SHOWN = 14
+
+
+@dataclass
+class Hands:
+    """Runs commands and drills on the lab that lives in `home`; `runbooks` is the page whose commands are allowed."""
+
+    home: Home
+    runbooks: Path
+    drills: tuple[Drill, ...] = ()
+    _free: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(AT_ONCE))
+    _starting: threading.Lock = field(default_factory=threading.Lock)
+    _process: subprocess.Popen[bytes] | None = None
+    _last: tuple[str, dict[str, Any]] | None = None
+
+    @property
+    def able(self) -> bool:
+        """Whether the lab's processes can be reached from here (not so in the console's container)."""
+        return read(self.home) is not None
+
+    def run(self, command: str, by: str) -> Ran:
+        """Run one command in the name of `by`; UsageError when it is none a console may run."""
+        self._check(command)
+        actor = person(by)
+        if not self._free.acquire(blocking=False):
+            raise UsageError(f"{AT_ONCE} commands are running already; wait for one")
+        try:
+            return run_command(command, actor)
+        finally:
+            self._free.release()
+
+    def _check(self, command: str) -> None:
+        self._need_lab()
+        if not isinstance(command, str) or len(command) > COMMAND_CHARACTERS:
+            raise UsageError(f"'command' must be a text of at most {COMMAND_CHARACTERS} characters")
+        words = runbook.arguments(command, "the console")
+        if any(tuple(words[1 : 1 + len(verb)]) == verb for verb in VERBS) or command in printed(self.runbooks):
+            return
+        raise UsageError(f"{command!r} is no command of a runbook; in a terminal you may run it")
+
+    def start_drill(self, ident: str, responder: str, by: str) -> None:
+        """Start a drill; it goes on whatever becomes of the console. UsageError when one is running."""
+        self._need_lab()
+        drill, actor = RANDOM if ident == RANDOM else find(str(ident)).id, person(by)
+        if responder not in RESPONDERS:
+            raise UsageError(f"no responder {responder!r}; from here there are {', '.join(RESPONDERS)}")
+        with self._starting:
+            if running := self.running():
+                raise UsageError(f"{running['id']} is running already; one at a time")
+            with self._log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [*fleetops(), "drill", "run", drill, "--responder", responder],
+                    env={**os.environ, ENV_ACTOR: actor}, stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=subprocess.STDOUT, start_new_session=True,
+                )  # fmt: skip
+            about = {"id": drill, "pid": self._process.pid, "responder": responder, "by": actor}
+            self._about.write_text(json.dumps(about))
+
+    def running(self) -> dict[str, Any] | None:
+        """The drill that runs now, wherever it was started: its id, and responder and person if it was started here."""
+        if self._process is not None:
+            self._process.poll()  # a child that has ended is a zombie until somebody looks
+        for file, key in ((self._about, "id"), (journal_path(self.home), "drill")):
+            try:
+                found = json.loads(file.read_text())
+                if is_alive(found["pid"]):
+                    return {"responder": None, "by": None, **found, "id": found[key]}
+            except (OSError, ValueError, KeyError):
+                continue
+        return None
+
+    def picture(self) -> dict[str, Any]:
+        """For the live picture: the drill that runs, what it said last, the newest score, and what could be started."""
+        if not self.able:
+            return {"able": False, "running": None, "lines": [], "score": None, "drills": []}
+        return {
+            "able": True,
+            "running": self.running(),
+            "lines": _tail(self._log),
+            "score": self._score(),
+            "drills": [{"id": drill.id, "title": drill.title} for drill in self.drills],
+            "components": [name for name in COMPONENTS if name != "none"],
+            "triggers": [name for name in TRIGGERS if name != "control"],
+        }
+
+    def _score(self) -> dict[str, Any] | None:
+        files = list(record.folder(self.home).glob("*.json"))
+        if not files:
+            return None
+        newest = max(files, key=lambda file: file.stat().st_mtime)
+        if self._last is None or self._last[0] != newest.name:
+            try:
+                self._last = (newest.name, _score_card(record.read(newest)))
+            except (LabError, OSError):
+                return None
+        return self._last[1]
+
+    def _need_lab(self) -> None:
+        if not self.able:
+            raise UsageError("this console has no hands on the lab; use 'fleetops' where the lab runs")
+
+    @property
+    def _log(self) -> Path:
+        return self.home.run / "console-drill.log"
+
+    @property
+    def _about(self) -> Path:
+        return self.home.run / "console-drill.json"
+
+
+def person(by: object) -> str:
+    """The name an action is done under; UsageError when there is none."""
+    if not isinstance(by, str) or not by.strip():
+        raise UsageError("'by' must say who acts")
+    return "".join(letter for letter in by.strip()[:NAME_CHARACTERS] if letter.isprintable())
+
+
+def printed(page: Path) -> set[str]:
+    """Every command that stands in a runbook branch."""
+    return {command for branch in _branches(page) for step in runbook.STEPS for command in getattr(branch, step)}
+
+
+def _branches(page: Path) -> Iterable[runbook.Branch]:
+    return (branch for section in runbook.sections(page) for branch in section.branches())
+
+
+def _score_card(document: dict[str, Any]) -> dict[str, Any]:
+    prediction = document["prediction"] or {}
+    return {
+        "id": document["drill"]["id"],
+        "title": document["drill"]["title"],
+        "responder": document["responder"],
+        "ended_at": document["ended_at"],
+        "ended_epoch": epoch_seconds(document["ended_at"]),
+        "passed": document["verdict"]["passed"],
+        "checks": document["verdict"]["checks"],
+        "durations": document["durations"],
+        "predicted_seconds": prediction.get("detection_seconds"),
+        "score": document.get("score"),
+    }
+
+
+def _tail(file: Path) -> list[str]:
+    try:
+        return file.read_text(errors="replace")[-8000:].splitlines()[-LINES_SHOWN:]
+    except OSError:
+        return []

@@ -1,0 +1,66 @@
+"""Files of the built site that no page shows: what the console's scripts read, and the scripts of others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lab.drills import runbook
+from lab.site import links, scripts, units
+from lab.site.book import RUNBOOKS, Book
+from lab.site.promql import tokens
+from lab.site.records import Record
+
+VENDOR = "assets/vendor"
+RUNBOOK_DATA = "assets/data/runbooks.json"
+REPLAY_DATA = "assets/data/replays.json"
+# The lab answers this address itself; a published copy answers with the file, so that nothing ever asks in vain.
+SOURCE = "api/source.json"
+
+
+def write(book: Book, site: Path) -> None:
+    """Everything into the built site; LabError when a script cannot be had."""
+    _json(site / RUNBOOK_DATA, runbooks(book))
+    _json(site / REPLAY_DATA, replays(book))
+    _json(site / SOURCE, {"live": False})
+    scripts.put_into(site / VENDOR)
+
+
+def runbooks(book: Book) -> dict[str, Any]:
+    """Each alert's section by its anchor: title, and branches with their commands as printed."""
+    return {
+        section.anchor: {
+            "title": section.title,
+            "branches": [
+                {"number": branch.number, "title": branch.title}
+                | {step: list(getattr(branch, step)) for step in runbook.STEPS}
+                for branch in section.branches()
+            ],
+        }
+        for section in runbook.sections(book.docs / RUNBOOKS)
+    }
+
+
+def replays(book: Book) -> list[dict[str, Any]]:
+    """Every committed record as the console's list of replays has it, the address below the site's root."""
+    incidents_first = sorted(book.records, key=lambda record: (not record.ident.startswith("INC"), record.ident))
+    return [_replay(book, record) for record in incidents_first]
+
+
+def _replay(book: Book, record: Record) -> dict[str, Any]:
+    postmortem = book.postmortem(record.ident)
+    return {
+        "id": record.ident,
+        "title": record["drill"]["title"],
+        "recorded": units.minute(record["started_at"]),
+        "factor": record.factor,
+        "href": record.path,
+        "postmortem": links.page_url(postmortem) if postmortem else None,
+        "queries": {signal["query"]: tokens(signal["query"]) for signal in record["signals"]},
+    }
+
+
+def _json(file: Path, data: Any) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(data, separators=(",", ":"), ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,117 @@
+"""The console of a running lab in a browser: a drill from start to score, answered by hand, without a reload."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import chromium
+import pytest
+from embedded import EmbeddedLab
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH"),
+    pytest.mark.timeout(480),
+]
+TILE = "[...document.querySelectorAll('.console-tile')].find((one) => one.textContent.includes('feed latency p99'))"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where screenshots go: FLEETOPS_PICTURES, so that the README's can be taken anew, or a folder of the test's."""
+    folder = Path(os.environ.get("FLEETOPS_PICTURES", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def tabs(lab: EmbeddedLab) -> Iterator[tuple[chromium.Page, chromium.Page]]:
+    """The console in two browsers, live."""
+    with chromium.page() as one, chromium.page() as two:
+        for page in (one, two):
+            page.view(1280, 1560)
+            page.open(f"http://127.0.0.1:{lab.ports.console}/lab/")
+            page.until("document.getElementById('live-console').dataset.mode === 'live'")
+        yield one, two
+
+
+def text(page: chromium.Page, part: str) -> str:
+    return str(page.value(f"document.querySelector('[data-part=\"{part}\"]').textContent"))
+
+
+def run_step(page: chromium.Page, number: int, step: str) -> None:
+    """Press Run on the first command of a branch's step, and wait for what came of it."""
+    row = f"document.querySelector('.console-branches > li:nth-child({number}) [data-key^=\"{number}-{step}-\"]')"
+    page.value(f"{row}.click()")
+    page.until(f"{row} && {row}.textContent === 'Run' && {row}.closest('li').querySelector('.lab-badge')", 130)
+
+
+def test_a_drill_started_on_the_console_is_paged_taken_mitigated_and_scored_there(
+    lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page], pictures: Path
+) -> None:
+    page, other = tabs
+    page.value("window.neverReloaded = true")
+    page.value("document.querySelector('[data-part=by]').value = 'ada'")
+    page.value("document.querySelector('[data-part=drill]').value = 'INC-001'")
+    page.value("document.querySelector('[data-part=drill-form]').requestSubmit()")
+    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('INC-001 is running')")
+    other.until("document.querySelector('[data-part=drill-start]').disabled")
+
+    firing = "document.querySelector('.console-pages li[data-status=firing] button[data-page]')"
+    paged = f"{firing} && document.querySelector('.console-pages').textContent.includes('FeedLatencyP99Burn')"
+    page.until(paged, 260)
+    page.until("document.querySelector('.console-tile[data-state=page]')")
+    page.photograph(pictures / "paged.png")
+
+    page.value(
+        "[...document.querySelectorAll('.console-pages li')]"
+        ".find((one) => one.textContent.includes('FeedLatencyP99Burn')).querySelector('button').click()"
+    )
+    for tab in tabs:
+        tab.until("document.querySelector('.console-pages').textContent.includes('taken by ada')")
+    page.until("document.querySelector('.console-runbook').textContent.includes('FeedLatencyP99Burn')")
+    run_step(page, 1, "check")
+    assert "applies" in text(page, "runbook")
+    run_step(page, 1, "mitigate")
+    for tab in tabs:
+        tab.until("document.querySelector('[data-part=audit]').textContent.includes('ada')")
+    page.until(f"({TILE}).dataset.state === 'ok'", 90)
+    page.until(
+        "[...document.querySelectorAll('.console-pages li')]"
+        ".every((one) => one.dataset.status === 'resolved' || !one.textContent.includes('P99Burn'))",
+        90,
+    )
+    page.photograph(pictures / "recovered.png")
+    page.until("document.querySelector('[data-part=score]').textContent.includes('INC-001')", 150)
+    assert "passed" in text(page, "score")
+    assert "of 100 points" in text(page, "score")
+    assert page.value("window.neverReloaded") is True
+    assert not page.problems
+    page.photograph(pictures / "scored.png")
+
+    show = json.loads(lab.fleetops("incident", "show", "INC-001", "--json").stdout)
+    assert show["responder"] == "human"
+    assert "ada" in {row["actor"] for row in show["actions"]}
+
+
+def test_a_query_and_the_log_lines_of_a_request_are_answered_by_the_lab(
+    tabs: tuple[chromium.Page, chromium.Page],
+) -> None:
+    page, _ = tabs
+    page.value("document.querySelector('[data-part=query-tab]').click()")
+    page.value("document.querySelector('[data-part=query-form]').requestSubmit()")
+    page.until("document.querySelector('[data-part=query-rows]').textContent.includes('service_version')", 30)
+    page.until("document.querySelector('[data-part=query-chart] canvas')")
+    page.value("document.querySelector('[data-part=logs-tab]').click()")
+    page.until("document.querySelector('[data-part=requests] button')", 60)
+    page.value("document.querySelector('[data-part=requests] button').click()")
+    page.until("document.querySelector('[data-part=log-lines]').textContent.includes('\"trace_id\"')", 30)
+    services = page.value(
+        "[...new Set(document.querySelector('[data-part=log-lines]').textContent.split('\\n')"
+        ".map((line) => JSON.parse(line).service))]"
+    )
+    assert "gateway" in services
+    assert not page.problems
