@@ -106,6 +106,14 @@ def test_every_container_of_ours_starts_only_when_the_shared_state_is_ready() ->
     assert [name for name in wait if not reaches_init(name)] == []
 
 
+def test_the_pager_starts_late_enough_for_the_watchdog_to_come_within_its_grace() -> None:
+    # It pages about a Watchdog that is not there GRACE_SECONDS after its own start, so nothing slow may come between.
+    before = {name: set(services()[name]["depends_on"]) for name in ("pager", "prometheus")}
+    at_once = {"console", "alertmanager"}  # whom only `init` precedes
+    assert before["prometheus"] - before["pager"] - at_once == {"pager"}
+    assert {frozenset(services()[name]["depends_on"]) for name in at_once} == {frozenset({"init"})}
+
+
 def test_a_compose_tool_reads_the_file_without_a_complaint() -> None:
     docker = shutil.which("docker")
     if (

@@ -15,6 +15,8 @@ from compose_file import OFFICIAL, PORTS, default_programs
 from engine import BUILD_SECONDS, DOWN_SECONDS, UP_SECONDS, NoEngine, Project, find_engine, free_hundreds
 
 from lab.errors import LabError
+from lab.names import HTTP_SERVER_DURATION
+from lab.oncall.deadman import ALERT
 from lab.places import RULES
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(BUILD_SECONDS + 2 * UP_SECONDS)]
@@ -106,6 +108,18 @@ def test_all_six_promises_are_measured_on_real_traffic(project: Project) -> None
     until(measured, "six SLIs with data", 60)
 
 
+def test_the_watchdog_arrives_again_and_again_and_nobody_is_paged_of_its_silence(project: Project) -> None:
+    arrivals = f'sum({HTTP_SERVER_DURATION}_count{{http_route="/watchdog",http_response_status_code="200"}})'
+
+    def heard() -> object:
+        times = ask(project, arrivals).get("", 0.0)
+        return True if times >= 3 else times
+
+    until(heard, "the Watchdog for the third time", 60)
+    pages = project.http(project.ports.pager, "the pager").call("GET", "/api/pages")["pages"]
+    assert [sent for sent in pages if sent["alertname"] == ALERT] == []
+
+
 def page(project: Project) -> dict[str, Any]:
     """Give Alertmanager an alert, and wait for the page that it becomes."""
     mark = uuid.uuid4().hex
@@ -175,7 +189,8 @@ def test_nothing_is_kept_but_in_the_two_named_volumes(project: Project) -> None:
 def test_pages_and_the_db_outlive_the_containers(project: Project) -> None:
     sent = page(project)
     project.compose("down", "--timeout", "15", timeout=DOWN_SECONDS)
-    project.compose("up", "--detach", "schema", "pager", timeout=UP_SECONDS)
+    # The pager without those who come before it on a full start.
+    project.compose("up", "--detach", "--no-deps", "init", "postgres", "schema", "pager", timeout=UP_SECONDS)
     pager = project.http(project.ports.pager, "the pager")
 
     def kept() -> object:
