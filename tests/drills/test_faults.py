@@ -29,6 +29,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "link-stall": {"link": "link-db", "extra_delay_seconds": 3, "lasts_seconds": 8},
     "flash-crowd": {"people": 6000, "requests_per_second": 160},
     "control-change": {"commands": ["fleetops ratelimit set --client-per-second 500"]},
+    "config-push": {"service": "feed", "settings": ["pool_max=twelve"], "checked": False, "at_once": True},
+    "fan-out-release": {"version": "1.1.0"},
+    "log-level": {"service": "gateway", "level": "debug"},
 }
 
 
@@ -67,6 +70,7 @@ def test_every_fault_refuses_a_parameter_it_does_not_know(kind: str) -> None:
         ("kind: open-transactions\nsessions: 1.5\nstatements: [SELECT 1]", "1.5 is not a whole number"),
         ("kind: control-change\ncommands: [rm -rf /]", "not a fleetops command"),
         ("kind: cache-flush\nkeys: all", "it takes no parameters"),
+        ("kind: config-push\nservice: feed\nsettings: [pool_max]", "'pool_max' is not KEY=VALUE"),
         ("- kind: nothing", "must be a mapping"),
     ],
 )

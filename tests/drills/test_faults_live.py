@@ -176,3 +176,20 @@ def test_a_cancelled_transaction_comes_back_only_where_its_client_insists(doors:
                 assert eventually(lambda: sessions(doors) == ["idle in transaction"], 20)
             else:
                 assert sessions(doors) == []
+
+
+def test_a_log_level_that_was_turned_up_is_turned_down(doors: Doors, lab: EmbeddedLab) -> None:
+    with broken(doors, "log-level", service="gateway", level="debug") as undo:
+        assert lab.fleetops("log", "level", "gateway").stdout.split() == ["gateway", "debug"]
+        assert undo() == ["gateway logs at info again"]
+        assert undo() == []
+
+
+def test_a_configuration_that_is_refused_takes_a_service_down_and_comes_back_with_its_version(doors: Doors) -> None:
+    told = {"service": "feed-canary", "settings": ["pool_max=twelve"], "checked": False, "at_once": True}
+    with broken(doors, "config-push", **told) as undo:
+        assert eventually(lambda: doors.states()["feed-canary-1"] == "backoff", 20)
+        (line,) = undo()
+        assert line.startswith("feed-canary configuration") and line.endswith("→ 0")
+        assert doors.states()["feed-canary-1"] == "running"
+        assert undo() == []
