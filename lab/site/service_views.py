@@ -64,7 +64,7 @@ def bucket_edges(_book: Book) -> str:
 def ports_table(_book: Book) -> Markup:
     """Where each part of a lab with default ports listens."""
     ports = Ports(8000)
-    parts = ("console", "gateway", "gateway_admin", "pager", "traffic_admin", "prometheus", "alertmanager")
+    parts = ("console", "gateway", "gateway_admin", "pager", "traffic_admin", "exporter", "prometheus", "alertmanager")
     more = ("postgres", "valkey", "link_db", "link_db_admin")
     rows: list[tuple[object, object]] = [(name.replace("_", ", "), getattr(ports, name)) for name in (*parts, *more)]
     for service in ("user", "feed", "feed-canary"):
