@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psycopg
@@ -20,7 +21,7 @@ from lab.telemetry import logs
 
 INTERVAL_SECONDS = 1.0
 CONNECT_SECONDS = 2
-STATEMENT_MILLISECONDS = 900
+STATEMENT_MILLISECONDS = 2000
 APPLICATION = "exporter"
 
 _SESSIONS = """
@@ -90,7 +91,9 @@ class DatabaseCollector(Collector):
                     options=f"-c statement_timeout={STATEMENT_MILLISECONDS}",
                 ) as connection:  # fmt: skip
                     while not self._stopped.is_set():
-                        self._sample = look(connection)
+                        # Slow is not down: the last sample stands until there is a new one.
+                        with suppress(psycopg.errors.QueryCanceled):
+                            self._sample = look(connection)
                         self._stopped.wait(INTERVAL_SECONDS)
             except psycopg.Error as problem:
                 if self._sample is not None:
