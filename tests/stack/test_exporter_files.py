@@ -46,18 +46,20 @@ def test_bytes_written_are_counted_through_rotations_and_used_bytes_hold_every_p
     assert told(collector)["log_quota_bytes", "gateway"] == logfiles.QUOTA_BYTES
 
 
-def test_starts_are_counted_with_the_service_that_alerts_name_and_only_of_what_was_started(tmp_path: Path) -> None:
+def test_starts_are_counted_with_the_service_that_alerts_name_and_those_that_nobody_asked_for_apart(
+    tmp_path: Path,
+) -> None:
     home = Home(tmp_path)
     collector = StartsCollector(home, replicas.known(home, Ports(8000)).values())
-    for name, starts in (("feed-canary-1", 3), ("postgres", 1)):
-        file = supervision.starts_file(home, name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("1.0\n" * starts)
-    samples = [sample for family in collector.collect() for sample in family.samples]
-    assert {(s.labels["process"], s.labels["service"]): s.value for s in samples} == {
-        ("feed-canary-1", "feed"): 3,
-        ("postgres", "postgres"): 1,
-    }
+    for name, starts, asked in (("feed-canary-1", 3, 1), ("postgres", 1, 1)):
+        for file, count in ((supervision.starts_file(home, name), starts), (supervision.asked_file(home, name), asked)):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("1.0\n" * count)
+    all_starts, unasked = (
+        {(s.labels["process"], s.labels["service"]): s.value for s in family.samples} for family in collector.collect()
+    )
+    assert all_starts == {("feed-canary-1", "feed"): 3, ("postgres", "postgres"): 1}
+    assert unasked == {("feed-canary-1", "feed"): 2, ("postgres", "postgres"): 0}
 
 
 def test_an_archive_holds_every_line_in_its_order_and_only_the_last_few_are_kept(
