@@ -13,7 +13,7 @@ from lab.places import home
 
 # A test evaluates thousands of rules over a small heap on one thread: not collected before it has grown, it ends a
 # quarter sooner.
-GO_RUNTIME = {"GOGC": "off", "GOMEMLIMIT": "300MiB", "GOMAXPROCS": "1"}
+GO_RUNTIME = {"GOGC": "off", "GOMEMLIMIT": "150MiB", "GOMAXPROCS": "1"}
 
 Completed = subprocess.CompletedProcess[str]
 
