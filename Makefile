@@ -72,7 +72,7 @@ check: $(VENV) ## lint, types, rules in step with their specs, the site builds
 BENCHES := rules generate
 
 bench: $(VENV) ## the measured figures: what rules cost beside Sloth's, and generating a thousand SLOs
-	@for name in $(BENCHES); do $(BIN)/python -m scripts.bench_$$name --record docs/figures/bench.json; done
+	@status=0; for name in $(BENCHES); do $(BIN)/python -m scripts.bench_$$name --record docs/figures/bench.json || status=1; done; exit $$status
 
 lock: $(VENV) ## solve the dependencies of pyproject.toml again into .ci/requirements.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv

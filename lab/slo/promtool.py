@@ -41,7 +41,7 @@ def run(arguments: Sequence[str | Path], *, timeout_seconds: float = 600) -> Com
             check=False,
             timeout=timeout_seconds,
             encoding="utf-8",
-            env=GO_RUNTIME | os.environ,
+            env=(GO_RUNTIME if arguments[0] == "test" else {}) | dict(os.environ),
         )
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{program} {arguments[0]} did not end within {timeout_seconds:g} s") from error
