@@ -11,7 +11,7 @@ VENV := .venv/.installed
 SITE := site/index.html
 SITE_SOURCES := $(shell find docs lab/site lab/slo lab/drills rules mkdocs.yml -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: help venv lab test drill drills rules site check lock clean
+.PHONY: bench help venv lab test drill drills rules site check lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10 | sed 's/^/  make /'
@@ -67,6 +67,12 @@ check: $(VENV) ## lint, types, rules in step with their specs, the site builds
 	$(BIN)/python -m lab.stack.binaries >/dev/null
 	$(BIN)/fleetops slo check
 	$(BIN)/mkdocs build --strict --quiet --site-dir "$$(mktemp -d)"
+
+# One program a subject, scripts/bench_NAME.py; each keeps its section of the figures that the site shows.
+BENCHES := rules generate
+
+bench: $(VENV) ## the measured figures: what rules cost beside Sloth's, and generating a thousand SLOs
+	@status=0; for name in $(BENCHES); do $(BIN)/python -m scripts.bench_$$name --record docs/figures/bench.json || status=1; done; exit $$status
 
 lock: $(VENV) ## solve the dependencies of pyproject.toml again into .ci/requirements.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv

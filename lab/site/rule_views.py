@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
+from lab.places import LOOPBACK, Ports
 from lab.site import html
 from lab.site.book import RUNBOOKS, Book
 from lab.site.html import Markup
@@ -17,10 +19,26 @@ _LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 def alert_rule(book: Book, name: str, profile: str = "lab") -> Markup:
     """The rules of one alert as they stand in their files, closed until asked for."""
     parts = book.rule_files.alert(name, profile)
-    blocks = [html.details(_summary(part), _block(part)) for part in parts]
+    blocks = [html.details(_summary(part), _block(part) + _open(part, profile)) for part in parts]
     shown = Markup("\n\n").join(blocks)
     # One id a page: the production rules stand beside the lab's where both are shown.
     return Markup('<div id="{}">{}</div>').format(rule_id(name), shown) if profile == "lab" else shown
+
+
+def _open(part: Part, profile: str) -> Markup:
+    """Links that show each of a part's expressions in a lab's Prometheus; none for rules it does not load."""
+    if profile != "lab":
+        return Markup()
+    rules = part.data.get("rules", [part.data])
+    shown = Markup(", ").join(html.link(_graph(rule["expr"]), rule.get("alert") or rule["record"]) for rule in rules)
+    return Markup('<p class="lab-open">In the running lab\u2019s Prometheus: {}</p>').format(shown)
+
+
+def _graph(expr: str) -> str:
+    """Where a lab with default ports graphs an expression over its last quarter of an hour."""
+    return (
+        f"http://{LOOPBACK}:{Ports(8000).prometheus}/graph?g0.expr={quote(expr, safe='')}&g0.tab=0&g0.range_input=15m"
+    )
 
 
 def _summary(part: Part) -> Markup:
@@ -45,7 +63,7 @@ def slo_rules(book: Book, ident: str, profile: str = "lab") -> Markup:
             Markup("{} {}:{}, {} rules").format(
                 html.code(group.name), group.file, group.line, len(group.data["rules"])
             ),
-            _block(group),
+            _block(group) + _open(group, profile),
         )
         for group in groups
     )

@@ -10,6 +10,7 @@ from lab.site.book import Book
 from lab.site.html import Markup
 from lab.site.promises import threshold_seconds, title
 from lab.slo import burn_rate
+from lab.slo.budget import interval_seconds
 from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, Slo, Tier, Windows
 
@@ -114,6 +115,11 @@ def reset_table(book: Book, profile: str = "production") -> Markup:
     return html.table(head, rows, label=f"Time to resolve, {profile} windows", numeric=True)
 
 
+def slow_interval(book: Book, profile: str = "production") -> str:
+    """How often a ticket's rules and the budget's are evaluated."""
+    return units.seconds(interval_seconds(book.promises.windows(profile)))
+
+
 def _budgets(slos: Iterable[Slo]) -> list[tuple[str, float]]:
     """Each objective once, the tightest first."""
     return sorted({(f"{slo.objective_percent} %", slo.budget_ratio) for slo in slos}, key=lambda pair: pair[1])
@@ -165,5 +171,5 @@ def detection(book: Book, ident: str, bad_percent: float, profile: str = "produc
 
 VIEWS = (
     factor, objective, threshold, slo_table, tier_table, detection_table, reset_table, tail, budget_time,
-    production_time, detection,
+    production_time, detection, slow_interval,
 )  # fmt: skip

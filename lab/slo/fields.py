@@ -13,6 +13,7 @@ WINDOW = re.compile(r"\{\{-?\s*\.window\s*-?\}\}")
 
 _NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_OURS = {"__name__", "sloth_id", "sloth_service", "sloth_slo", "sloth_window", "sloth_severity"}
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{\{", re.DOTALL)
 _COLD_START = {"as_warm": True, "plain": False}
 
@@ -41,6 +42,8 @@ def read_labels(node: Node | None) -> dict[str, str]:
         return {}
     labels = node.strings()
     for name in labels:
+        if name in _OURS:
+            raise SpecError(node.file, "is set by the generator", key=f"{node.key}.{name}", line=node.line)
         if not _LABEL.fullmatch(name):
             raise SpecError(node.file, f"{name!r} is not a label name", key=f"{node.key}.{name}", line=node.line)
     return labels

@@ -13,15 +13,20 @@ from lab.errors import LabError, SpecError
 from lab.places import ROOT
 from lab.slo import promtool
 from lab.slo.fields import refuse_at
-from lab.slo.model import Origin, Policy, Slo, Windows
+from lab.slo.model import SEVERITIES, Origin, Policy, Slo, Windows
 from lab.slo.ratios import in_window
-from lab.slo.rule import Group, Rule
+from lab.slo.rule import Group, Rule, ids
 from lab.slo.rulefile import render, render_operator
 from lab.slo.rules import generate
+from lab.slo.series import LABEL_SEVERITY
 from lab.slo.spec import read_spec
 
 PLAIN = Policy(min_bad_events=0, cold_start_as_warm=False)
-_FAILED_RULE = re.compile(r'rule (?P<rule>\d+), "[^"]*": could not parse expression: (?P<problem>.*)', re.DOTALL)
+_FAILED_RULE = re.compile(
+    r'rule (?P<rule>\d+), "[^"]*": (?:could not parse expression: (?P<query>.*)'
+    r'|(?P<kind>label|annotation) "(?P<key>[^"]*)": (?:template: [^:]*:\d+:(?:\d+:)? )?(?P<template>.*))',
+    re.DOTALL,
+)
 
 
 def read_all(paths: Sequence[Path], *, plain: bool = False) -> list[tuple[Path, list[Slo]]]:
@@ -38,27 +43,45 @@ def read_all(paths: Sequence[Path], *, plain: bool = False) -> list[tuple[Path, 
 
 
 def check_queries(slos: Sequence[Slo], windows: Windows) -> None:
-    """Raise SpecError naming the first query that is not PromQL. One run of promtool for all of them."""
+    """Raise SpecError naming the first query that is not PromQL, or label or annotation that is no template.
+
+    One run of promtool for all of them.
+    """
     queries = [
-        (slo.origins[name], in_window(query, windows.shortest_seconds))
-        for slo in slos
+        (slo, name, Rule("record", f"q{number}", " ".join(in_window(query, windows.shortest_seconds).split())))
+        for number, slo in enumerate(slos)
         for name, query in vars(slo.sli).items()
     ]
-    rules = tuple(Rule("record", f"q{number}", " ".join(query.split())) for number, (_, query) in enumerate(queries))
+    told = [(slo, severity, _told(slo, severity)) for slo in slos for severity in SEVERITIES if slo.enabled(severity)]
+    checked = [*queries, *told]
     with tempfile.TemporaryDirectory(prefix="fleetops-slo-") as folder:
         path = Path(folder) / "queries.yml"
-        path.write_text(render([Group("queries", rules)]), encoding="utf-8")
+        path.write_text(render([Group("queries", tuple(rule for *_, rule in checked))]), encoding="utf-8")
         result = promtool.run(["check", "rules", path])
     if result.returncode != 0:
-        raise _query_refusal(result.stderr or result.stdout, [place for place, _ in queries])
+        raise _refusal(result.stderr or result.stdout, [(slo, name) for slo, name, _ in checked])
 
 
-def _query_refusal(output: str, places: Sequence[Origin]) -> LabError:
+def _told(slo: Slo, severity: str) -> Rule:
+    """An alert that says what the SLO's does."""
+    policy = slo.alerts[severity]
+    labels = slo.alert_labels | policy.labels | ids(slo) | {LABEL_SEVERITY: severity}
+    return Rule("alert", slo.alert_name, "vector(1)", labels, slo.alert_annotations | policy.annotations)
+
+
+def _refusal(output: str, checked: Sequence[tuple[Slo, str]]) -> LabError:
     match = _FAILED_RULE.search(output)
     if not match:
         return LabError(f"promtool refused the queries: {' '.join(output.split())}")
-    problem = match["problem"].strip().splitlines()[0]
-    return refuse_at(places[int(match["rule"]) - 1], f"is not PromQL: {problem}")
+    slo, name = checked[int(match["rule"]) - 1]
+    if match["query"] is not None:
+        return refuse_at(slo.origins[name], f"is not PromQL: {match['query'].strip().splitlines()[0]}")
+    kind, key = f"{match['kind']}s", match["key"]
+    places = (slo.origins.get(f"{scope}.{kind}.{key}") for scope in (f"{name}_alert", "alerting"))
+    problem = match["template"].strip().splitlines()[0]
+    return refuse_at(
+        next(filter(None, places), slo.origin), f"{key} is not a template that Prometheus takes: {problem}"
+    )
 
 
 def render_slos(slos: Sequence[Slo], windows: Windows, source: str, *, operator_name: str = "") -> str:
@@ -78,8 +101,11 @@ def operator_name(slos: Sequence[Slo]) -> str:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file in one step: a reader sees the old text or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise SpecError(path, f"cannot be written: {error.strerror or error}") from error
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)

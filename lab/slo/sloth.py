@@ -9,7 +9,7 @@ from __future__ import annotations
 from lab.slo.document import Node
 from lab.slo.durations import parse_duration
 from lab.slo.fields import origin, read_labels, read_name, read_objective, read_policy, read_query
-from lab.slo.model import PAGE, TICKET, AlertPolicy, EventsSli, Intervals, Origin, Policy, RawSli, Slo
+from lab.slo.model import PAGE, SEVERITIES, TICKET, AlertPolicy, EventsSli, Intervals, Origin, Policy, RawSli, Slo
 
 VERSION = "prometheus/v1"
 
@@ -53,7 +53,7 @@ def _slo(node: Node, service: str, labels: dict[str, str], policy: Policy) -> Sl
         alerts=alerts,
         policy=read_policy(members.get("policy"), policy),
         origin=origin(members["name"]),
-        origins=origins | {"objective": origin(members["objective"])},
+        origins=origins | _told_at(alerting) | {"objective": origin(members["objective"])},
         spec_version=VERSION,
         info_labels=read_labels(members.get("infoLabels")),
         intervals=_intervals(members.get("interval")),
@@ -77,6 +77,21 @@ def _sli(node: Node) -> tuple[EventsSli | RawSli, dict[str, Origin]]:
     queries = kinds["raw"].mapping("error_ratio_query", required=("error_ratio_query",))
     query = queries["error_ratio_query"]
     return RawSli(read_query(query)), {"error_ratio_query": origin(query)}
+
+
+def _told_at(alerting: Node | None) -> dict[str, Origin]:
+    """Where each label and annotation was written: `alerting.labels.NAME`, `page_alert.annotations.NAME`, …"""
+    parts = alerting.value if alerting and isinstance(alerting.value, dict) else {}
+    scopes = [("alerting", parts)] + [
+        (f"{s}_alert", node.value) for s in SEVERITIES if (node := parts.get(f"{s}_alert"))
+    ]
+    return {
+        f"{scope}.{kind}.{name}": origin(member)
+        for scope, members in scopes
+        for kind in ("labels", "annotations")
+        if isinstance(members, dict) and kind in members and isinstance(members[kind].value, dict)
+        for name, member in members[kind].value.items()
+    }
 
 
 def _intervals(node: Node | None) -> Intervals:

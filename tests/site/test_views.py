@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from made_record import INSTANTS, record
@@ -19,13 +20,16 @@ from lab.site import (
     evidence_views,
     incident_views,
     macros,
+    proof_views,
     register_views,
     rule_views,
     service_views,
     slo_views,
+    units,
 )
 from lab.site.book import Book
 from lab.site.links import between, page_url
+from lab.slo import load_rules
 from lab.slo.burn_rate import detection_seconds
 
 
@@ -46,6 +50,38 @@ def test_the_rule_on_a_page_is_the_rule_in_the_file_to_the_character(book: Book)
         for block in blocks:
             indented = "\n".join(f"      {line}" if line else line for line in block.splitlines())
             assert indented in source
+
+
+def test_every_rule_of_the_lab_opens_in_its_prometheus(book: Book) -> None:
+    """The link holds the rule's own expression; production's rules are loaded by no lab and have none."""
+    shown = str(rule_views.slo_rules(book, "feed-latency-p99"))
+    asked = [
+        parse_qs(urlsplit(html.unescape(href)).query)["g0.expr"][0] for href in re.findall('href="([^"]+)"', shown)
+    ]
+    rules = [rule for rule in load_rules("lab") if rule["group"].startswith("slo-feed-latency-p99")]
+    assert asked == [rule["expr"] for rule in rules]
+    assert "href" not in str(rule_views.slo_rules(book, "feed-latency-p99", "production"))
+    assert "http://127.0.0.1:8090/graph" in str(rule_views.alert_rule(book, "FeedLatencyP99Burn"))
+
+
+def test_predicted_detection_stands_beside_what_a_record_measured(book: Book) -> None:
+    foretold = record()["prediction"]
+    shown = text(proof_views.detection_record_table(book))
+    assert "INC-001" in shown
+    assert units.seconds(foretold["detection_seconds"]).replace("\u00a0", " ") in shown
+    assert units.seconds(INSTANTS["page"]).replace("\u00a0", " ") in shown
+    assert "yes" in shown
+    rewrite(book, prediction=foretold | {"detection_seconds": 0.1, "allowance_seconds": 0.1})
+    assert "no" in text(proof_views.detection_record_table(book)).split()
+
+
+def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build(book: Book) -> None:
+    figures = book.docs / "figures" / "bench.json"
+    ours = json.loads(figures.read_text())["sections"]["rules"]["ours"]
+    assert f"{ours['second_ms']:.2f} ms" in text(proof_views.rule_cost(book))
+    figures.unlink()
+    with pytest.raises(LabError, match=r"docs/figures/bench.json holds no figures of 'rules'; run `make bench`"):
+        proof_views.rule_cost(book)
 
 
 def test_an_unknown_alert_is_refused_with_the_ones_there_are(book: Book) -> None:

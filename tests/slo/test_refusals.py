@@ -50,6 +50,13 @@ SPEC_REFUSALS = {
     "no SLI": (("    sli:\n      events:", "    sli: {}\n    labels:\n      events:"), "slos[0].sli"),
     "no alert name": (("      name: CheckoutBurn", "      labels: {a: b}"), "slos[0].alerting: name is missing"),
     "a label name with a dash": (("      name: CheckoutBurn", "      name: B\n      labels: {a-b: c}"), "'a-b' is not a label name"),
+    "a label that is the generator's": (("service: shop", "service: shop\nlabels: {sloth_id: x}"), "spec.yml:3: labels.sloth_id: is set by the generator"),
+    "an interval of nothing": (("    objective: 99.9", "    interval: {all: 0s}\n    objective: 99.9"), "spec.yml:5: slos[0].interval.all: '0s' is not a duration"),
+    "an unknown interval": (("    objective: 99.9", "    interval: {sli: 1m}\n    objective: 99.9"), "slos[0].interval.sli: unknown key"),
+    "an info label with a dash": (("    objective: 99.9", "    infoLabels: {a-b: c}\n    objective: 99.9"), "'a-b' is not a label name"),
+    "Sloth's plugins": (("service: shop", "service: shop\nslo_plugins: {chain: []}"), "spec.yml:3: slo_plugins: unknown key"),
+    "an SLI plugin": (("      events:", "      plugin: {id: x}\n      events:"), "slos[0].sli.plugin: SLI plugins are programs of Sloth"),
+    "Sloth's own typing of a raw query": (("      events:", "      raw: {errorRatioQuery: x}\n      events:"), "slos[0].sli: must hold either events or raw"),
     "a duplicate key": (("service: shop", "service: shop\nservice: mall"), "service: is written twice"),
     "a negative floor": (("service: shop", "service: shop\npolicy: {min_bad_events: -1}"), "policy.min_bad_events"),
     "an unknown cold start": (("service: shop", "service: shop\npolicy: {cold_start: hot}"), "policy.cold_start: 'hot'"),
@@ -156,3 +163,41 @@ def test_a_query_that_is_not_promql_is_refused_and_nothing_is_written(query: str
     assert result.exception.exit_status == 2
     assert out.read_text() == "what was there"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.yml", "spec.yml"]
+
+
+@pytest.mark.promtool
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (
+            "annotations: {summary: '{{ $labls.service }}'}",
+            "spec.yml:12: slos[0].alerting.annotations.summary: summary",
+        ),
+        (
+            "page_alert: {labels: {team: '{{ nofunction }}'}}",
+            "spec.yml:12: slos[0].alerting.page_alert.labels.team: team",
+        ),
+        (
+            "ticket_alert: {annotations: {d: '{{ $value'}}",
+            "spec.yml:12: slos[0].alerting.ticket_alert.annotations.d: d",
+        ),
+    ],
+)
+def test_a_template_that_prometheus_would_not_load_is_refused(more: str, expected: str, tmp_path: Path) -> None:
+    path, out = tmp_path / "spec.yml", tmp_path / "out.yml"
+    path.write_text(f"{GOOD}      {more}\n")
+    result = CliRunner().invoke(command, ["generate", "--spec", str(path), "--out", str(out)])
+    assert isinstance(result.exception, SpecError)
+    assert f"{expected} is not a template that Prometheus takes: " in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert not out.exists()
+
+
+@pytest.mark.promtool
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "spec.yml").write_text(GOOD)
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file" / "out.yml", tmp_path):
+        result = CliRunner().invoke(command, ["generate", "--spec", str(tmp_path / "spec.yml"), "--out", str(out)])
+        assert isinstance(result.exception, SpecError)
+        assert str(result.exception).startswith(f"{out}: cannot be written: ")

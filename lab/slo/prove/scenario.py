@@ -33,6 +33,10 @@ class Cadence:
         """
         return self.step_seconds + self.evaluation_seconds
 
+    def next_evaluation(self, at_seconds: int) -> int:
+        """The first evaluation at or after an instant."""
+        return -(-at_seconds // self.evaluation_seconds) * self.evaluation_seconds
+
     @property
     def allowance_seconds(self) -> int:
         """The pipeline's own delay: one scrape and two evaluations."""
@@ -57,7 +61,7 @@ def cadences(windows: Windows) -> dict[str, Cadence]:
     fine, coarse = max(scrape, shortest // 10), max(scrape, shortest // 2)
     return {
         "quick": Cadence("quick", fine, max(scrape, shortest // 5)),
-        "guards": Cadence("guards", fine, 2 * fine),
+        "guards": Cadence("guards", fine, max(2 * scrape, 2 * shortest // 5)),
         "slow": Cadence("slow", coarse, 2 * coarse),
         "ticket": Cadence("ticket", coarse, 12 * coarse),
         # As often as the budget's own rules are evaluated, because they count their samples.
@@ -91,9 +95,8 @@ class _Maker:
         after = self._after("quick", self.slow.short_seconds)
         yield self._burn("a fast burn pages by the quick tier, and the page resolves", "quick",
                          [(warm, 0), (fires_after + hold, fast), (after, 0)])  # fmt: skip
-        yield self._burn("a cold start pages when a warm one does", "quick", [(fires_after + hold, fast)])
         # 400 requests in the window: few enough that a floor set too high would swallow the burn.
-        yield self._burn("with little traffic a fast burn pages in time", "quick",
+        yield self._burn("a cold start with little traffic pages when a warm one does", "quick",
                          [(fires_after + hold, fast)], per_second=400 / self.quick.long_seconds)  # fmt: skip
         blip = self._grid("quick", 0.9 * fires_after)
         yield self._burn("a blip that ends before the boundary never pages", "quick",

@@ -1,0 +1,55 @@
+"""The bench programs: their figures are kept side by side, and what they compare is comparable."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.errors import UsageError
+from lab.slo import find_slo, load_windows
+from scripts import bench_rules, sloth_shape
+from scripts.figures import SCHEMA, write_section
+
+
+def test_a_program_replaces_its_own_section_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "figures" / "bench.json"
+    write_section(path, "rules", {"ratio": 0.5})
+    write_section(path, "generate", {"seconds": 1.0})
+    write_section(path, "rules", {"ratio": 0.4})
+    found = json.loads(path.read_text())
+    assert found["schema"] == SCHEMA
+    assert {name: set(section) for name, section in found["sections"].items()} == {
+        "rules": {"ratio", "measured_at", "host"},
+        "generate": {"seconds", "measured_at", "host"},
+    }
+    assert found["sections"]["rules"]["ratio"] == 0.4
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": "another"}'])
+def test_a_file_that_is_no_bench_document_is_left_alone(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"bench.json is (not JSON|no fleetops.bench/v1 document)"):
+        write_section(path, "rules", {})
+    assert path.read_text() == text
+
+
+def test_sloths_seventeen_rules() -> None:
+    """Eight ratios, seven series of metadata, two alerts."""
+    groups = sloth_shape.groups(find_slo("feed-latency-p99"), load_windows("production"))
+    assert [len(group["rules"]) for group in groups] == [8, 7, 2]
+
+
+@pytest.mark.promtool
+def test_the_bench_measures_both_rule_sets_and_neither_fails(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A short run: an hour of history, few evaluations. How they compare is the bench's to say, not this test's."""
+    bench_rules.main(["--days", "0.05", "--evaluations", "2", "--json", "--record", str(tmp_path / "bench.json")])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ours"]["rules"], told["sloth"]["rules"]) == (20, 17)
+    assert told["ours"]["second_ms"] > 0
+    kept = json.loads((tmp_path / "bench.json").read_text())["sections"]["rules"]
+    assert kept["ratio"] == told["ratio"]
