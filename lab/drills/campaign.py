@@ -55,9 +55,14 @@ class Result:
     @property
     def ratio(self) -> float | None:
         """Measured over predicted detection, the pipeline's allowance taken off; None where nothing was predicted."""
-        if not self.predicted_seconds or self.page_seconds is None:
-            return None
-        return (self.page_seconds - (self.allowance_seconds or 0)) / self.predicted_seconds
+        return detection_ratio(self.predicted_seconds, self.allowance_seconds, self.page_seconds)
+
+
+def detection_ratio(predicted: float | None, allowance: float | None, told: float | None) -> float | None:
+    """Measured over predicted detection (seconds), the pipeline's allowance taken off; never below 0."""
+    if not predicted or told is None:
+        return None
+    return max(0.0, told - (allowance or 0)) / predicted
 
 
 def plan(drills: Iterable[Drill], *, controls: bool) -> list[Run]:

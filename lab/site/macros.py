@@ -16,6 +16,7 @@ from lab.site import (
     catalogue_views,
     chart_views,
     drawings,
+    drill_views,
     evidence_views,
     incident_views,
     loop_views,
@@ -42,6 +43,7 @@ ROOMS = (
     register_views,
     service_views,
     drawings,
+    drill_views,
 )
 
 
