@@ -36,6 +36,8 @@ def read(incident: Incident, sampled: list[dict[str, Any]]) -> Instants:
             ("resolved", "resolved_at"),
         ):
             instants[name] = incident.since_t0(epoch_seconds(page[key])) if page[key] else None
+        if (over := instants["resolved"]) is not None and incident.t0 + over > incident.ended_at:
+            instants["resolved"] = None  # the clean-up did that
     done = [epoch_seconds(row["at"]) for row in incident.responder_actions() if row["outcome"] == "done"]
     instants["action"] = mitigation([incident.since_t0(at) for at in done], instants["recovered"])
     said = [row["t_seconds"] for row in incident.timeline if row["kind"] == "diagnosis"]
