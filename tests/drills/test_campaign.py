@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from made_record import record as made_record
 
+from lab.cli.main import run
+from lab.control.desk import Desk
 from lab.drills.campaign import Campaign, Run, failure, keep_record, plan, result, summary
 from lab.drills.inputs import of_drill
-from lab.drills.spec import find
+from lab.drills.spec import Drill, find
 from lab.errors import LabError
 from lab.places import Home
 
@@ -84,3 +87,45 @@ def test_the_summary_holds_detection_against_prediction(document: dict[str, Any]
     text = "\n".join(summary([one, slow, failure(AUTOPILOT, LabError("x"))]))
     assert "2 of 3 as they must be" in text
     assert "worst 2.00" in text
+
+
+def test_the_verb_runs_what_is_missing_keeps_the_evidence_and_says_what_was_not_as_it_must_be(
+    desk: Desk, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records, ran = desk.home.path / "records", []
+    records.mkdir()
+    desk.home.data.mkdir()
+    fails = {**document, "verdict": {**document["verdict"], "passed": False, "why": "held: no"}}
+    answers: dict[str, Any] = {"INC-001": KeyboardInterrupt(), "D0": document}
+
+    def run_drill(drill: Drill, responder: str, *_: Any) -> dict[str, Any]:
+        ran.append(f"{drill.id}/{responder}")
+        if isinstance(answer := answers[drill.id], BaseException):
+            raise answer
+        return {**answer, "drill": {**answer["drill"], "id": drill.id}, "inputs": of_drill(drill)}
+
+    monkeypatch.setenv("FLEETOPS_HOME", str(desk.home.path))
+    monkeypatch.setattr("lab.drills.runner.run_drill", run_drill)
+    monkeypatch.setattr("lab.drills.spec.catalogue", lambda: [D0, INC])
+    monkeypatch.setattr("lab.control.desk.Desk.here", lambda: desk)
+    monkeypatch.setattr("lab.places.RECORDS", records)
+
+    assert run(["drill", "all"]) == 1
+    assert "goes on from here" in capsys.readouterr().err
+    assert [file.name for file in records.iterdir()] == ["D0.json"]
+    answers["INC-001"] = fails
+    assert run(["drill", "all", "--json"]) == 1
+    said = capsys.readouterr()
+    assert "going on: 1 of 2 are done" in said.err
+    assert "NOT AS IT MUST BE: held: no" in said.err
+    assert [(row["key"], row["as_expected"]) for row in json.loads(said.out)] == [
+        ("D0/autopilot", True),
+        ("INC-001/autopilot", False),
+    ]
+    assert not (records / "INC-001.json").exists()
+    answers["D0"] = fails
+    assert run(["drill", "all", "--controls"]) == 0
+    assert "3 of 3 as they must be" in capsys.readouterr().out
+    assert ran == [
+        "D0/autopilot", "INC-001/autopilot", "INC-001/autopilot", "D0/wrong", "INC-001/none", "INC-001/wrong",
+    ]  # fmt: skip
