@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lab.drills.campaign import Result
 
 RESPONDERS = ("autopilot", "human", "command", "none", "wrong")
-RANDOM = "random"
 
 
 @click.group()
@@ -110,6 +109,7 @@ def drill_run(
     """
     from lab.control.desk import Desk
     from lab.drills import record
+    from lab.drills.journal import RANDOM
     from lab.drills.report import summary
     from lab.drills.runner import run_drill
     from lab.drills.spec import catalogue, find

@@ -25,6 +25,7 @@ from lab.oncall.times import utc_text
 from lab.places import Home
 
 CLEANER = "drill-cleanup"
+RANDOM = "random"  # what a drill is called that nobody is told before its verdict
 
 
 def journal_path(home: Home) -> Path:
@@ -41,15 +42,22 @@ def exclusive(home: Home) -> Iterator[None]:
 
 @contextmanager
 def undoing(
-    desk: Desk, drill_id: str, faults: Sequence[Fault] = (), expires_at: float = float("inf")
+    desk: Desk,
+    drill_id: str,
+    faults: Sequence[Fault] = (),
+    expires_at: float = float("inf"),
+    *,
+    blind: bool = False,
 ) -> Iterator[None]:
     """Undo the faults and put the control state back when the body ends, however it ends. Hold `exclusive` around it.
 
-    `expires_at` (epoch seconds) is when somebody else may do it, although the drill still runs.
+    `expires_at` (epoch seconds) is when somebody else may do it, although the drill still runs. `blind`: whoever is on
+    call must not be told which drill this is.
     """
     doors = Doors(desk)
     entry = {
         "drill": drill_id,
+        "blind": blind,
         "pid": os.getpid(),
         "at": utc_text(time.time()),
         "expires_at": utc_text(expires_at) if expires_at != float("inf") else None,
@@ -127,6 +135,12 @@ def running(home: Home) -> bool:
 def current(home: Home) -> dict[str, Any] | None:
     """The journal as it is now (drill, pid, at, …), or None when there is none."""
     return _entry(journal_path(home))
+
+
+def shown(home: Home) -> dict[str, Any] | None:
+    """What anybody may know of the drill in the journal: its `id` (RANDOM for one that is blind) and its `pid`."""
+    entry = current(home)
+    return entry and {"id": RANDOM if entry.get("blind") else entry["drill"], "pid": entry["pid"]}
 
 
 def _entry(path: Path) -> dict[str, Any] | None:

@@ -51,7 +51,7 @@ def run_drill(
         expires_at = time.time() + longest_seconds(incident)
         with (
             guarded(desk.home, desk.ports, expires_at),
-            undoing(desk, drill.id, drill.all_faults(), expires_at),
+            undoing(desk, drill.id, drill.all_faults(), expires_at, blind=blind),
             closing(incident.doors),
         ):
             for phase in PHASES:

@@ -17,7 +17,7 @@ from typing import Any
 
 from lab.drills import record, runbook
 from lab.drills.commands import Ran, fleetops, run_command
-from lab.drills.journal import journal_path
+from lab.drills.journal import RANDOM, shown
 from lab.drills.spec import COMPONENTS, TRIGGERS, Drill, find
 from lab.errors import LabError, UsageError
 from lab.names import ENV_ACTOR
@@ -30,7 +30,6 @@ VERBS = (
     ("canary",), ("flag",), ("scale",), ("service",), ("triage",), ("incident", "hint"), ("incident", "diagnose"),
 )  # fmt: skip
 RESPONDERS = ("human", "autopilot")
-RANDOM = "random"  # a drill that nobody is told before its verdict
 AT_ONCE = 3
 COMMAND_CHARACTERS = 500
 NAME_CHARACTERS = 60
@@ -96,12 +95,11 @@ class Hands:
         """The drill that runs now, wherever it was started: its id, and responder and person if it was started here."""
         if self._process is not None:
             self._process.poll()  # a child that has ended is a zombie until somebody looks
-        for file, key in ((self._about, "id"), (journal_path(self.home), "drill")):
+        for ask in (lambda: json.loads(self._about.read_text()), lambda: shown(self.home)):
             try:
-                found = json.loads(file.read_text())
-                if is_alive(found["pid"]):
-                    return {"responder": None, "by": None, **found, "id": found[key]}
-            except (OSError, ValueError, KeyError):
+                if (found := ask()) and is_alive(found["pid"]):
+                    return {"responder": None, "by": None, **found}
+            except (OSError, ValueError, KeyError, LabError):
                 continue
         return None
 

@@ -64,7 +64,7 @@ def test_the_grading_fails_a_responder_who_does_the_wrong_thing(lab: EmbeddedLab
 
 
 RESPONDER = """
-import glob, json, os, subprocess, sys
+import glob, json, os, subprocess, sys, urllib.request
 page, kept = json.load(sys.stdin), {}
 def fleetops(*words):
     done = subprocess.run(["fleetops", *words], capture_output=True, text=True)
@@ -72,6 +72,8 @@ def fleetops(*words):
     return done.returncode
 for words in (["status"], ["page", "list"], ["page", "show", str(page["id"])], ["doctor"], ["triage", "feed"]):
     fleetops(*words)
+with urllib.request.urlopen(f"http://127.0.0.1:{os.environ['FLEETOPS_PORT_BASE']}/api/live") as answer:
+    kept["console"] = json.dumps(json.load(answer).get("hands", {}).get("running"))
 for file in glob.glob(os.path.join(os.environ["FLEETOPS_HOME"], "logs", "*.log")):
     with open(file, errors="replace") as log:
         kept[os.path.basename(file)] = log.read()
@@ -96,6 +98,7 @@ def test_a_program_is_graded_like_a_person_and_nothing_tells_it_what_is_broken(
     record = json.loads(done.stdout)
     seen = json.loads(kept.read_text())
     assert {"gateway.log", "status"} <= set(seen)
+    assert '"id": "random"' in seen["console"]
     drill = record["drill"]
     for place, text in {**seen, "the terminal": done.stderr}.items():
         for secret in (drill["id"], drill["title"], "canary-ramp"):

@@ -114,5 +114,7 @@ def test_a_drill_started_in_a_terminal_is_known_by_its_journal(hands: Hands) -> 
     running = hands.picture()["running"]
     assert running["id"] == "INC-001"
     assert running["by"] is None
+    journal.write_text(json.dumps({"drill": "INC-001", "blind": True, "pid": os.getpid(), "faults": [{"kind": "x"}]}))
+    assert hands.picture()["running"] == {"id": "random", "pid": os.getpid(), "responder": None, "by": None}
     journal.write_text("{")
     assert hands.picture()["running"] is None
