@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lab.drills.predict import BurnRate
 from lab.drills.spec import Drill
 from lab.errors import LabError
 from lab.site import register
@@ -40,7 +41,7 @@ def page(record: Record, drill: Drill) -> str:
     parts = (
         _head(record), _summary(record), _impact(record, drill), _detection(record, drill), _trigger(record),
         _causes(record, drill), _timeline(record, drill), _resolution(record), _lessons(), _actions(record),
-        _evidence(record, drill),
+        _evidence(record),
     )  # fmt: skip
     return "\n\n".join(block for part in parts for block in part) + "\n"
 
@@ -92,7 +93,7 @@ def _detection(record: Record, drill: Drill) -> Iterator[str]:
     yield _call("prediction", record)
     if drill.effect is not None:
         yield _chart(record, [line["name"] for line in record["signals"] if line["name"].startswith("burn_rate_")])
-        if record.first("firing"):
+        if record.first("firing") and isinstance(drill.prophecy, BurnRate):
             seconds = f'record_seconds("{record.ident}", "firing")'
             yield f"In production windows it would have been told after about {{{{ production_time({seconds}) }}}}."
     yield _write("Was it seen by the right alert, early enough, and by nothing else?")
@@ -155,18 +156,11 @@ def _actions(record: Record) -> Iterator[str]:
         )
 
 
-def _evidence(record: Record, drill: Drill) -> Iterator[str]:
+def _evidence(record: Record) -> Iterator[str]:
     yield "## Evidence"
     yield from (_call(macro, record) for macro in ("verdict", "evidence", "log_lines"))
-    alert = record["prediction"]["alert"]
-    links = [
-        f"Drill: [{record.ident}](../05_incident_simulations.md#{record.ident.lower()})",
-        f"Runbook: [{alert}](../03_runbooks.md#{alert.lower()})",
-    ]
-    if drill.effect is not None:
-        slo = drill.effect.slo
-        links.append(f"Rule: [{slo.replace('-', ' ')}](../02_slos_and_alerts.md#{slo})")
-    yield " · ".join([*links, "Risks: [register](../09_risk_register.md)"])
+    yield "## Where it leads"
+    yield _call("incident_loop", record)
 
 
 def moved(record: Record) -> list[str]:
