@@ -79,7 +79,7 @@ def test_clients_ask_for_more_and_one_of_them_for_too_much(doors: Doors) -> None
     with broken(doors, "load-multiplier", multiplier=1.5) as fewer:
         assert doors.traffic.rate() == 1.5 * usual
         with broken(doors, "abusive-client", client_id="client-007", requests_per_second=20) as gone:
-            assert doors.traffic.extra() == {"client_id": "client-007", "rate": 20, "people": 0}
+            assert doors.traffic.extra() == {"client_id": "client-007", "rate": 20, "people": 0, "ramp_seconds": 0}
             assert gone() == ["client-007 has gone"]
             assert gone() == []
         fewer()

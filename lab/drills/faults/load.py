@@ -63,10 +63,11 @@ class FlashCrowd(Fault):
     kind: ClassVar[str] = "flash-crowd"
     people: int = whole(1, 19_000, "How many different ones; nobody's page is in the cache.")
     requests_per_second: float = number(1, 2000, "What they offer together, open-loop.")
+    ramp_seconds: float = number(0, 600, "How long it takes until they are all there.", default=0.0)
 
     def inject(self, doors: Doors) -> None:
         """Let them come."""
-        doors.traffic.set_extra("guest", self.requests_per_second, self.people)
+        doors.traffic.set_extra("guest", self.requests_per_second, self.people, self.ramp_seconds)
         doors.report(f"{self.people} guests ask {self.requests_per_second:g} times a second")
 
     def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
