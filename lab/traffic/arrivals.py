@@ -10,7 +10,7 @@ RAMP_FROM_RATIO = 0.1
 
 
 class Arrivals:
-    """Arrival times at `rate` a second, rising to it over `ramp_seconds` (RAMP_SECONDS) from `start`. Times are monotonic seconds."""
+    """Arrival times at `rate` a second, rising to it over RAMP_SECONDS from `start`. Times are monotonic seconds."""
 
     def __init__(self, rate: float, start: float, seed: int = 1, *, ramp_seconds: float | None = None) -> None:
         self.rate = rate
