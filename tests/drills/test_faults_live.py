@@ -90,7 +90,7 @@ def test_a_crowd_of_guests_comes_and_goes(doors: Doors) -> None:
     with broken(doors, "flash-crowd", people=5, requests_per_second=20) as undo:
         guests = 'sum(rate(gateway_priority_requests_total{priority="guest"}[5s])) > 5'
         assert doors.desk.prometheus.wait(guests, 30)
-        assert undo() == ["the guests have gone"]
+        assert undo() == ["the crowd has gone"]
         assert undo() == []
 
 
