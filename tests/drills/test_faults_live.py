@@ -136,6 +136,16 @@ def test_a_flush_empties_the_cache(doors: Doors) -> None:
             assert cache.get("fault-test") is None
 
 
+def test_a_script_that_flushes_again_and_again_ends_with_its_fault(doors: Doors) -> None:
+    with doors.cache() as cache:
+        with broken(doors, "cache-flush", every_seconds=0.2):
+            for _ in range(2):
+                cache.set("fault-test", "here")
+                assert eventually(lambda: not cache.exists("fault-test"), 10)
+            child = doors.children[0].process
+        assert child.poll() is not None
+
+
 def test_statements_are_applied_and_reverted(doors: Doors) -> None:
     apply, revert = "CREATE TABLE IF NOT EXISTS fault_test (n int)", "DROP TABLE IF EXISTS fault_test"
 
