@@ -69,9 +69,10 @@ class TrafficAdmin:
         self.http.call("PUT", "/admin/rate", {"rate": rate})
 
     def extra(self) -> dict[str, Any] | None:
-        """Who asks beside the usual load: {client_id, rate, people}; None when nobody does."""
+        """Who asks beside the usual load: {client_id, rate, people, ramp_seconds}; None when nobody does."""
         return self.state()["extra"] or None
 
-    def set_extra(self, client_id: str, rate: float, people: int = 0) -> None:
+    def set_extra(self, client_id: str, rate: float, people: int = 0, ramp_seconds: float = 0) -> None:
         """Have one client, or a crowd of `people`, ask for `rate` requests a second more; 0 ends it."""
-        self.http.call("PUT", "/admin/extra", {"client_id": client_id, "rate": rate, "people": people})
+        told = {"client_id": client_id, "rate": rate, "people": people, "ramp_seconds": ramp_seconds}
+        self.http.call("PUT", "/admin/extra", told)

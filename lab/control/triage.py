@@ -34,6 +34,7 @@ THREADS_BUSY_MOST = 0.9
 CLIENT_SHARE_MOST = 0.2
 RETRY_RATIO_MOST = 0.2
 GUEST_SHARE_MOST = 0.3
+CROWD_TIMES_MORE = 1.5
 
 SERVICES = ("feed", "user", "gateway")
 
@@ -239,17 +240,17 @@ def _client(scene: Scene) -> Suspect:
 
 
 def _guests(scene: Scene) -> Suspect:
-    """A crowd of people who do not say who they are: their share of what the quotas let pass."""
+    """A crowd of people who do not say who they are: their share of what the quotas let pass, and that all grew."""
     asked = f"sum(rate({names.GATEWAY_PRIORITY_REQUESTS}[{WINDOW}]))"
     guests = scene.number(f'sum(rate({names.GATEWAY_PRIORITY_REQUESTS}{{priority="guest"}}[{WINDOW}]))') or 0.0
-    every, before = (
-        scene.number(asked),
-        scene.number(asked.replace(f"[{WINDOW}]", f"[{BEFORE}] offset {BEFORE_OFFSET}")),
-    )
+    every = scene.number(asked)
+    # Who was there two minutes ago is no crowd that has just come.
+    before = scene.number(asked.replace(f"[{WINDOW}]", f"[1m] offset {BEFORE_OFFSET}"))
     if not every:
         return Suspect("guests", 0.0, "nobody asks")
     text = f"{guests:.0f} of {every:.0f} requests/s are by guests" + (f"; {before:.0f}/s before" if before else "")
-    return Suspect("guests", guests / every / GUEST_SHARE_MOST, text)
+    share = guests / every / GUEST_SHARE_MOST
+    return Suspect("guests", min(share, every / before / CROWD_TIMES_MORE) if before else share, text)
 
 
 def _retries(scene: Scene) -> Suspect:

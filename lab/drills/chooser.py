@@ -20,7 +20,7 @@ def row(drill: Drill) -> dict[str, Any]:
         "component": drill.component,
         "severity": drill.severity,
         "faults": [as_json(fault) for fault in drill.faults],
-        "load": as_json(drill.load) if drill.load else None,
+        "load": [as_json(load) for load in drill.load],
         "slo": effect.slo if effect else None,
         "services": list(drill.services),
         "detected_by": {"alert": expect.alert, "severity": expect.severity} if expect.alert else None,

@@ -63,8 +63,8 @@ def run_drill(
 
 def steady(incident: Incident) -> None:
     """Set the drill's load, and wait until nothing is wrong."""
-    if incident.drill.load is not None:
-        incident.drill.load.inject(incident.doors)
+    for load in incident.drill.load:
+        load.inject(incident.doors)
     steady_state(incident)
 
 

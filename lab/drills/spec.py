@@ -4,7 +4,7 @@ id, title          the file's name, and one line for the catalogue (no spoiler: 
 trigger            one of TRIGGERS        } what a diagnosis must name
 component          one of COMPONENTS      }
 severity           SEV1 … SEV4, none in the control
-load               optional fault that holds from before the steady state on, e.g. a load-multiplier
+load               optional fault, or a list, that holds from before the steady state on, e.g. a load-multiplier
 fault              a fault and its parameters (lab/drills/faults), or a list of faults, injected in order
 effect             optional: which SLO burns, and how (Effect)
 expect             which alert detects, which others must or may fire; all others stay silent (expect.py)
@@ -98,7 +98,7 @@ class Drill:
     trigger: str
     component: str
     severity: str
-    load: Fault | None
+    load: tuple[Fault, ...]
     faults: tuple[Fault, ...]
     effect: Effect | None
     expect: Expect
@@ -127,7 +127,7 @@ class Drill:
 
     def all_faults(self) -> tuple[Fault, ...]:
         """The load, if any, then the faults."""
-        return (self.load, *self.faults) if self.load else self.faults
+        return (*self.load, *self.faults)
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ def load(file: Path) -> Drill:
         trigger=one_of(keys["trigger"], TRIGGERS),
         component=one_of(keys["component"], COMPONENTS),
         severity=one_of(keys["severity"], SEVERITIES),
-        load=read_fault(keys["load"]) if "load" in keys else None,
+        load=_faults(keys["load"]) if "load" in keys else (),
         faults=faults,
         effect=effect,
         expect=expect,

@@ -7,10 +7,11 @@ from typing import Any
 
 from lab.drills import promise
 from lab.drills.incident import Incident
+from lab.drills.spec import Drill
 from lab.errors import LabError
 from lab.slo import series
 from lab.slo.durations import format_duration
-from lab.slo.model import PAGE, SEVERITIES
+from lab.slo.model import PAGE, SEVERITIES, TICKET
 
 # Before a drill, the last minute must have spent less than this part of the budget's rate.
 STEADY_BUDGET_RATIO = 0.1
@@ -35,12 +36,15 @@ def steady_state(incident: Incident) -> None:
     incident.say("steady")
 
 
-def _disturbs(alert: dict[str, Any]) -> str:
+def _disturbs(alert: dict[str, Any], drill: Drill) -> str:
     """What a firing page, or a platform alert that fires or is about to, says against a start; "" when it is none.
 
-    The ticket of an SLO may fire: its windows remember earlier drills for an hour.
+    The ticket of an SLO may fire: its windows remember earlier drills for an hour. So may one that the drill says its
+    own load can bring about.
     """
     labels = alert["labels"]
+    if drill.load and labels.get("severity") == TICKET and labels["alertname"] in drill.expect.may.get(TICKET, ()):
+        return ""
     platform = not labels.get("sloth_id") and labels.get("severity") in SEVERITIES
     if platform or (labels.get("severity") == PAGE and alert["state"] == "firing"):
         return f"{labels['alertname']} is {alert['state']}"
@@ -66,7 +70,9 @@ def remembered(incident: Incident) -> list[str]:
 
 def _unsteady(incident: Incident) -> str:
     """Why the lab is not steady, or ""."""
-    if loud := sorted({name for alert in incident.desk.prometheus.alerts() if (name := _disturbs(alert))}):
+    if loud := sorted(
+        {name for alert in incident.desk.prometheus.alerts() if (name := _disturbs(alert, incident.drill))}
+    ):
         return f"{', '.join(loud)}"
     open_pages = incident.desk.pager.pages(only_open=True)
     if told := sorted({page["alertname"] for page in open_pages if page["severity"] == PAGE}):

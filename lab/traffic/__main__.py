@@ -37,7 +37,7 @@ def checked_target(url: str, allowed_hosts: frozenset[str]) -> str:
 
 
 def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
-    """GET /admin/state, PUT /admin/rate {"rate"} and PUT /admin/extra {"client_id", "rate", "people"}."""
+    """GET /admin/state, PUT /admin/rate {"rate"} and PUT /admin/extra (see Extra)."""
     app = telemetry.admin_app()
 
     @app.get("/admin/state")
@@ -59,13 +59,14 @@ def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
     @app.put("/admin/extra")
     def extra() -> ResponseReturnValue:
         body = json_body()
-        only_keys(body, "client_id", "rate", "people")
+        only_keys(body, "client_id", "rate", "people", "ramp_seconds")
         client_id, value = body.get("client_id"), number_in(body, "rate", 0, MAX_RATE)
         people = int(number_in(body, "people", 0, MAX_PEOPLE)) if "people" in body else 0
         if not isinstance(client_id, str) or not CLIENT_ID.fullmatch(client_id):
             raise UsageError(f"client_id: {client_id!r} is not 1 to 64 letters, digits, '.', '_' or '-'")
         old = extra_client()
-        generator.set_extra(Extra(client_id, value, people))
+        ramp = number_in(body, "ramp_seconds", 0, 600) if "ramp_seconds" in body else 0.0
+        generator.set_extra(Extra(client_id, value, people, ramp))
         return jsonify(old=old, new=extra_client())
 
     return app

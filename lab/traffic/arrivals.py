@@ -10,20 +10,18 @@ RAMP_FROM_RATIO = 0.1
 
 
 class Arrivals:
-    """Arrival times at `rate` a second, rising to it over RAMP_SECONDS from `start`. Times are monotonic seconds.
+    """Arrival times at `rate` a second, rising to it over RAMP_SECONDS from `start`. Times are monotonic seconds."""
 
-    None is before `first`: with that RAMP_SECONDS after `start`, the ramp is over when the first one comes.
-    """
-
-    def __init__(self, rate: float, start: float, seed: int = 1, *, first: float | None = None) -> None:
+    def __init__(self, rate: float, start: float, seed: int = 1, *, ramp_seconds: float | None = None) -> None:
         self.rate = rate
         self._start = start
+        self._ramp_seconds = RAMP_SECONDS if ramp_seconds is None else ramp_seconds
         self._random = random.Random(seed)  # noqa: S311 - a workload, no secret
-        self._next = start if first is None else first
+        self._next = start
 
     def rate_at(self, now: float) -> float:
         """The rate that holds at `now`, the ramp included."""
-        risen = min(1.0, max(0.0, (now - self._start) / RAMP_SECONDS))
+        risen = min(1.0, max(0.0, (now - self._start) / self._ramp_seconds)) if self._ramp_seconds else 1.0
         return self.rate * (RAMP_FROM_RATIO + (1 - RAMP_FROM_RATIO) * risen)
 
     def due(self, now: float) -> list[float]:

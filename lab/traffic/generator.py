@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from lab import names
 from lab.telemetry import logs
 from lab.telemetry.metrics import CollectorRegistry, Counter, Gauge, Histogram
-from lab.traffic.arrivals import RAMP_SECONDS, Arrivals
+from lab.traffic.arrivals import Arrivals
 from lab.traffic.connection import Broken, Connection
 from lab.traffic.mix import Mix
 
@@ -33,6 +33,7 @@ class Extra:
     client_id: str
     rate: float
     people: int = 0
+    ramp_seconds: float = 0.0
 
 
 class Measures:
@@ -100,10 +101,10 @@ class Generator:
         return self._extra[0] if self._extra else None
 
     def set_extra(self, extra: Extra) -> None:
-        """From now on, at full rate at once, somebody asks beside the usual load; a rate of 0 ends that."""
+        """From now on somebody asks beside the usual load; a rate of 0 ends that."""
         # The event loop's clock is the monotonic one, so another thread may read it.
-        start = time.monotonic()
-        self._extra = (extra, Arrivals(extra.rate, start - RAMP_SECONDS, first=start)) if extra.rate else None
+        arrivals = Arrivals(extra.rate, time.monotonic(), ramp_seconds=extra.ramp_seconds)
+        self._extra = (extra, arrivals) if extra.rate else None
 
     async def run(self) -> None:
         """Sends until cancelled."""

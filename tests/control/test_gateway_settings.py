@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import valkey
 from fakes import FakeGateway, FakePager, JsonServer
 
+from lab import names
 from lab.cli import limits, main
-from lab.control import settings, warm
+from lab.control import cache_stats, settings, warm
 from lab.control.desk import Desk
-from lab.errors import LabError, NotRunning, UsageError
-from lab.places import Home
+from lab.control.prometheus import Prometheus
+from lab.errors import LabError, NotRunning, ToolError, UsageError
+from lab.places import Home, Ports
 from lab.stack.programs import Program
 
 
@@ -155,3 +159,28 @@ def test_a_warm_up_without_a_feed_says_that_it_does_not_run(desk: Desk, monkeypa
     Home(desk.home.path).token.write_text("a-token-of-some-length")
     with pytest.raises(NotRunning, match="feed-1"):
         warm.warm(desk)
+
+
+class Half(Prometheus):
+    """Everything that is asked is a half, but what nobody measured."""
+
+    def number(self, query: str) -> float | None:
+        return None if names.CACHE_REFRESHES in query else 0.5
+
+
+def test_the_stats_hold_what_the_cache_and_what_prometheus_say(desk: Desk, valkey_url: str) -> None:
+    port = int(valkey_url.rpartition(":")[2].partition("/")[0])
+    there = replace(desk, ports=Ports(port - 95), prometheus=Half("http://127.0.0.1:9"))
+    with valkey.Valkey.from_url(valkey_url) as cache:
+        cache.set("stats-test", "x")
+        entries = cache.dbsize()
+    found = cache_stats.read(there)
+    assert found["entries"] == entries >= 1
+    assert (found["memory_bytes"] or 0) > 0
+    assert (found["feed_hit_ratio"], found["user_stale_ratio"], found["feed_db_rankings_per_second"]) == (0.5, 0.5, 0.5)
+    assert found["feed_refreshes_per_second"] is None
+
+
+def test_a_cache_that_does_not_answer_is_told_as_such(desk: Desk) -> None:
+    with pytest.raises(ToolError, match=r"the cache does not answer.*fleetops status"):
+        cache_stats.read(replace(desk, ports=Ports(1024)))

@@ -127,5 +127,6 @@ def test_guests_are_implicated_by_their_share() -> None:
     suspect = judge(asked(160, 240), "gateway", "guests")
     assert suspect.implicated
     assert suspect.evidence == "160 of 240 requests/s are by guests; 80/s before"
-    assert not judge(asked(10, 90), "gateway", "guests").implicated
+    assert not judge(asked(10, 130), "gateway", "guests").implicated, "few of them"
+    assert not judge(asked(60, 100), "gateway", "guests").implicated, "they were there before"
     assert not judge(Answers(), "gateway", "guests").implicated

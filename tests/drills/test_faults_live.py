@@ -79,7 +79,7 @@ def test_clients_ask_for_more_and_one_of_them_for_too_much(doors: Doors) -> None
     with broken(doors, "load-multiplier", multiplier=1.5) as fewer:
         assert doors.traffic.rate() == 1.5 * usual
         with broken(doors, "abusive-client", client_id="client-007", requests_per_second=20) as gone:
-            assert doors.traffic.extra() == {"client_id": "client-007", "rate": 20, "people": 0}
+            assert doors.traffic.extra() == {"client_id": "client-007", "rate": 20, "people": 0, "ramp_seconds": 0}
             assert gone() == ["client-007 has gone"]
             assert gone() == []
         fewer()
@@ -90,7 +90,7 @@ def test_a_crowd_of_guests_comes_and_goes(doors: Doors) -> None:
     with broken(doors, "flash-crowd", people=5, requests_per_second=20) as undo:
         guests = 'sum(rate(gateway_priority_requests_total{priority="guest"}[5s])) > 5'
         assert doors.desk.prometheus.wait(guests, 30)
-        assert undo() == ["the guests have gone"]
+        assert undo() == ["the crowd has gone"]
         assert undo() == []
 
 
@@ -134,6 +134,16 @@ def test_a_flush_empties_the_cache(doors: Doors) -> None:
         cache.set("fault-test", "here")
         with broken(doors, "cache-flush"):
             assert cache.get("fault-test") is None
+
+
+def test_a_script_that_flushes_again_and_again_ends_with_its_fault(doors: Doors) -> None:
+    with doors.cache() as cache:
+        with broken(doors, "cache-flush", every_seconds=0.2):
+            for _ in range(2):
+                cache.set("fault-test", "here")
+                assert eventually(lambda: not cache.exists("fault-test"), 10)
+            child = doors.children[0].process
+        assert child.poll() is not None
 
 
 def test_statements_are_applied_and_reverted(doors: Doors) -> None:

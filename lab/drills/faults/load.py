@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from lab.drills.faults.base import Fault
 from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import number, text, whole
+from lab.drills.faults.parameters import flag, number, text, whole
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,23 @@ class AbusiveClient(Fault):
 
 @dataclass(frozen=True)
 class FlashCrowd(Fault):
-    """Something went round: people who are not of the usual audience, all at once, read their feeds as guests."""
+    """Something went round: people who are not of the usual audience read their feeds, all at once."""
 
     kind: ClassVar[str] = "flash-crowd"
     people: int = whole(1, 19_000, "How many different ones; nobody's page is in the cache.")
     requests_per_second: float = number(1, 2000, "What they offer together, open-loop.")
+    ramp_seconds: float = number(0, 600, "How long it takes until they are all there.", default=0.0)
+    guests: bool = flag("Whether they do not say who they are.", default=True)
 
     def inject(self, doors: Doors) -> None:
         """Let them come."""
-        doors.traffic.set_extra("guest", self.requests_per_second, self.people)
-        doors.report(f"{self.people} guests ask {self.requests_per_second:g} times a second")
+        name = "guest" if self.guests else "client"
+        doors.traffic.set_extra(name, self.requests_per_second, self.people, self.ramp_seconds)
+        doors.report(f"{self.people} people more ask {self.requests_per_second:g} times a second")
 
     def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
         """They go away."""
         if not doors.traffic.extra():
             return []
         doors.traffic.set_extra("guest", 0)
-        return ["the guests have gone"]
+        return ["the crowd has gone"]

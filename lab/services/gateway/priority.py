@@ -22,8 +22,8 @@ class Shed:
     """Requests in flight at most, and the share of that up to which each priority below feed reads is admitted."""
 
     max_inflight: int = DEFAULT_MAX_INFLIGHT
-    user_read_ratio: float = 0.9
-    write_ratio: float = 0.75
+    user_read_ratio: float = 0.95
+    write_ratio: float = 0.9
     guest_ratio: float = 0.5
 
     def limit(self, priority: str) -> int:
