@@ -97,7 +97,17 @@ class Database:
         self._pool.close(timeout=2)
 
     def ping(self) -> None:
-        """Raises when the DB does not answer within a second."""
+        """Raises when the DB does not answer within a second.
+
+        A kept connection that ended with the DB's last life says so at its first use and is thrown away; that is no
+        news of the DB as it is now, so a second one is asked.
+        """
+        try:
+            self._ping()
+        except psycopg.OperationalError:
+            self._ping()
+
+    def _ping(self) -> None:
         with self._pool.connection(timeout=PING_SECONDS) as connection:
             connection.execute("SELECT 1")
 

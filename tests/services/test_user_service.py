@@ -129,3 +129,14 @@ def test_a_pool_without_a_free_connection_is_503_and_seen(
             assert client.get("/v1/users/107").status_code == 503
         assert client.get("/v1/users/107").status_code == 200
     assert telemetry.registry.get_sample_value("db_client_connection_max") == 1
+
+
+def test_a_connection_that_ended_while_nobody_used_it_is_no_reason_not_to_be_ready(
+    make_telemetry: MakeTelemetry, seeded_url: str
+) -> None:
+    telemetry = make_telemetry("user")
+    with database(seeded_url, telemetry, pool_max=1) as db:
+        db.ping()
+        with psycopg.connect(seeded_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
+        db.ping()
