@@ -22,7 +22,7 @@ from lab.drills.signals import sample, signals
 from lab.durable import write_json
 from lab.errors import LabError, UsageError
 from lab.oncall.times import epoch_seconds, utc_text
-from lab.places import Home
+from lab.places import ROOT, Home
 
 SCHEMA_NAME = "fleetops.record/v1"
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
@@ -77,8 +77,18 @@ def build(incident: Incident) -> dict[str, Any]:
             "checks": [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in checks],
         },
     }
+    document = dict(portable(document, incident.desk.home.path))
     validate(document)
     return document
+
+
+def portable(value: Any, home: Path) -> Any:
+    """The document without addresses of this machine: the state directory is `.lab`, the checkout is nothing."""
+    if isinstance(value, dict):
+        return {key: portable(inner, home) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [portable(inner, home) for inner in value]
+    return value.replace(str(home), ".lab").replace(f"{ROOT}/", "") if isinstance(value, str) else value
 
 
 def validate(document: dict[str, Any]) -> None:

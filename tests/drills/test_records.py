@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import jsonschema
 import pytest
 
 from lab.drills.inputs import stale
-from lab.drills.record import SCHEMA_FILE, read, validate, write
+from lab.drills.record import SCHEMA_FILE, portable, read, validate, write
 from lab.errors import LabError, UsageError
-from lab.places import RECORDS
+from lab.places import RECORDS, ROOT
 
 FILES = sorted(RECORDS.glob("*.json"))
 
@@ -37,6 +38,17 @@ def test_a_committed_record_is_valid_passed_small_and_not_stale(file: Path) -> N
     assert not changed, (
         f"{file.name} is stale: {', '.join(changed)} changed since; fleetops drill run {file.stem} --record {file}"
     )
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_committed_record_does_not_say_where_it_was_made(file: Path) -> None:
+    assert not re.findall(r"(?<![\w.])/(?:tmp|home|root|var|Users|opt|mnt|srv)/[^\s\"\\]*", file.read_text())
+
+
+def test_a_record_names_the_state_directory_and_the_checkout_as_everybody_knows_them(tmp_path: Path) -> None:
+    said = {"runbook": [{"output": f"{tmp_path}/data/config/feed/current.json and {ROOT}/rules/slos/feed.yml", "n": 1}]}
+    told = {"runbook": [{"output": ".lab/data/config/feed/current.json and rules/slos/feed.yml", "n": 1}]}
+    assert portable(said, tmp_path) == told
 
 
 def test_a_changed_input_makes_the_record_stale_by_name(document: dict[str, Any]) -> None:
