@@ -5,12 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import chromium
 import pytest
+from published import serve
 from sources import MadeUpPager, MadeUpPrometheus, settings, watcher
 
 from lab.places import RUNBOOKS, Home
@@ -23,20 +22,10 @@ pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium 
 MODE = "document.getElementById('live-console').dataset.mode"
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """A plain file server, as a published site has."""
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Say nothing."""
-
-
 @pytest.fixture
 def published(site_folder: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site_folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with serve(site_folder) as url:
+        yield url
 
 
 class Console:
