@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lab import names
+from lab.errors import LabError
 from lab.places import ROOT, Ports
 from lab.services.feed.ranking import PAGE_ITEMS
 from lab.services.gateway import flags
@@ -46,6 +47,14 @@ def metric_table(_book: Book) -> Markup:
     return html.table(("Metric", "Type", "Labels", "Help", "Registered in"), rows, label="Metrics")
 
 
+def metric(_book: Book, name: str) -> Markup:
+    """One metric's name, for a sentence; LabError when no process of ours registers it."""
+    known = [one.name for one in metric_source.metrics(ROOT / "lab")]
+    if name not in known:
+        raise LabError(f"no metric {name!r} is registered in lab/; there are {', '.join(known)}")
+    return html.code(name)
+
+
 def page_items(_book: Book) -> int:
     """How many items a page of the feed holds."""
     return PAGE_ITEMS
@@ -73,4 +82,4 @@ def ports_table(_book: Book) -> Markup:
     return html.table(("Part", "Port on 127.0.0.1"), rows, label="Ports", numeric=True)
 
 
-VIEWS = (flag_table, limits_table, metric_table, page_items, metric_count, bucket_edges, ports_table)
+VIEWS = (flag_table, limits_table, metric_table, metric, page_items, metric_count, bucket_edges, ports_table)

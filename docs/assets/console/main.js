@@ -95,8 +95,10 @@ export function start(root) {
     player.pause();
     mode("live", `${words}. Lab time, ${shown.factor}x.${silent.length ? ` Not answering: ${silent.join("; ")}.` : ""}`);
     if (!charts.length && shown.series.length) { showing = ""; return live(shown); }
+    root.dataset.open = String(open.some((one) => one.severity === "page"));
     hands.show(shown);
-    draw({ ...shown, flow: flow(shown) }, {
+    // The lab weighs the budget over the time it has run; what was before is not held against it, nor for it.
+    draw({ ...shown, slos: shown.slos.map((slo) => ({ ...slo, budget_words: "budget so far" })), flow: flow(shown) }, {
       take: hands.take, seek: null, now: Infinity, timeline: happened(shown), score: shown.hands.score,
       section: section(shown.pages, hands.ran, shown.hands.able ? hands.run : null, hands.seen()),
     });
