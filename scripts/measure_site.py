@@ -24,8 +24,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "docs")]
 
-import chromium  # noqa: E402 - the tests' own browser
-from published import serve  # noqa: E402
+import chromium  # type: ignore[import-not-found]  # noqa: E402 - the tests' own browser
+from published import serve  # type: ignore[import-not-found]  # noqa: E402 - and their server
 
 from lab.site import scripts  # noqa: E402
 

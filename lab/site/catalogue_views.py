@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from statistics import median
 
-from lab.drills import runbook
+from lab.drills import runbook, score
 from lab.drills.spec import Drill, catalogue
 from lab.errors import LabError
 from lab.site import html, units
@@ -134,7 +135,56 @@ def postmortem_index(book: Book) -> Markup:
     return html.table(head, rows, label="Postmortems")
 
 
+def incident_measures(book: Book) -> Markup:
+    """Every recorded incident's times beside the prediction, and their medians once there are three."""
+    rows: list[tuple[object, ...]] = []
+    found: list[list[float | None]] = []
+    for record in book.records:
+        if not record["prediction"]:
+            continue
+        times = record["durations"]
+        foretold = float(record["prediction"]["detection_seconds"])
+        values = [
+            foretold,
+            *(times[key] for key in ("detection_seconds", "mtta_seconds", "mttm_seconds", "mttr_seconds")),
+        ]
+        found.append(values)
+        spent = max((one["budget_spent_ratio"] for one in record["budget"].values()), default=0.0)
+        where = html.link(book.href(f"{SIMULATIONS}#{record.ident.lower()}"), record.ident)
+        rows.append((where, record["drill"]["trigger"], *map(_seconds, values), units.percent(spent)))
+    if len(rows) > 2:
+        columns = [[value for value in column if value is not None] for column in zip(*found, strict=True)]
+        rows.append(
+            (f"Median of {len(rows)}", "", *(_seconds(median(column) if column else None) for column in columns), "")
+        )
+    head = (
+        "Incident", "Trigger", "Alert predicted", "Alert fired", "Page to ack", "Fault to mitigation",
+        "Fault to recovery", "Most budget spent",
+    )  # fmt: skip
+    return html.table(head, rows, label=f"Incidents, lab time {book.factor}x", numeric=True)
+
+
+def _seconds(value: float | None) -> str:
+    return units.ABSENT if value is None else units.seconds(float(value))
+
+
+def score_table(_book: Book) -> Markup:
+    """What a responder's score is made of, from the code that counts it."""
+    rows = [
+        ("recovery", score.RECOVERY_POINTS, "every SLI is good again, and stays so"),
+        ("diagnosis", score.DIAGNOSIS_POINTS, "component and trigger class, locked in once; half for a neighbour"),
+        (
+            "speed", score.SPEED_POINTS,
+            f"page to mitigation, beside the autopilot's: its time is worth all, {score.SLOWEST_RATIO:g}x nothing",
+        ),
+        ("acknowledgement", score.ACK_POINTS, f"all within {units.seconds(score.PROMPT_ACK_SECONDS)} of the page"),
+        ("hint", f"{units.MINUS}{score.HINT_POINTS}", "each"),
+        ("harm", f"{units.MINUS}{score.HARM_POINTS}", "each action after which an SLI that was good turned bad"),
+    ]  # fmt: skip
+    return html.table(("Line", "Points", "For"), rows, label="Score")
+
+
 VIEWS = (
-    drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised, last_proven, runbook_commands,
-    postmortem_index,
+    incident_measures, score_table, drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised,
+    last_proven, runbook_commands, postmortem_index,
 )  # fmt: skip

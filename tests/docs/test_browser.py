@@ -13,7 +13,7 @@ import pytest
 from published import serve
 from sources import EVIL, MadeUpPager, MadeUpPrometheus, settings, watcher
 
-from lab.places import RUNBOOKS, Home
+from lab.places import DOCS, RUNBOOKS, Home
 from lab.site.console import create_app
 from lab.site.hands import Hands
 from lab.telemetry.server import Server
@@ -95,6 +95,12 @@ def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
     assert not page.problems
 
 
+def instant(kind: str) -> float:
+    """When the committed record of INC-001 has something, in seconds from the injection."""
+    rows = json.loads((DOCS / "records" / "INC-001.json").read_text())["timeline"]
+    return float(next(row["t_seconds"] for row in rows if row["kind"] == kind))
+
+
 def seek(page: chromium.Page, seconds: float) -> None:
     page.value(
         "(() => { const scrub = document.querySelector('[data-part=scrub]');"
@@ -107,12 +113,12 @@ def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, pa
     page.until(f"{MODE} === 'replay' && document.querySelectorAll('.console-tile').length === 6")
     assert page.value("document.querySelector('[data-part=now]').textContent") == "T+2.0 s"
     assert page.value("document.querySelectorAll('.console-pages li[data-status]').length") == 0
-    seek(page, 24.15)
+    seek(page, (instant("page") + instant("ack")) / 2)
     page.until("document.querySelector('.console-tile[data-state=page]')")
     assert "nobody has it" in page.value("document.querySelector('.console-pages').textContent")
     assert page.value("document.querySelector('[data-node=feed]').dataset.state") == "bad"
     assert page.value("document.querySelectorAll('.console-runbook .lab-badge').length") == 0
-    seek(page, 66.9)
+    seek(page, instant("held") - 0.2)
     page.until("document.querySelector('.console-pages').textContent.includes('taken by autopilot')")
     assert "applies" in page.value("document.querySelector('.console-runbook').textContent")
     assert page.value("document.querySelectorAll('.console-tile[data-state=page]').length") == 0
@@ -130,10 +136,11 @@ def test_the_replay_plays_pauses_and_leaps_by_keyboard(published: str, page: chr
     page.until("Number(document.querySelector('[data-part=scrub]').value) > 3")
     page.press("Enter", "\r")
     page.until("document.querySelector('[data-part=play]').textContent === 'Play'")
-    page.value("[...document.querySelectorAll('.console-when')].find((one) => one.textContent === 'T+23.1 s').focus()")
+    fired = f"T+{instant('firing'):.1f} s"
+    page.value(f"[...document.querySelectorAll('.console-when')].find((one) => one.textContent === '{fired}').focus()")
     page.press("Enter", "\r")
-    page.until("document.querySelector('[data-part=now]').textContent === 'T+23.1 s'")
-    assert page.value("document.activeElement.textContent") == "T+23.1 s"
+    page.until("document.querySelector('[data-part=now]').textContent === '" + fired + "'")
+    assert page.value("document.activeElement.textContent") == fired
     page.value("document.querySelector('[role=tab]').focus()")
     page.press("ArrowRight")
     page.until(

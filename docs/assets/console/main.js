@@ -97,8 +97,7 @@ export function start(root) {
     if (!charts.length && shown.series.length) { showing = ""; return live(shown); }
     root.dataset.open = String(open.some((one) => one.severity === "page"));
     hands.show(shown);
-    // The lab weighs the budget over the time it has run; what was before is not held against it, nor for it.
-    draw({ ...shown, slos: shown.slos.map((slo) => ({ ...slo, budget_words: "budget so far" })), flow: flow(shown) }, {
+    draw({ ...shown, flow: flow(shown) }, {
       take: hands.take, seek: null, now: Infinity, timeline: happened(shown), score: shown.hands.score,
       section: section(shown.pages, hands.ran, shown.hands.able ? hands.run : null, hands.seen()),
     });

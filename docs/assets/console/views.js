@@ -15,7 +15,7 @@ export function tile(slo) {
   ];
   if (quick.factor) rows.push(row("pages above", `${quick.factor}x`));
   if (known(left)) rows.push(
-    row(slo.budget_words || "budget left", left < 0 ? "overspent" : percent(left, 1)),
+    row("budget left", left < 0 ? "overspent" : percent(left, 1)),
     el("div", { class: "console-bar", "data-level": level }, el("i", { style: `width:${(share * 100).toFixed(1)}%` })),
   );
   return el(
