@@ -95,7 +95,7 @@ export function runbook(section, href, ran, run) {
     return row;
   });
   return [
-    el("p", { class: "console-runbook__title" }, el("a", { href, "data-key": "section" }, section.title), `, ${section.branches.length} branches, lowest risk first`),
+    el("p", { class: "console-runbook__title" }, el("a", { href, "data-key": "section" }, section.title), section.branches.length > 1 ? `, ${section.branches.length} branches, lowest risk first` : ""),
     el("ol", { class: "console-branches" }, section.branches.map((branch) => el("li", {}, el("b", {}, branch.title), el("ul", {}, ["check", "mitigate", "validate"].flatMap((step) => steps(branch, step)))))),
   ];
 }
