@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from statistics import median
 
-from lab.drills import runbook, score
+from lab.drills import runbook
 from lab.drills.spec import Drill, catalogue
 from lab.errors import LabError
 from lab.site import html, units
@@ -168,23 +168,7 @@ def _seconds(value: float | None) -> str:
     return units.ABSENT if value is None else units.seconds(float(value))
 
 
-def score_table(_book: Book) -> Markup:
-    """What a responder's score is made of, from the code that counts it."""
-    rows = [
-        ("recovery", score.RECOVERY_POINTS, "every SLI is good again, and stays so"),
-        ("diagnosis", score.DIAGNOSIS_POINTS, "component and trigger class, locked in once; half for a neighbour"),
-        (
-            "speed", score.SPEED_POINTS,
-            f"page to mitigation, beside the autopilot's: its time is worth all, {score.SLOWEST_RATIO:g}x nothing",
-        ),
-        ("acknowledgement", score.ACK_POINTS, f"all within {units.seconds(score.PROMPT_ACK_SECONDS)} of the page"),
-        ("hint", f"{units.MINUS}{score.HINT_POINTS}", "each"),
-        ("harm", f"{units.MINUS}{score.HARM_POINTS}", "each action after which an SLI that was good turned bad"),
-    ]  # fmt: skip
-    return html.table(("Line", "Points", "For"), rows, label="Score")
-
-
 VIEWS = (
-    incident_measures, score_table, drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised,
+    incident_measures, drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised,
     last_proven, runbook_commands, postmortem_index,
 )  # fmt: skip
