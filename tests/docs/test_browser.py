@@ -126,6 +126,23 @@ def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, pa
     page.until("document.querySelector('[data-part=score] .lab-badge--ok')")
 
 
+def test_every_committed_record_can_be_chosen_and_played_to_its_end(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/")
+    page.until(f"{MODE} === 'replay'")
+    idents = page.value("[...document.querySelector('[data-part=source]').options].map((one) => one.value)")
+    assert set(idents) == {file.stem for file in (DOCS / "records").glob("*.json")}
+    for ident in idents:
+        page.value(f"document.querySelector('[data-part=source]').value = '{ident}'")
+        page.value("document.querySelector('[data-part=source]').dispatchEvent(new Event('change'))")
+        page.until(f"document.querySelector('.console-status').textContent.includes('recorded incident {ident}')")
+        for seconds in (-1000, 0, 20, 100000):
+            seek(page, seconds)
+        page.until("document.querySelector('[data-part=score] .lab-badge')")
+        assert f" {ident} " in page.value("document.querySelector('[data-part=score]').textContent")
+        page.until("document.querySelectorAll('.console-charts canvas').length > 0")
+    assert not page.problems
+
+
 def test_the_replay_plays_pauses_and_leaps_by_keyboard(published: str, page: chromium.Page) -> None:
     page.open(f"{published}/lab/?replay=INC-001&t=0")
     page.until(f"{MODE} === 'replay'")
