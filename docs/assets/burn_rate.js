@@ -150,12 +150,7 @@ function start(root) {
   show();
 }
 
-function enter() {
+export function enter() {
   const root = document.getElementById("burn-rate");
   if (root) start(root);
-}
-
-if (typeof document !== "undefined") {
-  if (window.document$) window.document$.subscribe(enter);
-  else enter();
 }

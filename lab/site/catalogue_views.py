@@ -104,15 +104,27 @@ def _proves(record: Record, alert: str) -> bool:
 
 
 def runbook_commands(book: Book) -> Markup:
-    """Every command of every runbook branch: what a responder may have to type."""
-    rows = []
+    """Every command that a runbook's check or mitigation prints, once, with the alerts that ask for it.
+
+    What validates is left out: a query of the alert's own, which stands beside it there.
+    """
+    asked: dict[tuple[str, str], list[Markup]] = {}
     for section in runbook.sections(book.docs / RUNBOOKS):
+        where = html.link(book.href(f"{RUNBOOKS}#{section.anchor}"), section.title)
         for branch in section.branches():
-            for step in runbook.STEPS:
+            for step in ("check", "mitigate"):
                 for command in getattr(branch, step):
-                    where = html.link(book.href(f"{RUNBOOKS}#{section.anchor}"), section.title)
-                    rows.append((where, f"{branch.number}. {branch.title}", step, html.code(command)))
-    return html.table(("Alert", "Branch", "Step", "Command"), rows, label="Runbook commands", row_heads=False)
+                    alerts = asked.setdefault((step, command), [])
+                    if where not in alerts:
+                        alerts.append(where)
+    rows = [
+        (html.code(command), step, Markup(", ").join(alerts))
+        for (step, command), alerts in sorted(asked.items(), key=lambda one: (one[0][0] == "check", one[0][1]))
+    ]
+    return html.details(
+        f"{len(rows)} commands",
+        html.table(("Command", "Step", "Asked for by"), rows, label="Runbook commands", row_heads=False),
+    )
 
 
 def postmortem_index(book: Book) -> Markup:
