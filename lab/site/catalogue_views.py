@@ -36,6 +36,11 @@ def drill_table(book: Book) -> Markup:
     return html.table(head, rows, label="Drills")
 
 
+def drill_count(book: Book) -> int:
+    """How many incidents can be drilled, the control left out."""
+    return sum(not drill.is_control for drill in catalogue(book.drills))
+
+
 def drill_record(book: Book, ident: str) -> object:
     """Date and verdict of a drill's record, linked to its postmortem; `not yet recorded` where there is none."""
     record = book.records.find(_drill(book, ident).id)
@@ -181,6 +186,6 @@ def _seconds(value: float | None) -> str:
 
 
 VIEWS = (
-    incident_measures, drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised,
+    incident_measures, drill_count, drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised,
     last_proven, runbook_commands, postmortem_index,
 )  # fmt: skip

@@ -127,7 +127,7 @@ def test_the_loop_of_an_incident_can_be_walked_both_ways(site_folder: Path) -> N
             continue
         ident, name = drill.id.lower(), alert.lower()
         items = [f"{post}#{item.id.lower()}" for item in action_items() if item.incident == drill.id]
-        risks = [f"09_risk_register.md#{one.id.lower()}" for one in risk_register() if one.alert == alert]
+        risks = [f"09_risk_register.md#{one.id.lower()}" for one in risk_register() if one.drill == drill.id]
         listed, rule, runbook = (
             f"02_slos_and_alerts.md#alert-{name}",
             f"03_runbooks.md#rule-{name}",
