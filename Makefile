@@ -69,9 +69,9 @@ check: $(VENV) ## lint, types, rules in step with their specs, the site builds
 	$(BIN)/mkdocs build --strict --quiet --site-dir "$$(mktemp -d)"
 
 # One program a subject, scripts/bench_NAME.py; each keeps its section of the figures that the site shows.
-BENCHES := rules generate
+BENCHES := rules generate site
 
-bench: $(VENV) ## the measured figures: what rules cost beside Sloth's, and generating a thousand SLOs
+bench: $(VENV) ## the measured figures: what rules cost beside Sloth's, generating a thousand SLOs, the site on a phone
 	@status=0; for name in $(BENCHES); do $(BIN)/python -m scripts.bench_$$name --record docs/figures/bench.json || status=1; done; exit $$status
 
 lock: $(VENV) ## solve the dependencies of pyproject.toml again into .ci/requirements.txt

@@ -29,20 +29,63 @@ def program() -> str | None:
     )
 
 
-class Page:
-    """One tab."""
+class Browser:
+    """One browser process: a pipe there, a pipe back, and tabs that know nothing of one another."""
 
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self._to, self._from = to_browser, from_browser
         self._buffer = b""
         self._number = 0
-        self._session = ""
+        self._pages: dict[str, Page] = {}
+
+    @contextmanager
+    def page(self) -> Iterator[Page]:
+        """A tab with storage and cache of its own, closed at the end."""
+        context = self.call("Target.createBrowserContext")["browserContextId"]
+        target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._pages[session] = opened = Page(self, session)
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            opened.call(f"{domain}.enable")
+        try:
+            yield opened
+        finally:
+            del self._pages[session]
+            self.call("Target.disposeBrowserContext", browserContextId=context)
+
+    def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
+        """One command of the protocol, and its answer."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if session:
+            message["sessionId"] = session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next()
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise AssertionError(f"{method}: {answer['error']}")
+                return dict(answer["result"])
+            if (page := self._pages.get(answer.get("sessionId", ""))) is not None:
+                page.note(answer)
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            more = os.read(self._from, 1 << 16)
+            if not more:
+                raise AssertionError("Chromium has gone")
+            self._buffer += more
+        text, _, self._buffer = self._buffer.partition(b"\0")
+        return dict(json.loads(text))
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, browser: Browser, session: str) -> None:
+        self._browser, self._session = browser, session
         self.requests: list[str] = []
         self.problems: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Network", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
 
     def view(self, width: int, height: int, *, dark: bool = False) -> None:
         """Size in CSS pixels, and the colour scheme the reader prefers."""
@@ -81,41 +124,24 @@ class Page:
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol, and its answer."""
-        self._number += 1
-        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._to, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._next()
-            if answer.get("id") == self._number:
-                if "error" in answer:
-                    raise AssertionError(f"{method}: {answer['error']}")
-                return dict(answer["result"])
-            self._note(answer)
+        """One command of the protocol, to this tab."""
+        return self._browser.call(method, self._session, **parameters)
 
-    def _note(self, event: dict[str, Any]) -> None:
+    def note(self, event: dict[str, Any]) -> None:
+        """Keep what the tab did by itself."""
         parameters = event.get("params", {})
         if event.get("method") == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
         elif event.get("method") == "Runtime.exceptionThrown":
             self.problems.append(json.dumps(parameters["exceptionDetails"]))
         elif event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            if "ERR_NETWORK_CHANGED" in parameters["entry"]["text"]:
+                return  # another network came up on this machine, as containers make them; the browser asks again
             self.problems.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
-
-    def _next(self) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            more = os.read(self._from, 1 << 16)
-            if not more:
-                raise AssertionError("Chromium has gone")
-            self._buffer += more
-        text, _, self._buffer = self._buffer.partition(b"\0")
-        return dict(json.loads(text))
 
 
 @contextmanager
-def page() -> Iterator[Page]:
+def browser() -> Iterator[Browser]:
     """A fresh browser with a profile of its own, gone at the end."""
     found = program()
     if found is None:
@@ -127,15 +153,22 @@ def page() -> Iterator[Page]:
         # Chromium reads commands at descriptor 3 and writes answers at 4; a shell's redirection puts them there.
         wiring = f'exec "$0" "$@" 3<&{read_end} 4>&{write_end}'
         command = ["bash", "-c", wiring, found, *FLAGS, f"--user-data-dir={profile}"]
-        browser = subprocess.Popen(
+        process = subprocess.Popen(
             command, pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         os.close(read_end)
         os.close(write_end)
         try:
-            yield Page(to_browser, from_browser)
+            yield Browser(to_browser, from_browser)
         finally:
-            browser.terminate()
-            browser.wait(timeout=10)
+            process.terminate()
+            process.wait(timeout=10)
             os.close(to_browser)
             os.close(from_browser)
+
+
+@contextmanager
+def page() -> Iterator[Page]:
+    """One tab of a browser of its own."""
+    with browser() as started, started.page() as opened:
+        yield opened

@@ -13,7 +13,10 @@ from lab.places import ROOT
 def build(docs: Path, out: Path) -> subprocess.CompletedProcess[str]:
     """`mkdocs build --strict` with another docs folder."""
     config = out.parent / f"{out.name}.yml"
-    config.write_text(f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: {docs}\nsite_dir: {out}\nwatch: []\n")
+    config.write_text(
+        f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: {docs}\nsite_dir: {out}\nwatch: []\n"
+        f"theme:\n  custom_dir: {ROOT / 'lab' / 'site' / 'theme'}\n"
+    )
     return subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)],
         cwd=ROOT,

@@ -66,6 +66,7 @@ export function duration(value) {
 }
 
 const percent = (ratio) => `${Number((ratio * 100).toPrecision(ratio > 0.9 ? 6 : 3))} %`;
+const round = (value) => Number(value.toPrecision(2)); // a slider's own steps are no round numbers
 const SVG = "http://www.w3.org/2000/svg";
 
 function svg(name, attributes, text) {
@@ -83,7 +84,7 @@ function start(root) {
 
   const read = () => {
     const profile = profiles[part("profile").value];
-    return { profile, b: 10 ** Number(part("budget").value), bad: 10 ** Number(part("bad").value), seconds: 10 ** Number(part("seconds").value) / profile.time_factor };
+    return { profile, b: round(10 ** Number(part("budget").value)), bad: round(10 ** Number(part("bad").value)), seconds: round(10 ** Number(part("seconds").value)) / profile.time_factor };
   };
 
   function show() {
@@ -97,7 +98,6 @@ function start(root) {
     part("budget").setAttribute("aria-valuetext", `objective ${percent(1 - b)}`);
     part("bad").setAttribute("aria-valuetext", `${percent(bad)} of requests bad`);
     part("seconds").setAttribute("aria-valuetext", duration(seconds));
-    draw(rows, seconds);
     part("rows").replaceChildren(...rows.map(({ tier, spans }) => {
       const row = document.createElement("tr");
       const fired = spans.length > 0;
@@ -115,6 +115,7 @@ function start(root) {
       ticket ? `A ticket comes after ${duration(ticket.spans[0][0])}.` : "No ticket comes.",
       `At the end ${percent(spent)} of the budget of ${duration(profile.period_seconds)} is gone${spent > 1 ? ": the objective is missed" : ""}.`,
     ].join(" ");
+    draw(rows, seconds);
   }
 
   function draw(rows, seconds) {
@@ -149,12 +150,7 @@ function start(root) {
   show();
 }
 
-function enter() {
+export function enter() {
   const root = document.getElementById("burn-rate");
   if (root) start(root);
-}
-
-if (typeof document !== "undefined") {
-  if (window.document$) window.document$.subscribe(enter);
-  else enter();
 }

@@ -1,4 +1,4 @@
-// The door to the console: its parts are loaded only where a page has one. The theme swaps pages without loading them,
+// The door to the console and to the calculator: their parts are loaded only where a page has one. The theme swaps pages without loading them,
 // so the old one is left and the new one entered each time.
 
 let leave = () => {};
@@ -6,6 +6,7 @@ let leave = () => {};
 async function enter() {
   leave();
   leave = () => {};
+  if (document.getElementById("burn-rate")) await import("./burn_rate.js").then((page) => page.enter());
   const root = document.getElementById("live-console");
   if (!root) return;
   let gone = false;

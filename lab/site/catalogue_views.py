@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from statistics import median
 
 from lab.drills import runbook
 from lab.drills.spec import Drill, catalogue
@@ -33,6 +34,11 @@ def drill_table(book: Book) -> Markup:
         rows.append((name, drill.title, drill.trigger, drill.severity, caught, drill_record(book, drill.id)))
     head = ("Drill", "What goes wrong", "Trigger", "Severity", "Must be caught by", "Last record")
     return html.table(head, rows, label="Drills")
+
+
+def drill_count(book: Book) -> int:
+    """How many incidents can be drilled, the control left out."""
+    return sum(not drill.is_control for drill in catalogue(book.drills))
 
 
 def drill_record(book: Book, ident: str) -> object:
@@ -103,15 +109,27 @@ def _proves(record: Record, alert: str) -> bool:
 
 
 def runbook_commands(book: Book) -> Markup:
-    """Every command of every runbook branch: what a responder may have to type."""
-    rows = []
+    """Every command that a runbook's check or mitigation prints, once, with the alerts that ask for it.
+
+    What validates is left out: a query of the alert's own, which stands beside it there.
+    """
+    asked: dict[tuple[str, str], list[Markup]] = {}
     for section in runbook.sections(book.docs / RUNBOOKS):
+        where = html.link(book.href(f"{RUNBOOKS}#{section.anchor}"), section.title)
         for branch in section.branches():
-            for step in runbook.STEPS:
+            for step in ("check", "mitigate"):
                 for command in getattr(branch, step):
-                    where = html.link(book.href(f"{RUNBOOKS}#{section.anchor}"), section.title)
-                    rows.append((where, f"{branch.number}. {branch.title}", step, html.code(command)))
-    return html.table(("Alert", "Branch", "Step", "Command"), rows, label="Runbook commands", row_heads=False)
+                    alerts = asked.setdefault((step, command), [])
+                    if where not in alerts:
+                        alerts.append(where)
+    rows = [
+        (html.code(command), step, Markup(", ").join(alerts))
+        for (step, command), alerts in sorted(asked.items(), key=lambda one: (one[0][0] == "check", one[0][1]))
+    ]
+    return html.details(
+        f"{len(rows)} commands",
+        html.table(("Command", "Step", "Asked for by"), rows, label="Runbook commands", row_heads=False),
+    )
 
 
 def postmortem_index(book: Book) -> Markup:
@@ -134,7 +152,40 @@ def postmortem_index(book: Book) -> Markup:
     return html.table(head, rows, label="Postmortems")
 
 
+def incident_measures(book: Book) -> Markup:
+    """Every recorded incident's times beside the prediction, and their medians once there are three."""
+    rows: list[tuple[object, ...]] = []
+    found: list[list[float | None]] = []
+    for record in book.records:
+        if not record["prediction"]:
+            continue
+        times = record["durations"]
+        foretold = float(record["prediction"]["detection_seconds"])
+        values = [
+            foretold,
+            *(times[key] for key in ("detection_seconds", "mtta_seconds", "mttm_seconds", "mttr_seconds")),
+        ]
+        found.append(values)
+        spent = max((one["budget_spent_ratio"] for one in record["budget"].values()), default=0.0)
+        where = html.link(book.href(f"{SIMULATIONS}#{record.ident.lower()}"), record.ident)
+        rows.append((where, record["drill"]["trigger"], *map(_seconds, values), units.percent(spent)))
+    if len(rows) > 2:
+        columns = [[value for value in column if value is not None] for column in zip(*found, strict=True)]
+        rows.append(
+            (f"Median of {len(rows)}", "", *(_seconds(median(column) if column else None) for column in columns), "")
+        )
+    head = (
+        "Incident", "Trigger", "Alert predicted", "Alert fired", "Page to ack", "Fault to mitigation",
+        "Fault to recovery", "Most budget spent",
+    )  # fmt: skip
+    return html.table(head, rows, label=f"Incidents, lab time {book.factor}x", numeric=True)
+
+
+def _seconds(value: float | None) -> str:
+    return units.ABSENT if value is None else units.seconds(float(value))
+
+
 VIEWS = (
-    drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised, last_proven, runbook_commands,
-    postmortem_index,
+    incident_measures, drill_count, drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised,
+    last_proven, runbook_commands, postmortem_index,
 )  # fmt: skip

@@ -81,7 +81,7 @@ def code_block(text: str, language: str, *, title: str = "") -> Markup:
 
 
 def details(summary: object, body: Markup, *, opened: bool = False) -> Markup:
-    """A part that the reader opens."""
-    return Markup('<details class="lab-details"{}><summary>{}</summary>{}</details>').format(
+    """A part that the reader opens: files, samples, logs. The search knows what stands beside it, not this."""
+    return Markup('<details class="lab-details" data-search-exclude{}><summary>{}</summary>{}</details>').format(
         Markup(" open") if opened else Markup(), summary, body
     )

@@ -126,7 +126,8 @@ def fact(book: Book, ident: str, path: str) -> str:
 def timeline(book: Book, ident: str, signal: str = "") -> Markup:
     """The incident's events: after injection, clock, phase, what happened, by whom, and what it was read from.
 
-    With the name of a signal whose chart is on the same page, each phase leads to its mark on that chart.
+    Each row leads to its instant in the console's replay; with the name of a signal whose chart is on the same page,
+    each phase leads to its mark on that chart.
     """
     record = book.records.read(ident)
     graded: set[str] = set()
@@ -140,7 +141,11 @@ def timeline(book: Book, ident: str, signal: str = "") -> Markup:
         detail = Markup("<br>{}").format(event["detail"]) if event["detail"] else ""
         rows.append(
             (
-                f"T{units.seconds(offset) if offset < 0 else '+' + units.seconds(offset)}", units.clock(event["at"]),
+                html.link(
+                    f"{book.href('lab.md')}?replay={ident}&t={offset:.1f}",
+                    f"T{units.seconds(offset) if offset < 0 else '+' + units.seconds(offset)}",
+                ),
+                units.clock(event["at"]),
                 _to_chart(ident, signal, phase), Markup("<b>{}</b>{}").format(event["title"], detail),
                 event["by"], _evidence(book, record, event["evidence"]),
             )

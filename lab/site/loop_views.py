@@ -26,7 +26,8 @@ def alert_loop(book: Book, alert: str) -> Markup:
     """Where one alert leads: list entry, rule, drills, records, postmortems, action items, risks, changes."""
     book.rule_files.alert(alert, "lab")
     drills = [drill for drill in catalogue(book.drills) if drill.expect.alert == alert]
-    risks = [risk for risk in register.risks() if risk.alert == alert]
+    of_drills = {drill.id for drill in drills}
+    risks = [risk for risk in register.risks() if risk.alert == alert or risk.drill in of_drills]
     return _list(
         [
             ("Alert", [html.link(book.href(f"{SLOS}#alert-{alert.lower()}"), alert)]),
@@ -42,7 +43,7 @@ def incident_loop(book: Book, ident: str) -> Markup:
     """Where one drill or incident leads: alert, rule, runbook, record, replay, postmortem, items, risks, change."""
     drill = _drill(book, ident)
     alert = drill.expect.alert
-    risks = [risk for risk in register.risks() if risk.drill == ident or (alert and risk.alert == alert)]
+    risks = [risk for risk in register.risks() if risk.drill == ident or risk.alert == alert]
     entries: list[tuple[str, Sequence[Markup]]] = []
     if alert:
         entries = [

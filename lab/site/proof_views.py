@@ -57,6 +57,39 @@ def rule_cost(book: Book) -> Markup:
     )
 
 
+SITE_FIGURES = (
+    ("performance", "Lighthouse performance, phone", "at least 95"),
+    ("accessibility", "Lighthouse accessibility", "100"),
+    ("best-practices", "Lighthouse best practices", "100"),
+    ("seo", "Lighthouse SEO", "100"),
+    ("lcp_seconds", "largest contentful paint", "at most 2 s"),
+    ("tbt_seconds", "total blocking time", "at most 0.15 s"),
+    ("cls", "layout shift", "at most 0.02"),
+    ("load_bytes", "first load of a page, compressed", "at most 150 kB"),
+    ("console_bytes", "first load of the console with its record", "at most 400 kB"),
+    ("runbooks_bytes", "first load of all runbooks", "at most 200 kB"),
+)
+
+
+def site_figures(book: Book) -> Markup:
+    """This site in a browser, the worst of all its pages, as `make bench` measured it."""
+    found = _figures(book, "site")
+    rows = [(title, _site_figure(name, found["worst"][name]), bound) for name, title, bound in SITE_FIGURES]
+    rows.append(("strict build", units.seconds(found["build_seconds"]), "at most 10 s"))
+    table = html.table(("Of the worst page", "Measured", "Bound"), rows, label="The site itself", numeric=True)
+    return table + Markup('<p class="lab-note">{} pages, Lighthouse {}, median of {}, measured on {}.</p>').format(
+        len(found["pages"]), found["lighthouse"], found["runs"], units.day(found["measured_at"])
+    )
+
+
+def _site_figure(name: str, value: float) -> str:
+    if name.endswith("_seconds"):
+        return units.seconds(value)
+    if name.endswith("_bytes"):
+        return f"{value / 1000:.0f}{units.NBSP}kB"
+    return f"{value:g}"
+
+
 def _figures(book: Book, section: str) -> dict[str, Any]:
     path = book.docs / FIGURES
     try:
@@ -66,4 +99,4 @@ def _figures(book: Book, section: str) -> dict[str, Any]:
     return found
 
 
-VIEWS = (detection_record_table, rule_cost)
+VIEWS = (detection_record_table, rule_cost, site_figures)

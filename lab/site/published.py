@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ RUNBOOK_DATA = "assets/data/runbooks.json"
 REPLAY_DATA = "assets/data/replays.json"
 # The lab answers this address itself; a published copy answers with the file, so that nothing ever asks in vain.
 SOURCE = "api/source.json"
+SEARCH = "search/search_index.json"
+_BLOCK = re.compile(r"<pre.*?</pre>", re.DOTALL)
 
 
 def write(book: Book, site: Path) -> None:
@@ -25,6 +28,18 @@ def write(book: Book, site: Path) -> None:
     _json(site / REPLAY_DATA, replays(book))
     _json(site / SOURCE, {"live": False})
     scripts.put_into(site / VENDOR)
+    lighten_search(site / SEARCH)
+
+
+def lighten_search(index: Path) -> None:
+    """Leave the runbooks' commands out of the search index, which every page loads: the prose beside them stays."""
+    if not index.exists():
+        return
+    found = json.loads(index.read_text(encoding="utf-8"))
+    for entry in found["docs"]:
+        if entry["location"].startswith(links.page_url(RUNBOOKS)):
+            entry["text"] = _BLOCK.sub("", entry["text"])
+    index.write_text(json.dumps(found, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
 
 
 def runbooks(book: Book) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lab.places import ROOT
 
 WEB = Path(__file__).with_name("web")
 CACHE = ROOT / ".cache"
-INSTALL = ("ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 LIMIT_SECONDS = 300
 # Where each lies in its package, and what turns it into a module that pages can import.
 FILES = {
@@ -36,16 +36,20 @@ def put_into(folder: Path, cache: Path = CACHE) -> None:
         (folder / name).write_text((modules / source).read_text(encoding="utf-8") + tail, encoding="utf-8")
 
 
-def packages(project: Path, cache: Path = CACHE) -> Path:
+def packages(project: Path, cache: Path = CACHE, *, dev: bool = False) -> Path:
     """The node_modules of `project` (package.json and its lock file), installed at its first use."""
     lock = (project / "package-lock.json").read_bytes() + (project / "package.json").read_bytes()
-    done = cache / "npm" / hashlib.sha256(lock).hexdigest()[:16]
+    done = cache / "npm" / (hashlib.sha256(lock).hexdigest()[:16] + ("-dev" if dev else ""))
     if not done.exists():
         done.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=done.parent, prefix="new-", ignore_cleanup_errors=True) as new:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(project / name, new)
-            _run([*npm(cache), *INSTALL], Path(new), f"the packages of {project.name}/package-lock.json")
+            _run(
+                [*npm(cache), *INSTALL, *([] if dev else ["--omit=dev"])],
+                Path(new),
+                f"the packages of {project.name}/package-lock.json",
+            )
             try:
                 Path(new).rename(done)
             except OSError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lab import names
+from lab.errors import LabError
 from lab.places import ROOT, Ports
 from lab.services.feed.ranking import PAGE_ITEMS
 from lab.services.gateway import flags
@@ -13,6 +14,7 @@ from lab.services.gateway.state import State
 from lab.site import html, metric_source, units
 from lab.site.book import Book
 from lab.site.html import Markup
+from lab.site.promises import threshold_seconds
 
 
 def flag_table(_book: Book) -> Markup:
@@ -46,6 +48,14 @@ def metric_table(_book: Book) -> Markup:
     return html.table(("Metric", "Type", "Labels", "Help", "Registered in"), rows, label="Metrics")
 
 
+def metric(_book: Book, name: str) -> Markup:
+    """One metric's name, for a sentence; LabError when no process of ours registers it."""
+    known = [one.name for one in metric_source.metrics(ROOT / "lab")]
+    if name not in known:
+        raise LabError(f"no metric {name!r} is registered in lab/; there are {', '.join(known)}")
+    return html.code(name)
+
+
 def page_items(_book: Book) -> int:
     """How many items a page of the feed holds."""
     return PAGE_ITEMS
@@ -61,6 +71,20 @@ def bucket_edges(_book: Book) -> str:
     return ", ".join(f"{edge:g}" for edge in names.LATENCY_BUCKETS_SECONDS)
 
 
+def objective_edges(book: Book) -> str:
+    """The latencies that are promised; LabError when one is no edge of the histograms, for then no count can tell."""
+    edges = []
+    for slo in book.promises.slos:
+        limit = threshold_seconds(slo)
+        if limit is not None and limit not in names.LATENCY_BUCKETS_SECONDS:
+            raise LabError(
+                f"{slo.origin.file}: {slo.sloth_id} is held to {limit:g} s, which is no edge in lab/names.py"
+            )
+        edges += [limit] if limit is not None else []
+    shown = [units.quantity(edge, "seconds") for edge in sorted(set(edges))]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
 def ports_table(_book: Book) -> Markup:
     """Where each part of a lab with default ports listens."""
     ports = Ports(8000)
@@ -73,4 +97,14 @@ def ports_table(_book: Book) -> Markup:
     return html.table(("Part", "Port on 127.0.0.1"), rows, label="Ports", numeric=True)
 
 
-VIEWS = (flag_table, limits_table, metric_table, page_items, metric_count, bucket_edges, ports_table)
+VIEWS = (
+    flag_table,
+    limits_table,
+    metric_table,
+    metric,
+    page_items,
+    metric_count,
+    bucket_edges,
+    objective_edges,
+    ports_table,
+)

@@ -127,7 +127,7 @@ def test_the_loop_of_an_incident_can_be_walked_both_ways(site_folder: Path) -> N
             continue
         ident, name = drill.id.lower(), alert.lower()
         items = [f"{post}#{item.id.lower()}" for item in action_items() if item.incident == drill.id]
-        risks = [f"09_risk_register.md#{one.id.lower()}" for one in risk_register() if one.alert == alert]
+        risks = [f"09_risk_register.md#{one.id.lower()}" for one in risk_register() if one.drill == drill.id]
         listed, rule, runbook = (
             f"02_slos_and_alerts.md#alert-{name}",
             f"03_runbooks.md#rule-{name}",
@@ -182,16 +182,36 @@ def test_every_time_of_the_lab_is_labelled_with_its_factor(site_folder: Path) ->
         assert f"Lab time, {factor}x." in figure
 
 
+def outdate(record: Path) -> None:
+    """As if the drill's file had been changed after the record was made."""
+    data = json.loads(record.read_text())
+    file = next(name for name in data["inputs"] if name.startswith("lab/drills/"))
+    record.write_text(json.dumps(data | {"inputs": data["inputs"] | {file: "sha256:" + "0" * 64}}))
+
+
 @pytest.mark.parametrize(
     ("broken", "named"),
     [
         (lambda docs: (docs / "records" / "INC-001.json").unlink(), "INC-001.json does not exist"),
         (lambda docs: (docs / "records" / "INC-001.json").write_text("{"), "is damaged"),
+        (lambda docs: outdate(docs / "records" / "INC-001.json"), "INC-001.json is stale: lab/drills"),
+        (
+            lambda docs: (docs / "10_operational_metrics.md").write_text("# M\n\n{{ metric('nope_total') }}\n"),
+            "nope_total",
+        ),
         (lambda docs: (docs / "glossary.md").write_text("# G\n\n{{ objective('nope') }}\n"), "no SLO 'nope'"),
         (lambda docs: (docs / "glossary.md").write_text("# G\n\n{{ no_such_macro() }}\n"), "no_such_macro"),
         (lambda docs: (docs / "glossary.md").write_text("# G\n\n[x](02_slos_and_alerts.md#nowhere)\n"), "nowhere"),
     ],
-    ids=["missing record", "damaged record", "unknown SLO", "unknown macro", "unknown anchor"],
+    ids=[
+        "missing record",
+        "damaged record",
+        "stale record",
+        "unknown metric",
+        "unknown SLO",
+        "unknown macro",
+        "unknown anchor",
+    ],
 )
 def test_a_page_that_cannot_be_true_fails_the_build_by_name(docs_copy: Path, tmp_path: Path, broken, named) -> None:  # type: ignore[no-untyped-def]
     broken(docs_copy)

@@ -12,14 +12,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from made_record import INSTANTS, record
 
+from lab import names
 from lab.errors import LabError
-from lab.places import DOCS, RULES
+from lab.places import DOCS, ROOT, RULES
 from lab.site import (
     catalogue_views,
     chart_views,
     evidence_views,
     incident_views,
     macros,
+    metric_source,
     proof_views,
     register_views,
     rule_views,
@@ -204,6 +206,28 @@ def test_the_metric_catalogue_lists_what_the_code_registers(book: Book) -> None:
     shown = text(service_views.metric_table(book))
     for name in ("http_server_request_duration_seconds", "gateway_canary_weight_ratio", "cache_requests_total"):
         assert name in shown
+
+
+def test_an_objective_that_is_no_bucket_edge_is_refused_by_its_spec(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert service_views.objective_edges(book).replace("\u00a0", " ") == "150 ms, 200 ms, 300 ms and 400 ms"
+    edges = tuple(edge for edge in names.LATENCY_BUCKETS_SECONDS if edge != 0.4)
+    monkeypatch.setattr(names, "LATENCY_BUCKETS_SECONDS", edges)
+    with pytest.raises(LabError, match=r"feed\.yml: feed-latency-p99 is held to 0\.4 s"):
+        service_views.objective_edges(book)
+
+
+def test_a_metric_named_on_a_page_is_one_that_a_process_registers(book: Book) -> None:
+    known = {metric.name for metric in metric_source.metrics(ROOT / "lab")}
+    named = {
+        (page.name, name)
+        for page in DOCS.rglob("*.md")
+        for name in re.findall(r"`([a-z]+_[a-z_]+_(?:total|seconds|ratio|requests|connections))`", page.read_text())
+    }
+    assert {(page, name) for page, name in named if name not in known} == set()
+    with pytest.raises(LabError, match=r"'cache_request_total'.*cache_requests_total"):
+        service_views.metric(book, "cache_request_total")
 
 
 @pytest.mark.parametrize(

@@ -35,15 +35,17 @@ export class Chart {
     this.node = el("figure", { "data-chart": shape.name }, el("figcaption", {}, el("b", {}, shape.title), " ", this.words), this.canvas, this.key, this.details);
     this.resize = new ResizeObserver(() => this.plot && this.canvas.clientWidth && this.plot.setSize({ width: this.canvas.clientWidth, height: HEIGHT }));
     this.resize.observe(this.canvas);
+    // Nobody sees a chart that is off the screen: it is drawn when it comes near.
+    this.near = false;
+    this.sight = new IntersectionObserver(([entry]) => { this.near = entry.isIntersecting; if (this.near && this.data) this.draw(); }, { rootMargin: "300px" });
+    this.sight.observe(this.canvas);
   }
 
   // `data`: xs (seconds), lines (one array of values or null for each line), range [from, to], bands [[from, to]],
   // marks [{x, label}], label(x) for the axis. Old figures stay until the next update.
   update(data) {
     this.data = data;
-    const rows = [data.xs, ...data.lines];
-    if (this.plot) this.plot.setData(rows);
-    else this.build(rows);
+    if (this.near) this.draw();
     const now = data.lines.map((values) => values.findLast(known));
     const { unit, objective } = this.shape;
     this.words.textContent = this.shape.lines.map((title, at) => (now.length > 1 ? `${title} ` : "") + quantity(now[at], unit)).join(", ")
@@ -54,6 +56,12 @@ export class Chart {
     if (this.details.open) this.tabulate();
   }
 
+  draw() {
+    const rows = [this.data.xs, ...this.data.lines];
+    if (this.plot) this.plot.setData(rows);
+    else this.build(rows);
+  }
+
   build(rows) {
     this.plot?.destroy();
     const { unit, objective } = this.shape;
@@ -61,7 +69,7 @@ export class Chart {
     const top = (low, high) => [0, roundTop(Math.max(high || 0, objective || 0, 1e-9) * 1.05)];
     this.plot = new uPlot({
       width: this.canvas.clientWidth || 300, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-      padding: [14, 8, 0, 0],
+      padding: [14, 18, 0, 0],
       scales: { x: { time: false, range: () => this.data.range }, y: { range: (_, low, high) => top(low, high) } },
       axes: [
         { stroke: soft, font: FONT, size: 26, gap: 3, space: 64, grid: { show: false }, ticks: { stroke: rule, size: 4 }, values: (_, ticks) => ticks.map(this.data.label) },
@@ -89,6 +97,7 @@ export class Chart {
     ctx.save();
     ctx.font = `${11 * ratio}px system-ui, sans-serif`;
     ctx.textAlign = "center";
+    ctx.setLineDash([]);
     let taken = -Infinity;
     for (const { x, label } of this.data.marks) {
       const at = plot.valToPos(x, "x", true);
@@ -99,9 +108,10 @@ export class Chart {
       ctx.lineTo(at, bbox.top + bbox.height);
       ctx.lineWidth = ratio;
       ctx.stroke();
-      if (label && at - taken > 20 * ratio) {
+      const half = ctx.measureText(label).width / 2;
+      if (label && at - half > taken) {
         ctx.fillText(label, at, bbox.top - 4 * ratio);
-        taken = at;
+        taken = at + half + 4 * ratio;
       }
     }
     if (known(this.shape.objective)) {
@@ -126,11 +136,12 @@ export class Chart {
 
   // Colours are painted, so a new scheme needs a new drawing.
   repaint() {
-    if (this.data) this.build([this.data.xs, ...this.data.lines]);
+    if (this.plot) this.build([this.data.xs, ...this.data.lines]);
   }
 
   destroy() {
     this.resize.disconnect();
+    this.sight.disconnect();
     this.plot?.destroy();
     this.plot = null;
   }

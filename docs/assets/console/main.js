@@ -75,8 +75,8 @@ export function start(root) {
   }
 
   // The section of the page that matters now: one that fires before one that is over, the newest first.
-  function section(pages, ran, run, more) {
-    const one = pages.find((page) => page.status === "firing" && page.severity === "page") || pages.find((page) => page.status === "firing") || pages.find((page) => page.severity === "page");
+  function section(pages, ran, run, more, alert) {
+    const one = pages.find((page) => page.alertname === alert) || pages.find((page) => page.status === "firing" && page.severity === "page") || pages.find((page) => page.status === "firing") || pages.find((page) => page.severity === "page");
     const anchor = one && one.runbook_url ? one.runbook_url.split("#")[1] : "";
     const found = anchor && Object.hasOwn(runbooks, anchor) ? runbooks[anchor] : null;
     if (!found) return { seen: "none", nodes: () => [el("p", { class: "console-note" }, "No page, so nothing to run. ", el("a", { href: new URL("03_runbooks/", site).href, "data-key": "section" }, "All runbooks"))] };
@@ -95,6 +95,7 @@ export function start(root) {
     player.pause();
     mode("live", `${words}. Lab time, ${shown.factor}x.${silent.length ? ` Not answering: ${silent.join("; ")}.` : ""}`);
     if (!charts.length && shown.series.length) { showing = ""; return live(shown); }
+    root.dataset.open = String(open.some((one) => one.severity === "page"));
     hands.show(shown);
     draw({ ...shown, flow: flow(shown) }, {
       take: hands.take, seek: null, now: Infinity, timeline: happened(shown), score: shown.hands.score,
@@ -203,7 +204,7 @@ export function start(root) {
     const ran = replay.ran(now);
     draw(shown, {
       take: null, seek: (at) => player.seek(at), now, timeline: replay.timeline, score: replay.score(now),
-      section: section(shown.pages, ran, null, replay.record.runbook.map((one) => one.t_seconds <= now && one.t_seconds + one.duration_seconds <= now)),
+      section: section(shown.pages, ran, null, replay.record.runbook.map((one) => one.t_seconds <= now && one.t_seconds + one.duration_seconds <= now), replay.record.prediction?.alert),
     });
     if (changed("series", Math.floor(now * 2))) replay.charts.forEach((chart, at) => charts[at].update(replay.series(chart, now)));
     query.tick();

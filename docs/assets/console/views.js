@@ -2,22 +2,25 @@
 
 import { address, badge, burn, clock, el, known, percent, short } from "./dom.js";
 
+const row = (name, value) => el("div", { class: "console-tile__row" }, el("span", {}, name), el("span", {}, value));
+
 export function tile(slo) {
   const quick = slo.tiers[0] || {};
   const left = slo.budget_remaining_ratio;
   const share = known(left) ? Math.max(0, Math.min(1, left)) : 0;
   const level = share > 0.5 ? "ok" : share > 0.1 ? "warn" : "bad";
   const rows = [
-    el("div", { class: "console-tile__row" }, el("span", {}, `good over ${slo.window}`), el("span", {}, `objective ${percent(slo.objective_ratio)}`)),
-    el("div", { class: "console-tile__row" }, el("span", {}, "burn rate"), el("span", {}, burn(quick.long_burn), quick.factor ? `, pages above ${quick.factor}x` : "")),
+    row(`good over ${slo.window}`, `of ${percent(slo.objective_ratio)}`),
+    row("burn rate", burn(quick.long_burn)),
   ];
+  if (quick.factor) rows.push(row("pages above", `${quick.factor}x`));
   if (known(left)) rows.push(
-    el("div", { class: "console-tile__row" }, el("span", {}, "budget left"), el("span", {}, left < 0 ? "none, overspent" : percent(left, 1))),
+    row("budget left", left < 0 ? "overspent" : percent(left, 1)),
     el("div", { class: "console-bar", "data-level": level }, el("i", { style: `width:${(share * 100).toFixed(1)}%` })),
   );
   return el(
     "div", { class: "console-tile", "data-state": slo.state },
-    el("div", { class: "console-tile__head" }, el("span", {}, slo.title), el("span", {}, slo.state === "outside" ? "outside its objective" : slo.state)),
+    el("div", { class: "console-tile__head" }, el("span", {}, slo.title), el("span", {}, slo.state)),
     el("div", { class: "console-tile__value" }, percent(slo.good_ratio)), rows,
   );
 }
@@ -48,7 +51,7 @@ export function burnTable(slos) {
     slo.tiers.map((tier) => {
       const over = known(tier.long_burn) && known(tier.short_burn) && tier.long_burn > tier.factor && tier.short_burn > tier.factor;
       return el("td", {}, `${burn(tier.long_burn)} and ${burn(tier.short_burn)}`, over ? [" ", badge("bad", "over")] : []);
-    }), el("td", {}, slo.budget_remaining_ratio < 0 ? "none, overspent" : percent(slo.budget_remaining_ratio, 1))));
+    }), el("td", {}, slo.budget_remaining_ratio < 0 ? "overspent" : percent(slo.budget_remaining_ratio, 1))));
   return [head, rows];
 }
 
@@ -92,7 +95,7 @@ export function runbook(section, href, ran, run) {
     return row;
   });
   return [
-    el("p", { class: "console-runbook__title" }, el("a", { href, "data-key": "section" }, section.title), `, ${section.branches.length} branches, lowest risk first`),
+    el("p", { class: "console-runbook__title" }, el("a", { href, "data-key": "section" }, section.title), section.branches.length > 1 ? `, ${section.branches.length} branches, lowest risk first` : ""),
     el("ol", { class: "console-branches" }, section.branches.map((branch) => el("li", {}, el("b", {}, branch.title), el("ul", {}, ["check", "mitigate", "validate"].flatMap((step) => steps(branch, step)))))),
   ];
 }

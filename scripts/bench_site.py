@@ -1,0 +1,157 @@
+"""The built site in a headless Chromium: Lighthouse on a phone, weight on the wire, and the time of the strict build.
+
+    python -m scripts.bench_site [--runs 3] [--page lab/] [--record FILE] [--json]
+
+The medians of some runs of each page; the exit status is 1 when a page misses a bound. The programs come from the npm
+registry by tests/docs/web/package-lock.json, and axe's rules are a test of `make test`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError, ToolError
+from lab.places import ROOT
+from lab.site import scripts
+from scripts.figures import write_section
+
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "docs")]
+
+import chromium  # type: ignore[import-not-found]  # noqa: E402 - the tests' own browser
+from published import serve  # type: ignore[import-not-found]  # noqa: E402 - and their server
+
+WEB = ROOT / "tests" / "docs" / "web"
+LIMIT_SECONDS = 180
+CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
+TIMINGS = {
+    "lcp_seconds": ("largest-contentful-paint", 1000),
+    "cls": ("cumulative-layout-shift", 1),
+    "tbt_seconds": ("total-blocking-time", 1000),
+    "load_bytes": ("total-byte-weight", 1),
+}
+LEAST = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
+MOST = {"lcp_seconds": 2.0, "cls": 0.02, "tbt_seconds": 0.15, "load_bytes": 150_000}
+# Pages that may weigh more: one brings a record and a chart library, one is every runbook there is.
+HEAVY = {"console_bytes": ("lab/", 400_000), "runbooks_bytes": ("03_runbooks/", 200_000)}
+BUILD_SECONDS = 10.0
+
+
+def measure(runs: int, only: Sequence[str] = ()) -> dict[str, Any]:
+    """Build, serve and measure."""
+    if chromium.program() is None:
+        raise ToolError("no Chromium on PATH; on Debian: apt-get install chromium")
+    modules = scripts.packages(WEB, dev=True)
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder) / "site"
+        started = time.monotonic()
+        _build(site)
+        seconds = round(time.monotonic() - started, 1)
+        every = [
+            "" if f.parent == site else f"{f.parent.relative_to(site).as_posix()}/" for f in site.rglob("index.html")
+        ]
+        with serve(site) as url:
+            pages = {name or "index": _page(modules, f"{url}/{name}", runs) for name in only or sorted(every)}
+    return {
+        "lighthouse": json.loads((modules / "lighthouse" / "package.json").read_text())["version"],
+        "runs": runs,
+        "build_seconds": seconds,
+        "worst": worst(pages),
+        "pages": pages,
+    }
+
+
+def worst(pages: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The least score and the largest figure of all pages; two pages' weight stands apart."""
+    least: dict[str, float] = {name: min(page[name] for page in pages.values()) for name in CATEGORIES}
+    most = {name: max(page[name] for page in pages.values()) for name in TIMINGS}
+    heavy = {name: pages.get(page, {}).get("load_bytes", 0) for name, (page, _) in HEAVY.items()}
+    named = {page for page, _ in HEAVY.values()}
+    others = [page["load_bytes"] for name, page in pages.items() if name not in named]
+    return least | most | {"load_bytes": max(others, default=0)} | heavy
+
+
+def missed(found: dict[str, Any]) -> list[str]:
+    """What is out of its bound, in words."""
+    figures = found["worst"]
+    bounds = MOST | {name: most for name, (_, most) in HEAVY.items()}
+    return [
+        *(f"{name} {figures[name]:g}, at least {bound}" for name, bound in LEAST.items() if figures[name] < bound),
+        *(f"{name} {figures[name]:g}, at most {bound:g}" for name, bound in bounds.items() if figures[name] > bound),
+        *(
+            [f"build {found['build_seconds']} s, at most {BUILD_SECONDS:g}"]
+            if found["build_seconds"] > BUILD_SECONDS
+            else []
+        ),
+    ]
+
+
+def _build(site: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
+        cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise ToolError("the site does not build; run 'make site'")
+
+
+def _page(modules: Path, url: str, runs: int) -> dict[str, float]:
+    reports = [_lighthouse(modules, url) for _ in range(runs)]
+    found: dict[str, float] = {
+        name: round(statistics.median(report["categories"][name]["score"] for report in reports) * 100)
+        for name in CATEGORIES
+    }
+    for name, (audit, divisor) in TIMINGS.items():
+        values = [report["audits"][audit]["numericValue"] / divisor for report in reports]
+        found[name] = round(statistics.median(values), 4)
+    sys.stderr.write(f"{url.split('/', 3)[3] or 'index':<52} {found}\n")
+    return found
+
+
+def _lighthouse(modules: Path, url: str) -> dict[str, Any]:
+    words = [
+        scripts.node(), str(modules / "lighthouse" / "cli" / "index.js"), url, "--output=json", "--quiet",
+        "--chrome-flags=--headless=new --no-sandbox --disable-gpu", f"--only-categories={','.join(CATEGORIES)}",
+    ]  # fmt: skip
+    chrome = os.environ | {"CHROME_PATH": str(chromium.program())}
+    done = subprocess.run(words, env=chrome, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
+    if done.returncode:
+        raise ToolError(f"Lighthouse failed on {url}: {done.stderr.strip()[-200:]}")
+    return dict(json.loads(done.stdout))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures; 0 when they keep their bounds."""
+    parser = argparse.ArgumentParser(prog="bench_site", description="The built site on a phone.")
+    parser.add_argument("--runs", type=int, default=3, help="Lighthouse runs a page")
+    parser.add_argument("--page", action="append", default=[], help="only this page, for example lab/")
+    parser.add_argument("--record", type=Path, help="the JSON file that keeps the figures")
+    parser.add_argument("--json", action="store_true", help="one object instead of lines")
+    options = parser.parse_args(arguments)
+    try:
+        found = measure(options.runs, options.page)
+        if options.record and not options.page:
+            write_section(options.record, "site", found)
+    except LabError as error:
+        sys.stderr.write(f"bench_site: {error}\n")
+        return error.exit_status
+    out = missed(found)
+    lines = [f"{name:<16} {value:g}" for name, value in found["worst"].items()] + [
+        f"build_seconds    {found['build_seconds']}"
+    ]
+    sys.stdout.write((json.dumps(found, indent=1) if options.json else "\n".join(lines)) + "\n")
+    sys.stderr.write("".join(f"bench_site: {one}\n" for one in out))
+    return 1 if out else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
