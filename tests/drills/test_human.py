@@ -1,0 +1,79 @@
+"""A person as the responder: told what to type and how it stands, never what is broken."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from fakes import FakePager
+from polling import eventually
+
+from lab.control.desk import Desk
+from lab.drills import promise, runner
+from lab.drills.faults import Doors
+from lab.drills.incident import Incident
+from lab.drills.prediction import Pipeline
+from lab.drills.responders import human
+from lab.drills.spec import find
+from lab.oncall.times import utc_text
+
+INC = find("INC-001")
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def incident(desk: Desk, pager: FakePager, told: list[str]) -> Incident:
+    """A blind INC-001 whose page has just arrived."""
+    slo, _ = promise.find("feed-latency-p99")
+    one = Incident(INC, desk, None, slo, promise.windows(), "human", told.append, Doors(desk), blind=True)
+    one.doors.report = one.reveal
+    page: dict[str, Any] = {
+        "id": 7, "alertname": "FeedLatencyP99Burn", "severity": "page", "status": "firing", "acked_at": None,
+        "acked_by": None, "summary": "Feed requests are slow", "runbook_url": "http://lab/03_runbooks/#x",
+        "received_at": utc_text(one.t0 + 1),
+    }  # fmt: skip
+    pager.pages = [page]
+    one.page = dict(page)
+    return one
+
+
+def test_a_person_is_done_when_the_page_is_taken_and_over(
+    incident: Incident, pager: FakePager, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.drills.responders._how_bad", lambda _incident: "")
+    working = threading.Thread(target=human, args=(incident, 60.0))
+    working.start()
+    assert eventually(lambda: any("nobody has it" in line for line in told), 20)
+    pager.pages[0]["status"] = "resolved"  # by itself: nobody has answered yet
+    assert not eventually(lambda: not working.is_alive(), 1)
+    pager.pages[0] |= {"acked_at": utc_text(incident.t0 + 2), "acked_by": "ada"}
+    working.join(20)
+    assert not working.is_alive()
+    text = "\n".join(told)
+    for command in ("page ack 7", "incident hint", "incident diagnose 7"):
+        assert f"fleetops {command}" in text
+    assert "taken by ada" in text
+
+
+def test_nothing_that_a_blind_drill_says_before_its_verdict_names_what_is_broken(
+    incident: Incident, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.drills.responders._how_bad", lambda _incident: "")
+    monkeypatch.setattr("lab.drills.runner.remembered", lambda _incident: [])
+    monkeypatch.setattr(type(INC.faults[0]), "inject", lambda _self, doors: doors.report("canary-ramp: weight 50 %"))
+    incident.prediction = runner.predict(INC, incident.slo, incident.windows, Pipeline(1, 1, 1))
+    runner.inject(incident)
+    runner.detect(incident)
+    human(incident, 0.3)
+    text = "\n".join(told)
+    assert "something is broken" in text
+    for secret in (INC.id, INC.title, INC.component, "canary", INC.branch or "?"):
+        assert secret not in text
+    incident.blind = False
+    runner.inject(incident)
+    assert "canary-ramp: weight 50 %" in told[-1]
