@@ -56,6 +56,7 @@ FEATURE_FLAG_ENABLED = "feature_flag_enabled"  # {flag}
 # Caches and DB.
 CACHE_REQUESTS = "cache_requests_total"  # {cache="feed"|"user", result="hit"|"stale"|"miss"|"error"}
 CACHE_COALESCED = "cache_coalesced_requests_total"  # {cache}: misses that waited for one already on its way
+CACHE_LOST = "cache_lost_entries_total"  # {cache}: missing before their time was up
 CACHE_REFRESHES = "cache_refreshes_total"  # {cache, result="done"|"failed"|"skipped"}: behind a stale answer
 DB_OPERATION_DURATION = "db_client_operation_duration_seconds"  # {db_operation_name}
 DB_POOL_CONNECTIONS = "db_client_connection_count"  # {state="used"|"idle"}

@@ -138,7 +138,7 @@ def test_a_flush_empties_the_cache(doors: Doors) -> None:
 
 def test_a_script_that_flushes_again_and_again_ends_with_its_fault(doors: Doors) -> None:
     with doors.cache() as cache:
-        with broken(doors, "cache-flush", every_seconds=0.2):
+        with broken(doors, "cache-flush", times=100, every_seconds=0.2):
             for _ in range(2):
                 cache.set("fault-test", "here")
                 assert eventually(lambda: not cache.exists("fault-test"), 10)

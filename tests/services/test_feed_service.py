@@ -305,3 +305,25 @@ def test_a_page_lives_as_long_as_the_edge_says(make_feed: MakeFeed, valkey_url: 
     with valkey.Valkey.from_url(valkey_url) as client:
         left = client.ttl("feed:1.0:227")
     assert 0.8 * 1000 <= left <= 1.2 * 1000 + 61, "the spread of a fifth, and the minute it is kept stale here"
+
+
+def test_a_page_that_is_gone_before_its_time_is_counted_and_one_whose_time_was_up_or_that_never_was_is_not(
+    make_feed: MakeFeed,
+) -> None:
+    feed = make_feed(StablePages)
+
+    def lost() -> float | None:
+        return feed.telemetry.registry.get_sample_value("cache_lost_entries_total", {"cache": "feed"})
+
+    for viewer in (228, 229):
+        feed.cache.delete(f"feed:1.0:{viewer}")
+    feed.get(228)
+    feed.get(229, "feed.ttl_seconds=1")
+    assert lost() == 0, "never asked for before"
+    eventually(lambda: feed.cache.get("feed:1.0:229") is None, "its time is up")
+    feed.get(229)
+    assert lost() == 0
+    feed.cache.delete("feed:1.0:228")
+    feed.get(228)
+    feed.get(228)
+    assert lost() == 1

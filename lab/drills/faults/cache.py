@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from valkey.exceptions import ValkeyError
-
 from lab.drills.faults.base import Fault
 from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import number
-from lab.errors import LabError
+from lab.drills.faults.parameters import number, whole
 from lab.stack import valkey
 
 
@@ -19,20 +16,14 @@ class CacheFlush(Fault):
     """FLUSHALL on the wrong instance: every entry of every cache is gone at once. It fills again by itself."""
 
     kind: ClassVar[str] = "cache-flush"
-    every_seconds: float = number(
-        0, 60, "The script goes on, with a flush each time; 0 is once. It ends with the fault.", default=0.0
+    times: int = whole(
+        1, 100, "How often; a script may flush with each of its steps. It ends with the fault.", default=1
     )
+    every_seconds: float = number(0.1, 60, "How long it is from one flush to the next.", default=5.0)
 
     def inject(self, doors: Doors) -> None:
-        """Flush it, and leave the script running if it goes on."""
-        try:
-            with doors.cache() as cache:
-                before = int(cache.dbsize())
-                cache.flushall()
-        except ValkeyError as error:
-            raise LabError(f"the cache could not be flushed: {error}") from error
-        doors.report(f"FLUSHALL: {before} entries gone")
-        if self.every_seconds:
-            told = {"url": valkey.url(doors.ports.valkey), "every_seconds": self.every_seconds}
-            doors.child("lab.drills.faults.flusher", told)
-            doors.report(f"and again every {self.every_seconds:g} s")
+        """Start the script; returns after its first flush."""
+        told = {"url": valkey.url(doors.ports.valkey), "times": self.times, "every_seconds": self.every_seconds}
+        doors.child("lab.drills.faults.flusher", told)
+        again = f", and {self.times - 1} times more, every {self.every_seconds:g} s" if self.times > 1 else ""
+        doors.report(f"FLUSHALL{again}")

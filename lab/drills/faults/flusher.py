@@ -1,6 +1,6 @@
-"""The script behind `cache-flush` with `every_seconds`: `python -m lab.drills.faults.flusher`, told by child.py.
+"""The script behind `cache-flush`: `python -m lab.drills.faults.flusher`, told by child.py.
 
-It flushes the instance it is given until its input ends; a cache that does not answer is tried again the next time.
+It says "ready" after its first flush, and ends when it has flushed as often as it was told or when its input ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from valkey.exceptions import ValkeyError
 
 
 def main() -> None:
-    """Read which instance and how often, and flush it."""
+    """Read which instance, how often and how fast, and flush it."""
     told = json.loads(sys.stdin.readline())
     over = threading.Event()
 
@@ -23,12 +23,18 @@ def main() -> None:
         sys.stdin.read()
         over.set()
 
-    threading.Thread(target=watch, daemon=True).start()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
     with Valkey.from_url(told["url"], socket_timeout=5) as cache:
-        while not over.wait(told["every_seconds"]):
-            with contextlib.suppress(ValkeyError):
+        try:
+            cache.flushall()
+        except ValkeyError as error:
+            sys.exit(f"the cache could not be flushed: {error}")
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        threading.Thread(target=watch, daemon=True).start()
+        for _ in range(told["times"] - 1):
+            if over.wait(told["every_seconds"]):
+                return
+            with contextlib.suppress(ValkeyError):  # it is tried again with the next step
                 cache.flushall()
 
 

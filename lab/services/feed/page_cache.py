@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from time import monotonic
 
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from lab import names
-from lab.services.cache import Cache
+from lab.services.cache import JITTER_RATIO, Cache
 from lab.services.feed.options import FeedOptions
 from lab.telemetry import logs
 from lab.telemetry.http import fact
@@ -23,6 +25,9 @@ WAIT_SECONDS = 3.0
 # Pages made behind stale answers, at the same time: they are in no hurry and must not crowd out those that are.
 REFRESHERS = 2
 REFRESHES_WAITING_MOST = 200
+
+# Pages made lately, by key: enough to know of one that is gone that it should be there.
+REMEMBERED = 5_000
 
 Make = Callable[[], bytes | None]
 
@@ -37,6 +42,13 @@ class PageCache:
         self._refreshing: set[str] = set()
         self._refreshers = ThreadPoolExecutor(REFRESHERS, "refresh")
         self._log = logs.get()
+        self._fresh_until: OrderedDict[str, float] = OrderedDict()
+        self._lost = Counter(
+            names.CACHE_LOST,
+            "Entries of this process that were gone before their time was up.",
+            ["cache"],
+            registry=registry,
+        ).labels("feed")
         self._coalesced = Counter(
             names.CACHE_COALESCED, "Misses that waited for one on its way.", ["cache"], registry=registry
         ).labels("feed")
@@ -52,11 +64,25 @@ class PageCache:
             if not found.fresh:
                 self._refresh(key, make)
             return found.value
+        self._missed(key)
         return self._fly(key, make) if options.single_flight else make()
 
     def put(self, key: str, page: bytes, ttl_seconds: float) -> None:
         """Keeps a page that was made."""
         self._cache.put(key, page, ttl_seconds)
+        with self._lock:
+            # It lives a fifth longer or shorter than it was told.
+            self._fresh_until[key] = monotonic() + ttl_seconds * (1 - JITTER_RATIO)
+            self._fresh_until.move_to_end(key)
+            if len(self._fresh_until) > REMEMBERED:
+                self._fresh_until.popitem(last=False)
+
+    def _missed(self, key: str) -> None:
+        """Counts a miss of what should still be there, once."""
+        with self._lock:
+            until = self._fresh_until.pop(key, 0.0)
+        if monotonic() < until:
+            self._lost.inc()
 
     def close(self) -> None:
         """Ends the refreshers."""
