@@ -152,6 +152,12 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
             home, ports, "link-db", "link", PLATFORM, "lab.services.link", ports.link_db, ports.link_db_admin,
             extra={names.ENV_LINK_UPSTREAM: f"{LOOPBACK}:{ports.postgres}"},
         ),
+        # Stopped with Prometheus and not before: without its count of starts, restarts that were asked for look like
+        # crashes. It asks the DB directly, so that a fault of the link does not blind it.
+        _ours(
+            home, ports, "exporter", "exporter", PLATFORM, "lab.stack.exporter", ports.exporter, ports.exporter,
+            extra={names.ENV_DATABASE_URL: postgres.url(home, ports.postgres)},
+        ),
     ]  # fmt: skip
 
 
@@ -174,14 +180,7 @@ def _services(home: Home, ports: Ports) -> list[Program]:
 
 
 def _clients(home: Home, ports: Ports) -> list[Program]:
-    return [
-        _ours(home, ports, "traffic", "traffic", CLIENTS, "lab.traffic", ports.traffic_admin, ports.traffic_admin),
-        # A client too: it probes the feed. It asks the DB directly, so that a fault of the link does not blind it.
-        _ours(
-            home, ports, "exporter", "exporter", CLIENTS, "lab.stack.exporter", ports.exporter, ports.exporter,
-            extra={names.ENV_DATABASE_URL: postgres.url(home, ports.postgres)},
-        ),
-    ]  # fmt: skip
+    return [_ours(home, ports, "traffic", "traffic", CLIENTS, "lab.traffic", ports.traffic_admin, ports.traffic_admin)]
 
 
 def _ours(
