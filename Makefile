@@ -27,7 +27,7 @@ $(VENV): .ci/requirements.txt pyproject.toml
 	@touch $@
 
 # A page that does not build must not keep anyone from a lab: the drill that mends a stale record needs one.
-SERVABLE = $(MAKE) --no-print-directory site || { test -f $(SITE) && echo "make: the site did not build (above); the lab serves the last one that did" >&2; }
+SERVABLE = $(MAKE) --no-print-directory site || echo "make: the site did not build (above); the lab serves the last one that did, if there is one" >&2
 
 lab: $(VENV) ## start everything, print the console's URL, stay until Ctrl-C
 	@$(SERVABLE)

@@ -10,7 +10,6 @@ from flask import Flask
 from lab import names
 from lab.control.prometheus import Prometheus
 from lab.drills.spec import catalogue
-from lab.errors import LabError
 from lab.oncall.client import Pager
 from lab.places import RULES, RUNBOOKS, SITE, home
 from lab.site import pages
@@ -51,18 +50,13 @@ def main() -> None:
         Pager(pager_url, read_token(Path(token_file)) if token_file else None, timeout_seconds=SOURCE_TIMEOUT_SECONDS),
         promises.slos, promises.lab, charts(promises.slos),
     )  # fmt: skip
-    telemetry = Telemetry(settings, checks={"site": lambda: _built(SITE)})
+    telemetry = Telemetry(settings)
     hands = Hands(home(), RUNBOOKS, tuple(catalogue()))
     app = create_app(SITE, watcher, hands, settings, telemetry.health.draining)
     telemetry.init_app(app)
     telemetry.health.init_app(app)
     metrics.expose(app, telemetry.registry)
     run(telemetry, app)
-
-
-def _built(folder: Path) -> None:
-    if not (folder / "index.html").exists():
-        raise LabError(f"{folder} is not built; run 'make site'")
 
 
 if __name__ == "__main__":
