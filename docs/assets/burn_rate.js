@@ -146,7 +146,6 @@ function start(root) {
   drawing.addEventListener("pointermove", (event) => { if (held) drag(event); });
   drawing.addEventListener("pointerup", () => { held = 0; });
   root.addEventListener("input", show);
-  root.hidden = false;
   show();
 }
 

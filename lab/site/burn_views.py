@@ -30,7 +30,7 @@ def profile(windows: Windows) -> dict[str, Any]:
 
 
 def burn_rate_tool(book: Book) -> Markup:
-    """The calculator, hidden until its script has drawn it; both window profiles go with it as data."""
+    """The calculator, empty until its script has drawn it; both window profiles go with it as data."""
     data = {name: profile(book.promises.windows(name)) for name in ("production", "lab")}
     text = json.dumps(data).replace("<", "\\u003c")
     return Markup(_TOOL).format(
@@ -54,7 +54,7 @@ def _slider(name: str, label: str, low: float, high: float) -> Markup:
     ).format(label=label, name=name, low=low, high=high, value=math.log10(START[name]))
 
 
-_TOOL = """<div id="burn-rate" class="burn" hidden>
+_TOOL = """<div id="burn-rate" class="burn">
 <div class="burn-controls">{sliders}<label class="burn-slider"><span>Windows</span><select data-part="profile"><option value="production">production, {period}</option><option value="lab">{lab}</option></select></label></div>
 <p class="burn-answer" data-part="answer" role="status"></p>
 <svg class="burn-drawing" data-part="drawing" role="img" width="100%" height="{height}" aria-label=""></svg>
