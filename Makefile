@@ -57,7 +57,9 @@ rules: $(VENV) ## generate rules/ from the SLO specs
 site: $(VENV) $(SITE) ## build the site into site/, if its sources changed
 
 $(SITE): $(SITE_SOURCES) | $(VENV)
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet || { NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1 | grep '^WARNING' >&2; exit 1; }
+	@export NO_MKDOCS_2_WARNING=1; build() { $(BIN)/mkdocs build --strict --site-dir .cache/site "$$@"; }; \
+	build --quiet || { build 2>&1 | grep '^WARNING' >&2; exit 1; }
+	@rm -rf site && mv .cache/site site
 	@touch $@
 
 check: $(VENV) ## lint, types, rules in step with their specs, the site builds
