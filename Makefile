@@ -34,7 +34,7 @@ lab: $(VENV) ## start everything, print the console's URL, stay until Ctrl-C
 	@exec $(BIN)/fleetops up
 
 # The tests of a whole stack come by themselves: drills are measured in seconds, and a lab that runs beside others slows them.
-test: $(VENV) ## every test this machine can run; says what it skipped and why
+test: $(VENV) ## every test this machine can run; says what it skipped and why; DRILLS=1: more live drills
 	@failed=0; \
 	$(BIN)/python -m pytest -m "not stack and not containers" -n auto --dist loadfile || failed=1; \
 	$(BIN)/python -m pytest -m "stack or containers" || failed=1; \

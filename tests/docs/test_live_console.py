@@ -9,7 +9,7 @@ from pathlib import Path
 
 import chromium
 import pytest
-from embedded import EmbeddedLab
+from embedded import EmbeddedLab, more_drills
 
 pytestmark = [
     pytest.mark.stack,
@@ -49,6 +49,7 @@ def run_step(page: chromium.Page, number: int, step: str) -> None:
     page.until(f"{row} && {row}.textContent === 'Run' && {row}.closest('li').querySelector('.lab-badge')", 130)
 
 
+@more_drills
 def test_a_drill_started_on_the_console_is_paged_taken_mitigated_and_scored_there(
     lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page], pictures: Path
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from embedded import EmbeddedLab
+from embedded import EmbeddedLab, more_drills
 from polling import eventually
 
 from lab.drills.inputs import stale
@@ -53,6 +53,7 @@ def test_inc_001_is_paged_in_time_and_mended_by_its_runbook_alone(lab: EmbeddedL
     assert {row["name"] for row in lab.status()["processes"]} == before
 
 
+@more_drills
 def test_the_grading_fails_a_responder_who_does_the_wrong_thing(lab: EmbeddedLab) -> None:
     status, record, said = run(lab, "INC-001", "--responder", "wrong")
     assert status == 1
@@ -87,6 +88,7 @@ sys.exit(done)
 """
 
 
+@more_drills
 def test_a_program_is_graded_like_a_person_and_nothing_tells_it_what_is_broken(
     lab: EmbeddedLab, tmp_path: Path
 ) -> None:
@@ -116,7 +118,7 @@ def test_a_program_is_graded_like_a_person_and_nothing_tells_it_what_is_broken(
     }
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("end", [pytest.param(signal.SIGINT, marks=more_drills), signal.SIGKILL])
 def test_a_drill_that_is_stopped_leaves_no_fault_behind(lab: EmbeddedLab, end: signal.Signals) -> None:
     drill = subprocess.Popen(
         lab.command("drill", "run", "INC-001"), env=lab.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -136,6 +138,7 @@ def test_a_drill_that_is_stopped_leaves_no_fault_behind(lab: EmbeddedLab, end: s
     assert eventually(lambda: weight(lab) == 0, 20)
 
 
+@more_drills
 def test_a_drill_that_was_killed_with_its_guard_is_undone_by_doctor(lab: EmbeddedLab) -> None:
     drill = subprocess.Popen(
         lab.command("drill", "run", "INC-001"), env=lab.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
