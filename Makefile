@@ -35,6 +35,7 @@ lab: $(VENV) ## start everything, print the console's URL, stay until Ctrl-C
 
 # The tests of a whole stack come by themselves: drills are measured in seconds, and a lab that runs beside others slows them.
 test: $(VENV) ## every test this machine can run; says what it skipped and why; DRILLS=1: more live drills
+	@$(BIN)/python -m lab.stack.binaries >/dev/null || true # it has said what is missing; the tests say what that costs
 	@failed=0; \
 	$(BIN)/python -m pytest -m "not stack and not containers" -n auto --dist loadfile || failed=1; \
 	$(BIN)/python -m pytest -m "stack or containers" || failed=1; \

@@ -108,10 +108,18 @@ class Page:
     def until(self, script: str, limit_seconds: float = 20) -> None:
         """Ask until the script says true."""
         deadline = time.monotonic() + limit_seconds
-        while not self.value(f"Boolean({script})"):
+        while not self._says(script):
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {limit_seconds} s: {script}")
             time.sleep(0.05)
+
+    def _says(self, script: str) -> bool:
+        try:
+            return bool(self.value(f"Boolean({script})"))
+        except AssertionError as problem:
+            if "navigated" in str(problem):  # the page left while it was asked; the next one is asked again
+                return False
+            raise
 
     def press(self, key: str, text: str = "") -> None:
         """One key, down and up, on what has the focus; `text` is what it types."""
