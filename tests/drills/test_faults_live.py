@@ -55,7 +55,7 @@ def test_a_killed_process_stays_down_until_it_is_undone(doors: Doors) -> None:
     with broken(doors, "process-signal", process="feed-2", signal="KILL", stays_down=True) as undo:
         assert doors.states()["feed-2"] == "stopped"
         assert undo() == ["feed-2 started again (it was stopped)"]
-        assert doors.states()["feed-2"] == "running"
+        assert eventually(lambda: doors.states()["feed-2"] == "running", 20)
         assert undo() == []
 
 
@@ -201,5 +201,5 @@ def test_a_configuration_that_is_refused_takes_a_service_down_and_comes_back_wit
         assert eventually(lambda: doors.states()["feed-canary-1"] == "backoff", 20)
         (line,) = undo()
         assert line.startswith("feed-canary configuration") and line.endswith("→ 0")
-        assert doors.states()["feed-canary-1"] == "running"
+        assert eventually(lambda: doors.states()["feed-canary-1"] == "running", 20)
         assert undo() == []

@@ -63,5 +63,5 @@ def test_a_log_that_is_rotated_is_in_the_archive_and_goes_on(lab: EmbeddedLab) -
     first = log.open(encoding="utf-8").readline()
     said(lab, "log", "rotate", "gateway")
     archives = sorted((lab.home.logs / "archive").glob("gateway-*.log.gz"))
-    assert gzip.decompress(archives[-1].read_bytes()).decode().startswith(first)
+    assert first in gzip.decompress(archives[-1].read_bytes()).decode()  # after what had been rolled over before
     assert eventually(lambda: log.stat().st_size > 0, 20)
