@@ -46,6 +46,8 @@ SETTINGS = {
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
 }
+# On a laptop the whole lab shares one GiB: three workers that read ahead for others would be some 35 MiB of it.
+EMBEDDED = {"io_method": "sync"}
 
 
 def wheel() -> Path:
@@ -143,7 +145,7 @@ def prepare(home: Home, say: Callable[[str], None]) -> None:
         say("creating the DB cluster")
         _initdb(data, secret, user)
     # What ALTER SYSTEM sets is in postgresql.auto.conf, and stays.
-    (data / "postgresql.conf").write_text(settings_text(), encoding="utf-8")
+    (data / "postgresql.conf").write_text(settings_text(EMBEDDED), encoding="utf-8")
 
 
 def settings_text(others: Mapping[str, str] | None = None) -> str:
