@@ -109,12 +109,10 @@ def test_a_query_and_the_log_lines_of_a_request_are_answered_by_the_lab(
     page.value("document.querySelector('[data-part=query-tab]').click()")
     page.value("document.querySelector('[data-part=query-form]').requestSubmit()")
     page.until("document.querySelector('[data-part=query-rows]').textContent.includes('service_version')", 30)
-    # A lab that has just started has no minutes to draw yet: asked again every two seconds.
-    page.until(
-        "document.querySelector('[data-part=query-chart] canvas') || (Date.now() - (window.askedAt || 0) > 2000 &&"
-        " (window.askedAt = Date.now(), document.querySelector('[data-part=query-form]').requestSubmit()), false)",
-        60,
-    )
+    # A chart is drawn when it comes into sight.
+    page.until("document.querySelector('[data-part=query-chart] figure')")
+    page.value("document.querySelector('[data-part=query-chart]').scrollIntoView()")
+    page.until("document.querySelector('[data-part=query-chart] canvas')")
     page.value("document.querySelector('[data-part=logs-tab]').click()")
     page.until("document.querySelector('[data-part=requests] button')", 60)
     page.value("document.querySelector('[data-part=requests] button').click()")
