@@ -6,7 +6,7 @@ import json
 
 import click
 
-from lab.cli.limits import AS_JSON, REASON, desk
+from lab.cli.shared import AS_JSON, REASON, desk
 
 
 @click.group()

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lab.cli.shared import REASON, desk
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
     from lab.stack.configs import Version
-
-_REASON = click.option("--reason", default="", help="Why, for the audit log.")
 
 
 @click.group()
@@ -61,7 +60,7 @@ def show(service: str, as_json: bool) -> None:
 @config.command("push")
 @click.argument("service")
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…")
-@_REASON
+@REASON
 def push(service: str, changes: tuple[str, ...], reason: str) -> None:
     """Put a new version in force for SERVICE, and restart its replicas one by one.
 
@@ -71,7 +70,6 @@ def push(service: str, changes: tuple[str, ...], reason: str) -> None:
     Example: fleetops config push feed pool_max=12 --reason "more misses than planned"
     """
     from lab.control import config as verbs
-    from lab.control.desk import Desk
     from lab.telemetry.config import setting
 
     wanted = {}
@@ -80,13 +78,13 @@ def push(service: str, changes: tuple[str, ...], reason: str) -> None:
         if not sign or not key:
             raise UsageError(f"{change!r} is not KEY=VALUE")
         wanted[key] = setting(value) if value else None
-    old, new = verbs.push(Desk.here(), service, wanted, reason)
+    old, new = verbs.push(desk(), service, wanted, reason)
     click.echo(_change(service, old, new))
 
 
 @config.command("rollback")
 @click.argument("service")
-@_REASON
+@REASON
 def rollback(service: str, reason: str) -> None:
     """Put the version before the present one in force again, and restart the replicas of SERVICE.
 
@@ -96,9 +94,8 @@ def rollback(service: str, reason: str) -> None:
     Example: fleetops config rollback feed
     """
     from lab.control import config as verbs
-    from lab.control.desk import Desk
 
-    old, new = verbs.rollback(Desk.here(), service, reason)
+    old, new = verbs.rollback(desk(), service, reason)
     click.echo(_change(service, old, new))
 
 

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from lab.control.desk import Desk
-
-_REASON = click.option("--reason", default="", help="Why, for the audit log.")
-
-
-def _desk() -> Desk:
-    from lab.control.desk import Desk
-
-    return Desk.here()
+from lab.cli.shared import AS_JSON, REASON, desk
 
 
 @click.group()
@@ -30,7 +20,7 @@ def canary() -> None:
 
 @canary.command("weight")
 @click.argument("percent", type=float)
-@_REASON
+@REASON
 def canary_weight(percent: float, reason: str) -> None:
     """Send PERCENT (0 to 100) of users to the canary.
 
@@ -39,7 +29,7 @@ def canary_weight(percent: float, reason: str) -> None:
     """
     from lab.control import verbs
 
-    old = verbs.set_canary_weight(_desk(), percent, reason)
+    old = verbs.set_canary_weight(desk(), percent, reason)
     click.echo(f"canary weight {old:g} % → {percent:g} %")
 
 
@@ -53,7 +43,7 @@ def flag() -> None:
 
 
 @flag.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 def flag_list(as_json: bool) -> None:
     """Show every flag, its state and what it does.
 
@@ -62,7 +52,7 @@ def flag_list(as_json: bool) -> None:
     """
     from lab.control import verbs
 
-    flags = verbs.flags(_desk())
+    flags = verbs.flags(desk())
     if as_json:
         click.echo(json.dumps([{"name": name, **state} for name, state in flags.items()], indent=1))
         return
@@ -73,7 +63,7 @@ def flag_list(as_json: bool) -> None:
 @flag.command("set")
 @click.argument("name")
 @click.argument("state", type=click.Choice(["on", "off"]))
-@_REASON
+@REASON
 def flag_set(name: str, state: str, reason: str) -> None:
     """Switch flag NAME on or off.
 
@@ -82,14 +72,14 @@ def flag_set(name: str, state: str, reason: str) -> None:
     """
     from lab.control import verbs
 
-    old = verbs.set_flag(_desk(), name, state == "on", reason)
+    old = verbs.set_flag(desk(), name, state == "on", reason)
     click.echo(f"flag {name} {'on' if old else 'off'} → {state}")
 
 
 @click.command()
 @click.argument("service")
 @click.argument("replicas", type=int)
-@_REASON
+@REASON
 def scale(service: str, replicas: int, reason: str) -> None:
     """Run REPLICAS of SERVICE.
 
@@ -100,7 +90,7 @@ def scale(service: str, replicas: int, reason: str) -> None:
     """
     from lab.control import verbs
 
-    old = verbs.scale(_desk(), service, replicas, reason)
+    old = verbs.scale(desk(), service, replicas, reason)
     click.echo(f"{service} {old} → {replicas} replicas")
 
 
@@ -115,7 +105,7 @@ def service() -> None:
 
 @service.command("restart")
 @click.argument("name")
-@_REASON
+@REASON
 def service_restart(name: str, reason: str) -> None:
     """Restart NAME: one process, or a service's replicas one after the other.
 
@@ -124,12 +114,12 @@ def service_restart(name: str, reason: str) -> None:
     """
     from lab.control import verbs
 
-    click.echo(f"restarted {', '.join(verbs.restart(_desk(), name, reason))}")
+    click.echo(f"restarted {', '.join(verbs.restart(desk(), name, reason))}")
 
 
 @service.command("reload")
 @click.argument("name")
-@_REASON
+@REASON
 def service_reload(name: str, reason: str) -> None:
     """Write the configuration of NAME anew, rules and scrape targets too, and have it read that while it runs.
 
@@ -140,12 +130,12 @@ def service_reload(name: str, reason: str) -> None:
     """
     from lab.control import verbs
 
-    click.echo(f"{name} has read its configuration again: {verbs.reload(_desk(), name, reason)} rule groups")
+    click.echo(f"{name} has read its configuration again: {verbs.reload(desk(), name, reason)} rule groups")
 
 
 @service.command("pause")
 @click.argument("name")
-@_REASON
+@REASON
 def service_pause(name: str, reason: str) -> None:
     """Freeze NAME where it stands: it keeps its connections and answers nothing.
 
@@ -154,12 +144,12 @@ def service_pause(name: str, reason: str) -> None:
     """
     from lab.control import verbs
 
-    click.echo(f"paused {', '.join(verbs.pause(_desk(), name, reason))}; 'fleetops service resume {name}' undoes it")
+    click.echo(f"paused {', '.join(verbs.pause(desk(), name, reason))}; 'fleetops service resume {name}' undoes it")
 
 
 @service.command("resume")
 @click.argument("name")
-@_REASON
+@REASON
 def service_resume(name: str, reason: str) -> None:
     """Let a frozen NAME go on.
 
@@ -168,12 +158,12 @@ def service_resume(name: str, reason: str) -> None:
     """
     from lab.control import verbs
 
-    click.echo(f"resumed {', '.join(verbs.resume(_desk(), name, reason))}")
+    click.echo(f"resumed {', '.join(verbs.resume(desk(), name, reason))}")
 
 
 @service.command("drain")
 @click.argument("name")
-@_REASON
+@REASON
 def service_drain(name: str, reason: str) -> None:
     """Have the gateway send the replica NAME nothing more. It runs on; the others carry its share.
 
@@ -182,13 +172,13 @@ def service_drain(name: str, reason: str) -> None:
     """
     from lab.control import verbs
 
-    was = verbs.drain(_desk(), name, reason)
+    was = verbs.drain(desk(), name, reason)
     click.echo(f"{name} {'drained' if was else 'routed to'} → drained; 'fleetops service undrain {name}' undoes it")
 
 
 @service.command("undrain")
 @click.argument("name")
-@_REASON
+@REASON
 def service_undrain(name: str, reason: str) -> None:
     """Have the gateway ask the replica NAME again.
 
@@ -197,5 +187,5 @@ def service_undrain(name: str, reason: str) -> None:
     """
     from lab.control import verbs
 
-    was = verbs.undrain(_desk(), name, reason)
+    was = verbs.undrain(desk(), name, reason)
     click.echo(f"{name} {'drained' if was else 'routed to'} → routed to")

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
+from lab.cli.shared import REASON, desk
 from lab.errors import UsageError
-
-if TYPE_CHECKING:
-    from lab.control.desk import Desk
-
-_REASON = click.option("--reason", default="", help="Why, for the audit log.")
-
-
-def _desk() -> Desk:
-    from lab.control.desk import Desk
-
-    return Desk.here()
 
 
 @click.group()
@@ -42,7 +31,7 @@ def activity(everybody: bool, as_json: bool) -> None:
     """
     from lab.control import database
 
-    sessions = [one for one in database.activity(_desk()) if everybody or one.state != "idle"]
+    sessions = [one for one in database.activity(desk()) if everybody or one.state != "idle"]
     if as_json:
         click.echo(json.dumps([one.as_json() for one in sessions], indent=1))
         return
@@ -61,7 +50,7 @@ def activity(everybody: bool, as_json: bool) -> None:
 @click.option("--idle-in-transaction", "idle", is_flag=True, help="Those that sit in an open transaction.")
 @click.option("--blocking-ddl", "ddl", is_flag=True, help="Those that lock others out of a table, as ALTER TABLE does.")
 @click.option("--older-than", type=click.FloatRange(min=0), metavar="SECONDS", help="Idle for longer than this (5).")
-@_REASON
+@REASON
 def cancel(pids: tuple[int, ...], idle: bool, ddl: bool, older_than: float | None, reason: str) -> None:
     """End what sessions do: cancel a statement, roll an idle transaction back.
 
@@ -72,7 +61,7 @@ def cancel(pids: tuple[int, ...], idle: bool, ddl: bool, older_than: float | Non
 
     if not (pids or idle or ddl):
         raise UsageError("say which: a PID, --idle-in-transaction or --blocking-ddl; see `fleetops db activity`")
-    done = database.cancel(_desk(), pids, idle=idle, ddl=ddl, older_than_seconds=older_than, reason=reason)
+    done = database.cancel(desk(), pids, idle=idle, ddl=ddl, older_than_seconds=older_than, reason=reason)
     for session, outcome in done:
         click.echo(f"{outcome} pid {session.pid} ({session.application}, {session.state})")
 
@@ -96,7 +85,7 @@ def index_list(as_json: bool) -> None:
     """
     from lab.control import database
 
-    found = database.indexes(_desk())
+    found = database.indexes(desk())
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=1))
         return
@@ -108,7 +97,7 @@ def index_list(as_json: bool) -> None:
 @index.command("create")
 @click.argument("name", required=False)
 @click.option("--missing", is_flag=True, help="Every index that is missing or invalid.")
-@_REASON
+@REASON
 def index_create(name: str | None, missing: bool, reason: str) -> None:
     """Make index NAME anew, concurrently: reads and writes go on, and it is checked to be valid afterwards.
 
@@ -119,5 +108,5 @@ def index_create(name: str | None, missing: bool, reason: str) -> None:
 
     if (name is None) != missing:
         raise UsageError("say which: the NAME of an index, or --missing")
-    for one in database.create_index(_desk(), name, reason):
+    for one in database.create_index(desk(), name, reason):
         click.echo(f"{one.name} is valid, {one.size_bytes / (1 << 20):.1f} MiB")

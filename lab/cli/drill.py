@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lab.cli.shared import AS_JSON, desk
 from lab.errors import LabError, NotRunning
 from lab.places import home
 
@@ -28,7 +29,7 @@ def drill() -> None:
 
 
 @drill.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 def drill_list(as_json: bool) -> None:
     """Show every drill: what a chooser wants to know, and, with --json, all that its file says.
 
@@ -60,7 +61,7 @@ def drill_list(as_json: bool) -> None:
 
 
 @drill.command("faults")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 def drill_faults(as_json: bool) -> None:
     """Show every fault a drill can inject, with its parameters: name, type and range, default, meaning.
 
@@ -107,7 +108,6 @@ def drill_run(
       fleetops drill run INC-001 --responder command -- ./my-agent --verbose
       fleetops drill run INC-001 --json --record record.json
     """
-    from lab.control.desk import Desk
     from lab.drills import record
     from lab.drills.journal import RANDOM
     from lab.drills.report import summary
@@ -122,7 +122,7 @@ def drill_run(
         document = run_drill(
             found,
             responder,
-            Desk.here(),
+            desk(),
             lambda line: click.echo(line, err=as_json),
             program=program,
             blind=blind or drill_id == RANDOM,
@@ -152,11 +152,10 @@ def drill_undo() -> None:
     \b
     Example: fleetops drill undo
     """
-    from lab.control.desk import Desk
     from lab.drills.journal import journal_path, undo_left_over
 
     left = journal_path(home()).exists()
-    for line in undo_left_over(Desk.here()):
+    for line in undo_left_over(desk()):
         click.echo(line)
     if not left:
         click.echo("no drill has left anything")
@@ -179,7 +178,6 @@ def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
     \b
     Example: fleetops drill all
     """
-    from lab.control.desk import Desk
     from lab.drills import campaign, record
     from lab.drills.runner import run_drill
     from lab.drills.spec import catalogue
@@ -195,7 +193,7 @@ def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
     for number, one in enumerate(missing, start=len(runs) - len(missing) + 1):
         click.echo(f"\n[{number}/{len(runs)}] {one.drill.id} {one.drill.title} ({one.responder})", err=True)
         try:
-            document = run_drill(one.drill, one.responder, Desk.here(), lambda line: click.echo(line, err=True))
+            document = run_drill(one.drill, one.responder, desk(), lambda line: click.echo(line, err=True))
         except KeyboardInterrupt:
             raise LabError("stopped; the drill was undone, and `fleetops drill all` goes on from here") from None
         except NotRunning:

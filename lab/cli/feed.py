@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from lab.cli.shared import REASON, desk
+
 
 @click.group()
 def feed() -> None:
@@ -25,16 +27,15 @@ def verify(wrong: bool) -> None:
     Example: fleetops feed verify
     """
     from lab.control import feedcache
-    from lab.control.desk import Desk
 
-    looked_at, keys = feedcache.foreign(Desk.here())
+    looked_at, keys = feedcache.foreign(desk())
     click.echo(f"{looked_at} cached feeds, {len(keys)} not their viewer's own")
     if bool(keys) != wrong:
         click.get_current_context().exit(1)
 
 
 @feed.command("reconcile")
-@click.option("--reason", default="", help="Why, for the audit log.")
+@REASON
 def reconcile(reason: str) -> None:
     """Take every cached feed out that is not its viewer's own; it is made anew when its viewer comes.
 
@@ -42,7 +43,6 @@ def reconcile(reason: str) -> None:
     Example: fleetops feed reconcile
     """
     from lab.control import feedcache
-    from lab.control.desk import Desk
 
-    looked_at, gone = feedcache.reconcile(Desk.here(), reason)
+    looked_at, gone = feedcache.reconcile(desk(), reason)
     click.echo(f"{looked_at} cached feeds, {gone} taken out")

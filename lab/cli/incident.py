@@ -9,11 +9,10 @@ from typing import Any
 import click
 
 from lab.cli.oncall import pager
+from lab.cli.shared import AS_JSON, desk
 from lab.cli.text import table
 from lab.errors import LabError, UsageError
 from lab.places import home
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
 @click.group()
@@ -26,7 +25,7 @@ def incident() -> None:
 
 
 @incident.command("list")
-@_JSON
+@AS_JSON
 def incident_list(as_json: bool) -> None:
     """Show open pages and every record, this lab's and the committed ones.
 
@@ -55,7 +54,7 @@ def incident_list(as_json: bool) -> None:
 
 @incident.command("show")
 @click.argument("incident_id", metavar="ID")
-@_JSON
+@AS_JSON
 def incident_show(incident_id: str, as_json: bool) -> None:
     """Show the newest record of ID: a drill such as INC-001, or a run as 'incident list' names it.
 
@@ -101,13 +100,12 @@ def incident_diagnose(page_id: int, components: tuple[str, ...], trigger: str) -
     \b
     Example: fleetops incident diagnose 3 --component db --class capacity
     """
-    from lab.control.desk import Desk
     from lab.drills import answers
     from lab.drills.spec import COMPONENTS, TRIGGERS
 
     for what, value, known in [*(("component", c, COMPONENTS) for c in components), ("class", trigger, TRIGGERS)]:
         answers.one_of(what, value, known)
-    answers.diagnose(Desk.here(), page_id, components, trigger)
+    answers.diagnose(desk(), page_id, components, trigger)
     click.echo(f"locked in: {', '.join(components)}, {trigger}")
 
 
@@ -118,11 +116,10 @@ def incident_hint() -> None:
     \b
     Example: fleetops incident hint
     """
-    from lab.control.desk import Desk
     from lab.drills import answers
     from lab.drills.score import HINT_POINTS
 
-    number, there_are, text = answers.buy_hint(Desk.here())
+    number, there_are, text = answers.buy_hint(desk())
     click.echo(f"hint {number} of {there_are} ({HINT_POINTS} points): {text}")
 
 

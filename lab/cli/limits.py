@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from lab.control.desk import Desk
-
-REASON = click.option("--reason", default="", help="Why, for the audit log.")
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
-
-
-def desk() -> Desk:
-    """The desk of the lab that runs here."""
-    from lab.control.desk import Desk
-
-    return Desk.here()
+from lab.cli.shared import AS_JSON, REASON, desk
 
 
 def show(part: str, as_json: bool) -> None:

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from lab.control.desk import Desk
-
-_REASON = click.option("--reason", default="", help="Why, for the audit log.")
-
-
-def _desk() -> Desk:
-    from lab.control.desk import Desk
-
-    return Desk.here()
+from lab.cli.shared import REASON, desk
 
 
 def _mib(count: int) -> str:
@@ -36,7 +26,7 @@ def log() -> None:
 @log.command("level")
 @click.argument("service")
 @click.argument("level", required=False)
-@_REASON
+@REASON
 def level(service: str, level: str | None, reason: str) -> None:
     """Show or set the LEVEL (debug, info, warning, error) of SERVICE, without a restart.
 
@@ -48,16 +38,16 @@ def level(service: str, level: str | None, reason: str) -> None:
     from lab.control import logs
 
     if level is None:
-        for name, now in logs.levels(_desk(), service).items():
+        for name, now in logs.levels(desk(), service).items():
             click.echo(f"{name:<15} {now}")
         return
-    for name, old in logs.set_level(_desk(), service, level, reason).items():
+    for name, old in logs.set_level(desk(), service, level, reason).items():
         click.echo(f"{name} {old} → {level}")
 
 
 @log.command("rotate")
 @click.argument("service")
-@_REASON
+@REASON
 def rotate(service: str, reason: str) -> None:
     """Pack the logs of SERVICE away, compressed, and begin new ones.
 
@@ -66,7 +56,7 @@ def rotate(service: str, reason: str) -> None:
     """
     from lab.control import logs
 
-    for name, (before, after) in logs.rotate(_desk(), service, reason).items():
+    for name, (before, after) in logs.rotate(desk(), service, reason).items():
         click.echo(f"{name} {_mib(before)} → {_mib(after)}")
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lab.cli.shared import AS_JSON
 from lab.cli.text import table
 from lab.places import home, ports
 
 if TYPE_CHECKING:
     from lab.oncall.client import Pager
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 PAGES_SHOWN = 20
 
 
@@ -28,7 +28,7 @@ def page() -> None:
 
 @page.command("list")
 @click.option("--open", "only_open", is_flag=True, help="Only what still fires.")
-@_JSON
+@AS_JSON
 def page_list(only_open: bool, as_json: bool) -> None:
     """Show the newest pages and tickets.
 
@@ -68,7 +68,7 @@ def page_ack(page_id: int, by: str | None) -> None:
 
 @page.command("show")
 @click.argument("page_id", metavar="ID", type=int)
-@_JSON
+@AS_JSON
 def page_show(page_id: int, as_json: bool) -> None:
     """Show everything page ID says.
 
@@ -88,7 +88,7 @@ def page_show(page_id: int, as_json: bool) -> None:
 @click.command()
 @click.argument("service")
 @click.option("--is", "cause", default=None, metavar="CAUSE", help="Exit 0 if CAUSE is implicated, 1 if not.")
-@_JSON
+@AS_JSON
 def triage(service: str, cause: str | None, as_json: bool) -> int:
     """Rank what may be wrong with SERVICE, with the evidence.
 
@@ -121,7 +121,7 @@ def triage(service: str, cause: str | None, as_json: bool) -> int:
 @click.command()
 @click.argument("promql")
 @click.option("--wait", "wait_seconds", type=click.FloatRange(0, 3600), default=0.0, help="Ask until it is not empty.")
-@_JSON
+@AS_JSON
 def query(promql: str, wait_seconds: float, as_json: bool) -> int:
     """Ask Prometheus. Exit 0 when the answer is not empty, 1 when it is.
 

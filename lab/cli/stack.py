@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lab.cli.shared import desk
 from lab.errors import LabError
 from lab.places import home, ports
 
@@ -72,22 +73,20 @@ def up(detach: bool) -> None:
 
 def _before_start() -> None:
     """A drill that was killed may have left files with which nothing would start."""
-    from lab.control.desk import Desk
     from lab.drills.leftovers import before_start
 
     if not home().token.exists():  # nothing was ever started here, so nothing is left
         return
-    for line in before_start(Desk.here()):
+    for line in before_start(desk()):
         click.echo(line, err=True)
 
 
 def _tidy(began: float) -> None:
     """Put right what the run before left: a drill that was killed, pages nobody will ever close."""
-    from lab.control.desk import Desk
     from lab.drills.leftovers import tidy
 
     try:
-        for line in tidy(Desk.here(), began):
+        for line in tidy(desk(), began):
             click.echo(line, err=True)
     except LabError as error:  # the lab runs; what is left can wait
         click.echo(f"fleetops: could not tidy up after the last run: {error}", err=True)
@@ -250,7 +249,6 @@ def doctor(as_json: bool, fetch: bool) -> None:
 
 
 def _leftovers() -> list[Finding]:
-    from lab.control.desk import Desk
     from lab.drills.leftovers import examine
 
-    return [examine(Desk.here())] if home().token.exists() else []
+    return [examine(desk())] if home().token.exists() else []
