@@ -8,6 +8,7 @@ from lab.stack import replicas
 from lab.stack.exporter.database import DatabaseCollector
 from lab.stack.exporter.feedprobe import FeedProbe, Truth
 from lab.stack.exporter.files import LogCollector, StartsCollector
+from lab.stack.exporter.worker import Worker
 from lab.stack.exporter.writeprobe import WriteProbe
 from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings, checked_url
@@ -29,10 +30,10 @@ def main() -> None:
     registry.register(StartsCollector(home(), replicas.known(home(), ports()).values()))
     probe = FeedProbe(gateway_url, Truth(database_url, registry), registry)
     writes = WriteProbe(gateway_url, database_url, registry)
-    parts: tuple[DatabaseCollector | FeedProbe | WriteProbe, ...] = (database, probe, writes)
-    for part in parts:
-        part.start()
-    run(telemetry, telemetry.admin_app(), closing=[writes.stop, probe.stop, database.stop])
+    workers: list[Worker] = [database, probe, writes]
+    for worker in workers:
+        worker.start()
+    run(telemetry, telemetry.admin_app(), closing=[worker.stop for worker in reversed(workers)])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ A scrape reads the last sample and waits for nobody.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,10 +16,9 @@ from prometheus_client.registry import Collector
 
 from lab import names
 from lab.services.indexes import definitions
-from lab.telemetry import logs
+from lab.stack.exporter.worker import CONNECT_SECONDS, Worker, connect
 
 INTERVAL_SECONDS = 1.0
-CONNECT_SECONDS = 2
 STATEMENT_MILLISECONDS = 2000
 APPLICATION = "exporter"
 
@@ -65,32 +63,18 @@ def look(connection: psycopg.Connection) -> Sample:
     )
 
 
-class DatabaseCollector(Collector):
+class DatabaseCollector(Worker, Collector):
     """Samples in a thread from `start` on; without an answer of the DB only `db_up 0` is told."""
 
     def __init__(self, url: str) -> None:
+        super().__init__("db-sampler", CONNECT_SECONDS)
         self._url = url
         self._sample: Sample | None = None
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="db-sampler", daemon=True)
-        self._log = logs.get()
-
-    def start(self) -> None:
-        """Begin to sample."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, and close the connection."""
-        self._stopped.set()
-        self._thread.join(CONNECT_SECONDS + 1)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                with psycopg.connect(
-                    self._url, autocommit=True, application_name=APPLICATION, connect_timeout=CONNECT_SECONDS,
-                    options=f"-c statement_timeout={STATEMENT_MILLISECONDS}",
-                ) as connection:  # fmt: skip
+                with connect(self._url, APPLICATION, STATEMENT_MILLISECONDS) as connection:
                     while not self._stopped.is_set():
                         # Slow is not down: the last sample stands until there is a new one.
                         with suppress(psycopg.errors.QueryCanceled):

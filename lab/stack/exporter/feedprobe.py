@@ -8,7 +8,6 @@ Every few probes it edits the author's profile to what it is already, so that wh
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ import urllib3
 from lab import names
 from lab.services.db import Session
 from lab.services.feed.ranking import rank
-from lab.telemetry import logs
+from lab.stack.exporter.worker import Worker, connect
 from lab.telemetry.metrics import CollectorRegistry, Counter, Histogram
 
 INTERVAL_SECONDS = 1.0
@@ -82,33 +81,23 @@ class Truth:
     @contextmanager
     def _session(self) -> Iterator[Session]:
         # A connection for each question, every few seconds: one that is kept costs the DB more memory than it saves.
-        with psycopg.connect(
-            self._url, autocommit=True, application_name=APPLICATION, connect_timeout=2,
-            options=f"-c statement_timeout={STATEMENT_MILLISECONDS}",
-        ) as connection:  # fmt: skip
+        with connect(self._url, APPLICATION, STATEMENT_MILLISECONDS) as connection:
             yield Session(connection, self._durations)
 
 
-class FeedProbe:
+class FeedProbe(Worker):
     """Probes one viewer after the other, in a thread."""
 
     def __init__(self, gateway_url: str, truth: Truth, registry: CollectorRegistry) -> None:
+        super().__init__("feed-probe", PATIENCE_SECONDS)
         self._pool = urllib3.connection_from_url(gateway_url, maxsize=1, retries=False, timeout=PATIENCE_SECONDS)
         self._truth = truth
-        self._stopped = threading.Event()
-        self._log = logs.get()
         results = Counter(names.FEED_PROBES, "Feeds read and compared with the DB.", ["result"], registry=registry)
         self._results = {result: results.labels(result) for result in ("match", "mismatch", "unanswered")}
-        self._thread = threading.Thread(target=self._run, name="feed-probe", daemon=True)
-
-    def start(self) -> None:
-        """Begin to probe."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Stop, and close every connection."""
-        self._stopped.set()
-        self._thread.join(PATIENCE_SECONDS + 1)
+        super().stop()
         self._pool.close()
 
     def _run(self) -> None:

@@ -7,18 +7,18 @@ still under way, and nothing else.
 from __future__ import annotations
 
 import json
-import threading
 import time
 
 import psycopg
 import urllib3
 
 from lab import names
-from lab.telemetry import logs
+from lab.stack.exporter.worker import Worker, connect
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
 INTERVAL_SECONDS = 0.5
 PATIENCE_SECONDS = 3.0
+STATEMENT_MILLISECONDS = 1000
 APPLICATION = "write-probe"
 # An account of the seed that the load generator does not write to.
 ACCOUNT = 1234
@@ -26,37 +26,27 @@ _PREFIX = "Write probe "
 _BIO = "SELECT bio FROM users WHERE id = %s"
 
 
-class WriteProbe:
+class WriteProbe(Worker):
     """Writes in a thread, and compares with the DB itself after each write."""
 
     def __init__(self, gateway_url: str, database_url: str, registry: CollectorRegistry) -> None:
+        super().__init__("write-probe", PATIENCE_SECONDS)
         self._pool = urllib3.connection_from_url(gateway_url, maxsize=1, retries=False, timeout=PATIENCE_SECONDS)
         self._url = database_url
         self._acknowledged = 0
-        self._stopped = threading.Event()
-        self._log = logs.get()
         writes = Counter(names.WRITE_PROBES, "Writes of the probe.", ["result"], registry=registry)
         self._writes = {result: writes.labels(result) for result in ("acknowledged", "refused")}
         self._lost = Counter(names.WRITE_LOST, "Acknowledged writes that the DB did not have later.", registry=registry)
-        self._thread = threading.Thread(target=self._run, name="write-probe", daemon=True)
-
-    def start(self) -> None:
-        """Begin to write."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Stop, and close every connection."""
-        self._stopped.set()
-        self._thread.join(PATIENCE_SECONDS + 1)
+        super().stop()
         self._pool.close()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                with psycopg.connect(
-                    self._url, autocommit=True, application_name=APPLICATION, connect_timeout=2,
-                    options="-c statement_timeout=1000",
-                ) as connection:  # fmt: skip
+                with connect(self._url, APPLICATION, STATEMENT_MILLISECONDS) as connection:
                     self._look(connection)
                     while not self._stopped.wait(INTERVAL_SECONDS):
                         self.write(int(time.time() * 1000))
