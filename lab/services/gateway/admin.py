@@ -71,6 +71,17 @@ class Controls:
         return old.public(), new.public()
 
 
+# Parts of the state that are changed by a body of what to set; the rest of a part stays.
+PARTS: dict[str, Callable[..., State]] = {
+    "ratelimit": steps.with_ratelimit,
+    "shed": steps.with_shed,
+    "retry": steps.with_retry,
+    "breakers": steps.with_breakers,
+    "cache": steps.with_cache,
+    "timeouts": steps.with_timeouts,
+}
+
+
 def add_routes(app: Flask, controls: Controls) -> None:
     """Adds /admin/… to the guarded admin app."""
 
@@ -99,26 +110,10 @@ def add_routes(app: Flask, controls: Controls) -> None:
     def upstream(name: str) -> ResponseReturnValue:
         return answer("upstreams", name, steps.with_upstream, name, json_body())
 
-    @app.put("/admin/ratelimit")
-    def ratelimit() -> ResponseReturnValue:
-        return answer("ratelimit", None, steps.with_ratelimit, json_body())
-
-    @app.put("/admin/shed")
-    def shed() -> ResponseReturnValue:
-        return answer("shed", None, steps.with_shed, json_body())
-
-    @app.put("/admin/retry")
-    def retry() -> ResponseReturnValue:
-        return answer("retry", None, steps.with_retry, json_body())
-
-    @app.put("/admin/breakers")
-    def breakers() -> ResponseReturnValue:
-        return answer("breakers", None, steps.with_breakers, json_body())
-
-    @app.put("/admin/cache")
-    def cache() -> ResponseReturnValue:
-        return answer("cache", None, steps.with_cache, json_body())
-
-    @app.put("/admin/timeouts")
-    def timeouts() -> ResponseReturnValue:
-        return answer("timeouts", None, steps.with_timeouts, json_body())
+    for part, step in PARTS.items():
+        app.add_url_rule(
+            f"/admin/{part}",
+            part,
+            lambda part=part, step=step: answer(part, None, step, json_body()),
+            methods=["PUT"],
+        )
