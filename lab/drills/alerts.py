@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +11,14 @@ from typing import Any
 
 import yaml
 
+from lab.drills.content import content_hash
 from lab.oncall import deadman
 from lab.places import RULES
+from lab.slo.document import LOADER
 from lab.slo.durations import parse_duration
 from lab.slo.model import PAGE, SEVERITIES
 
 PLATFORM_RULES = RULES / "platform"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def rule_sha256(file: Path, name: str) -> str | None:
     rules = [rule for rule in _rules(file) if rule.get("alert") == name]
     if not rules:
         return None
-    return "sha256:" + hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
+    return content_hash(json.dumps(rules, sort_keys=True).encode())
 
 
 def _files() -> list[Path]:
@@ -64,7 +64,7 @@ def _files() -> list[Path]:
 
 
 def _rules(file: Path) -> Iterator[dict[str, Any]]:
-    for group in yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)["groups"]:  # noqa: S506 - a safe loader
+    for group in yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)["groups"]:  # noqa: S506 - a safe loader
         yield from group["rules"]
 
 

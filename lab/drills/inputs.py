@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from lab.drills import alerts, promise
+from lab.drills.content import content_hash
 from lab.drills.incident import Incident
 from lab.drills.runbook import Section, sections
 from lab.drills.spec import Drill
@@ -28,7 +28,7 @@ def of_drill(drill: Drill) -> dict[str, str]:
     elif drill.is_control:
         specs = promise.spec_files()
         files += [promise.windows_file(), *specs, *(promise.rules_file(file.stem) for file in specs)]
-    found = {_relative(file): _sha256(file.read_bytes()) for file in files}
+    found = {_relative(file): content_hash(file.read_bytes()) for file in files}
     name, severity = drill.expect.alert, drill.expect.severity
     if name is not None:
         alert = alerts.find(name, severity)
@@ -53,7 +53,7 @@ def _current(file: Path, anchor: str) -> str | None:
     if not file.exists():
         return None
     if not anchor:
-        return _sha256(file.read_bytes())
+        return content_hash(file.read_bytes())
     if file.suffix == ".yml":
         return alerts.rule_sha256(file, anchor)
     if file.suffix != ".md":
@@ -68,7 +68,3 @@ def _section(anchor: str, file: Path = RUNBOOKS) -> Section | None:
 
 def _relative(file: Path) -> str:
     return file.resolve().relative_to(ROOT).as_posix()
-
-
-def _sha256(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -6,13 +6,13 @@ A branch is `### <n>. <title>` with one fenced block each of `{ .bash .check }`,
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lab.drills.content import content_hash
 from lab.errors import SpecError
 
 STEPS = ("check", "mitigate", "validate")
@@ -48,7 +48,7 @@ class Section:
     @property
     def sha256(self) -> str:
         """The content hash of the section's source."""
-        return "sha256:" + hashlib.sha256(self.text.encode()).hexdigest()
+        return content_hash(self.text.encode())
 
     def branches(self) -> list[Branch]:
         """The branches in order; SpecError names the line that is not as the format asks."""

@@ -13,7 +13,7 @@ from lab.errors import SpecError
 # An alias may refer to what holds it, or multiply what it names at every level.
 _MAX_DEPTH = 40
 _MAX_VALUES = 1_000_000
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def read_documents(path: Path) -> Iterator[Node]:
         raise SpecError(path, "is not UTF-8 text") from error
     found = False
     try:
-        for node in yaml.compose_all(text, Loader=_Loader):
+        for node in yaml.compose_all(text, Loader=LOADER):
             if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
                 continue
             found = True

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from lab.errors import SpecError
 from lab.slo.document import Node
+from lab.slo.durations import parse_duration
 from lab.slo.model import Origin, Policy
 
 WINDOW = re.compile(r"\{\{-?\s*\.window\s*-?\}\}")
@@ -34,6 +35,14 @@ def read_name(node: Node) -> str:
     if not _NAME.fullmatch(text):
         raise node.refuse(f"{text!r} is not a name; use letters, digits, '-', '_' and '.'")
     return text
+
+
+def read_seconds(node: Node) -> int:
+    """A duration, in seconds."""
+    try:
+        return parse_duration(node.text())
+    except ValueError as error:
+        raise node.refuse(str(error)) from error
 
 
 def read_labels(node: Node | None) -> dict[str, str]:

@@ -7,8 +7,7 @@ over: `min_bad_events` (a floor for low traffic) and `cold_start` (`as_warm` or 
 from __future__ import annotations
 
 from lab.slo.document import Node
-from lab.slo.durations import parse_duration
-from lab.slo.fields import origin, read_labels, read_name, read_objective, read_policy, read_query
+from lab.slo.fields import origin, read_labels, read_name, read_objective, read_policy, read_query, read_seconds
 from lab.slo.model import PAGE, SEVERITIES, TICKET, AlertPolicy, EventsSli, Intervals, Origin, Policy, RawSli, Slo
 
 VERSION = "prometheus/v1"
@@ -99,16 +98,9 @@ def _intervals(node: Node | None) -> Intervals:
     if node is None or node.value is None:
         return Intervals()
     members = node.mapping("all", "slierror", "metadata", "alert")
-    seconds = {name: _seconds(member) for name, member in members.items()}
+    seconds = {name: read_seconds(member) for name, member in members.items()}
     every = seconds.get("all")
     return Intervals(*(seconds.get(name, every) for name in ("slierror", "metadata", "alert")))
-
-
-def _seconds(node: Node) -> int:
-    try:
-        return parse_duration(node.text())
-    except ValueError as error:
-        raise node.refuse(str(error)) from error
 
 
 def _alert(node: Node | None) -> AlertPolicy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.slo.document import Node, read_documents
-from lab.slo.durations import parse_duration
+from lab.slo.fields import read_seconds
 from lab.slo.model import SEVERITIES, Tier, Windows
 
 API_VERSION = "sloth.slok.dev/v1"
@@ -34,7 +34,7 @@ def _windows(document: Node, default_name: str) -> Windows:
             raise top[key].refuse(f"{top[key].value!r} is not supported; write {expected}")
     name, scrape, factor = _metadata(top.get("metadata"), default_name)
     spec = top["spec"].mapping("sloPeriod", "page", "ticket", required=("sloPeriod", "page", "ticket"))
-    period = _seconds(spec["sloPeriod"])
+    period = read_seconds(spec["sloPeriod"])
     tiers = []
     for severity in SEVERITIES:
         speeds = spec[severity].mapping("quick", "slow", required=("quick", "slow"))
@@ -46,7 +46,7 @@ def _metadata(node: Node | None, default_name: str) -> tuple[str, int, int]:
     members = node.mapping("name", "annotations") if node else {}
     name = members["name"].text() if "name" in members else default_name
     notes = members["annotations"].mapping(SCRAPE_INTERVAL, TIME_FACTOR) if "annotations" in members else {}
-    scrape = _seconds(notes[SCRAPE_INTERVAL]) if SCRAPE_INTERVAL in notes else 15
+    scrape = read_seconds(notes[SCRAPE_INTERVAL]) if SCRAPE_INTERVAL in notes else 15
     factor = notes[TIME_FACTOR].text() if TIME_FACTOR in notes else "1"
     if not factor.isdigit() or int(factor) < 1:
         raise notes[TIME_FACTOR].refuse(f"{factor!r} must be a whole number of 1 or more")
@@ -59,7 +59,7 @@ def _tier(node: Node, severity: str, speed: str, period: int, scrape: int) -> Ti
     percent = members["errorBudgetPercent"].number()
     if not 0 < percent <= 100:
         raise members["errorBudgetPercent"].refuse(f"{percent:g} must lie above 0 and not above 100")
-    short, long = _seconds(members["shortWindow"]), _seconds(members["longWindow"])
+    short, long = read_seconds(members["shortWindow"]), read_seconds(members["longWindow"])
     if short >= long:
         raise members["shortWindow"].refuse(f"{short} s must be shorter than longWindow ({long} s)")
     if long > period:
@@ -71,10 +71,3 @@ def _tier(node: Node, severity: str, speed: str, period: int, scrape: int) -> Ti
     # Written so that 2 % of 30 days over 1 hour is 14.4 and not 14.399999999999999.
     factor = float(f"{percent * period / long / 100:.12g}")
     return Tier(severity, speed, percent / 100, short, long, factor)
-
-
-def _seconds(node: Node) -> int:
-    try:
-        return parse_duration(node.text())
-    except ValueError as error:
-        raise node.refuse(str(error)) from error
