@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from desks import desk, gateway, pager, servers
+from feed_support import make_feed, users
 from services_support import TOKEN, MakeTelemetry
 from support import free_port
 
@@ -31,4 +32,4 @@ def make_telemetry(tmp_path: Path) -> MakeTelemetry:
     return make
 
 
-__all__ = ["desk", "gateway", "make_telemetry", "pager", "servers"]
+__all__ = ["desk", "gateway", "make_feed", "make_telemetry", "pager", "servers", "users"]

@@ -1,0 +1,95 @@
+"""A gateway in this process, before upstreams that answer as a test tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, Response, request
+from flask.testing import FlaskClient
+from services_support import TOKEN, MakeTelemetry
+from support import free_port
+
+from lab import names
+from lab.services.gateway.admin import Controls, add_routes
+from lab.services.gateway.app import create_app
+from lab.services.gateway.limits import RateLimiter
+from lab.services.gateway.state import State, Store
+from lab.services.upstream import ClientMetrics, Upstream
+from lab.telemetry.process import Telemetry
+from lab.telemetry.server import Server
+from lab.telemetry.settings import Address
+
+KNOWN = {names.HEADER_CLIENT_ID: "client-1"}
+
+
+@dataclass
+class Fake:
+    """An upstream that remembers what it was asked and answers as it is told."""
+
+    version: str
+    url: str = ""
+    seen: list[tuple[str, str, bytes, dict[str, str]]] = field(default_factory=list)
+    answer: Callable[[], tuple[str, int]] = lambda: ("{}", 200)
+
+    def app(self) -> Flask:
+        app = Flask(self.version)
+
+        @app.route("/<path:path>", methods=["GET", "PUT"])
+        def anything(path: str) -> Response:
+            self.seen.append((request.method, f"/{path}", request.get_data(), dict(request.headers)))
+            body, status = self.answer()
+            response = Response(body, status, content_type="application/json")
+            response.headers[names.HEADER_VERSION] = self.version
+            return response
+
+        return app
+
+
+@dataclass
+class Gateway:
+    client: FlaskClient
+    admin: FlaskClient
+    telemetry: Telemetry
+    stable: Fake
+    canary: Fake
+    user: Fake
+
+    def control(self, path: str, body: dict[str, Any], status: int = 200) -> Any:
+        answer = self.admin.put(f"/admin/{path}", json=body, headers={"Authorization": f"Bearer {TOKEN}"})
+        assert answer.status_code == status, answer.json
+        return answer.json
+
+    def state(self) -> Any:
+        return self.admin.get("/admin/state", headers={"Authorization": f"Bearer {TOKEN}"}).json
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.telemetry.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def a_gateway(make_telemetry: MakeTelemetry, tmp_path: Path) -> Iterator[Gateway]:
+    servers, fakes = [], []
+    for version in ("1.0.0", "1.1.0", "0.1.0"):
+        fake, address = Fake(version), Address("127.0.0.1", free_port())
+        fake.url = f"http://{address}"
+        server = Server(fake.app(), address, threads=4)
+        server.run_in_thread(version)
+        servers.append(server)
+        fakes.append(fake)
+    stable, canary, user = fakes
+    telemetry = make_telemetry("gateway", "9.9.9")
+    urls = {"user": (user.url,), "feed": (stable.url,), "feed-canary": (canary.url,)}
+    store = Store(tmp_path / "state", State(upstreams=urls))
+    metrics = ClientMetrics(telemetry.registry)
+    upstreams = {name: Upstream(name, store.state.upstreams[name], 3.0, metrics) for name in urls}
+    limiter = RateLimiter(store.state.ratelimit)
+    admin = telemetry.admin_app()
+    add_routes(admin, Controls(telemetry, store, limiter, upstreams))
+    app = create_app(telemetry, store, limiter, upstreams)
+    yield Gateway(app.test_client(), admin.test_client(), telemetry, stable, canary, user)
+    for server in servers:
+        server.drain(1)

@@ -1,0 +1,156 @@
+"""What the feed does when many miss at once, when a page is past its time, and when what it needs is away."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import valkey
+from feed_support import MakeFeed
+from services_support import operations
+from support import eventually
+from werkzeug.exceptions import ServiceUnavailable
+
+from lab.services.feed.profiles import Profiles
+from lab.services.feed.ranking import PAGE_ITEMS
+from lab.services.feed.stable import StablePages
+
+
+class Gate(Profiles):
+    """Holds every request for a profile until the test lets go, and counts them: how many make a page at once."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.let_go = threading.Event()
+        self._lock = threading.Lock()
+
+    def brief(self, user_id: int) -> dict[str, Any] | None:
+        with self._lock:
+            self.held += 1
+        self.let_go.wait(10)
+        return {"handle": f"h{user_id}", "display_name": "N"}
+
+
+@pytest.mark.parametrize(("baggage", "made"), [("", 6), ("feed.single_flight=1", 1)])
+def test_a_crowd_that_misses_makes_the_page_once_with_single_flight_and_each_its_own_without(
+    make_feed: MakeFeed, baggage: str, made: int
+) -> None:
+    gate = Gate()
+    feed = make_feed(StablePages, profiles=gate)
+    feed.cache.delete("feed:1.0:221")
+    answers: list[Any] = []
+    crowd = [threading.Thread(target=lambda: answers.append(feed.get(221, baggage))) for _ in range(6)]
+    for one in crowd:
+        one.start()
+    coalesced = "cache_coalesced_requests_total"
+
+    def settled() -> bool:
+        waiting = feed.telemetry.registry.get_sample_value(coalesced, {"cache": "feed"}) or 0
+        return gate.held + waiting == 6
+
+    eventually(settled, "all six are under way")
+    gate.let_go.set()
+    for one in crowd:
+        one.join(20)
+    assert gate.held == made
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert len({answer.data for answer in answers}) == 1
+    assert operations(feed.telemetry) == 2 * made
+
+
+def test_who_waits_for_a_page_that_fails_is_told_so_too_and_the_next_one_tries_again(
+    make_feed: MakeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    feed = make_feed(StablePages, profiles=gate)
+    feed.cache.delete("feed:1.0:222")
+
+    def fail(*_: Any) -> Any:
+        raise ServiceUnavailable("no DB connection became free in time", retry_after=1)
+
+    monkeypatch.setattr("lab.services.feed.stable.rank", fail)
+    answers: list[Any] = []
+    crowd = [threading.Thread(target=lambda: answers.append(feed.get(222, "feed.single_flight=1"))) for _ in range(3)]
+    for one in crowd:
+        one.start()
+    counted = ("cache_coalesced_requests_total", {"cache": "feed"})
+    eventually(lambda: feed.telemetry.registry.get_sample_value(*counted) == 2, "two wait for the first")
+    gate.let_go.set()
+    for one in crowd:
+        one.join(20)
+    assert [answer.status_code for answer in answers] == [503] * 3
+    monkeypatch.undo()
+    assert feed.get(222, "feed.single_flight=1").status_code == 200
+
+
+def test_a_page_past_its_time_is_served_stale_at_once_and_made_anew_behind_it(make_feed: MakeFeed) -> None:
+    feed = make_feed(StablePages)
+    feed.cache.put("feed:1.0:223", b'{"old": true}', ttl_seconds=0.001)
+    stale = feed.get(223, "feed.serve_stale=1")
+    assert stale.json == {"old": True}
+    eventually(lambda: feed.get(223, "feed.serve_stale=1").json.get("user_id") == 223, "the page was made anew")
+    value = feed.telemetry.registry.get_sample_value
+    assert value("cache_refreshes_total", {"cache": "feed", "result": "done"}) == 1
+    assert (value("cache_requests_total", {"cache": "feed", "result": "stale"}) or 0) >= 1
+
+
+def test_a_page_past_its_time_is_a_miss_unless_stale_ones_are_asked_for(make_feed: MakeFeed) -> None:
+    feed = make_feed(StablePages)
+    feed.cache.put("feed:1.0:224", b'{"old": true}', ttl_seconds=0.001)
+    eventually(lambda: feed.get(224).json.get("user_id") == 224, "it is made anew")
+    assert feed.misses() == 1
+
+
+def test_stale_pages_are_served_while_the_db_refuses(make_feed: MakeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = make_feed(StablePages)
+    feed.cache.put("feed:1.0:225", b'{"old": true}', ttl_seconds=0.001)
+
+    def fail(*_: Any) -> Any:
+        raise ServiceUnavailable("the DB failed")
+
+    monkeypatch.setattr("lab.services.feed.stable.rank", fail)
+    failed = ("cache_refreshes_total", {"cache": "feed", "result": "failed"})
+    for _ in range(3):
+        assert feed.get(225, "feed.serve_stale=1").json == {"old": True}
+    eventually(lambda: (feed.telemetry.registry.get_sample_value(*failed) or 0) >= 1, "a refresh failed")
+
+
+def test_the_degraded_feed_asks_the_user_service_nothing(make_feed: MakeFeed) -> None:
+    gate = Gate()
+    feed = make_feed(StablePages, profiles=gate)
+    feed.cache.delete("feed:1.0:226")
+    answer = feed.get(226, "feed.profiles=0")
+    assert (answer.status_code, answer.json["viewer"], len(answer.json["items"])) == (200, None, PAGE_ITEMS)
+    assert gate.held == 0
+
+
+def test_a_page_lives_as_long_as_the_edge_says(make_feed: MakeFeed, valkey_url: str) -> None:
+    feed = make_feed(StablePages)
+    feed.cache.delete("feed:1.0:227")
+    feed.get(227, "feed.ttl_seconds=1000")
+    with valkey.Valkey.from_url(valkey_url) as client:
+        left = client.ttl("feed:1.0:227")
+    assert 0.8 * 1000 <= left <= 1.2 * 1000 + 61, "the spread of a fifth, and the minute it is kept stale here"
+
+
+def test_a_page_that_is_gone_before_its_time_is_counted_and_one_whose_time_was_up_or_that_never_was_is_not(
+    make_feed: MakeFeed,
+) -> None:
+    feed = make_feed(StablePages)
+
+    def lost() -> float | None:
+        return feed.telemetry.registry.get_sample_value("cache_lost_entries_total", {"cache": "feed"})
+
+    for viewer in (228, 229):
+        feed.cache.delete(f"feed:1.0:{viewer}")
+    feed.get(228)
+    feed.get(229, "feed.ttl_seconds=1")
+    assert lost() == 0, "never asked for before"
+    eventually(lambda: feed.cache.get("feed:1.0:229") is None, "its time is up")
+    feed.get(229)
+    assert lost() == 0
+    feed.cache.delete("feed:1.0:228")
+    feed.get(228)
+    feed.get(228)
+    assert lost() == 1
