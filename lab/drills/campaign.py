@@ -14,13 +14,13 @@ from statistics import median
 from typing import Any
 
 from lab.drills.inputs import of_drill
+from lab.drills.responders import CONTROLS
 from lab.drills.spec import Drill
 from lab.durable import write_json
 from lab.errors import LabError
 from lab.places import Home
 
 AUTOPILOT = "autopilot"
-CONTROLS = ("none", "wrong")
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,13 @@ def plan(drills: Iterable[Drill], *, controls: bool) -> list[Run]:
 
 
 def result(run: Run, record: dict[str, Any]) -> Result:
-    """The result of a run from its record."""
+    """The result of a run from its record. To fail without a page to answer proves nothing about the grading."""
     passed, prediction, durations = record["verdict"]["passed"], record["prediction"] or {}, record["durations"]
+    proved = run.drill.is_control or durations["page_seconds"] is not None
     return Result(
         key=run.key,
         passed=passed,
-        as_expected=passed == run.must_pass,
+        as_expected=passed if run.must_pass else proved and not passed,
         why=record["verdict"]["why"],
         predicted_seconds=prediction.get("detection_seconds"),
         allowance_seconds=prediction.get("allowance_seconds"),

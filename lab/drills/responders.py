@@ -116,6 +116,8 @@ RESPONDERS: dict[str, Responder] = {
 }
 # Who need not follow the runbook, and is graded on what came of it.
 PEOPLE = ("human", "command")
+# Who proves the grading: their drills must fail.
+CONTROLS = ("none", "wrong")
 
 
 def check_program(responder: str, program: tuple[str, ...]) -> None:

@@ -7,20 +7,23 @@ from typing import Any
 
 from lab.drills import promise
 from lab.drills.incident import Incident
+from lab.drills.responders import CONTROLS
 from lab.drills.spec import Drill
 from lab.errors import LabError
 from lab.slo import series
 from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, SEVERITIES, TICKET
 
-# Before a drill, the last minute must have spent less than this part of the budget's rate.
+# Before a drill, the last minute must have spent less than this part of the budget's rate. A control of the grading is
+# no evidence of detection: for it the shorter of the windows that are recorded anyway is enough.
 STEADY_BUDGET_RATIO = 0.1
+STEADY_SECONDS, CONTROL_STEADY_SECONDS = 60, 30
 # Everything must have been up and watched for this long: the record starts that long before the fault.
 WATCHED_SECONDS = 30
 
 
 def steady_state(incident: Incident) -> None:
-    """Nothing pages, no platform alert is up, and no SLO has spent a tenth of its budget's rate in the last minute."""
+    """Nothing pages, no platform alert is up, and no SLO has of late spent a tenth of its budget's rate."""
     incident.say("steady state: waiting until nothing pages and every SLI is inside its objective")
     end, reason = time.monotonic() + incident.drill.limits.steady_seconds, "…"
     told = time.monotonic()
@@ -77,14 +80,15 @@ def _unsteady(incident: Incident) -> str:
     open_pages = incident.desk.pager.pages(only_open=True)
     if told := sorted({page["alertname"] for page in open_pages if page["severity"] == PAGE}):
         return f"{', '.join(told)} is not resolved"
+    window = CONTROL_STEADY_SECONDS if incident.responder in CONTROLS else STEADY_SECONDS
     for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
         at_stake = incident.slo is not None and sloth_id == incident.slo.sloth_id
         most = slo.budget_ratio * (STEADY_BUDGET_RATIO if at_stake else 1)
-        ratio = incident.desk.prometheus.number(f"{series.error_ratio(60)}{series.selector(slo)}")
+        ratio = incident.desk.prometheus.number(f"{series.error_ratio(window)}{series.selector(slo)}")
         if ratio is None:
             return f"{sloth_id} has no data yet"
         if ratio > most:
-            return f"{sloth_id} had {ratio:.2%} bad events in the last minute, more than {most:.2%}"
+            return f"{sloth_id} had {ratio:.2%} bad events in the last {window} s, more than {most:.2%}"
     ask = incident.desk.prometheus.instant
     if down := sorted({sample.labels["instance"] for sample in ask(f"min_over_time(up[{WATCHED_SECONDS}s]) == 0")}):
         return f"{', '.join(down)} did not answer within the last {WATCHED_SECONDS} s"

@@ -70,6 +70,9 @@ def test_a_control_is_as_it_must_be_when_it_fails(document: dict[str, Any]) -> N
     failed = {**document, "verdict": {**document["verdict"], "passed": False, "why": "sli_recovered: no"}}
     assert result(control, failed).as_expected
     assert not failure(control, LabError("not steady")).as_expected, "no verdict proves nothing"
+    unpaged = {**failed, "durations": {**failed["durations"], "page_seconds": None}}
+    assert not result(control, unpaged).as_expected, "who was not paged could not fail to answer"
+    assert result(Run(D0, "wrong", must_pass=False), unpaged).as_expected, "nobody is paged in D0"
 
 
 def test_only_a_passing_autopilot_is_evidence(tmp_path: Path, document: dict[str, Any]) -> None:
