@@ -67,6 +67,7 @@ LINK_DELAY = "link_delay_seconds"  # {part="base"|"extra"}: round trip
 LINK_CONNECTIONS = "link_connections"
 LINK_BYTES = "link_bytes_total"  # {direction="to_upstream"|"to_client"}
 LINK_MAX_DELAY_SECONDS = 5.0
+TLS_NOT_AFTER = "tls_certificate_not_after_timestamp_seconds"  # of the certificate a server shows
 LINK_REFUSED = "link_refused_connections_total"  # the upstream could not be reached
 
 # The fan-out writer of the user service.
@@ -124,6 +125,7 @@ ENV_CACHE_TTL = "FLEETOPS_CACHE_TTL_SECONDS"
 ENV_FANOUT = "FLEETOPS_FANOUT"  # version of the fan-out writer, or off
 ENV_LINK_UPSTREAM = "FLEETOPS_LINK_UPSTREAM"  # host:port behind the link
 ENV_LINK_DELAY = "FLEETOPS_LINK_DELAY_SECONDS"  # base round trip
+ENV_TLS_CERTIFICATE = "FLEETOPS_TLS_CERTIFICATE"  # PEM file, certificate and key; without it no TLS
 ENV_GATEWAY_URL = "FLEETOPS_GATEWAY_URL"
 ENV_RATE = "FLEETOPS_RATE"
 ENV_CONSOLE_URL = "FLEETOPS_CONSOLE_URL"

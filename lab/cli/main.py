@@ -48,6 +48,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),
         "service": ("lab.cli.controls:service", "Restart, freeze, thaw or drain processes."),
         "db": ("lab.cli.database:db", "Sessions and indexes of the DB."),
+        "cert": ("lab.cli.cert:cert", "Certificates of the servers inside the lab."),
         "log": ("lab.cli.log:log", "How much the services log, and how full their logs are."),
         "feed": ("lab.cli.feed:feed", "Whether the cached feeds are their viewers' own."),
         "config": ("lab.cli.config:config", "Settings of a service, in versions that can be taken back."),

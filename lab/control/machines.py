@@ -40,6 +40,10 @@ class LinkAdmin:
         """What is added to each round trip now."""
         return float(self.http.call("GET", "/admin/state")["extra_delay_seconds"])
 
+    def reload_certificate(self) -> float:
+        """Have it show what lies in its certificate's file to whoever connects from now on; when that one ends."""
+        return float(self.http.call("PUT", "/admin/certificate", {})["new"])
+
     def set_extra_delay(self, seconds: float) -> None:
         """Add `seconds` (0 to LINK_MAX_DELAY_SECONDS) to each round trip."""
         self.http.call("PUT", "/admin/delay", {"extra_delay_seconds": seconds})

@@ -20,6 +20,8 @@ Row = tuple[Any, ...]
 
 # A pool that grew for a burst gives one connection back every IDLE_SECONDS: backends cost memory.
 IDLE_SECONDS = 4.0
+# None grows old: what has changed since it was made (a role, a certificate) is met soon, and by one after the other.
+LIFETIME_SECONDS = 60.0
 WAIT_SECONDS = 1.0
 RECONNECT_SECONDS = 5.0
 PING_SECONDS = 1.0
@@ -69,6 +71,7 @@ class Database:
             max_size=pool_max,
             timeout=WAIT_SECONDS,
             max_idle=IDLE_SECONDS,
+            max_lifetime=LIFETIME_SECONDS,
             reconnect_timeout=RECONNECT_SECONDS,
             open=False,
             name=application,

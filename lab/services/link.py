@@ -3,6 +3,9 @@
 It stands between the application tier and the DB as the distance between two regions does: each query pays the way
 there and back, so what needs a hundred queries pays it a hundred times. Bytes keep their order, half-closed
 connections stay half open, and a client whose upstream cannot be reached is closed at once.
+
+Given a certificate, it speaks TLS with its clients, as the proxies in front of a managed DB do; behind it the bytes
+are plain. TLS knows no half-closed connection: the end of one direction is the end of both.
 """
 
 from __future__ import annotations
@@ -10,13 +13,15 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
+from pathlib import Path
 from typing import cast
 
 from flask import Flask, jsonify
 from flask.typing import ResponseReturnValue
 
 from lab import names
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
+from lab.services.tls import ServerCertificate
 from lab.telemetry.guard import json_body, number_in, only_keys
 from lab.telemetry.metrics import Counter, Gauge
 from lab.telemetry.process import Telemetry, program, serve_admin
@@ -82,8 +87,8 @@ class _End(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._carry(None)
-        # Stays open to be written to, unless that has ended before.
-        return not self._wrote_all
+        # Stays open to be written to, unless that has ended before or TLS cannot.
+        return not self._wrote_all and self._transport is not None and self._transport.can_write_eof()
 
     def connection_lost(self, problem: Exception | None) -> None:
         if problem is not None:
@@ -107,7 +112,7 @@ class _End(asyncio.Protocol):
             return
         elif data is not None:
             self._transport.write(data)
-        elif self.peer.is_lost():
+        elif self.peer.is_lost() or not self._transport.can_write_eof():
             self._transport.close()
         else:
             self._wrote_all = True
@@ -130,8 +135,15 @@ class _End(asyncio.Protocol):
 class Link:
     """Listens, and joins each client to the upstream through the line."""
 
-    def __init__(self, telemetry: Telemetry, upstream: Address, base_delay_seconds: float) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        upstream: Address,
+        base_delay_seconds: float,
+        certificate: ServerCertificate | None = None,
+    ) -> None:
         self._upstream = upstream
+        self.certificate = certificate
         self._log = telemetry.log
         self.line = Line(base_delay_seconds)
         self._joining: set[asyncio.Task[None]] = set()
@@ -146,6 +158,9 @@ class Link:
         delay = Gauge(names.LINK_DELAY, "Round-trip delay.", ["part"], registry=telemetry.registry)
         delay.labels("base").set_function(lambda: self.line.base_delay_seconds)
         delay.labels("extra").set_function(lambda: self.line.extra_delay_seconds)
+        if certificate is not None:
+            ends = Gauge(names.TLS_NOT_AFTER, "When the certificate that is shown ends.", registry=telemetry.registry)
+            ends.set_function(lambda: certificate.not_after)
 
     def client(self) -> _Client:
         """The protocol of a new client."""
@@ -200,7 +215,7 @@ class _Client(_End):
 
 
 def admin_app(telemetry: Telemetry, link: Link, upstream: Address) -> Flask:
-    """GET /admin/state and PUT /admin/delay {"extra_delay_seconds": x}."""
+    """GET /admin/state, PUT /admin/delay {"extra_delay_seconds": x}, and PUT /admin/certificate: read it anew."""
     app = telemetry.admin_app()
 
     @app.get("/admin/state")
@@ -209,7 +224,15 @@ def admin_app(telemetry: Telemetry, link: Link, upstream: Address) -> Flask:
             upstream=str(upstream),
             base_delay_seconds=link.line.base_delay_seconds,
             extra_delay_seconds=link.line.extra_delay_seconds,
+            certificate_not_after=None if link.certificate is None else link.certificate.not_after,
         )
+
+    @app.put("/admin/certificate")
+    def certificate() -> ResponseReturnValue:
+        if link.certificate is None:
+            raise UsageError("this line has no certificate")
+        old = link.certificate.not_after
+        return jsonify(old=old, new=link.certificate.reload())
 
     @app.put("/admin/delay")
     def delay() -> ResponseReturnValue:
@@ -222,15 +245,22 @@ def admin_app(telemetry: Telemetry, link: Link, upstream: Address) -> Flask:
     return app
 
 
-async def serve(telemetry: Telemetry, listen: Address, upstream: Address, base_delay_seconds: float) -> None:
-    """Carries connections until SIGTERM."""
+async def serve(
+    telemetry: Telemetry,
+    listen: Address,
+    upstream: Address,
+    base_delay_seconds: float,
+    certificate: ServerCertificate | None = None,
+) -> None:
+    """Carries connections until SIGTERM; with a `certificate`, clients must speak TLS."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    link = Link(telemetry, upstream, base_delay_seconds)
+    link = Link(telemetry, upstream, base_delay_seconds, certificate)
+    tls = None if certificate is None else certificate.context
     try:
-        server = await loop.create_server(link.client, listen.host, listen.port, backlog=256)
+        server = await loop.create_server(link.client, listen.host, listen.port, backlog=256, ssl=tls)
     except OSError as problem:
         raise LabError(
             f"cannot listen on {listen}: {problem.strerror or problem}; free the port or choose another"
@@ -252,7 +282,9 @@ def main() -> None:
     delay_seconds = env.number(names.ENV_LINK_DELAY, BASE_DELAY_SECONDS, 0, names.LINK_MAX_DELAY_SECONDS)
     if settings.listen is None:
         raise LabError(f"{names.ENV_LISTEN} is not set")
-    asyncio.run(serve(Telemetry(settings), settings.listen, upstream, delay_seconds))
+    certificate_file = env.text(names.ENV_TLS_CERTIFICATE, "")
+    certificate = ServerCertificate(Path(certificate_file)) if certificate_file else None
+    asyncio.run(serve(Telemetry(settings), settings.listen, upstream, delay_seconds, certificate))
 
 
 if __name__ == "__main__":

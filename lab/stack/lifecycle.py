@@ -17,6 +17,7 @@ from lab.places import SITE, Home, Ports
 from lab.services import schema
 from lab.stack import (
     binaries,
+    certificates,
     leftovers,
     logs,
     monitoring,
@@ -119,6 +120,8 @@ class Start:
         self.say("programs", ", ".join(f"{tool.name} {tool.version} ({tool.source})" for tool in used))
         postgres.prepare(self.home, lambda text: self.say("db", text))
         valkey.prepare(self.home, self.ports.valkey)
+        if certificates.ensure(self.home, "link-db", time.time()):
+            self.say("tls", f"link-db has a new certificate, good for {certificates.LIFETIME_DAYS:g} days")
         tools = {name: tool.path for name, tool in found.items()}
         self.table = programs.table(self.home, self.ports, tools)
         # A program becomes a target when it answers: a slow start is no outage.

@@ -78,6 +78,11 @@ def url(home: Home, port: int, user: str = USER, database: str = DATABASE, host:
     return f"postgresql://{user}@{host}:{port}/{database}?passfile={password_file(home)}"
 
 
+def tls_url(home: Home, port: int, authority: Path) -> str:
+    """The same through a server that speaks TLS from the first byte, and must have a certificate of `authority`."""
+    return f"{url(home, port)}&sslmode=verify-full&sslnegotiation=direct&sslrootcert={authority}"
+
+
 def argv(home: Home, port: int, server: Path | None = None) -> tuple[str, ...]:
     """The server's command line; the server is the wheel's unless another is given."""
     return (str(server or program("postgres")), "-D", str(directory(home)), "-p", str(port))

@@ -32,6 +32,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "config-push": {"service": "feed", "settings": ["pool_max=twelve"], "checked": False, "at_once": True},
     "fan-out-release": {"version": "1.1.0"},
     "log-level": {"service": "gateway", "level": "debug"},
+    "short-certificate": {"server": "link-db", "lifetime_seconds": 45},
 }
 
 
@@ -71,6 +72,7 @@ def test_every_fault_refuses_a_parameter_it_does_not_know(kind: str) -> None:
         ("kind: control-change\ncommands: [rm -rf /]", "not a fleetops command"),
         ("kind: nothing\nkeys: all", "it takes no parameters"),
         ("kind: config-push\nservice: feed\nsettings: [pool_max]", "'pool_max' is not KEY=VALUE"),
+        ("kind: short-certificate\nserver: link-bd\nlifetime_seconds: 45", "(did you mean 'link-db'?)"),
         ("- kind: nothing", "must be a mapping"),
     ],
 )

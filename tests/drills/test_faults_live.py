@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from embedded import EmbeddedLab
 from polling import eventually
@@ -13,6 +14,7 @@ from polling import eventually
 from lab.control.desk import Desk
 from lab.drills.faults import Doors, of_json
 from lab.drills.journal import exclusive, undoing
+from lab.stack import certificates, postgres
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -193,6 +195,23 @@ def test_a_log_level_that_was_turned_up_is_turned_down(doors: Doors, lab: Embedd
         assert lab.fleetops("log", "level", "gateway").stdout.split() == ["gateway", "debug"]
         assert undo() == ["gateway logs at info again"]
         assert undo() == []
+
+
+def test_nobody_new_gets_past_a_certificate_that_has_ended(doors: Doors, lab: EmbeddedLab) -> None:
+    url = postgres.tls_url(lab.home, lab.ports.link_db, certificates.authority_file(lab.home))
+
+    def refusal() -> str:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            return str(error)
+        return ""
+
+    with broken(doors, "short-certificate", server="link-db", lifetime_seconds=5) as undo:
+        assert eventually(lambda: "certificate has expired" in refusal(), 20)
+        assert undo() == ["link-db has a certificate of the usual length"]
+        assert undo() == []
+        assert refusal() == ""
 
 
 def test_a_configuration_that_is_refused_takes_a_service_down_and_comes_back_with_its_version(doors: Doors) -> None:

@@ -39,6 +39,7 @@ from typing import Any
 from lab.drills.faults.base import Fault, Profile
 from lab.drills.faults.cache import CacheFlush
 from lab.drills.faults.canary import CanaryRamp
+from lab.drills.faults.certificate import ShortCertificate
 from lab.drills.faults.commands import ControlChange
 from lab.drills.faults.config import ConfigPush
 from lab.drills.faults.detour import NetworkDetour
@@ -74,6 +75,7 @@ FAULTS: dict[str, type[Fault]] = {
         ConfigPush,
         FanOutRelease,
         LogLevel,
+        ShortCertificate,
     )
 }
 

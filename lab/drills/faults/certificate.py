@@ -1,0 +1,39 @@
+"""A certificate that ends, because what should have renewed it did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lab.control import certificates, machines
+from lab.drills.faults.base import Fault
+from lab.drills.faults.doors import Doors
+from lab.drills.faults.parameters import choice, number
+from lab.oncall.times import utc_text
+
+# Less than this left, and the certificate there is now is this fault's.
+SHORT_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True)
+class ShortCertificate(Fault):
+    """The issuing pipeline gives a server a certificate that ends in a moment, and nobody renews it."""
+
+    kind: ClassVar[str] = "short-certificate"
+    actor: ClassVar[str] = "cert-pipeline"
+    server: str = choice(machines.link_names, "Whose certificate.")
+    lifetime_seconds: float = number(5, 3600, "How long it is good.")
+
+    def inject(self, doors: Doors) -> None:
+        """Issue it; new connections are shown it from now on."""
+        pipeline = doors.desk.acting_as(self.actor)
+        _, new = certificates.rotate(pipeline, self.server, "scheduled issue", self.lifetime_seconds)
+        doors.report(f"{self.actor} gave {self.server} a certificate that ends at {utc_text(new.not_after)}")
+
+    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+        """A certificate of the usual length, unless somebody has seen to that."""
+        now = next(one for one in certificates.shown(doors.desk) if one.name == self.server)
+        if now.not_after - now.not_before > SHORT_SECONDS:
+            return []
+        certificates.rotate(doors.desk, self.server, "the drill is over")
+        return [f"{self.server} has a certificate of the usual length"]

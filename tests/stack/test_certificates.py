@@ -1,0 +1,58 @@
+"""The lab's own authority: who is issued what, when, and who may read it."""
+
+from __future__ import annotations
+
+import stat
+import time
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from lab.errors import LabError
+from lab.places import Home
+from lab.stack import certificates
+from lab.stack.certificates import DAY_SECONDS, LIFETIME_DAYS, RENEWAL_DAYS, ensure, issue, read
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def test_a_certificate_is_issued_once_and_again_when_a_third_of_its_life_is_left(home: Home) -> None:
+    now = time.time()
+    assert ensure(home, "link-db", now)
+    first = read(certificates.file(home, "link-db"))
+    assert (first.name, round((first.not_after - now) / DAY_SECONDS)) == ("link-db", LIFETIME_DAYS)
+    renewal = first.not_after - RENEWAL_DAYS * DAY_SECONDS
+    assert not ensure(home, "link-db", renewal - 10)
+    assert read(certificates.file(home, "link-db")) == first
+    assert ensure(home, "link-db", renewal + 10)
+    assert read(certificates.file(home, "link-db")).serial != first.serial
+
+
+def test_a_new_authority_means_new_certificates(home: Home) -> None:
+    now = time.time()
+    ensure(home, "link-db", now)
+    first = read(certificates.file(home, "link-db"))
+    certificates.authority_file(home).write_text("rubbish")
+    with pytest.raises(LabError, match=r"authority\.pem is no authority.*remove it"):
+        issue(home, "link-db", 60, now)
+    assert read(certificates.file(home, "link-db")) == first, "what could not be issued has replaced nothing"
+    assert ensure(home, "link-db", now)
+    authority = x509.load_pem_x509_certificate(certificates.authority_file(home).read_bytes())
+    issued = x509.load_pem_x509_certificate(certificates.file(home, "link-db").read_bytes())
+    issued.verify_directly_issued_by(authority)
+
+
+def test_keys_are_for_their_owner_alone(home: Home) -> None:
+    ensure(home, "link-db", time.time())
+    files = sorted((home.path / "tls").iterdir())
+    assert [path.name for path in files] == ["authority.pem", "link-db.pem"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_a_file_without_a_certificate_is_named(home: Home) -> None:
+    with pytest.raises(LabError, match=r"none\.pem holds no certificate"):
+        read(home.path / "none.pem")
