@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from lab.errors import SpecError
 
 # An alias may refer to what holds it, or multiply what it names at every level.
 _MAX_DEPTH = 40
+_KEY = re.compile(r"[\s-]*([A-Za-z_][\w./-]*)\s*:")
 _MAX_VALUES = 1_000_000
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -116,26 +118,47 @@ class _Converter:
         return members
 
 
-def read_documents(path: Path) -> Iterator[Node]:
-    """Every document of a YAML file, empty ones left out. Raises SpecError, also when there is none at all."""
+def read_documents(path: Path, *, first_key: str = "") -> Iterator[Node]:
+    """Every document of a YAML file, empty ones left out. Raises SpecError, also when there is none at all.
+
+    With `first_key` every document must be a mapping; what holds no key at all is refused under that one.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecError(path, f"cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise SpecError(path, "is not UTF-8 text") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SpecError(path, "is not UTF-8 text", key=first_key, line=line) from error
     found = False
     try:
         for node in yaml.compose_all(text, Loader=LOADER):
             if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
                 continue
             found = True
+            if first_key and not isinstance(node, yaml.MappingNode):
+                line = node.start_mark.line + 1
+                raise SpecError(path, "must be a mapping of keys to values", key=first_key, line=line)
             yield _Converter(str(path)).convert(node, "")
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise SpecError(path, f"is not valid YAML: {problem}", line=mark.line + 1 if mark else None) from error
+        # What is never closed is noticed lines later, often at the end: it begins where it is to be mended.
+        opened = re.search(r"quoted scalar|flow ", getattr(error, "context", None) or "")
+        mark = getattr(error, "context_mark" if opened else "problem_mark", None)
+        problem = " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", error)).split())
+        line = mark.line + 1 if mark else text.count("\n", 0, getattr(error, "position", 0)) + 1
+        key = _key_near(text, line) or first_key
+        raise SpecError(path, f"is not valid YAML: {problem}", key=key, line=line) from error
     except RecursionError as error:
-        raise SpecError(path, "refers to itself or is nested too deeply") from error
+        raise SpecError(path, "refers to itself or is nested too deeply", key=first_key, line=1) from error
     if not found:
-        raise SpecError(path, "is empty")
+        raise SpecError(
+            path, f"is empty; {first_key} is expected here" if first_key else "is empty", key=first_key, line=1
+        )
+
+
+def _key_near(text: str, line: int) -> str:
+    """The last key written up to a line of a text that is not YAML, "" when there is none."""
+    for written in reversed(text.splitlines()[:line]):
+        if match := _KEY.match(written):
+            return match[1]
+    return ""

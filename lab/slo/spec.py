@@ -12,7 +12,7 @@ from lab.slo.sloth import VERSION, read_sloth
 
 def read_spec(path: Path) -> list[Slo]:
     """Every SLO of a spec file of one or more documents. Raises SpecError."""
-    documents = list(read_documents(path))
+    documents = list(read_documents(path, first_key="version"))
     first = documents[0]
     if isinstance(first.value, dict) and "apiVersion" in first.value:
         slos = read_openslo(documents)

@@ -21,7 +21,7 @@ MIN_SCRAPES = 4  # a rate over fewer samples is mostly extrapolation
 
 def read_windows(path: Path) -> Windows:
     """The alert windows of a file with one document. Raises SpecError."""
-    documents = list(read_documents(path))
+    documents = list(read_documents(path, first_key="apiVersion"))
     if len(documents) != 1:
         raise documents[1].refuse("a windows file holds one document")
     return _windows(documents[0], path.stem)

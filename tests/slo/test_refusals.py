@@ -3,6 +3,8 @@
 # ruff: noqa: E501 - a table of cases reads best with one case a line
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -201,3 +203,50 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         result = CliRunner().invoke(command, ["generate", "--spec", str(tmp_path / "spec.yml"), "--out", str(out)])
         assert isinstance(result.exception, SpecError)
         assert str(result.exception).startswith(f"{out}: cannot be written: ")
+
+
+# Each as it is typed: the arguments name the file that is wrong, and that file, the line and the key are in the refusal.
+TYPED = {
+    "objective 100": ("spec", ("99.9", "100"), 5, "slos[0].objective"),
+    "objective 0": ("spec", ("99.9", "0"), 5, "slos[0].objective"),
+    "unreachable tier": ("spec", ("99.9", "90"), 5, "slos[0].objective"),
+    "unknown key": ("spec", ("    objective: 99.9", "    objective: 99.9\n    target: 1"), 6, "slos[0].target"),
+    "duplicate name": ("spec", ("service: shop\nslos:\n", "service: shop\nslos:\n  - {name: checkout, objective: 99.9, sli: {raw: {error_ratio_query: 'x[{{.window}}]'}}}\n"), 5, "slos[1].name"),
+    "invalid PromQL": ("spec", ("total[{{.window}}]))", "total[{{.window}}])"), 9, "slos[0].sli.events.total_query"),
+    "wrong template variable": ("spec", ("total[{{.window}}]", "total[{{.windows}}]"), 9, "slos[0].sli.events.total_query"),
+    "spec not YAML": ("spec", ("objective: 99.9", "objective: [99.9"), 5, "objective"),
+    "spec without any key": ("spec", (GOOD, "just words"), 1, "version"),
+    "spec with a NUL": ("spec", (GOOD, "# one\n\0"), 2, "version"),
+    "empty spec": ("spec", (GOOD, ""), 1, "version"),
+    "spec of comments": ("spec", (GOOD, "# later\n---\n"), 1, "version"),
+    "short as long as long": ("windows", ("shortWindow: 5m", "shortWindow: 1h"), 15, "spec.page.quick.shortWindow"),
+    "window shorter than four scrapes": ("windows", ("shortWindow: 5m", "shortWindow: 59s"), 15, "spec.page.quick.shortWindow"),
+    "windows with an unknown key": ("windows", ("  sloPeriod: 30d", "  sloPeriod: 30d\n  page_alert: 1"), 12, "spec.page_alert"),
+    "windows with a duplicate key": ("windows", ("  sloPeriod: 30d", "  sloPeriod: 30d\n  sloPeriod: 28d"), 11, "spec.sloPeriod"),
+    "windows not YAML": ("windows", ("sloPeriod: 30d", "sloPeriod: '30d"), 11, "sloPeriod"),
+    "windows without any key": ("windows", (WINDOWS, "- a\n"), 1, "apiVersion"),
+    "empty windows": ("windows", (WINDOWS, ""), 1, "apiVersion"),
+}  # fmt: skip
+
+
+@pytest.mark.promtool
+@pytest.mark.parametrize("case", TYPED)
+def test_what_is_typed_wrong_is_one_line_with_file_line_and_key_and_writes_nothing(case: str, tmp_path: Path) -> None:
+    wrong, (old, new), line, key = TYPED[case]
+    texts = {"spec": GOOD, "windows": WINDOWS}
+    assert old in texts[wrong]
+    files = {}
+    for name, text in texts.items():
+        files[name] = tmp_path / f"{name}.yml"
+        files[name].write_text(text.replace(old, new, 1) if name == wrong else text)
+    out = tmp_path / "out.yml"
+    program = [sys.executable, "-c", "from lab.cli.main import main; main()", "slo", "generate", "--out", str(out)]
+    done = subprocess.run(
+        [*program, "--spec", str(files["spec"]), "--windows", str(files["windows"])],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (told,) = done.stderr.splitlines()
+    assert f"{files[wrong]}:{line}: {key}: " in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["spec.yml", "windows.yml"]
