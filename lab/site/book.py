@@ -8,7 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from lab import places
-from lab.site import links
+from lab.drills import spec
+from lab.drills.spec import Drill
+from lab.site import links, metric_source
+from lab.site.metric_source import Metric
 from lab.site.promises import Promises
 from lab.site.records import Records
 from lab.site.ruletext import RuleFiles
@@ -51,6 +54,16 @@ class Book:
     def records(self) -> Records:
         """The committed evidence."""
         return Records(self.docs / "records")
+
+    @cached_property
+    def catalogue(self) -> tuple[Drill, ...]:
+        """Every drill, the control last: a hundred macros ask for them, and they are read once a build."""
+        return tuple(spec.catalogue(self.drills))
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric our own processes register, by name; it takes parsing the whole package, so once a build."""
+        return tuple(metric_source.metrics(places.ROOT / "lab"))
 
     @property
     def factor(self) -> int:

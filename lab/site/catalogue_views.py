@@ -6,7 +6,7 @@ import re
 from statistics import median
 
 from lab.drills import runbook
-from lab.drills.spec import Drill, catalogue
+from lab.drills.spec import Drill
 from lab.errors import LabError
 from lab.site import html, units
 from lab.site.book import RUNBOOKS, SIMULATIONS, Book
@@ -18,16 +18,16 @@ NOT_YET = "not yet recorded"
 
 
 def _drill(book: Book, ident: str) -> Drill:
-    for drill in catalogue(book.drills):
+    for drill in book.catalogue:
         if drill.id == ident:
             return drill
-    raise LabError(f"no drill {ident!r} in the catalogue; it has {', '.join(d.id for d in catalogue(book.drills))}")
+    raise LabError(f"no drill {ident!r} in the catalogue; it has {', '.join(d.id for d in book.catalogue)}")
 
 
 def drill_table(book: Book) -> Markup:
     """Every drill there is: trigger, what must page, runbook, and its last record."""
     rows = []
-    for drill in catalogue(book.drills):
+    for drill in book.catalogue:
         alert = drill.expect.alert
         caught = html.link(book.runbook(alert), alert) if alert else "nobody may be paged"
         name = html.link(book.href(f"{SIMULATIONS}#{drill.id.lower()}"), drill.id)
@@ -38,7 +38,7 @@ def drill_table(book: Book) -> Markup:
 
 def drill_count(book: Book) -> int:
     """How many incidents can be drilled, the control left out."""
-    return sum(not drill.is_control for drill in catalogue(book.drills))
+    return sum(not drill.is_control for drill in book.catalogue)
 
 
 def drill_record(book: Book, ident: str) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from lab.drills import campaign, chooser, score
-from lab.drills.spec import COMPONENTS, TRIGGERS, catalogue
+from lab.drills.spec import COMPONENTS, TRIGGERS
 from lab.site import html, units
 from lab.site.book import Book
 from lab.site.html import Markup
@@ -15,7 +15,7 @@ from lab.site.records import Record
 def drill_detection(book: Book) -> Markup:
     """Each recorded drill's detection: predicted, what the pipeline may add, measured, and the ratio of the two."""
     rows, ratios = [], []
-    for drill in catalogue(book.drills):
+    for drill in book.catalogue:
         record = book.records.find(drill.id)
         if record is None or not record["prediction"]:
             continue

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lab.drills.spec import Drill, catalogue
+from lab.drills.spec import Drill
 from lab.errors import LabError
 from lab.site import html, register, units
 from lab.site.book import CHANGES, RISKS, RUNBOOKS, SIMULATIONS, SLOS, Book
@@ -25,7 +25,7 @@ def rule_id(alert: str) -> str:
 def alert_loop(book: Book, alert: str) -> Markup:
     """Where one alert leads: list entry, rule, drills, records, postmortems, action items, risks, changes."""
     book.rule_files.alert(alert, "lab")
-    drills = [drill for drill in catalogue(book.drills) if drill.expect.alert == alert]
+    drills = [drill for drill in book.catalogue if drill.expect.alert == alert]
     of_drills = {drill.id for drill in drills}
     risks = [risk for risk in register.risks() if risk.alert == alert or risk.drill in of_drills]
     return _list(
@@ -94,7 +94,7 @@ def _list(entries: Iterable[tuple[str, Sequence[Markup]]]) -> Markup:
 
 
 def _drill(book: Book, ident: str) -> Drill:
-    found = [drill for drill in catalogue(book.drills) if drill.id == ident]
+    found = [drill for drill in book.catalogue if drill.id == ident]
     if not found:
         raise LabError(f"no drill {ident!r} in the catalogue")
     return found[0]
@@ -141,7 +141,7 @@ def _short(value: object) -> str:
 
 def drill_sections(book: Book) -> str:
     """A section for each drill: what its file says of it, the file, the mistaken answer, and where it leads."""
-    return "\n\n".join(_section(book, drill) for drill in catalogue(book.drills))
+    return "\n\n".join(_section(book, drill) for drill in book.catalogue)
 
 
 def _section(book: Book, drill: Drill) -> str:

@@ -6,12 +6,12 @@ from dataclasses import asdict
 
 from lab import names
 from lab.errors import LabError
-from lab.places import ROOT, Ports
+from lab.places import Ports
 from lab.services.feed.ranking import PAGE_ITEMS
 from lab.services.gateway import flags
 from lab.services.gateway.priority import PRIORITIES
 from lab.services.gateway.state import State
-from lab.site import html, metric_source, units
+from lab.site import html, units
 from lab.site.book import Book
 from lab.site.html import Markup
 from lab.site.promises import threshold_seconds
@@ -39,18 +39,18 @@ def limits_table(_book: Book) -> Markup:
     return html.table(("Limit of the gateway", "Default"), rows, label="Limits", numeric=True)
 
 
-def metric_table(_book: Book) -> Markup:
+def metric_table(book: Book) -> Markup:
     """Every metric our own processes register."""
     rows = [
         (html.code(metric.name), metric.kind, ", ".join(metric.labels), metric.help, html.code(metric.module))
-        for metric in metric_source.metrics(ROOT / "lab")
+        for metric in book.metrics
     ]
     return html.table(("Metric", "Type", "Labels", "Help", "Registered in"), rows, label="Metrics")
 
 
-def metric(_book: Book, name: str) -> Markup:
+def metric(book: Book, name: str) -> Markup:
     """One metric's name, for a sentence; LabError when no process of ours registers it."""
-    known = [one.name for one in metric_source.metrics(ROOT / "lab")]
+    known = [one.name for one in book.metrics]
     if name not in known:
         raise LabError(f"no metric {name!r} is registered in lab/; there are {', '.join(known)}")
     return html.code(name)
@@ -61,9 +61,9 @@ def page_items(_book: Book) -> int:
     return PAGE_ITEMS
 
 
-def metric_count(_book: Book) -> int:
+def metric_count(book: Book) -> int:
     """How many metrics our own processes register."""
-    return len(metric_source.metrics(ROOT / "lab"))
+    return len(book.metrics)
 
 
 def bucket_edges(_book: Book) -> str:
