@@ -21,6 +21,7 @@ from lab.errors import LabError
 from lab.places import Home
 
 AUTOPILOT = "autopilot"
+OUTCOMES = {"sli_recovered", "restored", "alert_resolved", "held"}
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,14 @@ def plan(drills: Iterable[Drill], *, controls: bool) -> list[Run]:
 
 
 def result(run: Run, record: dict[str, Any]) -> Result:
-    """The result of a run from its record. To fail without a page to answer proves nothing about the grading."""
+    """The result of a run from its record.
+
+    A control proves the grading by what came of it: to fail without a page to answer, or only for not having used the
+    runbook, proves nothing.
+    """
     passed, prediction, durations = record["verdict"]["passed"], record["prediction"] or {}, record["durations"]
-    proved = run.drill.is_control or durations["page_seconds"] is not None
+    failed = {check["name"] for check in record["verdict"]["checks"] if not check["passed"]}
+    proved = run.drill.is_control or (durations["page_seconds"] is not None and bool(failed & OUTCOMES))
     return Result(
         key=run.key,
         passed=passed,

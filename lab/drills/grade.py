@@ -32,6 +32,7 @@ class Facts:
     invalid_commands: tuple[str, ...] = ()  # runbook commands that were no valid request
     recovered_at: float | None = None
     resolved_at: float | None = None
+    overdue: bool = False  # the SLI came back, or what was to be restored was, only after the limit, if at all
     held: bool = False
     restored: bool = True  # whether the drill's own condition held at the end, if it has one
     down: tuple[str, ...] = ()  # targets that did not answer at the end
@@ -130,15 +131,16 @@ def _recovery(drill: Drill, facts: Facts) -> list[Check]:
         checks.append(
             Check(
                 "sli_recovered",
-                facts.recovered_at is not None,
+                facts.recovered_at is not None and not facts.overdue,
                 f"{services} did not get back inside the objectives within {limit}"
-                if facts.recovered_at is None
+                if facts.recovered_at is None or facts.overdue
                 else f"every SLI of {services} good again at T+{facts.recovered_at:.1f} s",
             )
         )
     if drill.restored is not None:
         means = drill.restored.means
-        checks.append(Check("restored", facts.restored, means if facts.restored else f"not so at the end: {means}"))
+        restored = facts.restored and not facts.overdue
+        checks.append(Check("restored", restored, means if restored else f"not so within {limit}: {means}"))
     return [
         *checks,
         Check(

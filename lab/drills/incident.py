@@ -45,6 +45,7 @@ class Incident:
     timeline: list[dict[str, Any]] = field(default_factory=list)
     responded_until: float | None = None  # when the responder was done
     held: bool = False
+    overdue: bool = False  # what was to be good again was not so within the drill's limit
     ended_at: float = 0.0
 
     def __post_init__(self) -> None:

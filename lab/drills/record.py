@@ -152,6 +152,7 @@ def _facts(incident: Incident, found: instants.Instants, fired: list[dict[str, A
         invalid_commands=tuple(r["command"] for r in incident.runbook if r["exit_status"] == BAD_REQUEST),
         recovered_at=found["recovered"],
         resolved_at=_resolved_at(incident, found),
+        overdue=incident.overdue,
         held=incident.held,
         restored=incident.restored(incident.ended_at),
         down=measure.down_targets(incident),

@@ -119,13 +119,14 @@ def recover(incident: Incident) -> None:
         services = " and ".join(incident.drill.services)
         incident.say(f"waiting for every SLI of {services} to be good")
         if not _until(lambda: not _bad_slis(incident), end):
-            limit = allowed_seconds(incident)
+            limit, incident.overdue = allowed_seconds(incident), True
             incident.say(f"still bad {limit:g} s after the page: {', '.join(_bad_slis(incident))}")
             return
         incident.say(f"every SLI of {services} is good")
     if incident.drill.restored is not None:
         incident.reveal(f"waiting for this: {incident.drill.restored.means}")
         if not _until(incident.restored, end):
+            incident.overdue = True
             incident.reveal(f"still not so {allowed_seconds(incident):g} s after the page")
             return
     if incident.slo is not None:
@@ -136,7 +137,7 @@ def recover(incident: Incident) -> None:
 
 def hold(incident: Incident) -> None:
     """It must stay good."""
-    if incident.drill.is_control or not _resolved(incident):
+    if incident.drill.is_control or incident.overdue or not _resolved(incident):
         return
     seconds = incident.drill.limits.hold_seconds
     incident.say(f"holding for {seconds:g} s")

@@ -64,11 +64,18 @@ def test_a_damaged_state_file_means_that_everything_is_run_again(tmp_path: Path)
         assert campaign.resume(runs) == runs
 
 
+def failing(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """The record with one check failed."""
+    check = {"name": name, "passed": False, "detail": "no"}
+    return {**document, "verdict": {"passed": False, "why": f"{name}: no", "checks": [check]}}
+
+
 def test_a_control_is_as_it_must_be_when_it_fails(document: dict[str, Any]) -> None:
     control = Run(INC, "none", must_pass=False)
     assert not result(control, document).as_expected
-    failed = {**document, "verdict": {**document["verdict"], "passed": False, "why": "sli_recovered: no"}}
+    failed = failing(document, "sli_recovered")
     assert result(control, failed).as_expected
+    assert not result(control, failing(document, "runbook_worked")).as_expected, "what mends is not wrong"
     assert not failure(control, LabError("not steady")).as_expected, "no verdict proves nothing"
     unpaged = {**failed, "durations": {**failed["durations"], "page_seconds": None}}
     assert not result(control, unpaged).as_expected, "who was not paged could not fail to answer"
@@ -98,7 +105,7 @@ def test_the_verb_runs_what_is_missing_keeps_the_evidence_and_says_what_was_not_
     records, ran = desk.home.path / "records", []
     records.mkdir()
     desk.home.data.mkdir()
-    fails = {**document, "verdict": {**document["verdict"], "passed": False, "why": "held: no"}}
+    fails = failing(document, "held")
     answers: dict[str, Any] = {"INC-001": KeyboardInterrupt(), "D0": document}
 
     def run_drill(drill: Drill, responder: str, *_: Any) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def test_an_incident_that_went_as_it_must_passes_every_check() -> None:
         ({"branch": None}, "runbook_worked"),
         ({"invalid_commands": ("fleetops canary wait 0",)}, "runbook_worked"),
         ({"recovered_at": None}, "sli_recovered"),
+        ({"overdue": True}, "sli_recovered"),
         ({"resolved_at": None}, "alert_resolved"),
         ({"held": False}, "held"),
         ({"branch": "3. The cache has lost its entries"}, "runbook_worked"),
