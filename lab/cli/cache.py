@@ -1,4 +1,4 @@
-"""`fleetops cache`: what the caches hold, for how long, and filling a cold one."""
+"""`fleetops cache`: what the caches hold, for how long, filling a cold one, and who may do what to it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import click
 
 from lab.cli.shared import AS_JSON, REASON, desk
+from lab.errors import LabError
 
 
 @click.group()
@@ -73,3 +74,58 @@ def cache_warm(viewers: int, at_once: int, as_json: bool, reason: str) -> None:
         f"{done.pages} feed pages are in the cache, after {done.seconds:g} s"
         + (f"; {done.failed} could not be made" if done.failed else "")
     )
+
+
+@cache.command("clients")
+@click.option("--last", "command", metavar="COMMAND", help="Only those whose last command this was; fails if none.")
+@AS_JSON
+def cache_clients(command: str | None, as_json: bool) -> None:
+    """Show who is connected to the cache, as which account, and the last command of each.
+
+    \b
+    Example: fleetops cache clients --last flushall
+    """
+    from lab.control import cache_access
+
+    found = cache_access.clients(desk(), command)
+    if as_json:
+        click.echo(json.dumps([one.as_json() for one in found], indent=1))
+    for one in found if not as_json else ():
+        click.echo(
+            f"{one.user:<16} {one.name or '-':<20} {one.address:<22} {one.command:<12} {one.idle_seconds:>5} s ago"
+        )
+    if command and not found:
+        raise LabError(f"nobody who is connected sent {command.lower()} last")
+
+
+@cache.command("deny")
+@click.argument("user")
+@click.argument("command")
+@REASON
+def cache_deny(user: str, command: str, reason: str) -> None:
+    """Have the cache refuse COMMAND to the account USER from now on, also on open connections.
+
+    \b
+    Example: fleetops cache deny housekeeping flushall
+    """
+    _allow(user, command, False, reason)
+
+
+@cache.command("allow")
+@click.argument("user")
+@click.argument("command")
+@REASON
+def cache_allow(user: str, command: str, reason: str) -> None:
+    """Let the account USER run COMMAND at the cache again.
+
+    \b
+    Example: fleetops cache allow housekeeping flushall
+    """
+    _allow(user, command, True, reason)
+
+
+def _allow(user: str, command: str, allowed: bool, reason: str) -> None:
+    from lab.control import cache_access
+
+    old, new = cache_access.allow(desk(), user, command, allowed, reason)
+    click.echo(f"{user} at the cache: {old} → {new}")

@@ -8,6 +8,8 @@ from pathlib import Path
 from lab.errors import ToolError
 from lab.places import LOOPBACK, Home
 
+SERVICES_USER = "default"
+JOB_USER = "housekeeping"
 # What a cache forgets at a restart is no loss: nothing is written to disk.
 SETTINGS = {
     "save": '""',
@@ -16,12 +18,14 @@ SETTINGS = {
     "maxmemory-policy": "allkeys-lru",
     "io-threads": "1",
     "daemonize": "no",
+    # The account of scheduled jobs. It may do everything, on every instance: that is what lets a wrong address do harm.
+    "user": f"{JOB_USER} on nopass ~* &* +@all",
 }
 
 
-def url(port: int) -> str:
-    """Where clients find the cache."""
-    return f"valkey://{LOOPBACK}:{port}/0"
+def url(port: int, user: str = "") -> str:
+    """Where clients find the cache; the services' account unless `user` is another."""
+    return f"valkey://{f'{user}@' if user else ''}{LOOPBACK}:{port}/0"
 
 
 def argv(home: Home, program: Path | None = None) -> tuple[str, ...]:

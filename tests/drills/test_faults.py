@@ -21,7 +21,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "link-latency": {"link": "link-db", "extra_delay_seconds": 0.3},
     "load-multiplier": {"multiplier": 5},
     "abusive-client": {"client_id": "client-007", "requests_per_second": 100},
-    "cache-flush": {"times": 4, "every_seconds": 6},
+    "cache-flush": {"times": 0, "every_seconds": 6},
     "sql-statements": {"apply": ["SELECT 1"], "revert": ["SELECT 2"]},
     "open-transactions": {"sessions": 2, "statements": ["SELECT 1"]},
     "scrape-targets-lost": {"job": "feed"},

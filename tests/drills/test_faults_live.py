@@ -11,10 +11,12 @@ import pytest
 from embedded import EmbeddedLab
 from polling import eventually
 
+from lab.control import cache_access
 from lab.control.desk import Desk
 from lab.drills.faults import Doors, of_json
 from lab.drills.journal import exclusive, undoing
 from lab.stack import certificates, postgres
+from lab.stack.valkey import JOB_USER
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -138,13 +140,21 @@ def test_a_flush_empties_the_cache(doors: Doors) -> None:
             assert cache.get("fault-test") is None
 
 
-def test_a_script_that_flushes_again_and_again_ends_with_its_fault(doors: Doors) -> None:
+def test_a_job_that_flushes_again_and_again_is_stopped_by_a_denial_and_ends_with_its_fault(doors: Doors) -> None:
     with doors.cache() as cache:
-        with broken(doors, "cache-flush", times=100, every_seconds=0.2):
+        with broken(doors, "cache-flush", times=0, every_seconds=0.2) as undo:
             for _ in range(2):
                 cache.set("fault-test", "here")
                 assert eventually(lambda: not cache.exists("fault-test"), 10)
+            cache_access.allow(doors.desk, JOB_USER, "flushall", allowed=False)
+            refused = cache.info("commandstats")["cmdstat_flushall"]["rejected_calls"]
+            cache.set("fault-test", "here")
+            tries = lambda: cache.info("commandstats")["cmdstat_flushall"]["rejected_calls"]  # noqa: E731
+            assert eventually(lambda: tries() > refused + 2, 10)
+            assert cache.get("fault-test") == b"here"
             child = doors.children[0].process
+            assert undo() == ["housekeeping may flush the cache, as before"]
+            assert undo() == []
         assert child.poll() is not None
 
 

@@ -1,11 +1,13 @@
 """The script behind `cache-flush`: `python -m lab.drills.faults.flusher`, told by child.py.
 
-It says "ready" after its first flush, and ends when it has flushed as often as it was told or when its input ends.
+It says "ready" after its first flush, and ends when it has flushed as often as it was told (0: never) or when
+its input ends. What the cache refuses it tries again with its next step, as an unattended job does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sys
 import threading
@@ -23,7 +25,7 @@ def main() -> None:
         sys.stdin.read()
         over.set()
 
-    with Valkey.from_url(told["url"], socket_timeout=5) as cache:
+    with Valkey.from_url(told["url"], socket_timeout=5, client_name="nightly-cleanup") as cache:
         try:
             cache.flushall()
         except ValkeyError as error:
@@ -31,10 +33,10 @@ def main() -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         threading.Thread(target=watch, daemon=True).start()
-        for _ in range(told["times"] - 1):
+        for _ in range(told["times"] - 1) if told["times"] else itertools.repeat(None):
             if over.wait(told["every_seconds"]):
                 return
-            with contextlib.suppress(ValkeyError):  # it is tried again with the next step
+            with contextlib.suppress(ValkeyError):
                 cache.flushall()
 
 
