@@ -122,6 +122,15 @@ class Home:
     path: Path
 
     @property
+    def authority(self) -> Path:
+        """The lab's certificate authority, certificate and key: what clients inside the lab trust."""
+        return self.path / "tls" / "authority.pem"
+
+    def certificate(self, name: str) -> Path:
+        """The certificate and key that the server `name` shows."""
+        return self.path / "tls" / f"{name}.pem"
+
+    @property
     def token(self) -> Path:
         """The 0600 file that holds the control token."""
         return self.path / "token"

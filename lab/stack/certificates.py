@@ -36,16 +36,6 @@ class Certificate:
     not_after: float
 
 
-def authority_file(home: Home) -> Path:
-    """The authority's certificate: what clients trust."""
-    return home.path / "tls" / "authority.pem"
-
-
-def file(home: Home, name: str) -> Path:
-    """The certificate and key that the server `name` shows."""
-    return home.path / "tls" / f"{name}.pem"
-
-
 def read(path: Path) -> Certificate:
     """The first certificate of a PEM file. LabError when there is none."""
     try:
@@ -62,11 +52,11 @@ def read(path: Path) -> Certificate:
 
 def ensure(home: Home, name: str, now: float) -> bool:
     """See that there is an authority and a certificate of it with RENEWAL_DAYS left; whether one was issued."""
-    if not _lasts(authority_file(home), now):
+    if not _lasts(home.authority, now):
         _write_authority(home, now)
         issue(home, name, LIFETIME_DAYS * DAY_SECONDS, now)
         return True
-    if _lasts(file(home, name), now):
+    if _lasts(home.certificate(name), now):
         return False
     issue(home, name, LIFETIME_DAYS * DAY_SECONDS, now)
     return True
@@ -74,7 +64,7 @@ def ensure(home: Home, name: str, now: float) -> bool:
 
 def issue(home: Home, name: str, lifetime_seconds: float, now: float) -> Certificate:
     """Put a new certificate and key in the place of the server's, good until `now` + `lifetime_seconds`."""
-    path = authority_file(home)
+    path = home.authority
     try:
         authority = x509.load_pem_x509_certificate(path.read_bytes())
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
@@ -91,8 +81,8 @@ def issue(home: Home, name: str, lifetime_seconds: float, now: float) -> Certifi
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    _write(file(home, name), made, own)
-    return read(file(home, name))
+    _write(home.certificate(name), made, own)
+    return read(home.certificate(name))
 
 
 def _lasts(path: Path, now: float) -> bool:
@@ -103,7 +93,7 @@ def _lasts(path: Path, now: float) -> bool:
 
 
 def _write_authority(home: Home, now: float) -> None:
-    authority_file(home).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.authority.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fleetops lab authority")])
     made = (
@@ -111,7 +101,7 @@ def _write_authority(home: Home, now: float) -> None:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write(authority_file(home), made, key)
+    _write(home.authority, made, key)
 
 
 def _builder(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab import names
 from lab.places import LOOPBACK, MAX_REPLICAS, ROOT, RULES, Home, Ports
-from lab.stack import certificates, postgres, valkey
+from lab.stack import postgres, valkey
 from lab.telemetry.config import SETTINGS
 
 # How many replicas run after `fleetops up`; the others are declared, and started by `fleetops scale`.
@@ -71,7 +71,7 @@ def environment(home: Home, ports: Ports) -> dict[str, str]:
         "FLEETOPS_HOME": str(home.path),
         "FLEETOPS_PORT_BASE": str(ports.base),
         names.ENV_TOKEN_FILE: str(home.token),
-        names.ENV_DATABASE_URL: postgres.tls_url(home, ports.link_db, certificates.authority_file(home)),
+        names.ENV_DATABASE_URL: postgres.tls_url(home, ports.link_db, home.authority),
         names.ENV_CACHE_URL: valkey.url(ports.valkey),
         names.ENV_UPSTREAMS_USER: ",".join(
             upstreams(ports, names.UPSTREAM_USER, DEFAULT_REPLICAS[names.UPSTREAM_USER])
@@ -152,7 +152,7 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
             home, ports, "link-db", "link", PLATFORM, "lab.services.link", ports.link_db, ports.link_db_admin,
             extra={
                 names.ENV_LINK_UPSTREAM: f"{LOOPBACK}:{ports.postgres}",
-                names.ENV_TLS_CERTIFICATE: str(certificates.file(home, "link-db")),
+                names.ENV_TLS_CERTIFICATE: str(home.certificate("link-db")),
             },
         ),
         # Stopped with Prometheus and not before: without its count of starts, restarts that were asked for look like

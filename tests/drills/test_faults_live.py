@@ -15,7 +15,7 @@ from lab.control import cache_access
 from lab.control.desk import Desk
 from lab.drills.faults import Doors, of_json
 from lab.drills.journal import exclusive, undoing
-from lab.stack import certificates, postgres
+from lab.stack import postgres
 from lab.stack.valkey import JOB_USER
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -208,7 +208,7 @@ def test_a_log_level_that_was_turned_up_is_turned_down(doors: Doors, lab: Embedd
 
 
 def test_nobody_new_gets_past_a_certificate_that_has_ended(doors: Doors, lab: EmbeddedLab) -> None:
-    url = postgres.tls_url(lab.home, lab.ports.link_db, certificates.authority_file(lab.home))
+    url = postgres.tls_url(lab.home, lab.ports.link_db, lab.home.authority)
 
     def refusal() -> str:
         try:

@@ -33,7 +33,7 @@ def link(home: Home, tmp_path: Path) -> Iterator[Process]:
     told = {
         names.ENV_LINK_UPSTREAM: f"127.0.0.1:{echo.port}",
         names.ENV_LINK_DELAY: str(DELAY_SECONDS),
-        names.ENV_TLS_CERTIFICATE: str(certificates.file(home, "link-db")),
+        names.ENV_TLS_CERTIFICATE: str(home.certificate("link-db")),
     }
     with process.run("lab.services.link", **told):
         yield process
@@ -42,7 +42,7 @@ def link(home: Home, tmp_path: Path) -> Iterator[Process]:
 
 def connect(link: Process, home: Home) -> ssl.SSLSocket:
     """As libpq connects: TLS from the first byte, the server's name and authority checked."""
-    context = ssl.create_default_context(cafile=certificates.authority_file(home))
+    context = ssl.create_default_context(cafile=home.authority)
     context.set_alpn_protocols([ALPN])
     host, _, port = link.public.rpartition(":")
     return context.wrap_socket(socket.create_connection((host, int(port)), timeout=10), server_hostname=host)
@@ -86,7 +86,7 @@ def test_a_certificate_that_has_ended_is_refused_by_the_client(link: Process, ho
 
 
 def test_a_file_that_is_no_certificate_is_refused_and_the_old_one_stays(link: Process, home: Home) -> None:
-    path = certificates.file(home, "link-db")
+    path = home.certificate("link-db")
     good = path.read_bytes()
     path.write_bytes(b"nothing")
     with pytest.raises(urllib.error.HTTPError):

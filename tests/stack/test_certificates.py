@@ -11,7 +11,6 @@ from cryptography import x509
 
 from lab.errors import LabError
 from lab.places import Home
-from lab.stack import certificates
 from lab.stack.certificates import DAY_SECONDS, LIFETIME_DAYS, RENEWAL_DAYS, ensure, issue, read
 
 
@@ -23,26 +22,26 @@ def home(tmp_path: Path) -> Home:
 def test_a_certificate_is_issued_once_and_again_when_a_third_of_its_life_is_left(home: Home) -> None:
     now = time.time()
     assert ensure(home, "link-db", now)
-    first = read(certificates.file(home, "link-db"))
+    first = read(home.certificate("link-db"))
     assert (first.name, round((first.not_after - now) / DAY_SECONDS)) == ("link-db", LIFETIME_DAYS)
     renewal = first.not_after - RENEWAL_DAYS * DAY_SECONDS
     assert not ensure(home, "link-db", renewal - 10)
-    assert read(certificates.file(home, "link-db")) == first
+    assert read(home.certificate("link-db")) == first
     assert ensure(home, "link-db", renewal + 10)
-    assert read(certificates.file(home, "link-db")).serial != first.serial
+    assert read(home.certificate("link-db")).serial != first.serial
 
 
 def test_a_new_authority_means_new_certificates(home: Home) -> None:
     now = time.time()
     ensure(home, "link-db", now)
-    first = read(certificates.file(home, "link-db"))
-    certificates.authority_file(home).write_text("rubbish")
+    first = read(home.certificate("link-db"))
+    home.authority.write_text("rubbish")
     with pytest.raises(LabError, match=r"authority\.pem is no authority.*remove it"):
         issue(home, "link-db", 60, now)
-    assert read(certificates.file(home, "link-db")) == first, "what could not be issued has replaced nothing"
+    assert read(home.certificate("link-db")) == first, "what could not be issued has replaced nothing"
     assert ensure(home, "link-db", now)
-    authority = x509.load_pem_x509_certificate(certificates.authority_file(home).read_bytes())
-    issued = x509.load_pem_x509_certificate(certificates.file(home, "link-db").read_bytes())
+    authority = x509.load_pem_x509_certificate(home.authority.read_bytes())
+    issued = x509.load_pem_x509_certificate(home.certificate("link-db").read_bytes())
     issued.verify_directly_issued_by(authority)
 
 
