@@ -15,9 +15,11 @@ import pytest
 from embedded import EmbeddedLab, more_drills
 from polling import eventually
 
+from lab.drills.faults.link import LinkStall
 from lab.drills.inputs import stale
 from lab.drills.journal import journal_path
 from lab.drills.record import validate
+from lab.drills.spec import find
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
 DRILL_SECONDS = 400
@@ -158,3 +160,14 @@ def test_a_drill_that_was_killed_with_its_guard_is_undone_by_doctor(lab: Embedde
     assert "canary weight 50 % → 0 %" in found["found"] or "canary weight 5 % → 0 %" in found["found"]
     assert not journal_path(lab.home).exists()
     assert eventually(lambda: weight(lab) == 0, 20)
+
+
+@more_drills
+def test_an_overload_by_retries_outlives_its_trigger_by_a_minute_when_nobody_acts(lab: EmbeddedLab) -> None:
+    status, record, _ = run(lab, "INC-007", "--responder", "none")
+    assert status == 1
+    stall = find("INC-007").faults[0]
+    assert isinstance(stall, LinkStall)
+    bad = next(one for one in record["signals"] if one["name"] == "feed_availability_bad_ratio")
+    first = round(stall.lasts_seconds - bad["start_seconds"])
+    assert all(value is not None and value > 0.5 for value in bad["values"][first : first + 60])
