@@ -1,0 +1,89 @@
+"""What single-flight takes from the DB when a cache is emptied again and again: the same flushes without and with it.
+
+    python -m scripts.bench_single_flight [--record FILE] [--json]
+
+Needs a lab that runs (`fleetops up --detach`) and nobody else on it. Few people ask for their feeds very often, so that
+many requests miss the same page at once; the cache is flushed every two seconds. Everything is put back at the end.
+Exit status 1 when the DB does not make three times as many pages without single-flight as with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.control import verbs
+from lab.control.desk import Desk
+from lab.drills.faults import Doors
+from lab.errors import LabError
+from scripts.figures import write_section
+
+PEOPLE, PEOPLES_RATE, USUAL_RATE = 6, 150.0, 10.0
+FLUSH_SECONDS, WATCHED_SECONDS, SETTLE_SECONDS = 2.0, 24, 12.0
+LEAST_RATIO = 3.0
+_MADE = 'sum(rate(db_client_operation_duration_seconds_count{job="feed",db_operation_name="feed.rank"}[3s]))'
+_ALL = 'sum(rate(db_client_operation_duration_seconds_count{job="feed"}[3s]))'
+
+
+def measure(desk: Desk) -> dict[str, Any]:
+    """Pages the DB makes and operations it does, a second, peak and mean, without single-flight and with it."""
+    doors = Doors(desk)
+    rate, flag = doors.traffic.rate(), verbs.flags(desk)["single-flight"]["enabled"]
+    try:
+        doors.traffic.set_rate(USUAL_RATE)
+        doors.traffic.set_extra("crowd", PEOPLES_RATE, PEOPLE)
+        found = {name: _flushed(doors, on) for name, on in (("without", False), ("with", True))}
+    finally:
+        doors.traffic.set_extra("crowd", 0)
+        doors.traffic.set_rate(rate)
+        verbs.set_flag(desk, "single-flight", flag, "the measurement is over")
+    return {"people": PEOPLE, "requests_per_second": PEOPLES_RATE, "flush_seconds": FLUSH_SECONDS, **found}
+
+
+def _flushed(doors: Doors, single_flight: bool) -> dict[str, float]:
+    verbs.set_flag(doors.desk, "single-flight", single_flight, "to measure what it is worth")
+    time.sleep(SETTLE_SECONDS)
+    end = time.monotonic() + WATCHED_SECONDS
+    with doors.cache() as cache:
+        while time.monotonic() < end:
+            cache.flushall()
+            time.sleep(FLUSH_SECONDS)
+    ask, found = doors.desk.prometheus.number, {}
+    for name, query in (("pages", _MADE), ("operations", _ALL)):
+        for figure, over in (("peak", "max_over_time"), ("mean", "avg_over_time")):
+            found[f"{name}_{figure}"] = round(ask(f"{over}(({query})[{WATCHED_SECONDS}s:1s])") or 0.0, 1)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures; 0 when single-flight is worth what it must be."""
+    parser = argparse.ArgumentParser(prog="bench_single_flight", description="What single-flight takes from the DB.")
+    parser.add_argument("--record", type=Path, help="the JSON file that keeps the figures")
+    parser.add_argument("--json", action="store_true", help="one object instead of lines")
+    options = parser.parse_args(arguments)
+    try:
+        found = measure(Desk.here("bench"))
+        if options.record:
+            write_section(options.record, "single_flight", found)
+    except LabError as error:
+        sys.stderr.write(f"bench_single_flight: {error}\n")
+        return error.exit_status
+    if options.json:
+        sys.stdout.write(json.dumps(found) + "\n")
+    else:
+        for name in ("without", "with"):
+            row = found[name]
+            sys.stdout.write(
+                f"{name} single-flight: {row['pages_mean']:g} pages made a second, at most {row['pages_peak']:g};"
+                f" {row['operations_mean']:g} DB operations a second, at most {row['operations_peak']:g}\n"
+            )
+    return int(found["without"]["pages_mean"] < LEAST_RATIO * found["with"]["pages_mean"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
