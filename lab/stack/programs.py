@@ -16,6 +16,8 @@ from lab.places import LOOPBACK, MAX_REPLICAS, ROOT, RULES, Home, Ports
 from lab.stack import postgres, valkey
 from lab.telemetry.config import SETTINGS
 
+# What we run and have not written; the rest of the table is our own.
+TOOLS = ("prometheus", "alertmanager", "postgres", "valkey")
 # How many replicas run after `fleetops up`; the others are declared, and started by `fleetops scale`.
 DEFAULT_REPLICAS = {names.UPSTREAM_USER: 2, names.UPSTREAM_FEED: 2, names.UPSTREAM_CANARY: 1}
 REPLICA_MODULES = {

@@ -18,8 +18,11 @@ READY_SECONDS = 45.0
 
 
 def known(home: Home, ports: Ports) -> dict[str, Program]:
-    """The program table as far as names, addresses and readiness go; the tools' paths are not looked up."""
-    return programs.table(home, ports, {"prometheus": Path("prometheus"), "alertmanager": Path("alertmanager")})
+    """The program table as far as names, addresses and readiness go; no tool and no wheel is looked up.
+
+    A container of ours has none of them, and asks for the table as well.
+    """
+    return programs.table(home, ports, {name: Path(name) for name in programs.TOOLS})
 
 
 def expected(home: Home, ports: Ports) -> list[Program]:

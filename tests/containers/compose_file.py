@@ -14,7 +14,7 @@ from lab.places import ROOT, Home, Ports
 from lab.stack import programs
 from lab.stack.programs import Program
 
-OFFICIAL = ("prometheus", "alertmanager", "postgres", "valkey")
+OFFICIAL = programs.TOOLS
 COMPOSE = ROOT / "compose.yaml"
 DOCKERFILE = ROOT / "lab" / "stack" / "container" / "Dockerfile"
 HOME = Home(Path("/var/lib/fleetops"))

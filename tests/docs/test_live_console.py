@@ -14,7 +14,7 @@ from embedded import EmbeddedLab, more_drills
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH"),
-    pytest.mark.timeout(480),
+    pytest.mark.timeout(720, func_only=True),
 ]
 TILE = "[...document.querySelectorAll('.console-tile')].find((one) => one.textContent.includes('feed latency p99'))"
 

@@ -18,7 +18,8 @@ from lab.drills.journal import exclusive, undoing
 from lab.stack import postgres
 from lab.stack.valkey import JOB_USER
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+# The first test of a lab waits for its start too, which has a deadline of its own: a slow machine's start is no hang.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 
 
 @pytest.fixture
@@ -50,7 +51,8 @@ def broken(doors: Doors, kind: str, **parameters: Any) -> Iterator[Callable[[], 
 
 def test_a_frozen_service_is_thawed(doors: Doors) -> None:
     with broken(doors, "process-signal", process="user", signal="STOP") as undo:
-        assert [doors.states()[name] for name in ("user-1", "user-2")] == ["frozen", "frozen"]
+        # The kernel stops each thread when it is that thread's turn.
+        assert eventually(lambda: {doors.states()[name] for name in ("user-1", "user-2")} == {"frozen"})
         assert undo() == ["user-1 resumed", "user-2 resumed"]
         assert undo() == []
 
@@ -59,14 +61,14 @@ def test_a_killed_process_stays_down_until_it_is_undone(doors: Doors) -> None:
     with broken(doors, "process-signal", process="feed-2", signal="KILL", stays_down=True) as undo:
         assert doors.states()["feed-2"] == "stopped"
         assert undo() == ["feed-2 started again (it was stopped)"]
-        assert eventually(lambda: doors.states()["feed-2"] == "running", 20)
+        assert eventually(lambda: doors.states()["feed-2"] == "running", 60)
         assert undo() == []
 
 
 def test_a_killed_process_comes_back_by_itself_when_its_machine_is_there(doors: Doors, lab: EmbeddedLab) -> None:
     before = lab.process("console")["pid"]
     with broken(doors, "process-signal", process="console", signal="KILL"):
-        assert eventually(lambda: lab.process("console")["pid"] not in (None, before), 20)
+        assert eventually(lambda: lab.process("console")["pid"] not in (None, before), 60)
 
 
 def test_a_longer_line_is_as_short_as_before(doors: Doors) -> None:
@@ -93,7 +95,7 @@ def test_clients_ask_for_more_and_one_of_them_for_too_much(doors: Doors) -> None
 def test_a_crowd_of_guests_comes_and_goes(doors: Doors) -> None:
     with broken(doors, "flash-crowd", people=5, requests_per_second=20) as undo:
         guests = 'sum(rate(gateway_priority_requests_total{priority="guest"}[5s])) > 5'
-        assert doors.desk.prometheus.wait(guests, 30)
+        assert doors.desk.prometheus.wait(guests, 60)
         assert undo() == ["the crowd has gone"]
         assert undo() == []
 
@@ -115,13 +117,13 @@ def test_a_replica_behind_a_longer_line_is_slow_for_the_gateway_and_straight_aga
     straight = doors.desk.gateway.state()["upstreams"]["feed"]
     with broken(doors, "network-detour", replica="feed-1", extra_delay_seconds=0.5) as undo:
         assert doors.desk.gateway.state()["upstreams"]["feed"] != straight
-        assert doors.desk.prometheus.wait(far, 30)
+        assert doors.desk.prometheus.wait(far, 60)
         if end == "killed":
             doors.children[0].process.kill()
         assert undo() == ["the gateway reaches feed-1 straight again"]
         assert undo() == []
     assert doors.desk.gateway.state()["upstreams"]["feed"] == straight
-    assert doors.desk.prometheus.wait(far.replace("> 0.2", "< 0.1"), 40)
+    assert doors.desk.prometheus.wait(far.replace("> 0.2", "< 0.1"), 80)
 
 
 def test_a_change_by_verb_is_put_back_by_the_journal(doors: Doors) -> None:
@@ -186,7 +188,7 @@ def test_open_transactions_end_with_their_owner_however_that_ends(doors: Doors, 
             doors.children[0].process.kill()
         else:
             doors.close()
-        assert eventually(lambda: sessions(doors) == [], 20)
+        assert eventually(lambda: sessions(doors) == [], 60)
 
 
 def test_a_cancelled_transaction_comes_back_only_where_its_client_insists(doors: Doors) -> None:
@@ -195,9 +197,9 @@ def test_a_cancelled_transaction_comes_back_only_where_its_client_insists(doors:
         with broken(doors, "open-transactions", **told) as end_sessions:
             assert end_sessions() == ["ended 1 sessions of fault-test"]
             if insists:
-                assert eventually(lambda: sessions(doors) == ["idle in transaction"], 20)
-            else:
-                assert sessions(doors) == []
+                assert eventually(lambda: sessions(doors) == ["idle in transaction"], 60)
+            else:  # the DB has told the session to end, and a session ends when it is its turn
+                assert eventually(lambda: sessions(doors) == [])
 
 
 def test_a_log_level_that_was_turned_up_is_turned_down(doors: Doors, lab: EmbeddedLab) -> None:
@@ -218,7 +220,7 @@ def test_nobody_new_gets_past_a_certificate_that_has_ended(doors: Doors, lab: Em
         return ""
 
     with broken(doors, "short-certificate", server="link-db", lifetime_seconds=5) as undo:
-        assert eventually(lambda: "certificate has expired" in refusal(), 20)
+        assert eventually(lambda: "certificate has expired" in refusal(), 60)
         assert undo() == ["link-db has a certificate of the usual length"]
         assert undo() == []
         assert refusal() == ""
@@ -227,8 +229,8 @@ def test_nobody_new_gets_past_a_certificate_that_has_ended(doors: Doors, lab: Em
 def test_a_configuration_that_is_refused_takes_a_service_down_and_comes_back_with_its_version(doors: Doors) -> None:
     told = {"service": "feed-canary", "settings": ["pool_max=twelve"], "checked": False, "at_once": True}
     with broken(doors, "config-push", **told) as undo:
-        assert eventually(lambda: doors.states()["feed-canary-1"] == "backoff", 20)
+        assert eventually(lambda: doors.states()["feed-canary-1"] == "backoff", 60)
         (line,) = undo()
         assert line.startswith("feed-canary configuration") and line.endswith("→ 0")
-        assert eventually(lambda: doors.states()["feed-canary-1"] == "running", 20)
+        assert eventually(lambda: doors.states()["feed-canary-1"] == "running", 60)
         assert undo() == []

@@ -21,8 +21,10 @@ from lab.drills.journal import journal_path
 from lab.drills.record import validate
 from lab.drills.spec import find
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
-DRILL_SECONDS = 400
+# What INC-001 may take when every phase takes all of its limit is some 420 s; it takes some 150 s.
+DRILL_SECONDS = 540
+# The first test of a lab waits for its start too, which has a deadline of its own: a slow machine's start is no hang.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(560, func_only=True)]
 
 
 def run(lab: EmbeddedLab, *arguments: str) -> tuple[int, dict[str, Any], str]:
@@ -62,7 +64,7 @@ def test_the_grading_fails_a_responder_who_does_the_wrong_thing(lab: EmbeddedLab
     assert record["verdict"]["passed"] is False
     assert "sli_recovered" in record["verdict"]["why"]
     assert "drill INC-001 failed: " in said
-    assert eventually(lambda: weight(lab) == 0, 20)
+    assert eventually(lambda: weight(lab) == 0, 60)
     assert len([row for row in lab.status()["processes"] if row["service"] == "feed"]) == 2
 
 
@@ -136,8 +138,8 @@ def test_a_drill_that_is_stopped_leaves_no_fault_behind(lab: EmbeddedLab, end: s
         assert "the drill was stopped" in said
         assert not journal_path(lab.home).exists()
     # Nobody was left who could: the guard saw the runner go.
-    assert eventually(lambda: not journal_path(lab.home).exists(), 30)
-    assert eventually(lambda: weight(lab) == 0, 20)
+    assert eventually(lambda: not journal_path(lab.home).exists(), 60)
+    assert eventually(lambda: weight(lab) == 0, 60)
 
 
 @more_drills
@@ -159,6 +161,7 @@ def test_a_drill_that_was_killed_with_its_guard_is_undone_by_doctor(lab: Embedde
     assert found["ok"]
     assert "canary weight 50 % → 0 %" in found["found"] or "canary weight 5 % → 0 %" in found["found"]
     assert not journal_path(lab.home).exists()
+<<<<<<< HEAD
     assert eventually(lambda: weight(lab) == 0, 20)
 
 
@@ -171,3 +174,6 @@ def test_an_overload_by_retries_outlives_its_trigger_by_a_minute_when_nobody_act
     bad = next(one for one in record["signals"] if one["name"] == "feed_availability_bad_ratio")
     first = round(stall.lasts_seconds - bad["start_seconds"])
     assert all(value is not None and value > 0.5 for value in bad["values"][first : first + 60])
+=======
+    assert eventually(lambda: weight(lab) == 0, 60)
+>>>>>>> 70bc570f0f7bccbfa4c42e6d96d84cb04f9a3b19

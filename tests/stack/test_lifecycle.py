@@ -18,7 +18,8 @@ from lab.places import ROOT
 from lab.stack import postgres
 from lab.stack.supervision import socket_path
 
-pytestmark = pytest.mark.stack
+# The longest test starts a lab twice.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(540)]
 
 
 def in_foreground(lab: EmbeddedLab, output: Path) -> subprocess.Popen[bytes]:

@@ -14,7 +14,8 @@ from polling import eventually
 from lab.errors import SpecError
 from lab.stack import binaries, monitoring, replicas
 
-pytestmark = pytest.mark.stack
+# The first test of a lab waits for its start too, which has a deadline of its own: a slow machine's start is no hang.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 
 
 def test_status_tells_every_process_with_pid_memory_and_state(lab: EmbeddedLab) -> None:

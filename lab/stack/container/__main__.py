@@ -16,18 +16,17 @@ from lab import names
 from lab.errors import UsageError
 from lab.places import home, ports
 from lab.services import schema
-from lab.stack import postgres, programs
+from lab.stack import postgres, programs, replicas
 from lab.stack.container.addresses import Addresses, merged
 from lab.stack.container.prepare import prepare
 from lab.telemetry.process import program
 
-OFFICIAL = ("prometheus", "alertmanager", "postgres", "valkey")  # these come from images of their own
 READY_FILE = Path(tempfile.gettempdir()) / "ready"  # probe.py reads the address from it
 
 
 def main() -> None:
     """Do what the first argument says. Raises LabError."""
-    table = programs.table(home(), ports(), {name: Path(name) for name in OFFICIAL})
+    table = replicas.known(home(), ports())
     console_url = os.environ.get(names.ENV_CONSOLE_URL, programs.url(ports().console))
     addresses = Addresses(table.values(), ports().console, console_url)
     match sys.argv[1:]:

@@ -1,11 +1,12 @@
-"""What the containers share before any of them works: the token, the DB's password, the rendered configuration."""
+"""What the containers share before any of them works: token, password, certificate, the rendered configuration."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from lab.places import Home, Ports
-from lab.stack import monitoring, postgres, state, valkey
+from lab.stack import certificates, monitoring, postgres, state, valkey
 from lab.stack.container.addresses import Addresses
 from lab.stack.programs import Program
 
@@ -16,7 +17,7 @@ VALKEY_SETTINGS = {"bind": "*", "protected-mode": "no", "dir": "/data"}
 
 
 def prepare(home: Home, ports: Ports, programs: Iterable[Program], addresses: Addresses) -> None:
-    """Fill the state directory. Run again it renders anew and keeps token and password."""
+    """Fill the state directory. Run again it renders anew and keeps token, password and certificate."""
     programs = list(programs)
     state.make_directories(home)
     for service in {program.service for program in programs}:
@@ -26,4 +27,5 @@ def prepare(home: Home, ports: Ports, programs: Iterable[Program], addresses: Ad
         monitoring.write_file(rendered, addresses.between(rendered.read_text(encoding="utf-8")))
     monitoring.write_file(home.run / "postgresql.conf", postgres.settings_text(POSTGRES_SETTINGS))
     monitoring.write_file(home.run / "valkey.conf", valkey.settings_text(home, ports.valkey, VALKEY_SETTINGS))
+    certificates.ensure(home, "link-db", time.time())
     monitoring.write_file(home.run / "postgres-password", postgres.password(home), mode=0o600)
