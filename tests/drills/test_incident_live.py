@@ -161,8 +161,7 @@ def test_a_drill_that_was_killed_with_its_guard_is_undone_by_doctor(lab: Embedde
     assert found["ok"]
     assert "canary weight 50 % → 0 %" in found["found"] or "canary weight 5 % → 0 %" in found["found"]
     assert not journal_path(lab.home).exists()
-<<<<<<< HEAD
-    assert eventually(lambda: weight(lab) == 0, 20)
+    assert eventually(lambda: weight(lab) == 0, 60)
 
 
 @more_drills
@@ -174,6 +173,3 @@ def test_an_overload_by_retries_outlives_its_trigger_by_a_minute_when_nobody_act
     bad = next(one for one in record["signals"] if one["name"] == "feed_availability_bad_ratio")
     first = round(stall.lasts_seconds - bad["start_seconds"])
     assert all(value is not None and value > 0.5 for value in bad["values"][first : first + 60])
-=======
-    assert eventually(lambda: weight(lab) == 0, 60)
->>>>>>> 70bc570f0f7bccbfa4c42e6d96d84cb04f9a3b19
