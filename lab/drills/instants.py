@@ -33,10 +33,12 @@ def read(incident: Incident, sampled: list[dict[str, Any]]) -> Instants:
             ("firing", "starts_at"),
             ("page", "received_at"),
             ("ack", "acked_at"),
-            ("resolved", "resolved_at"),
         ):
             instants[name] = incident.since_t0(epoch_seconds(page[key])) if page[key] else None
-        if (over := instants["resolved"]) is not None and incident.t0 + over > incident.ended_at:
+        # An alert that fired again was not over before its last notice was.
+        over = [one["resolved_at"] for one in incident.expected()] or [page["resolved_at"]]
+        instants["resolved"] = incident.since_t0(max(map(epoch_seconds, over))) if all(over) else None
+        if (end := instants["resolved"]) is not None and incident.t0 + end > incident.ended_at:
             instants["resolved"] = None  # the clean-up did that
     done = [epoch_seconds(row["at"]) for row in incident.responder_actions() if row["outcome"] == "done"]
     instants["action"] = mitigation([incident.since_t0(at) for at in done], instants["recovered"])
