@@ -1,0 +1,47 @@
+"""The graded instants: read from what was delivered, not from what was hoped for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lab.drills import instants
+from lab.drills.incident import Incident
+from lab.oncall.times import epoch_seconds, utc_text
+
+T0 = epoch_seconds("2026-01-02T03:04:05.000Z")
+
+
+def notice(fired: float, over: float | None) -> dict[str, Any]:
+    return {
+        "starts_at": utc_text(T0 + fired),
+        "received_at": utc_text(T0 + fired + 1),
+        "acked_at": None,
+        "resolved_at": None if over is None else utc_text(T0 + over),
+    }
+
+
+def incident(*notices: dict[str, Any], ended: float = 100) -> Incident:
+    told = SimpleNamespace(
+        t0=T0, ended_at=T0 + ended, page=notices[0], slo=None, timeline=[],
+        since_t0=lambda at: at - T0, expected=lambda: list(notices), actions=list, responder_actions=list,
+    )  # fmt: skip
+    return cast(Incident, told)
+
+
+@pytest.mark.parametrize(
+    ("notices", "ended", "resolved"),
+    [
+        ([notice(10, 20)], 100, 20),
+        ([notice(10, 20), notice(22, 60)], 100, 60),
+        ([notice(10, 20), notice(22, None)], 100, None),
+        ([notice(10, None)], 100, None),
+        ([notice(10, 20), notice(22, 60)], 50, None),
+    ],
+)
+def test_an_alert_is_over_when_its_last_notice_is_and_before_the_clean_up(
+    notices: list[dict[str, Any]], ended: float, resolved: float | None
+) -> None:
+    assert instants.read(incident(*notices, ended=ended), [])["resolved"] == resolved
