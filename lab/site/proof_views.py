@@ -111,7 +111,8 @@ def _figures(book: Book, section: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["sections"][section]
     except (OSError, ValueError, KeyError) as error:
-        raise LabError(f"docs/{FIGURES} holds no figures of {section!r}; run `make bench`") from error
+        again = f"python -m scripts.bench_{section} --record docs/{FIGURES}"
+        raise LabError(f"docs/{FIGURES} holds no figures of {section!r}; run `{again}`") from error
     return found
 
 

@@ -82,7 +82,9 @@ def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build
     ours = json.loads(figures.read_text())["sections"]["rules"]["ours"]
     assert f"{ours['second_ms']:.2f} ms" in text(proof_views.rule_cost(book))
     figures.unlink()
-    with pytest.raises(LabError, match=r"docs/figures/bench.json holds no figures of 'rules'; run `make bench`"):
+    with pytest.raises(
+        LabError, match=r"docs/figures/bench.json holds no figures of 'rules'; run `python -m scripts.bench_rules "
+    ):
         proof_views.rule_cost(book)
 
 
