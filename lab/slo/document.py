@@ -129,7 +129,8 @@ def read_documents(path: Path, *, first_key: str = "") -> Iterator[Node]:
         raise SpecError(path, f"cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise SpecError(path, "is not UTF-8 text", key=first_key, line=line) from error
+        key = _key_near(error.object.decode("utf-8", "replace"), line) or first_key
+        raise SpecError(path, "is not UTF-8 text", key=key, line=line) from error
     found = False
     try:
         for node in yaml.compose_all(text, Loader=LOADER):

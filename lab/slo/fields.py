@@ -12,7 +12,7 @@ from lab.slo.model import Origin, Policy
 
 WINDOW = re.compile(r"\{\{-?\s*\.window\s*-?\}\}")
 
-_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
+_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*[A-Za-z0-9]")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OURS = {"__name__", "sloth_id", "sloth_service", "sloth_slo", "sloth_window", "sloth_severity"}
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{\{", re.DOTALL)
@@ -33,7 +33,9 @@ def read_name(node: Node) -> str:
     """A name that may stand in a series' label and a group's name."""
     text = node.text()
     if not _NAME.fullmatch(text):
-        raise node.refuse(f"{text!r} is not a name; use letters, digits, '-', '_' and '.'")
+        raise node.refuse(
+            f"{text!r} is not a name; use two or more letters and digits, with '-', '_' and '.' only between them"
+        )
     return text
 
 

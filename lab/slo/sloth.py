@@ -30,14 +30,13 @@ def _slo(node: Node, service: str, labels: dict[str, str], policy: Policy) -> Sl
         required=("name", "objective", "sli"),
     )  # fmt: skip
     sli, origins = _sli(members["sli"])
-    alerting = members.get("alerting")
-    parts = alerting.mapping("name", "labels", "annotations", "page_alert", "ticket_alert") if alerting else {}
-    # Without an `alerting` section Sloth has no name to alert under; it then generates no alert.
-    alerts = {
-        severity: _alert(parts.get(f"{severity}_alert")) if alerting else AlertPolicy(enabled=False)
-        for severity in (PAGE, TICKET)
-    }
-    if alerting and "name" not in parts and any(alert.enabled for alert in alerts.values()):
+    # As in Sloth, an SLO without alerts says so: each is on until it is disabled, and one that is on needs a name.
+    if "alerting" not in members:
+        raise node.refuse("alerting is missing; name the alerts there, or disable both")
+    alerting = members["alerting"]
+    parts = alerting.mapping("name", "labels", "annotations", "page_alert", "ticket_alert")
+    alerts = {severity: _alert(parts.get(f"{severity}_alert")) for severity in (PAGE, TICKET)}
+    if "name" not in parts and any(alert.enabled for alert in alerts.values()):
         raise alerting.refuse("name is missing; give the alerts one, or disable both")
     return Slo(
         service=service,
@@ -78,9 +77,9 @@ def _sli(node: Node) -> tuple[EventsSli | RawSli, dict[str, Origin]]:
     return RawSli(read_query(query)), {"error_ratio_query": origin(query)}
 
 
-def _told_at(alerting: Node | None) -> dict[str, Origin]:
+def _told_at(alerting: Node) -> dict[str, Origin]:
     """Where each label and annotation was written: `alerting.labels.NAME`, `page_alert.annotations.NAME`, …"""
-    parts = alerting.value if alerting and isinstance(alerting.value, dict) else {}
+    parts = alerting.value if isinstance(alerting.value, dict) else {}
     scopes = [("alerting", parts)] + [
         (f"{s}_alert", node.value) for s in SEVERITIES if (node := parts.get(f"{s}_alert"))
     ]
