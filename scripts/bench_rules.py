@@ -1,11 +1,14 @@
 """What evaluating one SLO's rules costs, beside what Sloth generates for the same SLO.
 
-    python -m scripts.bench_rules [--spec FILE] [--days 4] [--evaluations 20] [--record FILE] [--json]
+    python -m scripts.bench_rules [--spec FILE] [--days 4] [--evaluations 20] [--record FILE [--section NAME]] [--json]
 
 One Prometheus holds both rule sets and the same samples: days of history of the spec's own metrics at 15 s, backfilled.
 Every group is evaluated every second and its last duration read each time; the least of them is what a group takes when
 nothing else wants the processor. A second's work is that, times how often the group is evaluated in earnest. The exit
 status is 1 when ours is slower.
+
+It is PATH's Prometheus that is measured, else the lab's own. Another version's figures are kept beside those of
+`make bench` under a name of their own: PATH=FOLDER:$PATH python -m scripts.bench_rules --section rules_newer ...
 """
 
 from __future__ import annotations
@@ -226,13 +229,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--days", type=float, default=4.0, help="history; 4 fills every window but the period's")
     parser.add_argument("--evaluations", type=int, default=20, help="of how many evaluations the least counts")
     parser.add_argument("--record", type=Path, help="the JSON file that keeps the figures")
+    parser.add_argument("--section", default="rules", help="the name they have there; rules_newer is on page 02 too")
     parser.add_argument("--json", action="store_true", help="one object instead of a table")
     options = parser.parse_args(arguments)
     try:
         result = measure(options.spec, options.days, options.evaluations)
         document = asdict(result) | {"ratio": result.ratio}
         if options.record:
-            write_section(options.record, "rules", document)
+            write_section(options.record, options.section, document)
     except LabError as error:
         sys.stderr.write(f"bench_rules: {error}\n")
         return error.exit_status
