@@ -1,4 +1,4 @@
-// The door to the console and to the calculator: their parts are loaded only where a page has one. The theme swaps pages without loading them,
+// The door to the console, to the calculator and to the links into Prometheus: their parts are loaded only where a page has one. The theme swaps pages without loading them,
 // so the old one is left and the new one entered each time.
 
 let leave = () => {};
@@ -7,6 +7,8 @@ async function enter() {
   leave();
   leave = () => {};
   if (document.getElementById("burn-rate")) await import("./burn_rate.js").then((page) => page.enter());
+  const links = document.querySelectorAll(".lab-open a");
+  if (links.length) import("./rule_links.js").then((page) => page.enter(links));
   const root = document.getElementById("live-console");
   if (!root) return;
   let gone = false;

@@ -35,7 +35,10 @@ def _open(part: Part, profile: str) -> Markup:
 
 
 def _graph(expr: str) -> str:
-    """Where a lab with default ports graphs an expression over its last quarter of an hour."""
+    """Where a lab with default ports graphs an expression over its last quarter of an hour.
+
+    docs/assets/rule_links.js turns it to the port of the lab whose console serves the page.
+    """
     return (
         f"http://{LOOPBACK}:{Ports(8000).prometheus}/graph?g0.expr={quote(expr, safe='')}&g0.tab=0&g0.range_input=15m"
     )

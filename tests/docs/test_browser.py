@@ -13,7 +13,7 @@ import pytest
 from published import serve
 from sources import EVIL, MadeUpPager, MadeUpPrometheus, settings, watcher
 
-from lab.places import DOCS, RUNBOOKS, Home
+from lab.places import DOCS, RUNBOOKS, Home, Ports
 from lab.site.console import create_app
 from lab.site.hands import Hands
 from lab.telemetry.server import Server
@@ -92,6 +92,22 @@ def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
     assert page.value("getComputedStyle(document.querySelector('figure.lab-chart')).display") == "none"
     hosts = {url.split("/")[2] for url in page.requests if url.startswith("http")}
     assert hosts == {published.removeprefix("http://")}
+    assert not page.problems
+
+
+def test_a_rule_opens_in_the_prometheus_of_the_lab_that_serves_the_page(
+    published: str, console: Console, page: chromium.Page
+) -> None:
+    """A lab of another port base too; a published copy keeps the default ports."""
+    first = "new URL(document.querySelector('.lab-open a').href)"
+    page.open(f"{console.url}/02_slos_and_alerts/")
+    page.until(f"{first}.port === '{Ports(console.port).prometheus}'")
+    assert page.value(f"{first}.pathname + {first}.search").startswith("/graph?g0.expr=")
+    ports = "new Set([...document.querySelectorAll('.lab-open a')].map((link) => new URL(link.href).port)).size"
+    assert page.value(ports) == 1
+    page.open(f"{published}/02_slos_and_alerts/")
+    page.until("performance.getEntriesByType('resource').some((entry) => entry.name.endsWith('/api/source.json'))")
+    assert page.value(f"{first}.port") == str(Ports(8000).prometheus)
     assert not page.problems
 
 
