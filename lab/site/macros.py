@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from lab.site import (
     loop_views,
     proof_views,
     published,
+    queries,
     register_views,
     rule_views,
     service_views,
@@ -76,17 +78,27 @@ def _outspoken(view: Callable[..., Any], env: Environment) -> Callable[..., Any]
 
     @wraps(getattr(view, "func", view))
     def told(*given: Any, **named: Any) -> Any:
-        try:
+        with _telling(env):
             return view(*given, **named)
-        except LabError as error:
-            sys.stderr.write(f"site: docs/{env.page.file.src_uri}: {error}\n")
-            raise
 
     return told
 
 
+@contextmanager
+def _telling(env: Environment) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        said = error if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"site: docs/{env.page.file.src_uri}: {said}\n")
+        raise
+
+
 def on_post_page_macros(env: Environment) -> None:
-    """Called for each page when its macros have run: its dates go to its foot and into the sitemap."""
+    """Called for each page when its macros have run: its queries are checked, its dates go to foot and sitemap."""
+    with _telling(env):
+        for line, query in queries.asked((env.book.docs / env.page.file.src_uri).read_text(encoding="utf-8")):
+            queries.require(env.book, f"line {line}", query)
     asked, env.book.records.asked = env.book.records.asked, {}
     changed = stamps.last_change(env.book.docs / env.page.file.src_uri)
     if changed:
