@@ -41,8 +41,8 @@ TIMINGS = {
 }
 LEAST = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
 MOST = {"lcp_seconds": 2.0, "cls": 0.02, "tbt_seconds": 0.15, "load_bytes": 150_000}
-# Pages that may weigh more: one brings a record and a chart library, one is every runbook there is.
-HEAVY = {"console_bytes": ("lab/", 400_000), "runbooks_bytes": ("03_runbooks/", 200_000)}
+# The page that may weigh more: it brings a record and a chart library.
+HEAVY = {"console_bytes": ("lab/", 400_000)}
 BUILD_SECONDS = 10.0
 
 
@@ -71,7 +71,7 @@ def measure(runs: int, only: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def worst(pages: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The least score and the largest figure of all pages; two pages' weight stands apart."""
+    """The least score and the largest figure of all pages; the console's weight stands apart."""
     least: dict[str, float] = {name: min(page[name] for page in pages.values()) for name in CATEGORIES}
     most = {name: max(page[name] for page in pages.values()) for name in TIMINGS}
     heavy = {name: pages.get(page, {}).get("load_bytes", 0) for name, (page, _) in HEAVY.items()}

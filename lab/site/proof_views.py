@@ -95,7 +95,6 @@ SITE_FIGURES = (
     ("cls", "layout shift", "at most 0.02"),
     ("load_bytes", "first load of a page, compressed", "at most 150 kB"),
     ("console_bytes", "first load of the console with its record", "at most 400 kB"),
-    ("runbooks_bytes", "first load of all runbooks", "at most 200 kB"),
 )
 
 
