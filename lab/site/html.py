@@ -14,6 +14,9 @@ from lab.site import promql
 __all__ = ["Markup", "badge", "code", "code_block", "details", "escape", "link", "table"]
 
 
+LONG_HEAD = 24  # characters; a longer head keeps some width on a phone, or it would stand a word a line
+
+
 def table(
     head: Sequence[object],
     rows: Iterable[Sequence[object]],
@@ -27,7 +30,12 @@ def table(
 
     `ids` are the rows' own, in order, so that a link can lead to one.
     """
-    columns = Markup().join(Markup('<th scope="col">{}</th>').format(cell) for cell in head)
+    columns = Markup().join(
+        Markup('<th scope="col"{}>{}</th>').format(
+            Markup(' class="lab-long"') if len(str(cell)) > LONG_HEAD else Markup(), cell
+        )
+        for cell in head
+    )
     body = Markup().join(_row(row, row_heads, ident) for row, ident in zip_longest(rows, ids, fillvalue=""))
     kind = "lab-table lab-table--numeric" if numeric else "lab-table"
     return Markup(
