@@ -6,6 +6,7 @@ import html
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -267,6 +268,11 @@ def test_every_macro_a_page_calls_exists_and_every_macro_has_a_docstring() -> No
     } - {"replace"}
     assert called <= set(views)
     assert all(view.func.__doc__ for view in views.values())
+
+
+def test_a_page_is_known_by_its_file_to_mkdocs_and_by_its_path_to_zensical() -> None:
+    assert macros.source(SimpleNamespace(file=SimpleNamespace(src_uri="a/b.md"), path="elsewhere")) == "a/b.md"
+    assert macros.source(SimpleNamespace(path="a/b.md")) == "a/b.md"
 
 
 def test_a_macro_reads_the_page_that_asks(book: Book, tmp_path: Path) -> None:
