@@ -94,9 +94,7 @@ def _pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
     lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
     kind, held, blanks = "", "", ""
     for token, piece in lexer.get_tokens(text):
-        while token not in STANDARD_TYPES:
-            token = token.parent
-        name = STANDARD_TYPES[token]
+        name = next(STANDARD_TYPES[one] for one in reversed(token.split()) if one in STANDARD_TYPES)
         if not piece.strip():
             blanks += piece
         elif name == kind:
