@@ -10,11 +10,13 @@ from pathlib import Path
 from lab import places
 from lab.drills import spec
 from lab.drills.spec import Drill
+from lab.errors import LabError
 from lab.site import links, metric_source
 from lab.site.metric_source import Metric
 from lab.site.promises import Promises
 from lab.site.records import Records
 from lab.site.ruletext import RuleFiles
+from lab.slo.check import rule_drift
 
 RUNBOOKS = "03_runbooks.md"
 SIMULATIONS = "05_incident_simulations.md"
@@ -47,7 +49,9 @@ class Book:
 
     @cached_property
     def rule_files(self) -> RuleFiles:
-        """Generated and hand-written rules."""
+        """Generated and hand-written rules; LabError when a generated file is not what its spec gives."""
+        for drifted in rule_drift():
+            raise LabError(drifted)
         return RuleFiles(self.rules)
 
     @cached_property

@@ -48,7 +48,8 @@ def drill_record(book: Book, ident: str) -> object:
         return NOT_YET
     passed = "passed" if record["verdict"]["passed"] else "failed"
     target = book.postmortem(ident) or record.path
-    return html.link(book.href(target), f"{ident} {passed} {units.day(record['started_at'])}")
+    day = Markup('<span class="lab-word">{}</span>').format(units.day(record["started_at"]))
+    return html.link(book.href(target), Markup("{} {} {}").format(ident, passed, day))
 
 
 def drill_source(book: Book, ident: str) -> Markup:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from markupsafe import Markup, escape
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
 
 from lab.site import promql
 
 __all__ = ["Markup", "badge", "code", "code_block", "details", "escape", "link", "table"]
+
+
+LONG_HEAD = 24  # characters; a longer head keeps some width on a phone, or it would stand a word a line
 
 
 def table(
@@ -28,7 +30,12 @@ def table(
 
     `ids` are the rows' own, in order, so that a link can lead to one.
     """
-    columns = Markup().join(Markup('<th scope="col">{}</th>').format(cell) for cell in head)
+    columns = Markup().join(
+        Markup('<th scope="col"{}>{}</th>').format(
+            Markup(' class="lab-long"') if len(str(cell)) > LONG_HEAD else Markup(), cell
+        )
+        for cell in head
+    )
     body = Markup().join(_row(row, row_heads, ident) for row, ident in zip_longest(rows, ids, fillvalue=""))
     kind = "lab-table lab-table--numeric" if numeric else "lab-table"
     return Markup(
@@ -74,10 +81,28 @@ def code_block(text: str, language: str, *, title: str = "") -> Markup:
     if language == "promql":
         inner = Markup().join(Markup('<span class="{}">{}</span>').format(*token) for token in promql.tokens(text))
     else:
-        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
-        inner = Markup(highlight(text, lexer, HtmlFormatter(nowrap=True)))  # noqa: S704 - Pygments escapes
+        inner = Markup().join(
+            Markup('<span class="{}">{}</span>').format(kind, piece) if kind else escape(piece)
+            for kind, piece in _pieces(text, language)
+        )
     heading = Markup('<span class="filename">{}</span>').format(title) if title else Markup()
     return Markup('<div class="highlight">{}<pre tabindex="0"><code>{}</code></pre></div>').format(heading, inner)
+
+
+def _pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
+    """(class, text) in order. Neighbours of one class are one piece, with the blanks between them: half the markup."""
+    lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    kind, held, blanks = "", "", ""
+    for token, piece in lexer.get_tokens(text):
+        name = next(STANDARD_TYPES[one] for one in reversed(token.split()) if one in STANDARD_TYPES)
+        if not piece.strip():
+            blanks += piece
+        elif name == kind:
+            held, blanks = held + blanks + piece, ""
+        else:
+            yield from ((kind, held), ("", blanks))
+            kind, held, blanks = name, piece, ""
+    yield from ((kind, held), ("", blanks))
 
 
 def details(summary: object, body: Markup, *, opened: bool = False) -> Markup:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from lab.site import (
     loop_views,
     proof_views,
     published,
+    queries,
     register_views,
     rule_views,
     service_views,
@@ -64,9 +66,14 @@ def views(book: Book) -> dict[str, Callable[..., Any]]:
     return {view.__name__: partial(view, book) for room in ROOMS for view in room.VIEWS}
 
 
+def source(page: Any) -> str:
+    """A page's file below docs/: MkDocs names it in `file`, Zensical, which reads the same mkdocs.yml, in `path`."""
+    return str(page.file.src_uri if hasattr(page, "file") else page.path)
+
+
 def define_env(env: Environment) -> None:
     """Called by mkdocs-macros once a build."""
-    book = env.book = Book(docs=Path(env.conf["docs_dir"]), page=lambda: str(env.page.file.src_uri))
+    book = env.book = Book(docs=Path(env.conf["docs_dir"]), page=lambda: source(env.page))
     for name, view in views(book).items():
         env.macro(_outspoken(view, env), name)
 
@@ -76,19 +83,29 @@ def _outspoken(view: Callable[..., Any], env: Environment) -> Callable[..., Any]
 
     @wraps(getattr(view, "func", view))
     def told(*given: Any, **named: Any) -> Any:
-        try:
+        with _telling(env):
             return view(*given, **named)
-        except LabError as error:
-            sys.stderr.write(f"site: docs/{env.page.file.src_uri}: {error}\n")
-            raise
 
     return told
 
 
+@contextmanager
+def _telling(env: Environment) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        said = error if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"site: docs/{source(env.page)}: {said}\n")
+        raise
+
+
 def on_post_page_macros(env: Environment) -> None:
-    """Called for each page when its macros have run: its dates go to its foot and into the sitemap."""
+    """Called for each page when its macros have run: its queries are checked, its dates go to foot and sitemap."""
+    with _telling(env):
+        for line, query in queries.asked((env.book.docs / source(env.page)).read_text(encoding="utf-8")):
+            queries.require(env.book, f"line {line}", query)
     asked, env.book.records.asked = env.book.records.asked, {}
-    changed = stamps.last_change(env.book.docs / env.page.file.src_uri)
+    changed = stamps.last_change(env.book.docs / source(env.page))
     if changed:
         env.page.update_date = changed
     env.markdown += stamps.foot(env.book, changed, list(asked.values()))

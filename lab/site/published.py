@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.drills import runbook
+from lab.errors import LabError
 from lab.site import links, scripts, units
 from lab.site.book import RUNBOOKS, Book
 from lab.site.promql import tokens
@@ -19,6 +20,8 @@ REPLAY_DATA = "assets/data/replays.json"
 # The lab answers this address itself; a published copy answers with the file, so that nothing ever asks in vain.
 SOURCE = "api/source.json"
 SEARCH = "search/search_index.json"
+SECTIONS = "search/sections.json"
+WORKERS = "assets/javascripts/workers"
 _BLOCK = re.compile(r"<pre.*?</pre>", re.DOTALL)
 
 
@@ -28,18 +31,28 @@ def write(book: Book, site: Path) -> None:
     _json(site / REPLAY_DATA, replays(book))
     _json(site / SOURCE, {"live": False})
     scripts.put_into(site / VENDOR)
-    lighten_search(site / SEARCH)
+    defer_search(site)
 
 
-def lighten_search(index: Path) -> None:
-    """Leave the runbooks' commands out of the search index, which every page loads: the prose beside them stays."""
+def defer_search(site: Path) -> None:
+    """Let pages load the search's engine and sections when somebody searches: they weigh more than most pages.
+
+    The runbooks' commands are left out of the sections, the prose beside them stays. LabError for another theme.
+    """
+    index, late = site / SEARCH, site / WORKERS / "late.js"
     if not index.exists():
         return
+    engines = sorted((site / WORKERS).glob("search.*.min.js"))
+    if len(engines) != 1 or not late.exists():
+        raise LabError(f"{WORKERS} of the theme holds {len(engines)} search workers, not one")
+    engines[0].rename(site / WORKERS / "engine.js")
+    late.rename(engines[0])
     found = json.loads(index.read_text(encoding="utf-8"))
     for entry in found["docs"]:
         if entry["location"].startswith(links.page_url(RUNBOOKS)):
             entry["text"] = _BLOCK.sub("", entry["text"])
-    index.write_text(json.dumps(found, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
+    _json(site / SECTIONS, found["docs"])
+    _json(index, found | {"docs": []})
 
 
 def runbooks(book: Book) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote
 
 from lab.places import LOOPBACK, Ports
-from lab.site import html
+from lab.site import html, queries
 from lab.site.book import RUNBOOKS, Book
 from lab.site.html import Markup
 from lab.site.loop_views import rule_id
@@ -19,6 +19,8 @@ _LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 def alert_rule(book: Book, name: str, profile: str = "lab") -> Markup:
     """The rules of one alert as they stand in their files, closed until asked for."""
     parts = book.rule_files.alert(name, profile)
+    for part in parts:
+        queries.require(book, f"{part.name} at {part.file}:{part.line}", part.data["expr"])
     blocks = [html.details(_summary(part), _block(part) + _open(part, profile)) for part in parts]
     shown = Markup("\n\n").join(blocks)
     # One id a page: the production rules stand beside the lab's where both are shown.

@@ -46,6 +46,12 @@ class RuleFiles:
             raise LabError(f"no alert {name!r} in rules/{profile} or rules/platform; there are {', '.join(known)}")
         return found
 
+    @cached_property
+    def recorded(self) -> dict[str, str]:
+        """Every recorded series and the file that records it."""
+        rules = [rule for groups in self._groups.values() for _, rules in groups for rule in rules]
+        return {rule.name: rule.file for rule in rules if "record" in rule.data}
+
     def groups(self, profile: str, contains: str = "") -> list[Part]:
         """The groups of a profile whose names contain a text."""
         return [group for group, _ in self._groups[profile] if contains in group.name]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from difflib import get_close_matches
+from pathlib import Path
 
 from lab import names
 from lab.errors import LabError
@@ -15,6 +17,7 @@ from lab.site import html, units
 from lab.site.book import Book
 from lab.site.html import Markup
 from lab.site.promises import threshold_seconds
+from lab.slo.generate import display
 
 
 def flag_table(_book: Book) -> Markup:
@@ -50,9 +53,11 @@ def metric_table(book: Book) -> Markup:
 
 def metric(book: Book, name: str) -> Markup:
     """One metric's name, for a sentence; LabError when no process of ours registers it."""
-    known = [one.name for one in book.metrics]
+    known = {one.name: one.module for one in book.metrics}
     if name not in known:
-        raise LabError(f"no metric {name!r} is registered in lab/; there are {', '.join(known)}")
+        close = get_close_matches(name, known, 3, 0.3)
+        there = ", ".join(f"{one} of {known[one]}" for one in close) or ", ".join(known)
+        raise LabError(f"no metric {name!r} is registered in lab/; there are {there}")
     return html.code(name)
 
 
@@ -77,9 +82,8 @@ def objective_edges(book: Book) -> str:
     for slo in book.promises.slos:
         limit = threshold_seconds(slo)
         if limit is not None and limit not in names.LATENCY_BUCKETS_SECONDS:
-            raise LabError(
-                f"{slo.origin.file}: {slo.sloth_id} is held to {limit:g} s, which is no edge in lab/names.py"
-            )
+            spec = display(Path(slo.origin.file))
+            raise LabError(f"{spec}: {slo.sloth_id} is held to {limit:g} s, which is no edge in lab/names.py")
         edges += [limit] if limit is not None else []
     shown = [units.quantity(edge, "seconds") for edge in sorted(set(edges))]
     return f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -43,7 +43,7 @@ def slo_table(book: Book) -> Markup:
         (
             title(slo), f"{slo.objective_percent} %", _bad_event(slo),
             units.seconds(book.promises.production.period_seconds * slo.budget_ratio),
-            f"{units.number(slo.budget_ratio * 1e6)} of 1 000 000",
+            f"{units.number(slo.budget_ratio * 1e6)} of {units.number(1e6)}",
             html.link(book.runbook(slo.alert_name), slo.alert_name),
         )
         for slo in book.promises.slos

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import zip_longest
+from pathlib import Path
 
 from lab.errors import LabError
 from lab.slo import promtool
-from lab.slo.generate import display
-from lab.slo.library import PROFILES, rule_paths
-from lab.slo.repository import render_repository, stale_files
+from lab.slo.generate import display, read_all
+from lab.slo.library import PROFILES, rule_paths, spec_paths
+from lab.slo.repository import render_repository, render_rules, stale_files
 
 
 def drift() -> Iterator[str]:
     """One line for each generated file that is not what `fleetops slo generate` would write."""
     expected = render_repository()
+    yield from _differing(expected)
+    for path in stale_files(expected):
+        yield f"{display(path)}: belongs to no spec; delete it"
+
+
+def rule_drift() -> Iterator[str]:
+    """The same of the rule files alone, which needs no promtool: for who shows the rules."""
+    yield from _differing(render_rules(read_all(spec_paths())))
+
+
+def _differing(expected: dict[Path, str]) -> Iterator[str]:
     for path, text in expected.items():
         if not path.is_file():
             yield f"{display(path)}: is missing; run `make rules`"
         elif (found := path.read_text(encoding="utf-8")) != text:
             yield f"{display(path)}:{_first_difference(found, text)}: differs from its spec; run `make rules`"
-    for path in stale_files(expected):
-        yield f"{display(path)}: belongs to no spec; delete it"
 
 
 def _first_difference(found: str, expected: str) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.places import RULES
 from lab.slo.generate import check_queries, display, read_all, render_slos, write_atomically
 from lab.slo.library import PROFILES, generated_path, load_windows, spec_paths
+from lab.slo.model import Slo
 from lab.slo.prove.repository import TESTS, render_proofs
 
 HAND_WRITTEN = "platform"  # how the name of a test of the platform's rules begins
@@ -16,12 +18,16 @@ def render_repository() -> dict[Path, str]:
     """Every generated file with the text it must have. Raises SpecError before anything is written."""
     specs = read_all(spec_paths())
     check_queries([slo for _, slos in specs for slo in slos], load_windows(PROFILES[0]))
-    rules = {
+    return render_rules(specs) | render_proofs(specs)
+
+
+def render_rules(specs: Sequence[tuple[Path, list[Slo]]]) -> dict[Path, str]:
+    """The rule files alone, each with the text it must have; needs no promtool."""
+    return {
         generated_path(profile, path): render_slos(slos, load_windows(profile), display(path))
         for profile in PROFILES
         for path, slos in specs
     }
-    return rules | render_proofs(specs)
 
 
 def stale_files(expected: dict[Path, str]) -> list[Path]:

@@ -20,6 +20,7 @@ class _Handler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
     def send_head(self) -> Any:
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
         file = Path(self.translate_path(self.path))
         if file.is_dir():
             file = file / "index.html"
@@ -37,15 +38,17 @@ class _Handler(SimpleHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    asked: list[str]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that leaves in the middle of an answer is no news."""
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """The address of `folder` on loopback while the block lasts."""
+def serve(folder: Path, asked: list[str] | None = None) -> Iterator[str]:
+    """The address of `folder` on loopback while the block lasts; the paths of all requests go to `asked`."""
     server = _Server(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+    server.asked = [] if asked is None else asked
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -312,3 +312,35 @@ def test_a_console_whose_prometheus_is_silent_shows_no_old_figures(console: Cons
     page.until("document.querySelectorAll('.console-tile').length === 0")
     assert page.value("document.querySelector('[data-node=gateway]').dataset.state") == "unknown"
     assert "does not answer" in page.value("document.querySelector('.console-status').textContent")
+
+
+def test_the_search_comes_with_the_first_letter_and_not_with_the_page(site_folder: Path, page: chromium.Page) -> None:
+    asked: list[str] = []
+    with serve(site_folder, asked) as url:
+        page.open(f"{url}/03_runbooks/")
+        page.value("document.querySelector('.md-search__input').focus()")
+        page.until("document.querySelector('.md-search-result__meta').textContent.includes('Type to start searching')")
+        assert "/search/search_index.json" in asked
+        assert "/search/sections.json" not in asked
+        page.call("Input.insertText", text="stampede")
+        page.value("document.querySelector('.md-search__input').dispatchEvent(new KeyboardEvent('keyup'))")
+        page.until("document.querySelector('.md-search-result__item a[href*=\"03_runbooks/\"]')")
+        assert "/search/sections.json" in asked
+    assert not page.problems
+
+
+def test_no_page_weighs_more_than_it_may(published: str, site_folder: Path, browser: chromium.Browser) -> None:
+    """First load over the wire, compressed, in kB: 150, and with a record 400."""
+    heavy = []
+    for file in sorted(site_folder.rglob("index.html")):
+        path = file.parent.relative_to(site_folder).as_posix().removeprefix(".")
+        with browser.page() as tab:  # a cache of its own
+            tab.view(1280, 3000)
+            tab.open(f"{published}/{path}{'/' if path else ''}")
+            tab.until("document.querySelector('.console') === null || document.querySelector('.console-tile')")
+            tab.until("performance.getEntriesByType('resource').some((one) => one.name.includes('/workers/'))")
+            entries = "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
+            weight = tab.value(f"{entries}.reduce((sum, one) => sum + one.transferSize, 0)") / 1000
+        if weight > (400 if path == "lab" else 150):
+            heavy.append((path, weight))
+    assert not heavy

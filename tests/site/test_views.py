@@ -6,6 +6,7 @@ import html
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,6 +34,7 @@ from lab.site.book import Book
 from lab.site.links import between, page_url
 from lab.slo import load_rules
 from lab.slo.burn_rate import detection_seconds
+from scripts.figures import write_section
 
 
 def text(markup: object) -> str:
@@ -90,6 +92,27 @@ def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build
         LabError, match=r"docs/figures/bench.json holds no figures of 'rules'; run `python -m scripts.bench_rules "
     ):
         proof_views.rule_cost(book)
+
+
+def test_the_sites_own_figures_stand_beside_their_bounds_and_say_under_which_load_they_were_measured(
+    book: Book,
+) -> None:
+    file = book.docs / "figures" / "bench.json"
+    worst = dict.fromkeys(("performance", "accessibility", "best-practices", "seo"), 97) | {
+        "lcp_seconds": 1.25, "tbt_seconds": 0.05, "cls": 0.006, "load_bytes": 107_818, "console_bytes": 141_492,
+    }  # fmt: skip
+    found = {
+        "lighthouse": "1.2.3",
+        "runs": 3,
+        "load_average": 4.5,
+        "build_seconds": 6.5,
+        "pages": {"": {}},
+        "worst": worst,
+    }
+    write_section(file, "site", found)
+    shown = text(proof_views.site_figures(book))
+    assert re.search(r"first load of a page, compressed\s+108 kB\s+at most 150 kB", shown)
+    assert "a load of 4.5 before" in shown
 
 
 def test_an_unknown_alert_is_refused_with_the_ones_there_are(book: Book) -> None:
@@ -267,6 +290,11 @@ def test_every_macro_a_page_calls_exists_and_every_macro_has_a_docstring() -> No
     } - {"replace"}
     assert called <= set(views)
     assert all(view.func.__doc__ for view in views.values())
+
+
+def test_a_page_is_known_by_its_file_to_mkdocs_and_by_its_path_to_zensical() -> None:
+    assert macros.source(SimpleNamespace(file=SimpleNamespace(src_uri="a/b.md"), path="elsewhere")) == "a/b.md"
+    assert macros.source(SimpleNamespace(path="a/b.md")) == "a/b.md"
 
 
 def test_a_macro_reads_the_page_that_asks(book: Book, tmp_path: Path) -> None:

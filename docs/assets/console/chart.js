@@ -66,7 +66,7 @@ export class Chart {
     this.plot?.destroy();
     const { unit, objective } = this.shape;
     const [rule, soft] = [ink("--lab-rule"), ink("--lab-soft")];
-    const top = (low, high) => [0, roundTop(Math.max(high || 0, objective || 0, 1e-9) * 1.05)];
+    const top = (low, high) => [0, roundTop(Math.max(high || 0, objective || 0) * 1.05 || 1)];
     this.plot = new uPlot({
       width: this.canvas.clientWidth || 300, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
       padding: [14, 18, 0, 0],
