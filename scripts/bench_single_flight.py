@@ -4,7 +4,8 @@
 
 Needs a lab that runs (`fleetops up --detach`) and nobody else on it. Few people ask for their feeds very often, so that
 many requests miss the same page at once; the cache is flushed every few seconds. Everything is put back at the end.
-Exit status 1 when the DB does not make three times as many pages without single-flight as with it.
+A stampede is a peak: exit status 1 when the DB does not make three times as many pages in its worst seconds without
+single-flight as with it.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{name} single-flight: {row['pages_mean']:g} pages made a second, at most {row['pages_peak']:g};"
                 f" {row['operations_mean']:g} DB operations a second, at most {row['operations_peak']:g}\n"
             )
-    return int(found["without"]["pages_mean"] < LEAST_RATIO * found["with"]["pages_mean"])
+    return int(found["without"]["pages_peak"] < LEAST_RATIO * found["with"]["pages_peak"])
 
 
 if __name__ == "__main__":
