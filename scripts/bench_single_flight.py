@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lab import names
 from lab.control import verbs
 from lab.control.desk import Desk
 from lab.drills.faults import Doors
@@ -27,8 +28,8 @@ from scripts.figures import write_section
 PEOPLE, PEOPLES_RATE, USUAL_RATE = 4, 180.0, 2.0
 FLUSH_SECONDS, WATCHED_SECONDS, SETTLE_SECONDS = 4.0, 24, 12.0
 LEAST_RATIO = 3.0
-_MADE = 'sum(rate(db_client_operation_duration_seconds_count{job="feed",db_operation_name="feed.rank"}[3s]))'
-_ALL = 'sum(rate(db_client_operation_duration_seconds_count{job="feed"}[3s]))'
+_MADE = f'sum(rate({names.DB_OPERATION_DURATION}_count{{job="feed",db_operation_name="feed.rank"}}[3s]))'
+_ALL = f'sum(rate({names.DB_OPERATION_DURATION}_count{{job="feed"}}[3s]))'
 
 
 def measure(desk: Desk) -> dict[str, Any]:
