@@ -18,7 +18,7 @@ from lab.drills.inputs import hashes
 from lab.drills.journal import exclusive, undo, undo_left_over, undoing
 from lab.drills.measure import GOOD_SECONDS
 from lab.drills.prediction import predict
-from lab.drills.responders import HUMAN_SECONDS, PEOPLE, RESPONDERS, check_program
+from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PEOPLE, RESPONDERS, check_program
 from lab.drills.scored import add_score
 from lab.drills.spec import Drill
 from lab.drills.steady import remembered, steady_state
@@ -131,7 +131,10 @@ def recover(incident: Incident) -> None:
             return
     if incident.slo is not None:
         end = time.time()
-    if _until(lambda: _resolved(incident), end + incident.drill.limits.recover_seconds):
+    # Where nothing but the alert tells of recovery, a control has shown at the limit that it did not come.
+    told_by_alert = incident.slo is None and incident.drill.restored is None
+    patience = 0 if told_by_alert and incident.responder in CONTROLS else incident.drill.limits.recover_seconds
+    if _until(lambda: _resolved(incident), end + patience):
         incident.say("alert resolved")
 
 

@@ -14,12 +14,12 @@ from lab.slo import series
 from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, SEVERITIES, TICKET
 
-# Before a drill, the last minute must have spent less than this part of the budget's rate. A control of the grading is
-# no evidence of detection: for it the shorter of the windows that are recorded anyway is enough.
+# Before a drill, the last minute must have spent less than this part of the budget's rate, and everything must have
+# been up and watched for as long as the record reaches back before the fault.
 STEADY_BUDGET_RATIO = 0.1
-STEADY_SECONDS, CONTROL_STEADY_SECONDS = 60, 30
-# Everything must have been up and watched for this long: the record starts that long before the fault.
-WATCHED_SECONDS = 30
+STEADY_SECONDS, WATCHED_SECONDS = 60, 30
+# A control of the grading is no evidence of detection: it needs a system that works when it is broken, no more.
+CONTROL_SECONDS = 10
 
 
 def steady_state(incident: Incident) -> None:
@@ -39,15 +39,18 @@ def steady_state(incident: Incident) -> None:
     incident.say("steady")
 
 
-def _disturbs(alert: dict[str, Any], drill: Drill) -> str:
+def _disturbs(alert: dict[str, Any], drill: Drill, *, control: bool = False) -> str:
     """What a firing page, or a platform alert that fires or is about to, says against a start; "" when it is none.
 
     The ticket of an SLO may fire: its windows remember earlier drills for an hour. So may one that the drill says its
-    own load can bring about.
+    own load can bring about, and before a control every ticket that is not the one it waits for.
     """
     labels = alert["labels"]
-    if drill.load and labels.get("severity") == TICKET and labels["alertname"] in drill.expect.may.get(TICKET, ()):
-        return ""
+    if labels.get("severity") == TICKET:
+        if control and labels["alertname"] != drill.expect.alert:
+            return ""
+        if drill.load and labels["alertname"] in drill.expect.may.get(TICKET, ()):
+            return ""
     platform = not labels.get("sloth_id") and labels.get("severity") in SEVERITIES
     if platform or (labels.get("severity") == PAGE and alert["state"] == "firing"):
         return f"{labels['alertname']} is {alert['state']}"
@@ -73,26 +76,37 @@ def remembered(incident: Incident) -> list[str]:
 
 def _unsteady(incident: Incident) -> str:
     """Why the lab is not steady, or ""."""
-    if loud := sorted(
-        {name for alert in incident.desk.prometheus.alerts() if (name := _disturbs(alert, incident.drill))}
-    ):
+    control = incident.responder in CONTROLS
+    alerts = incident.desk.prometheus.alerts()
+    if loud := sorted({name for alert in alerts if (name := _disturbs(alert, incident.drill, control=control))}):
         return f"{', '.join(loud)}"
     open_pages = incident.desk.pager.pages(only_open=True)
     if told := sorted({page["alertname"] for page in open_pages if page["severity"] == PAGE}):
         return f"{', '.join(told)} is not resolved"
-    window = CONTROL_STEADY_SECONDS if incident.responder in CONTROLS else STEADY_SECONDS
+    return _burning(incident, control=control) or _unwatched(incident, CONTROL_SECONDS if control else WATCHED_SECONDS)
+
+
+def _burning(incident: Incident, *, control: bool) -> str:
+    """Which SLO has of late spent too much, or ""."""
+    seconds = CONTROL_SECONDS if control else STEADY_SECONDS
     for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
-        at_stake = incident.slo is not None and sloth_id == incident.slo.sloth_id
+        ratio = f"{series.error_ratio(incident.windows.shortest_seconds if control else seconds)}{series.selector(slo)}"
+        at_stake = not control and incident.slo is not None and sloth_id == incident.slo.sloth_id
         most = slo.budget_ratio * (STEADY_BUDGET_RATIO if at_stake else 1)
-        ratio = incident.desk.prometheus.number(f"{series.error_ratio(window)}{series.selector(slo)}")
-        if ratio is None:
+        bad = incident.desk.prometheus.number(f"max_over_time({ratio}[{seconds}s])" if control else ratio)
+        if bad is None:
             return f"{sloth_id} has no data yet"
-        if ratio > most:
-            return f"{sloth_id} had {ratio:.2%} bad events in the last {window} s, more than {most:.2%}"
+        if bad > most:
+            return f"{sloth_id} had {bad:.2%} bad events in the last {seconds} s, more than {most:.2%}"
+    return ""
+
+
+def _unwatched(incident: Incident, seconds: int) -> str:
+    """What did not answer throughout the last seconds, or ""."""
     ask = incident.desk.prometheus.instant
-    if down := sorted({sample.labels["instance"] for sample in ask(f"min_over_time(up[{WATCHED_SECONDS}s]) == 0")}):
-        return f"{', '.join(down)} did not answer within the last {WATCHED_SECONDS} s"
+    if down := sorted({sample.labels["instance"] for sample in ask(f"min_over_time(up[{seconds}s]) == 0")}):
+        return f"{', '.join(down)} did not answer within the last {seconds} s"
     # One scrape may be missing.
-    if not ask(f'count_over_time(up{{job="gateway"}}[{WATCHED_SECONDS}s]) >= {WATCHED_SECONDS - 2}'):
-        return f"the gateway has not been watched for {WATCHED_SECONDS} s yet"
+    if not ask(f'count_over_time(up{{job="gateway"}}[{seconds}s]) >= {seconds - 2}'):
+        return f"the gateway has not been watched for {seconds} s yet"
     return ""

@@ -41,3 +41,12 @@ def test_an_alert_that_the_load_brings_about_disturbs_nobody_and_any_other_does(
 
 def test_without_a_load_every_platform_alert_disturbs(drill: Drill) -> None:
     assert _disturbs(alert("CacheHitRatioLow", "ticket"), replace(drill, load=())) == "CacheHitRatioLow is firing"
+
+
+def test_before_a_control_a_ticket_that_it_does_not_wait_for_disturbs_nobody(drill: Drill) -> None:
+    left_over, paging = alert("ProcessRestarted", "ticket"), alert("ProcessCrashLooping", "page")
+    assert _disturbs(left_over, drill, control=True) == ""
+    assert _disturbs(left_over, drill) == "ProcessRestarted is firing"
+    assert _disturbs(paging, drill, control=True) == "ProcessCrashLooping is firing"
+    awaited = alert(drill.expect.alert or "", "ticket")
+    assert _disturbs(awaited, replace(drill, load=()), control=True) == f"{drill.expect.alert} is firing"
