@@ -25,6 +25,17 @@ RUN = (
     ".map((node) => node.target.join(' ') + ' ' + node.html.slice(0, 160)).join(' | ')}`))"
 )
 
+# Down the page as a reader goes and back up, since blocks are prepared when they come into view.
+READ = """(async () => {
+  for (let at = 0; at < document.documentElement.scrollHeight; at += innerHeight) {
+    scrollTo(0, at);
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  }
+  scrollTo(0, 0);
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {})));
+})()"""
+
 
 @pytest.fixture(scope="module")
 def axe() -> str:
@@ -53,6 +64,7 @@ def test_no_page_breaks_a_rule_of_accessibility(site_folder: Path, address: str,
             page.open(f"{address}/{path}{'/' if path else ''}")
             page.until("document.querySelector('.console') === null || document.querySelector('.console-tile')")
             assert page.value("document.body.dataset.mdColorScheme") == ("slate" if dark else "default")
+            page.value(READ)
             page.value(axe + "; undefined")
             broken += [f"/{path}: {one}" for one in page.value(RUN)]
     assert not broken, "\n".join(broken)

@@ -257,6 +257,9 @@ def test_no_page_is_wider_than_a_phone_and_none_asks_another_host(
     for file in sorted(site_folder.rglob("index.html")):
         path = file.parent.relative_to(site_folder).as_posix()
         page.open(f"{published}/{'' if path == '.' else path + '/'}")
+        page.value(
+            "document.querySelectorAll('.lab-run').forEach((run) => { run.style.contentVisibility = 'visible'; })"
+        )
         if page.value("document.documentElement.scrollWidth") > 390:
             wide.append(path)
         scheme = page.value("document.body.getAttribute('data-md-color-scheme')")

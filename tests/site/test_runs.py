@@ -1,0 +1,20 @@
+"""The Markdown extension that gathers what stands between two headings."""
+
+from __future__ import annotations
+
+import re
+
+from markdown import markdown
+
+
+def test_what_stands_between_headings_is_one_element_and_headings_stay_at_the_top() -> None:
+    made = markdown("before\n\n# One\n\na\n\n- b\n\n## Two\n\n### Three\n\nc\n", extensions=["lab.site.runs"])
+    order = re.findall(r'<(div class="lab-run"|/div|h\d|p|ul)>', made)
+    assert order == [
+        'div class="lab-run"', "p", "/div", "h1", 'div class="lab-run"', "p", "ul", "/div",
+        "h2", "h3", 'div class="lab-run"', "p", "/div",
+    ]  # fmt: skip
+
+
+def test_a_text_of_headings_alone_gets_none() -> None:
+    assert "lab-run" not in markdown("# One\n\n## Two\n", extensions=["lab.site.runs"])
