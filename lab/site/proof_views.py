@@ -132,7 +132,8 @@ def _figures(book: Book, section: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["sections"][section]
     except (OSError, ValueError, KeyError) as error:
-        again = f"python -m scripts.bench_{section} --record docs/{FIGURES}"
+        program, _, variant = section.partition("_") if section.startswith("rules") else (section, "", "")
+        again = f"python -m scripts.bench_{program} --record docs/{FIGURES}" + (f" --section {section}" * bool(variant))
         raise LabError(f"docs/{FIGURES} holds no figures of {section!r}; run `{again}`") from error
     return found
 

@@ -6,7 +6,8 @@ every alert's section of the runbook, would otherwise be styled and laid out as 
 
 from __future__ import annotations
 
-from xml.etree.ElementTree import Element, SubElement
+import re
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from markdown import Markdown
 from markdown.extensions import Extension
@@ -14,6 +15,13 @@ from markdown.treeprocessors import Treeprocessor
 
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 CLASS = "lab-run"
+# What a phone needs for a line and how much it holds; rather too much, or what is not laid out yet stands in the way.
+LINE_REM, LINE_CHARACTERS = 1.4, 34
+_STASHED = re.compile(r"\x02wzxhzdk:(\d+)\x03")
+_BLOCK = re.compile(r"<(?:tr|li|p|dt|dd|pre|summary|figure|div)\b")
+_PRE = re.compile(r"<pre.*?</pre>", re.DOTALL)
+_SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
+_SVG_LINES = 16
 # After every other one, which would look for its elements at the top.
 LAST = -100
 
@@ -35,6 +43,19 @@ class Runs(Treeprocessor):
             if run is None:
                 run = SubElement(root, "div", {"class": CLASS})
             run.append(child)
+        for run in root.iterfind(f"div[@class='{CLASS}']"):
+            run.set("style", f"contain-intrinsic-height: auto {self._rem(run)}rem")
+
+    def _rem(self, run: Element) -> int:
+        """About how high it is on a phone, before it has been laid out."""
+        text = tostring(run, encoding="unicode", method="html")
+        while _STASHED.search(text):
+            text = _STASHED.sub(lambda found: str(self.md.htmlStash.rawHtmlBlocks[int(found[1])]), text)
+        drawings = len(_SVG.findall(text))
+        text = _SVG.sub("", text)
+        lines: int = sum(block.count("\n") for block in _PRE.findall(text)) + _SVG_LINES * drawings
+        lines += len(_BLOCK.findall(text)) + len(re.sub(r"<[^>]+>", "", text)) // LINE_CHARACTERS
+        return int((lines + 1) * LINE_REM)
 
 
 class RunsExtension(Extension):

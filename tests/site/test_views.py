@@ -91,6 +91,10 @@ def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build
             f"{one_pass} of the time of Sloth\u2019s 17, on Prometheus {found['prometheus']}"
             f" with {found['history_days']:g} days of history" in shown
         )
+    del sections["rules_young"]
+    figures.write_text(json.dumps({"sections": sections}))
+    with pytest.raises(LabError, match=r"'rules_young'; run `python -m scripts.bench_rules .* --section rules_young`"):
+        proof_views.rule_cost(book)
     figures.unlink()
     with pytest.raises(
         LabError, match=r"docs/figures/bench.json holds no figures of 'rules'; run `python -m scripts.bench_rules "

@@ -1,0 +1,23 @@
+"""The README's figures are those of the bench, as page 10 shows them."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from lab.places import DOCS, ROOT
+from lab.site import proof_views
+from lab.site.book import Book
+
+
+def test_the_sites_own_figures_stand_in_the_readme_as_they_were_measured() -> None:
+    shown = str(proof_views.site_figures(Book(DOCS)))
+    rows = [
+        [html.unescape(re.sub(r"<[^>]+>", "", cell)).replace("\u00a0", " ").strip() for cell in cells]
+        for row in re.findall(r"<tr>(.*?)</tr>", shown, re.DOTALL)
+        if (cells := re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL))
+    ]
+    readme = (ROOT / "README.md").read_text()
+    assert len(rows) > 9
+    missing = [line for row in rows[1:] if (line := f"| {' | '.join(row)} |") not in readme]
+    assert not missing, "not in README.md:\n" + "\n".join(missing)
