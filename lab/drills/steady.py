@@ -88,12 +88,12 @@ def _unsteady(incident: Incident) -> str:
 
 def _burning(incident: Incident, *, control: bool) -> str:
     """Which SLO has of late spent too much, or ""."""
-    seconds = CONTROL_SECONDS if control else STEADY_SECONDS
+    seconds, window = (CONTROL_SECONDS, incident.windows.shortest_seconds) if control else (STEADY_SECONDS,) * 2
     for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
-        ratio = f"{series.error_ratio(incident.windows.shortest_seconds if control else seconds)}{series.selector(slo)}"
         at_stake = not control and incident.slo is not None and sloth_id == incident.slo.sloth_id
         most = slo.budget_ratio * (STEADY_BUDGET_RATIO if at_stake else 1)
-        bad = incident.desk.prometheus.number(f"max_over_time({ratio}[{seconds}s])" if control else ratio)
+        ratio = f"{series.error_ratio(window)}{series.selector(slo)}"
+        bad = incident.desk.prometheus.number(ratio if window == seconds else f"max_over_time({ratio}[{seconds}s])")
         if bad is None:
             return f"{sloth_id} has no data yet"
         if bad > most:

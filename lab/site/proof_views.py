@@ -132,8 +132,9 @@ def _figures(book: Book, section: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["sections"][section]
     except (OSError, ValueError, KeyError) as error:
-        program, _, variant = section.partition("_") if section.startswith("rules") else (section, "", "")
-        again = f"python -m scripts.bench_{program} --record docs/{FIGURES}" + (f" --section {section}" * bool(variant))
+        again = f"python -m scripts.bench_{section} --record docs/{FIGURES}"
+        if section.startswith("rules_"):
+            again = f"python -m scripts.bench_rules --record docs/{FIGURES} --section {section}"
         raise LabError(f"docs/{FIGURES} holds no figures of {section!r}; run `{again}`") from error
     return found
 

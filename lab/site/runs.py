@@ -12,12 +12,12 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
+from markdown.util import HTML_PLACEHOLDER_RE
 
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 CLASS = "lab-run"
 # What a phone needs for a line and how much it holds; rather too much, or what is not laid out yet stands in the way.
 LINE_REM, LINE_CHARACTERS = 1.4, 34
-_STASHED = re.compile(r"\x02wzxhzdk:(\d+)\x03")
 _BLOCK = re.compile(r"<(?:tr|li|p|dt|dd|pre|summary|figure|div)\b")
 _PRE = re.compile(r"<pre.*?</pre>", re.DOTALL)
 _SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
@@ -32,9 +32,7 @@ class Runs(Treeprocessor):
     def run(self, root: Element) -> None:
         """Changes `root` in place."""
         run: Element | None = None
-        children = list(root)
-        for child in children:
-            root.remove(child)
+        children, root[:] = list(root), []
         for child in children:
             if child.tag in HEADINGS:
                 root.append(child)
@@ -49,10 +47,9 @@ class Runs(Treeprocessor):
     def _rem(self, run: Element) -> int:
         """About how high it is on a phone, before it has been laid out."""
         text = tostring(run, encoding="unicode", method="html")
-        while _STASHED.search(text):
-            text = _STASHED.sub(lambda found: str(self.md.htmlStash.rawHtmlBlocks[int(found[1])]), text)
-        drawings = len(_SVG.findall(text))
-        text = _SVG.sub("", text)
+        while HTML_PLACEHOLDER_RE.search(text):  # what was put aside can hold what was put aside before
+            text = HTML_PLACEHOLDER_RE.sub(lambda found: str(self.md.htmlStash.rawHtmlBlocks[int(found[1])]), text)
+        text, drawings = _SVG.subn("", text)
         lines: int = sum(block.count("\n") for block in _PRE.findall(text)) + _SVG_LINES * drawings
         lines += len(_BLOCK.findall(text)) + len(re.sub(r"<[^>]+>", "", text)) // LINE_CHARACTERS
         return int((lines + 1) * LINE_REM)
