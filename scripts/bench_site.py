@@ -22,7 +22,7 @@ from typing import Any
 
 from lab.errors import LabError, ToolError
 from lab.places import ROOT
-from lab.site import scripts
+from lab.site import bounds, scripts
 from scripts.figures import write_section
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "docs")]
@@ -39,11 +39,6 @@ TIMINGS = {
     "tbt_seconds": ("total-blocking-time", 1000),
     "load_bytes": ("total-byte-weight", 1),
 }
-LEAST = {"performance": 95, "accessibility": 100, "best-practices": 100, "seo": 100}
-MOST = {"lcp_seconds": 2.0, "cls": 0.02, "tbt_seconds": 0.15, "load_bytes": 150_000}
-# The page that may weigh more: it brings a record and a chart library.
-HEAVY = {"console_bytes": ("lab/", 400_000)}
-BUILD_SECONDS = 10.0
 
 
 def measure(runs: int, only: Sequence[str] = ()) -> dict[str, Any]:
@@ -65,34 +60,8 @@ def measure(runs: int, only: Sequence[str] = ()) -> dict[str, Any]:
         "runs": runs,
         "load_average": round(load, 1),
         "build_seconds": seconds,
-        "worst": worst(pages),
         "pages": pages,
     }
-
-
-def worst(pages: dict[str, dict[str, float]]) -> dict[str, float]:
-    """The least score and the largest figure of all pages; the console's weight stands apart."""
-    least: dict[str, float] = {name: min(page[name] for page in pages.values()) for name in CATEGORIES}
-    most = {name: max(page[name] for page in pages.values()) for name in TIMINGS}
-    heavy = {name: pages.get(page, {}).get("load_bytes", 0) for name, (page, _) in HEAVY.items()}
-    named = {page for page, _ in HEAVY.values()}
-    others = [page["load_bytes"] for name, page in pages.items() if name not in named]
-    return least | most | {"load_bytes": max(others, default=0)} | heavy
-
-
-def missed(found: dict[str, Any]) -> list[str]:
-    """What is out of its bound, in words."""
-    figures = found["worst"]
-    bounds = MOST | {name: most for name, (_, most) in HEAVY.items()}
-    return [
-        *(f"{name} {figures[name]:g}, at least {bound}" for name, bound in LEAST.items() if figures[name] < bound),
-        *(f"{name} {figures[name]:g}, at most {bound:g}" for name, bound in bounds.items() if figures[name] > bound),
-        *(
-            [f"build {found['build_seconds']} s, at most {BUILD_SECONDS:g}"]
-            if found["build_seconds"] > BUILD_SECONDS
-            else []
-        ),
-    ]
 
 
 def _build(site: Path) -> float:
@@ -148,12 +117,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LabError as error:
         sys.stderr.write(f"bench_site: {error}\n")
         return error.exit_status
-    out = missed(found)
-    lines = [f"{name:<16} {value:g}" for name, value in found["worst"].items()] + [
-        f"build_seconds    {found['build_seconds']}"
-    ]
+    out = bounds.missed(found)
+    worst = bounds.worst(found["pages"]) | {bounds.BUILD.figure: found[bounds.BUILD.figure]}
+    lines = [f"{name:<16} {value:g}" for name, value in worst.items()]
     sys.stdout.write((json.dumps(found, indent=1) if options.json else "\n".join(lines)) + "\n")
-    sys.stderr.write("".join(f"bench_site: {one}\n" for one in out))
+    for page, bound, value in out:
+        sys.stderr.write(f"bench_site: {page or 'site'}: {bound.title} {bound.words(value)}, {bound.promise}\n")
     return 1 if out else 0
 
 

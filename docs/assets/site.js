@@ -1,6 +1,17 @@
-// Names for the parts of the theme that have none; runs again after every instant navigation.
+// What the theme leaves out: names for some of its parts, a button that copies a step of a runbook. Runs again after every instant navigation.
 (() => {
   "use strict";
+  const copier = (step) => {
+    const button = document.createElement("button");
+    button.className = "md-code__button";
+    button.title = "Copy to clipboard";
+    button.dataset.mdType = "copy";
+    button.dataset.clipboardText = step.textContent.trimEnd();
+    const corner = document.createElement("div");
+    corner.className = "md-code__nav";
+    corner.append(button);
+    return corner;
+  };
   // A block is measured when it comes into view: to measure them all at the start has a long page laid out twice.
   const shown = new IntersectionObserver((entries) => {
     const blocks = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
@@ -10,7 +21,8 @@
       const wide = blocks.map((block) => block.scrollWidth > block.clientWidth);
       blocks.forEach((block, at) => {
         if (wide[at]) block.tabIndex = 0;
-        block.parentElement.querySelector("nav.md-code__nav")?.setAttribute("aria-label", `Code block ${block.dataset.number}`);
+        if (block.localName === "kbd") block.before(copier(block));
+        else block.parentElement.querySelector("nav.md-code__nav")?.setAttribute("aria-label", `Code block ${block.dataset.number}`);
       });
     });
   });
@@ -21,6 +33,8 @@
       block.dataset.number = at + 1;
       shown.observe(block);
     });
+    // A runbook's steps, which lab.site.steps has kept from the theme.
+    document.querySelectorAll(".md-typeset pre > kbd:only-child").forEach((step) => shown.observe(step));
   };
   if (window.document$) window.document$.subscribe(name);
   else document.addEventListener("DOMContentLoaded", name);

@@ -1,16 +1,21 @@
-"""The site as `make site` builds it, in a folder of its own. Until INC-001 is recorded, with a made-up record."""
+"""The site as `make site` builds it, in a folder of its own and at an address, and a browser to look at it.
+
+Until INC-001 is recorded, with a made-up record.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import chromium
 import pytest
 from made_record import record
 from mkdocs_build import build
+from published import serve
 
 from lab.places import DOCS
 
@@ -41,3 +46,25 @@ def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = build(docs, folder / "out")
     assert done.returncode == 0, done.stderr
     return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def published(site_folder: Path) -> Iterator[str]:
+    """Its address."""
+    with serve(site_folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[chromium.Browser]:
+    """One for each file."""
+    with chromium.browser() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: chromium.Browser) -> Iterator[chromium.Page]:
+    """A tab in which everything is in sight, for charts are drawn when they come near."""
+    with browser.page() as opened:
+        opened.view(1280, 3000)
+        yield opened

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import chromium
 import pytest
-from published import serve
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 HEADING = "document.getElementById('watchdog').getBoundingClientRect().top"
@@ -17,29 +13,22 @@ IN_VIEW = """[...document.querySelectorAll('.md-typeset pre > code')].filter((bl
 })"""
 
 
-@pytest.fixture(scope="module")
-def address(site_folder: Path) -> Iterator[str]:
-    with serve(site_folder) as url:
-        yield url
-
-
 @pytest.fixture
-def phone() -> Iterator[chromium.Page]:
-    with chromium.page() as opened:
-        opened.view(390, 800)
-        yield opened
+def phone(page: chromium.Page) -> chromium.Page:
+    page.view(390, 800)
+    return page
 
 
-def test_a_link_into_the_runbooks_ends_at_its_section(address: str, phone: chromium.Page) -> None:
-    phone.open(f"{address}/03_runbooks/#watchdog")
+def test_a_link_into_the_runbooks_ends_at_its_section(published: str, phone: chromium.Page) -> None:
+    phone.open(f"{published}/03_runbooks/#watchdog")
     phone.until(f"{HEADING} >= 0 && {HEADING} < 200")
     assert phone.value("scrollY") > 5000
 
 
 def test_a_block_that_comes_into_view_is_named_and_can_be_scrolled_by_keyboard(
-    address: str, phone: chromium.Page
+    published: str, phone: chromium.Page
 ) -> None:
-    phone.open(f"{address}/03_runbooks/")
+    phone.open(f"{published}/03_runbooks/")
     phone.value(
         "const rule = document.querySelectorAll('.md-typeset details:has(pre)')[9];"
         " rule.open = true; rule.querySelector('pre').scrollIntoView()"
@@ -52,8 +41,23 @@ def test_a_block_that_comes_into_view_is_named_and_can_be_scrolled_by_keyboard(
     )
 
 
-def test_nobody_gets_into_the_closed_drawer_and_everybody_into_the_open_one(address: str, phone: chromium.Page) -> None:
-    phone.open(f"{address}/03_runbooks/")
+def test_a_step_of_a_runbook_that_comes_into_view_can_be_copied(published: str, phone: chromium.Page) -> None:
+    """As it is typed, with its lines, and the theme says that it was done."""
+    phone.open(f"{published}/03_runbooks/")
+    step = "document.querySelectorAll('.highlight.validate pre')[20]"
+    assert phone.value(f"{step}.querySelector('button')") is None
+    phone.value(f"{step}.scrollIntoView()")
+    phone.until(f"{step}.querySelector('button[title]')")
+    assert phone.value(f"{step}.querySelector('button').dataset.clipboardText === {step}.innerText.trim()")
+    assert phone.value(f"{step}.innerText").startswith("fleetops ")
+    phone.value(f"{step}.querySelector('button').click()")
+    phone.until("document.querySelector('[data-md-component=dialog]').innerText === 'Copied to clipboard'")
+
+
+def test_nobody_gets_into_the_closed_drawer_and_everybody_into_the_open_one(
+    published: str, phone: chromium.Page
+) -> None:
+    phone.open(f"{published}/03_runbooks/")
     link = "document.querySelector('.md-sidebar--primary a.md-nav__link[href]')"
     seen = f"{link}.checkVisibility({{ contentVisibilityAuto: true }})"
     assert phone.value(seen) is False

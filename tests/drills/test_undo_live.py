@@ -115,18 +115,22 @@ def test_a_line_that_stalls_is_as_short_as_before_without_an_undo(doors: Doors) 
 def test_a_replica_behind_a_longer_line_is_slow_for_the_gateway_and_straight_again_afterwards(
     doors: Doors, end: str
 ) -> None:
-    """Also when the proxy dies with its runner: until somebody undoes it, the other replica serves."""
+    """Also when the proxy dies with its runner: until somebody undoes it, the other replica serves.
+
+    The gateway's own way tells at once; what its clients feel, a mean of 15 s, is waited for once.
+    """
     far = 'gateway:upstream_network:seconds_mean15s{instance="feed-1"} > 0.2'
     straight = doors.desk.gateway.state()["upstreams"]["feed"]
     with broken(doors, "network-detour", replica="feed-1", extra_delay_seconds=0.5) as undo:
         assert doors.desk.gateway.state()["upstreams"]["feed"] != straight
-        assert doors.desk.prometheus.wait(far, 60)
         if end == "killed":
+            assert doors.desk.prometheus.wait(far, 60)
             doors.children[0].process.kill()
         assert undo() == ["the gateway reaches feed-1 straight again"]
         assert undo() == []
     assert doors.desk.gateway.state()["upstreams"]["feed"] == straight
-    assert doors.desk.prometheus.wait(far.replace("> 0.2", "< 0.1"), 80)
+    if end == "killed":
+        assert doors.desk.prometheus.wait(far.replace("> 0.2", "< 0.1"), 80)
 
 
 def test_a_change_by_verb_is_put_back_by_the_journal(doors: Doors) -> None:

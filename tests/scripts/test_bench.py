@@ -9,7 +9,7 @@ import pytest
 
 from lab.errors import UsageError
 from lab.slo import find_slo, load_windows
-from scripts import bench_rules, bench_site, sloth_shape
+from scripts import bench_rules, sloth_shape
 from scripts.figures import SCHEMA, write_section
 
 
@@ -53,22 +53,3 @@ def test_the_bench_measures_both_rule_sets_and_neither_fails(
     assert told["ours"]["second_ms"] > 0
     kept = json.loads((tmp_path / "bench.json").read_text())["sections"]["rules"]
     assert kept["ratio"] == told["ratio"]
-
-
-GOOD = {
-    "performance": 99, "accessibility": 100, "best-practices": 100, "seo": 100, "lcp_seconds": 1.1, "cls": 0.0,
-    "tbt_seconds": 0.05, "load_bytes": 120_000,
-}  # fmt: skip
-
-
-def test_a_page_that_misses_a_bound_is_told_by_figure_and_bound() -> None:
-    """The console may weigh more than a page of text, and nothing else may."""
-    pages = {"index": GOOD, "lab/": GOOD | {"load_bytes": 300_000}}
-    found = {"worst": bench_site.worst(pages), "build_seconds": 6.0}
-    assert bench_site.missed(found) == []
-    heavy = {"worst": bench_site.worst(pages | {"glossary/": GOOD | {"load_bytes": 300_000, "seo": 99}})}
-    assert bench_site.missed(heavy | {"build_seconds": 11.5}) == [
-        "seo 99, at least 100", "load_bytes 300000, at most 150000", "build 11.5 s, at most 10",
-    ]  # fmt: skip
-    console = {"worst": bench_site.worst({"lab/": GOOD | {"load_bytes": 500_000}, "index": GOOD}), "build_seconds": 6.0}
-    assert bench_site.missed(console) == ["console_bytes 500000, at most 400000"]

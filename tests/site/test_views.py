@@ -106,21 +106,21 @@ def test_the_sites_own_figures_stand_beside_their_bounds_and_say_under_which_loa
     book: Book,
 ) -> None:
     file = book.docs / "figures" / "bench.json"
-    worst = dict.fromkeys(("performance", "accessibility", "best-practices", "seo"), 97) | {
-        "lcp_seconds": 1.25, "tbt_seconds": 0.05, "cls": 0.006, "load_bytes": 107_818, "console_bytes": 141_492,
+    page = dict.fromkeys(("performance", "accessibility", "best-practices", "seo"), 100) | {
+        "lcp_seconds": 1.25, "tbt_seconds": 0.05, "cls": 0.006, "load_bytes": 107_818,
     }  # fmt: skip
     found = {
         "lighthouse": "1.2.3",
         "runs": 3,
         "load_average": 4.5,
         "build_seconds": 6.5,
-        "pages": {"": {}},
-        "worst": worst,
+        "pages": {"index": page, "lab/": page | {"load_bytes": 141_492}, "03_runbooks/": page | {"tbt_seconds": 0.21}},
     }
     write_section(file, "site", found)
     shown = text(proof_views.site_figures(book))
     assert re.search(r"first load of a page, compressed\s+108 kB\s+at most 150 kB", shown)
-    assert "a load of 4.5 before" in shown
+    assert re.search(r"with its record\s+141 kB\s+at most 400 kB", shown)
+    assert "a load of 4.5 before. Out of bound: total blocking time of 03_runbooks/ (0.21 s)." in shown
 
 
 def test_an_unknown_alert_is_refused_with_the_ones_there_are(book: Book) -> None:

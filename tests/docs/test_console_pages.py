@@ -1,0 +1,167 @@
+"""The console that a lab serves in a real browser: live, alike in every tab, harmless whatever an alert is called."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import chromium
+import pytest
+from sources import EVIL, MadeUpPager, MadeUpPrometheus, settings, watcher
+
+from lab.places import RUNBOOKS, Home, Ports
+from lab.site.console import create_app
+from lab.site.hands import Hands
+from lab.telemetry.server import Server
+from lab.telemetry.settings import Address
+
+pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
+MODE = "document.getElementById('live-console').dataset.mode"
+
+
+class Console:
+    """The console process's app on a port of its own, to be stopped and started."""
+
+    def __init__(self, site: Path, home: Path) -> None:
+        self.site = site
+        self.home = Home(home)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.pager = MadeUpPager()
+        self.prometheus = MadeUpPrometheus()
+
+    def start(self) -> None:
+        """Listen."""
+        self.draining = threading.Event()
+        app = create_app(
+            self.site, watcher(self.prometheus, self.pager), Hands(self.home, RUNBOOKS), settings(), self.draining
+        )
+        self.server = Server(app, Address("127.0.0.1", self.port), threads=16)
+        self.server.run_in_thread("console")
+
+    def stop(self) -> None:
+        """As a process that is told to stop."""
+        self.draining.set()
+        self.server.drain(5)
+
+
+@pytest.fixture
+def console(site_folder: Path, tmp_path: Path) -> Iterator[Console]:
+    running = Console(site_folder, tmp_path)
+    running.start()
+    yield running
+    running.stop()
+
+
+def test_a_rule_opens_in_the_prometheus_of_the_lab_that_serves_the_page(
+    published: str, console: Console, page: chromium.Page
+) -> None:
+    """A lab of another port base too; a published copy keeps the default ports."""
+    first = "new URL(document.querySelector('.lab-open a').href)"
+    page.open(f"{console.url}/02_slos_and_alerts/")
+    page.until(f"{first}.port === '{Ports(console.port).prometheus}'")
+    assert page.value(f"{first}.pathname + {first}.search").startswith("/graph?g0.expr=")
+    ports = "new Set([...document.querySelectorAll('.lab-open a')].map((link) => new URL(link.href).port)).size"
+    assert page.value(ports) == 1
+    page.open(f"{published}/02_slos_and_alerts/")
+    page.until("performance.getEntriesByType('resource').some((entry) => entry.name.endsWith('/api/source.json'))")
+    assert page.value(f"{first}.port") == str(Ports(8000).prometheus)
+    assert not page.problems
+
+
+def test_the_console_of_a_lab_is_live_and_hides_the_recording(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until(f"{MODE} === 'live'")
+    page.until("document.querySelectorAll('.console-tile').length === 6")
+    tile = page.value("document.querySelector('.console-tile[data-state=page]').textContent")
+    assert "70.00 %" in tile
+    assert page.value("[...document.querySelectorAll('figure.lab-chart')].every((one) => one.offsetParent === null)")
+    assert "pages above14.4x" in tile
+    assert page.value("document.querySelector('[data-node=user] .node-state').textContent") == "1 of 2 up"
+    assert page.value("document.querySelectorAll('.console-charts canvas').length") == 4
+    assert not page.problems
+
+
+def test_labels_that_mean_harm_stay_text(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until("document.querySelector('.console-pages li[data-status=firing]')")
+    assert "<img src=x onerror" in page.value("document.querySelector('.console-pages').textContent")
+    assert page.value("document.querySelectorAll('#live-console img').length") == 0
+    assert page.value("document.querySelectorAll('#live-console a[href^=javascript]').length") == 0
+    assert page.value("typeof window.harmed") == "undefined"
+
+
+def test_taking_a_page_reaches_the_pager_and_shows_who_has_it(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until("document.querySelector('button[data-page=\"7\"]')")
+    page.value("document.querySelector('[data-part=by]').value = 'ada'")
+    page.value("document.querySelector('button[data-page=\"7\"]').click()")
+    page.until("document.querySelector('.console-pages').textContent.includes('taken by ada')")
+    assert console.pager.acked == [(7, "ada")]
+
+
+def test_a_lab_that_goes_away_is_said_to_be_gone_then_replayed_and_comes_back_by_itself(
+    console: Console, page: chromium.Page
+) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until(f"{MODE} === 'live'")
+    console.stop()
+    page.until(f"{MODE} === 'lost'", 30)
+    assert "stopped answering" in page.value("document.querySelector('.console-status').textContent")
+    page.until(f"{MODE} === 'replay'", 30)
+    assert "stopped answering" in page.value("document.querySelector('.console-status').textContent")
+    console.start()
+    page.until(f"{MODE} === 'live'", 30)
+
+
+def test_leaving_the_console_by_the_menu_and_coming_back_is_live_again(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until(f"{MODE} === 'live'")
+    page.value("[...document.querySelectorAll('a')].find((one) => one.href.endsWith('/glossary/')).click()")
+    page.until("!document.getElementById('live-console') && document.title.startsWith('Glossary')")
+    page.value("history.back()")
+    page.until(f"document.getElementById('live-console') && {MODE} === 'live'")
+    assert not page.problems
+
+
+def test_two_tabs_tell_the_same(console: Console, browser: chromium.Browser, page: chromium.Page) -> None:
+    with browser.page() as other:
+        for tab in (page, other):
+            tab.open(f"{console.url}/lab/")
+            tab.until("document.querySelector('button[data-page=\"7\"]')")
+        page.value("document.querySelector('[data-part=by]').value = 'ada'")
+        page.value("document.querySelector('button[data-page=\"7\"]').click()")
+        for tab in (page, other):
+            tab.until("document.querySelector('.console-pages').textContent.includes('taken by ada')")
+        assert page.value("document.querySelector('[data-part=slos]').innerHTML") == other.value(
+            "document.querySelector('[data-part=slos]').innerHTML"
+        )
+
+
+def test_log_lines_that_mean_harm_stay_text(console: Console, page: chromium.Page) -> None:
+    console.home.logs.mkdir(parents=True)
+    line = {"ts": "2026-01-02T03:04:05.000Z", "event": "request", "trace_id": "ab" * 16, "path": EVIL, "service": EVIL}
+    (console.home.logs / "gateway.log").write_text(json.dumps(line) + "\n")
+    page.open(f"{console.url}/lab/")
+    page.until(f"{MODE} === 'live'")
+    page.value("document.querySelector('[data-part=logs-tab]').click()")
+    page.until("document.querySelector('[data-part=requests] button')")
+    page.value("document.querySelector('[data-part=requests] button').click()")
+    page.until("document.querySelector('[data-part=log-lines]').textContent.includes('<img src=x onerror')")
+    assert "<img src=x onerror" in page.value("document.querySelector('[data-part=requests]').textContent")
+    assert page.value("document.querySelectorAll('#live-console img').length") == 0
+    assert page.value("typeof window.harmed") == "undefined"
+
+
+def test_a_console_whose_prometheus_is_silent_shows_no_old_figures(console: Console, page: chromium.Page) -> None:
+    page.open(f"{console.url}/lab/")
+    page.until("document.querySelectorAll('.console-tile').length === 6")
+    console.prometheus.gone = True
+    page.until("document.querySelectorAll('.console-tile').length === 0")
+    assert page.value("document.querySelector('[data-node=gateway]').dataset.state") == "unknown"
+    assert "does not answer" in page.value("document.querySelector('.console-status').textContent")

@@ -1,0 +1,63 @@
+"""Every page in a real browser: no wider than a phone, no heavier than it may be, and nobody else is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chromium
+import pytest
+from published import serve
+
+pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
+
+
+def test_no_page_weighs_more_than_it_may_is_wider_than_a_phone_or_asks_another_host(
+    published: str, site_folder: Path, browser: chromium.Browser
+) -> None:
+    """First load over the wire, compressed, in kB: 150, and with a record 400; then as wide as on a phone."""
+    heavy, wide, hosts, problems = [], [], set(), []
+    for file in sorted(site_folder.rglob("index.html")):
+        path = file.parent.relative_to(site_folder).as_posix().removeprefix(".")
+        with browser.page() as tab:  # a cache of its own
+            tab.view(1280, 3000)
+            tab.open(f"{published}/{path}{'/' if path else ''}")
+            tab.until("document.querySelector('.console') === null || document.querySelector('.console-tile')")
+            tab.until("performance.getEntriesByType('resource').some((one) => one.name.includes('/workers/'))")
+            entries = "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
+            weight = tab.value(f"{entries}.reduce((sum, one) => sum + one.transferSize, 0)") / 1000
+            tab.view(390, 800)
+            tab.value(
+                "document.querySelectorAll('.lab-run').forEach((run) => { run.style.contentVisibility = 'visible'; })"
+            )
+            width = tab.value("document.documentElement.scrollWidth")
+            hosts |= {url.split("/")[2] for url in tab.requests if url.startswith("http")}
+            problems += tab.problems
+        if weight > (400 if path == "lab" else 150):
+            heavy.append((path, weight))
+        if width > 390:
+            wide.append((path, width))
+    assert (heavy, wide, problems) == ([], [], [])
+    assert hosts == {published.split("/")[2]}
+
+
+def test_the_search_comes_with_the_first_letter_and_not_with_the_page(site_folder: Path, page: chromium.Page) -> None:
+    asked: list[str] = []
+    with serve(site_folder, asked) as url:
+        page.open(f"{url}/03_runbooks/")
+        page.value("document.querySelector('.md-search__input').focus()")
+        page.until("document.querySelector('.md-search-result__meta').textContent.includes('Type to start searching')")
+        assert "/search/search_index.json" in asked
+        assert "/search/sections.json" not in asked
+        page.call("Input.insertText", text="stampede")
+        page.value("document.querySelector('.md-search__input').dispatchEvent(new KeyboardEvent('keyup'))")
+        page.until("document.querySelector('.md-search-result__item a[href*=\"03_runbooks/\"]')")
+        assert "/search/sections.json" in asked
+    assert not page.problems
+
+
+def test_a_reader_who_prefers_dark_gets_it_without_asking(published: str, page: chromium.Page) -> None:
+    for dark, scheme in ((True, "slate"), (False, "default")):
+        page.view(1280, 800, dark=dark)
+        page.open(f"{published}/")
+        page.until(f"document.body.dataset.mdColorScheme === '{scheme}'")
+        page.value("localStorage.clear()")

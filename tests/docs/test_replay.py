@@ -1,0 +1,122 @@
+"""The console of a published copy in a real browser: a recorded incident, instant by instant."""
+
+from __future__ import annotations
+
+import json
+
+import chromium
+import pytest
+
+from lab.places import DOCS
+
+pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
+MODE = "document.getElementById('live-console').dataset.mode"
+
+
+def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
+    published: str, page: chromium.Page
+) -> None:
+    page.open(f"{published}/lab/")
+    page.until(f"{MODE} === 'replay'")
+    said = page.value("document.querySelector('.console-status').innerText")
+    assert "INC-001" in said
+    assert "Captured" in said
+    assert "lab time, 60x" in said
+    page.until("document.querySelectorAll('.console-tile').length === 6")
+    assert page.value("document.querySelectorAll('.console-charts canvas').length") >= 5
+    assert page.value("getComputedStyle(document.querySelector('figure.lab-chart')).display") == "none"
+    hosts = {url.split("/")[2] for url in page.requests if url.startswith("http")}
+    assert hosts == {published.removeprefix("http://")}
+    assert not page.problems
+
+
+def instant(kind: str) -> float:
+    """When the committed record of INC-001 has something, in seconds from the injection."""
+    rows = json.loads((DOCS / "records" / "INC-001.json").read_text())["timeline"]
+    return float(next(row["t_seconds"] for row in rows if row["kind"] == kind))
+
+
+def seek(page: chromium.Page, seconds: float) -> None:
+    page.value(
+        "(() => { const scrub = document.querySelector('[data-part=scrub]');"
+        f" scrub.value = {seconds}; scrub.dispatchEvent(new Event('input')); }})()"
+    )
+
+
+def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/?replay=INC-001&t=2")
+    page.until(f"{MODE} === 'replay' && document.querySelectorAll('.console-tile').length === 6")
+    assert page.value("document.querySelector('[data-part=now]').textContent") == "T+2.0 s"
+    assert page.value("document.querySelectorAll('.console-pages li[data-status]').length") == 0
+    seek(page, (instant("page") + instant("ack")) / 2)
+    page.until("document.querySelector('.console-tile[data-state=page]')")
+    assert "nobody has it" in page.value("document.querySelector('.console-pages').textContent")
+    assert page.value("document.querySelector('[data-node=feed]').dataset.state") == "bad"
+    assert page.value("document.querySelectorAll('.console-runbook .lab-badge').length") == 0
+    seek(page, instant("held") - 0.2)
+    page.until("document.querySelector('.console-pages').textContent.includes('taken by autopilot')")
+    assert "applies" in page.value("document.querySelector('.console-runbook').textContent")
+    assert page.value("document.querySelectorAll('.console-tile[data-state=page]').length") == 0
+    seek(page, 1000)
+    page.until("document.querySelector('[data-part=score] .lab-badge--ok')")
+
+
+def test_every_committed_record_can_be_chosen_and_played_to_its_end(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/")
+    page.until(f"{MODE} === 'replay'")
+    idents = page.value("[...document.querySelector('[data-part=source]').options].map((one) => one.value)")
+    assert set(idents) == {file.stem for file in (DOCS / "records").glob("*.json")}
+    for ident in idents:
+        page.value(f"document.querySelector('[data-part=source]').value = '{ident}'")
+        page.value("document.querySelector('[data-part=source]').dispatchEvent(new Event('change'))")
+        page.until(f"document.querySelector('.console-status').textContent.includes('recorded incident {ident}')")
+        for seconds in (-1000, 0, 20, 100000):
+            seek(page, seconds)
+        page.until("document.querySelector('[data-part=score] .lab-badge')")
+        assert f" {ident} " in page.value("document.querySelector('[data-part=score]').textContent")
+        page.until("document.querySelectorAll('.console-charts canvas').length > 0")
+    assert not page.problems
+
+
+def test_the_replay_plays_pauses_and_leaps_by_keyboard(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/?replay=INC-001&t=0")
+    page.until(f"{MODE} === 'replay'")
+    page.value("document.querySelector('[data-part=speed]').value = '16'")
+    page.value("document.querySelector('[data-part=speed]').dispatchEvent(new Event('change'))")
+    page.value("document.querySelector('[data-part=play]').focus()")
+    page.press("Enter", "\r")
+    page.until("Number(document.querySelector('[data-part=scrub]').value) > 3")
+    page.press("Enter", "\r")
+    page.until("document.querySelector('[data-part=play]').textContent === 'Play'")
+    fired = f"T+{instant('firing'):.1f} s"
+    page.value(f"[...document.querySelectorAll('.console-when')].find((one) => one.textContent === '{fired}').focus()")
+    page.press("Enter", "\r")
+    page.until("document.querySelector('[data-part=now]').textContent === '" + fired + "'")
+    assert page.value("document.activeElement.textContent") == fired
+    page.value("document.querySelector('[role=tab]').focus()")
+    page.press("ArrowRight")
+    page.until(
+        "document.activeElement.textContent === 'Logs of a request'"
+        " && document.querySelector('#console-panel-logs').offsetParent"
+    )
+    page.value("document.querySelector('[data-part=requests] button').click()")
+    assert '"trace_id"' in page.value("document.querySelector('[data-part=log-lines]').textContent")
+
+
+def test_the_recorded_charts_stand_without_scripts(published: str, page: chromium.Page) -> None:
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.call("Page.navigate", url=f"{published}/lab/")
+    page.until("document.readyState === 'complete' && document.querySelector('figure.lab-chart')")
+    assert page.value("document.querySelectorAll('figure.lab-chart svg polyline').length") > 3
+    assert page.value("document.querySelector('figure.lab-chart').offsetHeight") > 200
+    assert page.value("document.getElementById('live-console').offsetParent") is None
+
+
+def test_a_change_of_scheme_paints_the_charts_anew(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/")
+    pixels = "document.querySelector('.console-charts canvas').toDataURL()"
+    page.until("document.querySelector('.console-charts canvas')")
+    before = page.value(pixels)
+    page.value("document.querySelector('[data-md-color-media][data-md-color-scheme=slate], #__palette_1').click()")
+    page.until("document.body.dataset.mdColorScheme === 'slate'")
+    page.until(f"document.querySelector('.console-charts canvas') && ({pixels}) !== {before!r}")

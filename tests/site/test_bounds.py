@@ -1,0 +1,40 @@
+"""What the site promises of itself, held against what was measured."""
+
+from __future__ import annotations
+
+from lab.site import bounds
+
+GOOD = {
+    "performance": 99, "accessibility": 100, "best-practices": 100, "seo": 100, "lcp_seconds": 1.1, "cls": 0.0,
+    "tbt_seconds": 0.05, "load_bytes": 120_000,
+}  # fmt: skip
+
+
+def out_of(pages: dict[str, dict[str, float]], build_seconds: float = 6.0) -> list[tuple[str, str, float]]:
+    found = {"pages": pages, "build_seconds": build_seconds}
+    return [(page, bound.figure, value) for page, bound, value in bounds.missed(found)]
+
+
+def test_a_page_that_misses_a_bound_is_told_by_page_and_figure() -> None:
+    """The console may weigh more than a page of text, and nothing else may."""
+    pages = {"index": GOOD, "lab/": GOOD | {"load_bytes": 300_000}}
+    assert out_of(pages) == []
+    assert out_of(pages | {"glossary/": GOOD | {"load_bytes": 300_000, "seo": 99}}, 11.5) == [
+        ("glossary/", "seo", 99), ("glossary/", "load_bytes", 300_000), ("", "build_seconds", 11.5),
+    ]  # fmt: skip
+    assert out_of({"lab/": GOOD | {"load_bytes": 500_000}}) == [("lab/", "load_bytes", 500_000)]
+
+
+def test_the_worst_of_all_pages_is_the_least_score_and_the_largest_figure() -> None:
+    slow = GOOD | {"performance": 88, "tbt_seconds": 0.4, "load_bytes": 90_000}
+    worst = bounds.worst({"index": GOOD, "03_runbooks/": slow, "lab/": GOOD | {"load_bytes": 300_000}})
+    assert (worst["performance"], worst["tbt_seconds"]) == (88, 0.4)
+    assert (worst["load_bytes"], worst["console_bytes"]) == (120_000, 300_000)
+
+
+def test_a_bound_says_its_value_in_its_unit() -> None:
+    assert bounds.LOAD.promise.replace("\u00a0", " ") == "at most 150 kB"
+    assert bounds.PAGE[0].promise == "at least 95"
+    assert {bound.figure: bound.promise for bound in bounds.PAGE}["tbt_seconds"].replace(
+        "\u00a0", " "
+    ) == "at most 0.15 s"
