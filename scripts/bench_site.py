@@ -2,9 +2,9 @@
 
     python -m scripts.bench_site [--runs 3] [--page lab/] [--record FILE] [--json]
 
-The medians of some runs of each page in the light scheme; in the dark one, which differs in nothing but colours, one run
-for what does not depend on time. The exit status is 1 when a page misses a bound. The programs come from the npm registry
-by tests/docs/web/package-lock.json, and axe's rules are a test of `make test`.
+The medians of some runs of each page in the light scheme; in the dark one, which has other colours and is else the
+same, one run for what does not depend on time. The exit status is 1 when a page misses a bound. The programs come from
+the npm registry by tests/docs/web/package-lock.json, and axe's rules are a test of `make test`.
 """
 
 from __future__ import annotations
