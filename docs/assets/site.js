@@ -1,4 +1,5 @@
-// What the theme leaves out: names for some of its parts, a button that copies a step of a runbook. Runs again after every instant navigation.
+// What the theme leaves out or does at a price: names for some of its parts, buttons that copy a step of a runbook and that
+// change the colours. Names are given again after every instant navigation.
 (() => {
   "use strict";
   const copier = (step) => {
@@ -25,6 +26,13 @@
         else block.parentElement.querySelector("nav.md-code__nav")?.setAttribute("aria-label", `Code block ${block.dataset.number}`);
       });
     });
+  });
+  // Kept as the theme keeps it, whose own script gives it back before the first paint of a page.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.(".lab-scheme")) return;
+    const scheme = document.body.dataset.mdColorScheme === "slate" ? "default" : "slate";
+    document.body.dataset.mdColorScheme = scheme;
+    window.__md_set("__palette", { color: { scheme } });
   });
   const name = () => {
     for (const part of document.querySelectorAll('[data-md-component="search"][role="dialog"]')) part.setAttribute("aria-label", "Search");

@@ -31,7 +31,7 @@ READ = """(async () => {
   scrollTo(0, 0);
   await frames();
 })()"""
-TO_DARK = "document.querySelector('[data-md-color-media][data-md-color-scheme=slate], #__palette_1').click()"
+TO_DARK = "document.querySelector('.lab-scheme').click()"
 SETTLED = "Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))).then(() => undefined)"
 
 

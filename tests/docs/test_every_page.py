@@ -55,9 +55,18 @@ def test_the_search_comes_with_the_first_letter_and_not_with_the_page(site_folde
     assert not page.problems
 
 
-def test_a_reader_who_prefers_dark_gets_it_without_asking(published: str, page: chromium.Page) -> None:
-    for dark, scheme in ((True, "slate"), (False, "default")):
+SCHEME = "document.body.dataset.mdColorScheme"
+
+
+def test_a_reader_gets_the_colours_of_the_system_or_those_last_chosen(published: str, page: chromium.Page) -> None:
+    for dark, scheme, other in ((True, "slate", "default"), (False, "default", "slate")):
         page.view(1280, 800, dark=dark)
         page.open(f"{published}/")
-        page.until(f"document.body.dataset.mdColorScheme === '{scheme}'")
+        assert page.value(SCHEME) == scheme
+        page.value("document.querySelector('.lab-scheme').click()")
+        assert page.value(SCHEME) == other
+        page.open(f"{published}/glossary/")
+        assert page.value(SCHEME) == other
+        page.value("document.querySelector('.lab-scheme').click()")
+        assert page.value(SCHEME) == scheme
         page.value("localStorage.clear()")

@@ -117,6 +117,6 @@ def test_a_change_of_scheme_paints_the_charts_anew(published: str, page: chromiu
     pixels = "document.querySelector('.console-charts canvas').toDataURL()"
     page.until("document.querySelector('.console-charts canvas')")
     before = page.value(pixels)
-    page.value("document.querySelector('[data-md-color-media][data-md-color-scheme=slate], #__palette_1').click()")
+    page.value("document.querySelector('.lab-scheme').click()")
     page.until("document.body.dataset.mdColorScheme === 'slate'")
     page.until(f"document.querySelector('.console-charts canvas') && ({pixels}) !== {before!r}")
