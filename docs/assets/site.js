@@ -31,7 +31,9 @@
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.(".lab-scheme")) return;
     const scheme = document.body.dataset.mdColorScheme === "slate" ? "default" : "slate";
+    document.body.toggleAttribute("data-md-color-switching", true); // all at once: the theme's rule stops what would fade
     document.body.dataset.mdColorScheme = scheme;
+    requestAnimationFrame(() => document.body.removeAttribute("data-md-color-switching"));
     window.__md_set("__palette", { color: { scheme } });
   });
   const name = () => {
