@@ -94,9 +94,12 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def open(self, url: str) -> None:
-        """Go to a page and wait until its document is complete."""
+        """Go to a page and wait until its document is complete and its scripts, which come after a paint, have run."""
         self.call("Page.navigate", url=url)
-        self.until(f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'")
+        self.until(
+            f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'"
+            " && !document.getElementById('__scripts')"
+        )
 
     def value(self, script: str) -> Any:
         """What a script's last expression is, as JSON."""

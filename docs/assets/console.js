@@ -14,6 +14,7 @@ async function enter() {
   let gone = false;
   leave = () => { gone = true; };
   const { start } = await import("./console/main.js");
+  await new Promise((later) => setTimeout(later)); // reading the parts was work enough for one task
   if (!gone) leave = start(root);
 }
 
