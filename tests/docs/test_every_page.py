@@ -70,3 +70,15 @@ def test_a_reader_gets_the_colours_of_the_system_or_those_last_chosen(published:
         page.value("document.querySelector('.lab-scheme').click()")
         assert page.value(SCHEME) == scheme
         page.value("localStorage.clear()")
+
+
+SHEETS = "[...document.querySelectorAll('link[rel=stylesheet]')]"
+
+
+def test_the_style_sheets_are_read_once_and_serve_the_pages_that_follow(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/glossary/")
+    assert page.value(f"{SHEETS}.map((one) => one.getAttribute('href')).filter((href) => href.includes('://'))") == []
+    page.value(f"window.kept = {SHEETS}; window.kept.length")
+    page.value("document.querySelector('.md-nav__link[href$=\"04_capacity_planning/\"]').click()")
+    page.until("location.pathname === '/04_capacity_planning/' && document.title.includes('Capacity')")
+    assert page.value(f"kept.length > 3 && {SHEETS}.length === kept.length && {SHEETS}.every((one) => kept.includes(one))")
