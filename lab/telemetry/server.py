@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from waitress import wasyncore
@@ -16,6 +16,7 @@ from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 from lab.errors import LabError
 from lab.telemetry.http import RECEIVED_AT
+from lab.telemetry.loop import Loop
 from lab.telemetry.settings import Address
 
 MAX_REQUEST_BODY_BYTES = 1024 * 1024
@@ -37,9 +38,26 @@ class _Task(WSGITask):
         return header
 
 
+_serving = threading.local()
+
+
 class _Channel(HTTPChannel):
     task_class = _Task
     received_at = 0.0
+    server: Any
+    _fileno: int
+
+    def add_channel(self, map: Any = None) -> None:  # noqa: A002 - as waitress calls it
+        super().add_channel(map)
+        self.server.loop.changed(self)
+
+    def del_channel(self, map: Any = None) -> None:  # noqa: A002
+        self.server.loop.forget(self._fileno)
+        super().del_channel(map)
+
+    def service(self) -> None:
+        _serving.channel = self
+        super().service()
 
 
 class _Dispatcher(ThreadedTaskDispatcher):
@@ -62,11 +80,10 @@ class Server:
                 port=address.port,
                 _dispatcher=self._dispatcher,
                 ident=None,
-                asyncore_use_poll=True,
                 connection_limit=CONNECTION_LIMIT,
                 backlog=1024,
                 max_request_body_size=MAX_REQUEST_BODY_BYTES,
-                # Every wake-up of the loop looks at every open connection: those of a past burst are let go.
+                # The connections of a past burst are let go.
                 channel_timeout=IDLE_CONNECTION_SECONDS,
                 cleanup_interval=IDLE_CONNECTION_SECONDS // 3,
                 clear_untrusted_proxy_headers=True,
@@ -78,7 +95,9 @@ class Server:
         if not isinstance(server, BaseWSGIServer):
             raise LabError(f"{address} means several sockets; give one IP address")
         server.channel_class = _Channel
-        self._server = server
+        self._server = cast(Any, server)
+        self._server.loop = self._loop = Loop(self._map)
+        self._server.pull_trigger = self._wake
         self._dispatcher.set_thread_count(threads)
 
     @property
@@ -93,7 +112,7 @@ class Server:
 
     def run(self) -> None:
         """Serves until drained."""
-        self._server.run()
+        self._loop.run()
         self._dispatcher.shutdown(timeout=1)
 
     def run_in_thread(self, name: str) -> None:
@@ -102,7 +121,7 @@ class Server:
 
     def drain(self, limit_seconds: float) -> None:
         """Stops listening, waits for the requests at hand (at most `limit_seconds`), then ends `run`."""
-        self._server.draining = True  # type: ignore[attr-defined]  # read by _Task
+        self._server.draining = True  # read by _Task
         self._in_loop(lambda: wasyncore.dispatcher.close(self._server))
         deadline = time.monotonic() + limit_seconds
         quiet = 0
@@ -111,7 +130,11 @@ class Server:
             time.sleep(0.02)
         self._in_loop(lambda: wasyncore.close_all(self._map))
 
+    def _wake(self) -> None:
+        """A thread has written to the connection that it serves, or is done with it."""
+        self._loop.changed(_serving.channel)
+        self._server.trigger.pull_trigger()
+
     def _in_loop(self, action: Callable[[], object]) -> None:
         """Runs `action` in the thread that owns the sockets."""
-        trigger: Any = self._server.trigger
-        trigger.pull_trigger(action)
+        self._server.trigger.pull_trigger(action)

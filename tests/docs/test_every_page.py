@@ -81,4 +81,6 @@ def test_the_style_sheets_are_read_once_and_serve_the_pages_that_follow(publishe
     page.value(f"window.kept = {SHEETS}; window.kept.length")
     page.value("document.querySelector('.md-nav__link[href$=\"04_capacity_planning/\"]').click()")
     page.until("location.pathname === '/04_capacity_planning/' && document.title.includes('Capacity')")
-    assert page.value(f"kept.length > 3 && {SHEETS}.length === kept.length && {SHEETS}.every((one) => kept.includes(one))")
+    assert page.value(
+        f"kept.length > 3 && {SHEETS}.length === kept.length && {SHEETS}.every((one) => kept.includes(one))"
+    )
