@@ -24,7 +24,6 @@ class Loop:
     def __init__(self, channels: dict[int, Any]) -> None:
         self._channels = channels
         self._selector = selectors.DefaultSelector()
-        self._told: dict[int, int] = {}
         self._changed: deque[Any] = deque()
         self._sweep_at = 0.0
 
@@ -34,7 +33,7 @@ class Loop:
 
     def forget(self, number: int) -> None:
         """Before a connection is closed: the next one may get its file number."""
-        if self._told.pop(number, 0):
+        if number in self._selector.get_map():
             self._selector.unregister(number)
 
     def run(self) -> None:
@@ -46,7 +45,7 @@ class Loop:
     def _turn(self) -> None:
         now = time.monotonic()
         if now >= self._sweep_at:
-            self._changed.extend(list(self._channels.values()))
+            self._changed.extend(self._channels.values())
             self._sweep_at = now + SWEEP_SECONDS
         while self._changed:
             self._tell(self._changed.popleft())
@@ -64,13 +63,11 @@ class Loop:
         wants = selectors.EVENT_READ * bool(channel.readable())
         if not channel.accepting:
             wants |= selectors.EVENT_WRITE * bool(channel.writable())
-        told = self._told.get(number, 0)
-        if wants == told:
-            return
-        if not wants:
+        told = self._selector.get_map().get(number)
+        if told is None:
+            if wants:
+                self._selector.register(number, wants)
+        elif not wants:
             self._selector.unregister(number)
-        elif told:
+        elif wants != told.events:
             self._selector.modify(number, wants)
-        else:
-            self._selector.register(number, wants)
-        self._told[number] = wants
