@@ -9,7 +9,7 @@ import pytest
 
 from lab.errors import UsageError
 from lab.slo import find_slo, load_windows
-from scripts import bench_rules, sloth_shape
+from scripts import bench_rules, bench_site, sloth_shape
 from scripts.figures import SCHEMA, write_section
 
 
@@ -53,3 +53,18 @@ def test_the_bench_measures_both_rule_sets_and_neither_fails(
     assert told["ours"]["second_ms"] > 0
     kept = json.loads((tmp_path / "bench.json").read_text())["sections"]["rules"]
     assert kept["ratio"] == told["ratio"]
+
+
+@pytest.mark.parametrize(
+    ("indices", "kept"),
+    [
+        ((1600, 1700, 1800), (1600, 1700, 1800)),
+        ((1600, 900, 1700, 1200, 1800, 2000), (1600, 1700, 1800)),
+        ((900, 1000, 1600, 1100, 800, 1200, 700, 600, 500, 2000), (1100, 1200, 1600)),
+    ],
+)
+def test_a_run_on_a_machine_that_is_slow_just_then_is_repeated(indices: tuple[int, ...], kept: tuple[int, ...]) -> None:
+    """By its index and not by its result; nine runs are the most for three."""
+    runs = ({"environment": {"benchmarkIndex": index}} for index in indices)
+    reports = bench_site._at_speed(lambda: next(runs), 3)
+    assert tuple(report["environment"]["benchmarkIndex"] for report in reports) == kept
