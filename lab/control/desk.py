@@ -8,6 +8,7 @@ from lab.control.audit import AuditTrail
 from lab.control.gateway import GatewayAdmin
 from lab.control.prometheus import Prometheus
 from lab.oncall.client import Pager
+from lab.oncall.http import PATIENT
 from lab.places import Home, Ports, home, ports
 
 
@@ -33,3 +34,8 @@ class Desk:
     def acting_as(self, actor: str) -> Desk:
         """The same desk with another name in the audit log."""
         return replace(self, trail=replace(self.trail, actor=actor))
+
+    def be_patient(self) -> None:
+        """From now on outlast a restart of whom it asks, as work of minutes must."""
+        for client in (self.gateway, self.pager, self.prometheus):
+            client.http.retries = PATIENT

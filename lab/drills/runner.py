@@ -43,6 +43,7 @@ def run_drill(
         raise UsageError(f"no responder {responder!r}; the responders are {', '.join(RESPONDERS)}")
     check_program(responder, program)
     _require_running(desk)
+    desk.be_patient()
     with exclusive(desk.home), _stoppable():
         for line in undo(desk):
             echo(f"put back what an earlier drill left: {line}")

@@ -9,7 +9,11 @@ import urllib3
 
 from lab.errors import LabError, NotRunning, UsageError
 
-RETRIES = urllib3.Retry(0)
+AT_ONCE = urllib3.Retry(0)
+# Supervision has a process that died back within seconds: what only reads is asked again for about eight.
+PATIENT = urllib3.Retry(
+    6, allowed_methods=("GET",), backoff_factor=0.25, backoff_max=2, respect_retry_after_header=False
+)
 
 
 class JsonClient:
@@ -19,8 +23,9 @@ class JsonClient:
         self.base_url = base_url.rstrip("/")
         self.what = what
         self.token = token
+        self.retries = AT_ONCE
         self._pool = urllib3.PoolManager(
-            maxsize=4, retries=RETRIES, timeout=urllib3.Timeout(connect=min(2.0, timeout_seconds), read=timeout_seconds)
+            maxsize=4, timeout=urllib3.Timeout(connect=min(2.0, timeout_seconds), read=timeout_seconds)
         )
 
     def call(self, method: str, path: str, body: Any = None, *, fields: dict[str, str] | None = None) -> Any:
@@ -38,7 +43,9 @@ class JsonClient:
         if fields is not None and method == "POST":
             arguments["encode_multipart"] = False
         try:
-            response = self._pool.request(method, f"{self.base_url}{path}", headers=headers, **arguments)
+            response = self._pool.request(
+                method, f"{self.base_url}{path}", headers=headers, retries=self.retries, **arguments
+            )
         except urllib3.exceptions.HTTPError as error:
             raise NotRunning(
                 f"{self.what} at {self.base_url} does not answer ({_why(error)}); "
