@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import urllib3
@@ -14,6 +15,8 @@ AT_ONCE = urllib3.Retry(0)
 PATIENT = urllib3.Retry(
     6, allowed_methods=("GET",), backoff_factor=0.25, backoff_max=2, respect_retry_after_header=False
 )
+# What silence means is said below; the library's own lines on each attempt are for nobody.
+logging.getLogger(urllib3.connectionpool.__name__).setLevel(logging.ERROR)
 
 
 class JsonClient:

@@ -38,10 +38,13 @@ def client(server: JsonServer) -> JsonClient:
     return JsonClient(server.url, what="the pager", timeout_seconds=1)
 
 
-def test_who_is_patient_reads_again_until_there_is_an_answer(server: JsonServer, client: JsonClient) -> None:
+def test_who_is_patient_reads_again_until_there_is_an_answer(
+    server: JsonServer, client: JsonClient, caplog: pytest.LogCaptureFixture
+) -> None:
     client.retries = PATIENT
     assert client.call("GET", "/api/pages") == {"alive": True}
     assert len(server.asked) == 3
+    assert not caplog.records
 
 
 def test_nobody_else_waits(server: JsonServer, client: JsonClient) -> None:
