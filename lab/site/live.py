@@ -1,7 +1,7 @@
 """What the console shows live: one picture of the lab a second, gathered from Prometheus and the pager.
 
 Whoever watches shares the same picture, so ten open tabs cost what one costs. A source that is silent is named in the
-picture; the rest of it still stands.
+picture; the rest of it still stands, and so does what the pager said last, with its time: its silence is not quiet.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Watcher:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _taken_at: float = 0.0
     _picture: dict[str, Any] | None = None
+    _told: dict[str, Any] = field(default_factory=lambda: {"pages": [], "audit": [], "told_at": None})
 
     def picture(self) -> dict[str, Any]:
         """The picture, at most a second old."""
@@ -68,16 +69,16 @@ class Watcher:
     def _take(self) -> dict[str, Any]:
         at = self.now()
         picture: dict[str, Any] = {"at": utc_text(at), "factor": self.windows.time_factor, "sources": {}}
-        empty: dict[str, dict[str, Any]] = {
+        without: dict[str, dict[str, Any]] = {
             "prometheus": {"slos": [], "nodes": [], "targets": [], "flags": [], "series": [], "alerts": [], "flow": {}},
-            "pager": {"pages": [], "audit": []},
+            "pager": self._told,
         }
         for source, gather in (("prometheus", self._measured), ("pager", self._paged)):
             try:
                 picture.update(gather(at))
                 picture["sources"][source] = "ok"
             except (LabError, KeyError, ValueError) as error:
-                picture.update(empty[source])
+                picture.update(without[source])
                 picture["sources"][source] = str(error)
         return picture
 
@@ -156,8 +157,10 @@ class Watcher:
             "start": start, "step_seconds": CHART_STEP_SECONDS, "lines": lines,
         }  # fmt: skip
 
-    def _paged(self, _at: float) -> dict[str, Any]:
-        return {"pages": self.pager.pages()[:PAGES_SHOWN], "audit": self.pager.audit()[-AUDIT_SHOWN:][::-1]}
+    def _paged(self, at: float) -> dict[str, Any]:
+        pages, audit = self.pager.pages()[:PAGES_SHOWN], self.pager.audit()[-AUDIT_SHOWN:][::-1]
+        self._told = {"pages": pages, "audit": audit, "told_at": utc_text(at)}
+        return self._told
 
 
 def _tier(tier: Tier, budget_ratio: float, values: dict[str, float]) -> dict[str, Any]:

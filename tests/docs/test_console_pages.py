@@ -158,6 +158,22 @@ def test_log_lines_that_mean_harm_stay_text(console: Console, page: chromium.Pag
     assert page.value("typeof window.harmed") == "undefined"
 
 
+def test_a_pager_that_is_silent_is_not_taken_for_a_quiet_one(console: Console, page: chromium.Page) -> None:
+    said = "document.querySelector('.console-status').textContent"
+    page.open(f"{console.url}/lab/")
+    page.until("document.querySelector('.console-pages li[data-status=firing]')")
+    console.pager.gone = True
+    page.until(f"{said}.includes('1 open') && {said}.includes('when the pager last answered, at')")
+    assert page.value("document.querySelectorAll('.console-pages li[data-status=firing]').length") == 1
+    console.stop()
+    console.start()  # a console that never heard the pager
+    page.open(f"{console.url}/lab/")
+    page.until(f"{said}.includes('no open page known: the pager has not answered')")
+    assert "Quiet" not in page.value("document.querySelector('.console-pages').textContent")
+    console.pager.gone = False
+    page.until(f"{said}.includes('1 open') && !{said}.includes('answered')")
+
+
 def test_a_console_whose_prometheus_is_silent_shows_no_old_figures(console: Console, page: chromium.Page) -> None:
     page.open(f"{console.url}/lab/")
     page.until("document.querySelectorAll('.console-tile').length === 6")

@@ -154,6 +154,22 @@ def test_a_silent_source_is_named_and_the_rest_still_stands(site: Path, draining
     assert picture["sources"]["pager"] != "ok"
     assert picture["slos"]
     assert picture["pages"] == []
+    assert picture["told_at"] is None
+
+
+def test_what_a_silent_pager_said_last_stands_with_its_time() -> None:
+    pager, now = MadeUpPager(), 1_800_000_000.0
+    sources = watcher(MadeUpPrometheus(), pager)
+    sources.now = lambda: now
+    before = sources._take()
+    pager.gone, now = True, now + 60
+    picture = sources._take()
+    assert "does not answer" in picture["sources"]["pager"]
+    assert picture["pages"] == before["pages"] != []
+    assert picture["audit"] == before["audit"]
+    assert picture["told_at"] == before["told_at"] == before["at"] < picture["at"]
+    pager.gone = False
+    assert sources._take()["told_at"] > before["told_at"]
 
 
 def test_many_who_watch_cost_what_one_costs(site: Path, draining: threading.Event) -> None:
