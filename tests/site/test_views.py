@@ -6,7 +6,6 @@ import html
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,7 +20,6 @@ from lab.site import (
     chart_views,
     evidence_views,
     incident_views,
-    macros,
     metric_source,
     proof_views,
     register_views,
@@ -31,7 +29,6 @@ from lab.site import (
     units,
 )
 from lab.site.book import Book
-from lab.site.links import between, page_url
 from lab.slo import load_rules
 from lab.slo.burn_rate import detection_seconds
 from scripts.figures import write_section
@@ -265,47 +262,3 @@ def test_a_metric_named_on_a_page_is_one_that_a_process_registers(book: Book) ->
     assert {(page, name) for page, name in named if name not in known} == set()
     with pytest.raises(LabError, match=r"'cache_request_total'.*cache_requests_total"):
         service_views.metric(book, "cache_request_total")
-
-
-@pytest.mark.parametrize(
-    ("origin", "target", "expected"),
-    [
-        ("index.md", "lab.md", "lab/"),
-        ("lab.md", "index.md", "../"),
-        ("06_postmortems/INC-001_x.md", "03_runbooks.md#a", "../../03_runbooks/#a"),
-        ("06_postmortems/index.md", "06_postmortems/INC-001_x.md", "INC-001_x/"),
-        ("03_runbooks.md", "records/INC-001.json", "../records/INC-001.json"),
-        ("404.md", "404.md#x", "./#x"),
-    ],
-)
-def test_links_lead_from_any_page_to_any_other(origin: str, target: str, expected: str) -> None:
-    assert between(origin, target) == expected
-
-
-def test_a_pages_address_is_mkdocs_own() -> None:
-    assert page_url("06_postmortems/index.md") == "06_postmortems/"
-    assert page_url("index.md") == ""
-    assert page_url("assets/lab.css") == "assets/lab.css"
-
-
-def test_every_macro_a_page_calls_exists_and_every_macro_has_a_docstring() -> None:
-    views = macros.views(Book())
-    called = {
-        name
-        for page in DOCS.rglob("*.md")
-        for block in re.findall(r"\{\{(.*?)\}\}", page.read_text(), re.S)
-        for name in re.findall(r"([a-z_]+)\(", block)
-    } - {"replace"}
-    assert called <= set(views)
-    assert all(view.func.__doc__ for view in views.values())
-
-
-def test_a_page_is_known_by_its_file_to_mkdocs_and_by_its_path_to_zensical() -> None:
-    assert macros.source(SimpleNamespace(file=SimpleNamespace(src_uri="a/b.md"), path="elsewhere")) == "a/b.md"
-    assert macros.source(SimpleNamespace(path="a/b.md")) == "a/b.md"
-
-
-def test_a_macro_reads_the_page_that_asks(book: Book, tmp_path: Path) -> None:
-    there = Book(docs=book.docs, page=lambda: "06_postmortems/index.md")
-    assert 'href="../03_runbooks/#feedlatencyp99burn"' in str(catalogue_views.postmortem_index(there))
-    assert tmp_path in book.docs.parents
