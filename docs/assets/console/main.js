@@ -10,7 +10,6 @@ import * as views from "./views.js";
 
 const LOST_AFTER_MS = 5000;
 const FALL_BACK_AFTER_MS = 12000;
-const QUIET = "No page. Quiet is good.";
 
 const json = async (url) => {
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
@@ -57,7 +56,7 @@ export function start(root) {
     requests.reset();
   }
 
-  function draw(shown, { take, quiet, section, seek, now, timeline, score }) {
+  function draw(shown, { take, quiet = "No page. Quiet is good.", section, seek, now, timeline, score }) {
     if (changed("slos", shown.slos)) {
       part("slos").replaceChildren(...(shown.slos.length ? shown.slos.map(views.tile) : ["No data: Prometheus does not answer."]));
       const [head, rows] = views.burnTable(shown.slos);
@@ -92,15 +91,15 @@ export function start(root) {
     const open = shown.pages.filter((one) => one.status === "firing");
     const silent = Object.entries(shown.sources).filter(([, state]) => state !== "ok").map(([name, state]) => `${name}: ${state}`);
     const words = open.length ? `${open.length} open: ${[...new Set(open.map((one) => one.alertname))].join(", ")}` : "no open page";
-    const heard = shown.sources.pager === "ok" ? "" : shown.told_at ? ` when the pager last answered, at ${clock(shown.told_at)} UTC` : " known: the pager has not answered";
+    const unheard = shown.sources.pager === "ok" ? "" : shown.told_at ? ` when the pager last answered, at ${clock(shown.told_at)} UTC` : " known: the pager has not answered";
     turn("live", shown.series.map((one) => ({ name: one.name, title: one.title, unit: one.unit, objective: one.objective, limit: "objective", lines: one.lines.map((line) => line.title) })));
     player.pause();
-    mode("live", `${words}${heard}. Lab time, ${shown.factor}x.${silent.length ? ` Not answering: ${silent.join("; ")}.` : ""}`);
+    mode("live", `${words}${unheard}. Lab time, ${shown.factor}x.${silent.length ? ` Not answering: ${silent.join("; ")}.` : ""}`);
     if (!charts.length && shown.series.length) { showing = ""; return live(shown); }
-    root.dataset.open = String(Boolean(heard) || open.some((one) => one.severity === "page"));
+    root.dataset.open = String(Boolean(unheard) || open.some((one) => one.severity === "page"));
     hands.show(shown);
     draw({ ...shown, flow: flow(shown) }, {
-      take: hands.take, quiet: heard ? `No page${heard}.` : QUIET, seek: null, now: Infinity, timeline: happened(shown), score: shown.hands.score,
+      take: hands.take, quiet: unheard ? `No page${unheard}.` : undefined, seek: null, now: Infinity, timeline: happened(shown), score: shown.hands.score,
       section: section(shown.pages, hands.ran, shown.hands.able ? hands.run : null, hands.seen()),
     });
     if (changed("series", shown.series)) shown.series.forEach((one, at) => charts[at]?.update(lines(one, shown)));
@@ -205,7 +204,7 @@ export function start(root) {
     if (changed("playing", player.playing)) part("play").textContent = player.playing ? "Pause" : "Play";
     const ran = replay.ran(now);
     draw(shown, {
-      take: null, quiet: QUIET, seek: (at) => player.seek(at), now, timeline: replay.timeline, score: replay.score(now),
+      take: null, seek: (at) => player.seek(at), now, timeline: replay.timeline, score: replay.score(now),
       section: section(shown.pages, ran, null, replay.record.runbook.map((one) => one.t_seconds <= now && one.t_seconds + one.duration_seconds <= now), replay.record.prediction?.alert),
     });
     if (changed("series", Math.floor(now * 2))) replay.charts.forEach((chart, at) => charts[at].update(replay.series(chart, now)));
