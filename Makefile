@@ -9,7 +9,7 @@ DRILL ?= INC-001
 BIN := .venv/bin
 VENV := .venv/.installed
 SITE := site/index.html
-SITE_SOURCES := $(shell find docs lab/site lab/slo lab/drills rules mkdocs.yml -type f -not -name '*.pyc' 2>/dev/null)
+SITE_SOURCES := $(shell find docs lab rules mkdocs.yml -type f -not -name '*.pyc' 2>/dev/null)
 
 .PHONY: bench help venv lab test drill drills rules site check lock clean
 
@@ -37,7 +37,7 @@ lab: $(VENV) ## start everything, print the console's URL, stay until Ctrl-C
 test: $(VENV) ## every test this machine can run; says what it skipped and why; DRILLS=1: more live drills
 	@$(BIN)/python -m lab.stack.binaries >/dev/null || true # it has said what is missing; the tests say what that costs
 	@failed=0; \
-	$(BIN)/python -m pytest -m "not stack and not containers" -n auto --dist loadfile || failed=1; \
+	$(BIN)/python -m pytest -m "not stack and not containers" -n auto --dist loadfile --no-loadscope-reorder || failed=1; \
 	$(BIN)/python -m pytest -m "stack or containers" || failed=1; \
 	exit $$failed
 

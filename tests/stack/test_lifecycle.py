@@ -1,77 +1,17 @@
-"""Starting and stopping: whatever happens, the next start works and nothing stays behind."""
+"""A start takes back what it has started."""
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
-from embedded import EmbeddedLab
-from polling import eventually
 
-from lab.places import ROOT, Home, Ports
-from lab.stack import postgres
+from lab.places import Home, Ports
 from lab.stack.lifecycle import Start
-from lab.stack.supervision import socket_path
-
-# The longest test starts a lab twice.
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(540)]
-
-
-def in_foreground(lab: EmbeddedLab, output: Path) -> subprocess.Popen[bytes]:
-    with output.open("wb") as file:
-        return subprocess.Popen(lab.command("up"), env=lab.env, cwd=ROOT, stdout=file, stderr=file)
-
-
-def test_a_killed_starter_leaves_nothing_and_the_next_start_has_the_data(idle_lab: EmbeddedLab, tmp_path: Path) -> None:
-    """SIGKILL of `fleetops up` ends every process and socket; two starts at once make one lab, with the old data."""
-    output = tmp_path / "up.log"
-    starter = in_foreground(idle_lab, output)
-    assert eventually(lambda: b"ready in" in output.read_bytes() or starter.poll() is not None, 240)
-    assert starter.poll() is None, output.read_text()
-    address = postgres.url(idle_lab.home, idle_lab.ports.postgres)
-    with psycopg.connect(address) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 41 + 1 AS answer")
-    assert len(idle_lab.leftovers()) > 10
-
-    starter.send_signal(signal.SIGKILL)
-    starter.wait()
-    assert eventually(lambda: not idle_lab.leftovers()), idle_lab.leftovers()
-    assert not idle_lab.listening()
-    assert not socket_path(idle_lab.home).exists()
-
-    both = [
-        subprocess.Popen(
-            idle_lab.command("up", "--detach"),
-            env=idle_lab.env,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    said = [process.communicate(timeout=240) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert sorted(out.split()[0] for out, _ in said) == ["ready", "running"]
-    with psycopg.connect(address) as connection:
-        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
-
-
-def test_sigterm_while_starting_leaves_nothing(idle_lab: EmbeddedLab, tmp_path: Path) -> None:
-    """A start that is broken off takes back what it has started."""
-    starter = in_foreground(idle_lab, tmp_path / "up.log")
-    assert eventually(lambda: len(idle_lab.leftovers()) > 3, 120), (tmp_path / "up.log").read_text()
-    starter.send_signal(signal.SIGTERM)
-    assert starter.wait(60) == 130
-    assert not idle_lab.leftovers()
-    assert not idle_lab.listening()
 
 
 @pytest.mark.timeout(30)  # half of what a lab that was ready is given
@@ -95,22 +35,3 @@ def test_a_start_that_is_broken_off_does_not_wait_for_who_missed_its_signal(
             assert not psutil.pid_exists(process.pid)
         finally:
             process.kill()
-
-
-def test_a_port_in_use_is_named_with_its_holder(idle_lab: EmbeddedLab) -> None:
-    """`up` refuses in one line that names the port and the process, and starts nothing."""
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", idle_lab.ports.gateway))
-        taken.listen()
-        done = idle_lab.fleetops("up", "--detach")
-    assert done.returncode == 1
-    line = done.stderr.splitlines()[-1]
-    assert f"port {idle_lab.ports.gateway} for gateway" in line
-    assert f"{psutil.Process().name()} (pid {os.getpid()})" in line
-    assert not idle_lab.leftovers()
-
-
-def test_down_with_nothing_running_is_no_error(idle_lab: EmbeddedLab) -> None:
-    done = idle_lab.fleetops("down")
-    assert (done.returncode, done.stdout.startswith("nothing runs")) == (0, True)
