@@ -27,7 +27,9 @@ def test_a_start_that_is_broken_off_does_not_wait_for_who_missed_its_signal(
         monkeypatch.setattr("lab.stack.lifecycle.BROKEN_OFF_SECONDS", 0.2)
         monkeypatch.setattr("lab.stack.leftovers.GRACE_SECONDS", 0.2)
         monkeypatch.setattr("lab.stack.lifecycle.Start._refuse_or_clean", lambda _self: None)
-        monkeypatch.setattr("lab.stack.lifecycle.Start._start", lambda _self: signal.raise_signal(signal.SIGINT))
+        monkeypatch.setattr(
+            "lab.stack.lifecycle.Start._start", lambda _self: signal.default_int_handler(signal.SIGINT, None)
+        )
         start = Start(Home(tmp_path), Ports(9), lambda *_: None, foreground=True)
         try:
             with pytest.raises(KeyboardInterrupt):
