@@ -34,6 +34,7 @@ lab: $(VENV) ## start everything, print the console's URL, stay until Ctrl-C
 	@exec $(BIN)/fleetops up
 
 # The tests of a whole stack come by themselves: drills are measured in seconds, and a lab that runs beside others slows them.
+# Files go by name: by their number of tests, the file of one long test would come last, and alone.
 test: $(VENV) ## every test this machine can run; says what it skipped and why; DRILLS=1: more live drills
 	@$(BIN)/python -m lab.stack.binaries >/dev/null || true # it has said what is missing; the tests say what that costs
 	@failed=0; \
