@@ -129,6 +129,7 @@ class Start:
         self.table = programs.table(self.home, self.ports, tools)
         # A program becomes a target when it answers: a slow start is no outage.
         monitoring.render(self.home, self.ports, self.table.values(), targets=())
+        monitoring.forget_notifications(self.home)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check") as pool:
             checked = pool.submit(monitoring.check, self.home, tools)
             run = replace(run, supervisor=self._start_supervisor())

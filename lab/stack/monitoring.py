@@ -113,6 +113,15 @@ def render(home: Home, ports: Ports, programs: Iterable[Program], targets: Itera
     (home.data / "alertmanager").mkdir(parents=True, exist_ok=True)
 
 
+def forget_notifications(home: Home) -> None:
+    """Before Alertmanager starts: drop its log of what it has told. For a start that closes the pages left open.
+
+    With the log of the run before, an alert that fires again counts as told until its repeat_interval is over, and
+    nobody is paged.
+    """
+    (home.data / "alertmanager" / "nflog").unlink(missing_ok=True)
+
+
 def check(home: Home, tools: Mapping[str, Path]) -> None:
     """Have promtool and amtool read what was rendered. Raises SpecError with the tool's own reason."""
     _accepts([str(tools["promtool"]), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+import urllib3
 from embedded import EmbeddedLab
 from polling import eventually
 
+from lab.oncall.times import utc_text
 from lab.places import ROOT
 from lab.stack import postgres
+from lab.stack.programs import url
 from lab.stack.supervision import socket_path
 
 # The longest test starts a lab twice, beside other tests.
@@ -60,6 +65,30 @@ def test_a_killed_starter_leaves_nothing_and_the_next_start_has_the_data(idle_la
     assert sorted(out.split()[0] for out, _ in said) == ["ready", "running"]
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_an_alert_that_was_told_before_a_stop_pages_again_after_the_next_start(idle_lab: EmbeddedLab) -> None:
+    """The start closes the page, so Alertmanager must not take the alert for one that somebody still has."""
+
+    def fire() -> None:
+        alert = {"labels": {"alertname": "FeedLatencyP99Burn", "severity": "page"}, "startsAt": utc_text(time.time())}
+        answer = urllib3.request("POST", f"{url(idle_lab.ports.alertmanager)}/api/v2/alerts", json=[alert])
+        assert answer.status == 200, answer.data
+
+    def firing() -> list[int]:
+        pages = json.loads(idle_lab.fleetops("page", "list", "--json").stdout)
+        return [page["id"] for page in pages if page["status"] == "firing"]
+
+    idle_lab.up()
+    fire()
+    assert eventually(firing)
+    told = firing()
+    assert idle_lab.fleetops("down").returncode == 0
+    idle_lab.up()
+    assert firing() == []
+    fire()
+    assert eventually(firing), "Alertmanager told nobody"
+    assert firing() != told
 
 
 def test_sigterm_while_starting_leaves_nothing(idle_lab: EmbeddedLab, tmp_path: Path) -> None:
