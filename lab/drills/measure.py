@@ -13,12 +13,14 @@ from lab.control.prometheus import Series
 from lab.drills import promise
 from lab.drills.incident import Incident
 from lab.oncall.times import epoch_seconds, utc_text
-from lab.slo.model import EventsSli
+from lab.slo.model import TICKET, EventsSli
 from lab.slo.ratios import in_window
 
 # The SLI counts as recovered when it was good for this many seconds without a break.
 GOOD_SECONDS = 5
 SAMPLED_LINES = 6
+
+Budget = dict[str, dict[str, float]]  # by SLO: what it asks, its events, the part of its budget that was spent
 
 
 def sli_bad_at(values: list[float | None], start_seconds: float, budget_ratio: float) -> float | None:
@@ -92,14 +94,26 @@ def _spans(series: Series) -> Iterator[tuple[float, float]]:
     yield start, last
 
 
-def budget(incident: Incident, end: float) -> dict[str, dict[str, float | None]]:
+def of_this_incident(severity: str, labels: dict[str, str], spent: Budget) -> bool:
+    """Whether an incident that spent this much can have raised an alert with these labels.
+
+    It cannot have raised the ticket of an SLO that kept its objective throughout: that one's windows remember what
+    earlier incidents spent for an hour and more, and near its factor it comes and goes with the load.
+    """
+    slo = spent.get(labels.get("sloth_id", ""))
+    if severity != TICKET or slo is None:
+        return True
+    return slo["bad_ratio"] > 1 - slo["objective_ratio"]
+
+
+def budget(incident: Incident, end: float) -> Budget:
     """What the incident cost each SLO, from injection to `end`: events, and the part of the period's budget it spent.
 
     The part is time-weighted (bad seconds over the bad seconds the period allows), so it does not depend on how long
     the lab had run before.
     """
     seconds = max(1, round(end - incident.t0))
-    found: dict[str, dict[str, float | None]] = {}
+    found: Budget = {}
     for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
         if not isinstance(slo.sli, EventsSli):
             continue

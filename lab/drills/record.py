@@ -41,8 +41,9 @@ def build(incident: Incident) -> dict[str, Any]:
     fired = measure.alerts(incident)
     found = instants.read(incident, sampled)
     instants.put_on_timeline(incident, found)
-    facts = _facts(incident, found, fired)
-    checks = grade(incident.drill, incident.prediction, facts)
+    spent = measure.budget(incident, incident.ended_at)
+    graded = facts(incident, found, fired, spent)
+    checks = grade(incident.drill, incident.prediction, graded)
     failed = [check for check in checks if not check.passed]
     pages = [page for page in incident.desk.pager.pages() if epoch_seconds(page["received_at"]) >= incident.t0]
     slow = next((signal.objective for signal in signals(focus) if signal.name == "feed_p99_seconds"), None)
@@ -70,7 +71,7 @@ def build(incident: Incident) -> dict[str, Any]:
         "runbook": incident.runbook,
         "signals": sampled,
         "logs": measure.sampled_logs(incident, slow or 0.4) if incident.slo else [],
-        "budget": measure.budget(incident, incident.ended_at),
+        "budget": spent,
         "verdict": {
             "passed": not failed,
             "why": "; ".join(f"{check.name}: {check.detail}" for check in failed),
@@ -138,10 +139,19 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
 
 
-def _facts(incident: Incident, found: instants.Instants, fired: list[dict[str, Any]]) -> Facts:
-    fired_or_told = {(row["name"], row["severity"]) for row in fired if row["t_seconds"] >= 0}
-    new = [one for one in incident.notices() if epoch_seconds(one["starts_at"]) >= incident.t0]
-    fired_or_told |= {(one["alertname"], one["severity"]) for one in new}
+def facts(incident: Incident, found: instants.Instants, fired: list[dict[str, Any]], spent: measure.Budget) -> Facts:
+    """What the grading goes by: the graded instants, the alerts that fired, and what they spent."""
+    rows = [(row["name"], row["severity"], row["labels"]) for row in fired if row["t_seconds"] >= 0]
+    rows += [
+        (one["alertname"], one["severity"], one["labels"])
+        for one in incident.notices()
+        if epoch_seconds(one["starts_at"]) >= incident.t0
+    ]
+    fired_or_told = {
+        (name, severity)
+        for name, severity, labels in rows
+        if incident.drill.expect.allows(name, severity) or measure.of_this_incident(severity, labels, spent)
+    }
     return Facts(
         page=incident.page["alertname"] if incident.page else None,
         page_at=found["page"],
