@@ -3,8 +3,6 @@
 
 let leave = () => {};
 
-const another = () => new Promise((task) => setTimeout(task));
-
 async function enter() {
   leave();
   leave = () => {};
@@ -15,14 +13,8 @@ async function enter() {
   if (!root) return;
   let gone = false;
   leave = () => { gone = true; };
-  // The charts' library asks for the reader's numbers and time zone when it is read. Each, like reading the parts, is work
-  // enough for one task.
-  new Intl.NumberFormat(navigator.language).format(0);
-  await another();
-  new Intl.DateTimeFormat().resolvedOptions();
-  await another();
   const { start } = await import("./console/main.js");
-  await another();
+  await new Promise((later) => setTimeout(later)); // reading the parts was work enough for one task
   if (!gone) leave = start(root);
 }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from pathlib import Path
 
 import chromium
@@ -72,25 +70,3 @@ def test_a_reader_gets_the_colours_of_the_system_or_those_last_chosen(published:
         page.value("document.querySelector('.lab-scheme').click()")
         assert page.value(SCHEME) == scheme
         page.value("localStorage.clear()")
-
-
-SHEETS = "[...document.querySelectorAll('link[rel=stylesheet]')]"
-
-
-def test_the_style_sheets_are_read_once_and_serve_the_pages_that_follow(
-    site_folder: Path, tmp_path: Path, page: chromium.Page
-) -> None:
-    site = tmp_path / "site"
-    shutil.copytree(site_folder, site)
-    with serve(site) as url:
-        # The theme fetches a page without leaving the one before when the site's map has its very address.
-        sitemap = (site / "sitemap.xml").read_text()
-        (site / "sitemap.xml").write_text(re.sub("<loc>https?://[^/]+", f"<loc>{url}", sitemap))
-        page.open(f"{url}/glossary/")
-        assert page.value(f"{SHEETS}.filter((one) => one.getAttribute('href').includes('://')).length") == 0
-        page.until("performance.getEntriesByType('resource').some((one) => one.name.endsWith('/sitemap.xml'))")
-        page.value(f"window.kept = {SHEETS}; kept.length")
-        page.value("document.querySelector('.md-nav__link[href$=\"/04_capacity_planning/\"]').click()")
-        page.until("location.pathname === '/04_capacity_planning/' && document.title.includes('Capacity')")
-        assert page.value(f"kept.length > 3 && {SHEETS}.length === kept.length")
-        assert page.value(f"{SHEETS}.every((one) => kept.includes(one))")
