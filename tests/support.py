@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +53,17 @@ def running(command: tuple[str, ...], log: Path, **options: Any) -> Iterator[sub
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def fire(alertmanager: str, alerts: list[dict[str, str]], *, resolved: bool = False) -> None:
+    """Tell the Alertmanager at an address, as Prometheus does, that alerts with these labels fire, or are over."""
+    now = datetime.now(UTC)
+    body = [
+        {"labels": labels, "startsAt": now.isoformat()} | ({"endsAt": now.isoformat()} if resolved else {})
+        for labels in alerts
+    ]
+    request = urllib.request.Request(
+        f"{alertmanager}/api/v2/alerts", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert answer.status == 200

@@ -97,8 +97,8 @@ def _spans(series: Series) -> Iterator[tuple[float, float]]:
 def of_this_incident(severity: str, labels: dict[str, str], spent: Budget) -> bool:
     """Whether an incident that spent this much can have raised an alert with these labels.
 
-    It cannot have raised the ticket of an SLO that kept its objective throughout: that one's windows remember what
-    earlier incidents spent for an hour and more, and near its factor it comes and goes with the load.
+    It cannot have raised the ticket of an SLO that kept its objective over the whole of it: that one's windows remember
+    what earlier incidents spent for an hour and more, and near its factor it comes and goes with the load.
     """
     slo = spent.get(labels.get("sloth_id", ""))
     if severity != TICKET or slo is None:

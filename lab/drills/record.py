@@ -42,8 +42,7 @@ def build(incident: Incident) -> dict[str, Any]:
     found = instants.read(incident, sampled)
     instants.put_on_timeline(incident, found)
     spent = measure.budget(incident, incident.ended_at)
-    graded = facts(incident, found, fired, spent)
-    checks = grade(incident.drill, incident.prediction, graded)
+    checks = grade(incident.drill, incident.prediction, facts(incident, found, fired, spent))
     failed = [check for check in checks if not check.passed]
     pages = [page for page in incident.desk.pager.pages() if epoch_seconds(page["received_at"]) >= incident.t0]
     slow = next((signal.objective for signal in signals(focus) if signal.name == "feed_p99_seconds"), None)
@@ -140,7 +139,7 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def facts(incident: Incident, found: instants.Instants, fired: list[dict[str, Any]], spent: measure.Budget) -> Facts:
-    """What the grading goes by: the graded instants, the alerts that fired, and what they spent."""
+    """What the grading goes by: the graded instants, the alerts that the incident raised, how it ended."""
     rows = [(row["name"], row["severity"], row["labels"]) for row in fired if row["t_seconds"] >= 0]
     rows += [
         (one["alertname"], one["severity"], one["labels"])

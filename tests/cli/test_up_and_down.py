@@ -7,17 +7,15 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
-import urllib3
 from embedded import EmbeddedLab
 from polling import eventually
+from support import fire
 
-from lab.oncall.times import utc_text
 from lab.places import ROOT
 from lab.stack import postgres
 from lab.stack.programs import url
@@ -70,23 +68,21 @@ def test_a_killed_starter_leaves_nothing_and_the_next_start_has_the_data(idle_la
 def test_an_alert_that_was_told_before_a_stop_pages_again_after_the_next_start(idle_lab: EmbeddedLab) -> None:
     """The start closes the page, so Alertmanager must not take the alert for one that somebody still has."""
 
-    def fire() -> None:
-        alert = {"labels": {"alertname": "FeedLatencyP99Burn", "severity": "page"}, "startsAt": utc_text(time.time())}
-        answer = urllib3.request("POST", f"{url(idle_lab.ports.alertmanager)}/api/v2/alerts", json=[alert])
-        assert answer.status == 200, answer.data
+    alertmanager = url(idle_lab.ports.alertmanager)
+    alert = {"alertname": "FeedLatencyP99Burn", "severity": "page"}
 
     def firing() -> list[int]:
         pages = json.loads(idle_lab.fleetops("page", "list", "--json").stdout)
         return [page["id"] for page in pages if page["status"] == "firing"]
 
     idle_lab.up()
-    fire()
+    fire(alertmanager, [alert])
     assert eventually(firing)
     told = firing()
     assert idle_lab.fleetops("down").returncode == 0
     idle_lab.up()
     assert firing() == []
-    fire()
+    fire(alertmanager, [alert])
     assert eventually(firing), "Alertmanager told nobody"
     assert firing() != told
 

@@ -8,14 +8,13 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import pytest
-from support import eventually, free_port, running
+from support import eventually, fire, free_port, running
 
 from lab.places import RULES
 from lab.slo import load_rules, promtool
@@ -92,19 +91,6 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-def post(url: str, alerts: list[dict[str, str]], *, resolved: bool = False) -> None:
-    now = datetime.now(UTC)
-    body = [
-        {"labels": labels, "startsAt": now.isoformat()} | ({"endsAt": now.isoformat()} if resolved else {})
-        for labels in alerts
-    ]
-    request = urllib.request.Request(
-        f"{url}/api/v2/alerts", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        assert answer.status == 200
-
-
 def burns(severity: str) -> list[dict[str, str]]:
     """The labels with which the SLOs' alerts of one severity leave Prometheus."""
     rules = [rule for rule in load_rules("lab") if rule.get("labels", {}).get("sloth_severity") == severity]
@@ -121,13 +107,13 @@ def test_a_gateway_wide_outage_is_one_notification_and_its_tickets_wait(alertman
     assert len(pages) == len(tickets) == 6
     others = [labels | {"alertname": "Other", "sloth_id": f"{labels['service']}-other"} for labels in tickets]
     others = [next(labels for labels in others if labels["service"] == service) for service in ("feed", "user")]
-    post(alertmanager, [*pages, *tickets, *others])
+    fire(alertmanager, [*pages, *tickets, *others])
     eventually(lambda: receiver.of("page") and len(receiver.of("ticket")) == 2, "pages and both services' tickets")
     (outage,) = receiver.of("page")
     assert names(outage) == sorted(labels["alertname"] for labels in pages)
     assert [names(told) for told in receiver.of("ticket")] == [["Other"], ["Other"]]
 
-    post(alertmanager, pages, resolved=True)
+    fire(alertmanager, pages, resolved=True)
     eventually(lambda: receiver.of("page", "resolved"), "the pages are told to be over")
     assert len(receiver.of("page")) == 1
     waited = {labels["alertname"] for labels in tickets}
