@@ -37,6 +37,10 @@ class Expect:
         """(name, severity) of what must fire beside the detecting alert."""
         return {(name, severity) for severity, listed in self.must.items() for name in listed}
 
+    def raised(self) -> set[str]:
+        """The names of all alerts that must fire, the detecting one with them."""
+        return {name for name, _ in self.required()} | ({self.alert} if self.alert else set())
+
     def silent(self) -> tuple[str, ...]:
         """The names of the alerts that may not fire at any severity."""
         return tuple(name for name in alerts.names() if not any(self.allows(name, severity) for severity in SEVERITIES))

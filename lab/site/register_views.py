@@ -7,6 +7,7 @@ from lab.site import html, register
 from lab.site.book import SIMULATIONS, Book
 from lab.site.catalogue_views import drill_record
 from lab.site.html import Markup
+from lab.site.register import Risk
 
 _LEVEL = {"low": "ok", "medium": "warn", "high": "bad"}
 
@@ -14,10 +15,12 @@ _LEVEL = {"low": "ok", "medium": "warn", "high": "bad"}
 def risk_table(book: Book) -> Markup:
     """Every risk: how likely, how bad, which alert sees it, which drill proves that, and when it last did."""
     known = book.rule_files.names()
+    raised = {drill.id: drill.expect.raised() for drill in book.catalogue}
     rows, ids = [], []
     for risk in register.risks():
         if risk.alert not in known:
             raise LabError(f"risk {risk.id} names alert {risk.alert!r}, which no rule file has")
+        _same_proof(risk, raised)
         proof = _proof(book, risk.drill) if risk.drill else html.badge("warn", "unproven, no drill")
         ids.append(risk.id.lower())
         rows.append(
@@ -31,6 +34,14 @@ def risk_table(book: Book) -> Markup:
         "Last proven",
     )  # fmt: skip
     return html.table(head, rows, label="Risk register", ids=ids)
+
+
+def _same_proof(risk: Risk, raised: dict[str, set[str]]) -> None:
+    """LabError unless the risk's drill must raise the risk's alert, and where it names none, no drill does."""
+    if risk.drill and risk.alert not in raised.get(risk.drill, ()):
+        raise LabError(f"risk {risk.id} names drill {risk.drill!r}, which does not have to raise {risk.alert}")
+    if not risk.drill and (proven := [drill for drill, names in raised.items() if risk.alert in names]):
+        raise LabError(f"risk {risk.id} names no drill, and {', '.join(proven)} must raise its {risk.alert}")
 
 
 def _proof(book: Book, drill: str) -> Markup:

@@ -8,8 +8,13 @@ import chromium
 import pytest
 
 from lab.places import DOCS
+from lab.site import bounds
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
+SHIFTS = (
+    "window.shifts = []; new PerformanceObserver((list) => shifts.push(...list.getEntries()))"
+    ".observe({ type: 'layout-shift', buffered: true });"
+)
 MODE = "document.getElementById('live-console').dataset.mode"
 
 
@@ -20,7 +25,7 @@ def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
     page.until(f"{MODE} === 'replay'")
     said = page.value("document.querySelector('.console-status').innerText")
     assert "INC-001" in said
-    assert "Captured" in said
+    assert ", captured 20" in said
     assert "lab time, 60x" in said
     page.until("document.querySelectorAll('.console-tile').length === 6")
     assert page.value("document.querySelectorAll('.console-charts canvas').length") >= 5
@@ -28,6 +33,20 @@ def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
     hosts = {url.split("/")[2] for url in page.requests if url.startswith("http")}
     assert hosts == {published.removeprefix("http://")}
     assert not page.problems
+
+
+@pytest.mark.parametrize("width", [412, 900, 1280])
+def test_nothing_jumps_while_the_console_fills(published: str, page: chromium.Page, width: int) -> None:
+    page.view(width, 823)
+    page.call("Page.addScriptToEvaluateOnNewDocument", source=SHIFTS)
+    page.open(f"{published}/lab/")
+    page.until(f"{MODE} === 'replay' && document.querySelectorAll('.console-tile').length === 6")
+    page.until("document.querySelectorAll('[data-part=charts] figure').length >= 5")
+    page.value("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))")
+    bound = next(one for one in bounds.PAGE if one.figure == "cls")
+    assert bound.keeps(page.value("shifts.reduce((all, one) => all + one.value, 0)")), page.value(
+        "shifts.map((one) => `${one.value.toFixed(4)}: ${one.sources.map((from) => from.node?.className)}`).join('; ')"
+    )
 
 
 def instant(kind: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +22,7 @@ from lab.site import (
     incident_views,
     metric_source,
     proof_views,
+    register,
     register_views,
     rule_views,
     service_views,
@@ -233,6 +235,24 @@ def test_every_drill_flag_and_risk_is_listed(book: Book) -> None:
     assert all(flag in text(service_views.flag_table(book)) for flag in ("canary", "feed", "profile-writes"))
     assert "R-01" in text(register_views.risk_table(book))
     assert "AI-001-4" in text(register_views.action_items(book, "INC-001"))
+
+
+@pytest.mark.parametrize(
+    ("given", "change", "message"),
+    [
+        ("R-12", {"drill": "INC-001"}, r"R-12 names drill 'INC-001', which does not have to raise"),
+        ("R-12", {"drill": "INC-018"}, r"R-12 names drill 'INC-018'"),
+        ("R-15", {"drill": ""}, r"R-15 names no drill, and INC-005 must raise its DatabaseIndexMissing"),
+        ("R-05", {"alert": "GatewayGone"}, r"R-05 names alert 'GatewayGone', which no rule file has"),
+    ],
+)
+def test_a_risk_is_proven_by_a_drill_that_must_raise_its_alert(
+    book: Book, monkeypatch: pytest.MonkeyPatch, given: str, change: dict[str, str], message: str
+) -> None:
+    risks = [replace(risk, **change) if risk.id == given else risk for risk in register.risks()]
+    monkeypatch.setattr(register, "risks", lambda: risks)
+    with pytest.raises(LabError, match=message):
+        register_views.risk_table(book)
 
 
 def test_the_metric_catalogue_lists_what_the_code_registers(book: Book) -> None:

@@ -194,7 +194,7 @@ export function start(root) {
     const { replay } = player;
     const shown = replay.picture(now);
     const page = replay.about.postmortem ? new URL(replay.about.postmortem, site).href : null;
-    mode("replay", `${before}${before ? "the" : "The"} recorded incident ${replay.about.id}, ${replay.about.title}. Captured ${replay.about.recorded}; lab time, ${replay.about.factor}x.`);
+    mode("replay", `${before}${before ? "the" : "The"} recorded incident ${replay.about.id}, captured ${replay.about.recorded}; lab time, ${replay.about.factor}x.`);
     if (changed("postmortem", page)) part("postmortem").replaceChildren(...(page ? [el("a", { href: page }, "Postmortem")] : []), " ", el("a", { href: new URL(replay.about.href, site).href }, "Record"));
     if (changed("scrub", now)) {
       part("scrub").value = now;
