@@ -26,12 +26,13 @@ def risk_table(book: Book) -> Markup:
         rows.append(
             (
                 risk.id, Markup("<b>{}</b><br>{}").format(risk.title, risk.cause), _level(risk.likelihood),
-                _level(risk.impact), html.link(book.runbook(risk.alert), risk.alert), risk.control, risk.owner, proof,
+                _level(risk.impact), Markup("{}<br>Owner: {}").format(risk.control, risk.owner),
+                Markup("{}<br>{}").format(html.link(book.runbook(risk.alert), risk.alert), proof),
             )
         )  # fmt: skip
     head = (
-        "Risk", "What may go wrong, and why", "Likelihood", "Impact", "Detected by, runbook", "Control today", "Owner",
-        "Last proven",
+        "Risk", "What may go wrong, and why", "Likelihood", "Impact", "Control today, and owner",
+        "Alert with its runbook, and last proven",
     )  # fmt: skip
     return html.table(head, rows, label="Risk register", ids=ids)
 
