@@ -49,6 +49,15 @@ def test_nothing_jumps_while_the_console_fills(published: str, page: chromium.Pa
     )
 
 
+def test_an_axis_ends_at_a_round_number_and_a_share_at_the_whole(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/")
+    tops = "[['ratio', 1], ['ratio', 0.97], ['ratio', 0.3], ['ratio', 1.2], ['seconds', 1], ['seconds', 0.39], ['', 0]]"
+    found = page.value(
+        f"import('{published}/assets/console/chart.js').then(({{ axisTop }}) => {tops}.map((one) => axisTop(...one)))"
+    )
+    assert found == pytest.approx([1, 1, 0.4, 2, 2, 0.5, 1])
+
+
 def instant(kind: str) -> float:
     """When the committed record of INC-001 has something, in seconds from the injection."""
     rows = json.loads((DOCS / "records" / "INC-001.json").read_text())["timeline"]

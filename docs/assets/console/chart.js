@@ -13,10 +13,13 @@ if (![...document.styleSheets].some((one) => one.href === sheet)) document.head.
 
 const ink = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-// The least of 1, 2, 4, 5, 6 or 8 times a power of ten that is not below the value, so that labels are round.
-export function roundTop(value) {
+// Where an axis ends that shows values up to the highest: the least of 1, 2, 4, 5, 6 or 8 times a power of ten with a
+// little air below it, so that labels are round. A share ends at the whole.
+export function axisTop(unit, highest) {
+  const value = highest * 1.05 || 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return power * ([1, 2, 4, 5, 6, 8].find((step) => power * step >= value * (1 - 1e-9)) || 10);
+  const top = power * ([1, 2, 4, 5, 6, 8].find((step) => power * step >= value * (1 - 1e-9)) || 10);
+  return unit === "ratio" && highest <= 1 ? Math.min(top, 1) : top;
 }
 
 export class Chart {
@@ -66,11 +69,10 @@ export class Chart {
     this.plot?.destroy();
     const { unit, objective } = this.shape;
     const [rule, soft] = [ink("--lab-rule"), ink("--lab-soft")];
-    const top = (low, high) => [0, roundTop(Math.max(high || 0, objective || 0) * 1.05 || 1)];
     this.plot = new uPlot({
       width: this.canvas.clientWidth || 300, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
       padding: [14, 18, 0, 0],
-      scales: { x: { time: false, range: () => this.data.range }, y: { range: (_, low, high) => top(low, high) } },
+      scales: { x: { time: false, range: () => this.data.range }, y: { range: (_, low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] } },
       axes: [
         { stroke: soft, font: FONT, size: 26, gap: 3, space: 64, grid: { show: false }, ticks: { stroke: rule, size: 4 }, values: (_, ticks) => ticks.map(this.data.label) },
         { stroke: soft, font: FONT, size: 58, gap: 4, space: 36, grid: { stroke: rule, width: 1 }, ticks: { show: false }, values: (_, ticks) => ticks.map((tick) => quantity(tick, SHORT.has(unit) ? unit : "")) },
