@@ -83,14 +83,18 @@ class Record:
         raise LabError(f"record {self.path} has no signal {name!r}, it has {known}")
 
     def firing_spans(self, alert: str) -> list[tuple[float, float]]:
-        """(start, end) in seconds from injection of every span in which `alert` fired."""
+        """(start, end) in seconds from injection of every span in which `alert` fired, as a page where it paged.
+
+        The ticket of the same SLO looks back further: it may still fire for what an earlier incident burned.
+        """
+        rows = [row for row in self["alerts"] if row["name"] == alert]
+        paged = [row for row in rows if row["severity"] == "page"]
         zero = units.parse(str((self.first("inject") or {"at": self["started_at"]})["at"]))
         spans = []
-        for row in self["alerts"]:
-            if row["name"] == alert:
-                start = (units.parse(row["starts_at"]) - zero).total_seconds()
-                end = units.parse(row.get("ends_at") or self["ended_at"])
-                spans.append((start, (end - zero).total_seconds()))
+        for row in paged or rows:
+            start = (units.parse(row["starts_at"]) - zero).total_seconds()
+            end = units.parse(row.get("ends_at") or self["ended_at"])
+            spans.append((start, (end - zero).total_seconds()))
         return spans
 
 

@@ -49,6 +49,30 @@ def test_nothing_jumps_while_the_console_fills(published: str, page: chromium.Pa
     )
 
 
+def test_the_band_is_the_page_not_what_an_earlier_incident_left_of_its_ticket(
+    published: str, page: chromium.Page
+) -> None:
+    paged = {"name": "A", "severity": "page", "t_seconds": 4, "ends_at": "2026-01-02T00:00:09Z"}
+    ticket = paged | {"severity": "ticket"}
+    signal = {
+        "name": "a_bad_ratio", "title": "a", "query": 'sloth_id="a"', "unit": "ratio", "objective": 0.1,
+        "values": [0] * 40, "start_seconds": -30, "step_seconds": 1,
+    }  # fmt: skip
+    record = {
+        "timeline": [{"at": "2026-01-02T00:00:00Z", "t_seconds": 0, "kind": "inject"}],
+        "signals": [signal],
+        "prediction": {"alert": "A"},
+    }
+    page.open(f"{published}/lab/")
+    for alerts in ([ticket | {"t_seconds": -30}, paged], [ticket]):
+        found = page.value(
+            f"import('{published}/assets/console/replay.js').then(({{ Replay }}) => {{"
+            f" const replay = new Replay({json.dumps(record | {'alerts': alerts})}, {{}});"
+            " return replay.series(replay.charts[0], 20).bands; })"
+        )
+        assert found == [[4, 9]]
+
+
 def test_an_axis_ends_at_a_round_number_and_a_share_at_the_whole(published: str, page: chromium.Page) -> None:
     page.open(f"{published}/lab/")
     tops = "[['ratio', 1], ['ratio', 0.97], ['ratio', 0.3], ['ratio', 1.2], ['seconds', 1], ['seconds', 0.39], ['', 0]]"

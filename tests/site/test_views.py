@@ -217,6 +217,18 @@ def test_a_stale_record_fails_by_name_and_says_what_changed(book: Book) -> None:
         incident_views.timeline(book, "INC-001")
 
 
+def test_the_band_of_a_chart_is_the_page_not_what_an_earlier_incident_left_of_its_ticket(book: Book) -> None:
+    page = record()["alerts"][0]
+    rewrite(book, alerts=[page | {"severity": "ticket", "starts_at": record()["started_at"], "t_seconds": -60}, page])
+    made = book.records.find("INC-001")
+    assert made
+    assert made.firing_spans("FeedLatencyP99Burn") == [(INSTANTS["firing"], INSTANTS["resolved"])]
+    rewrite(book, alerts=[page | {"severity": "ticket"}])
+    made = Book(docs=book.docs).records.find("INC-001")
+    assert made
+    assert made.firing_spans("FeedLatencyP99Burn") == [(INSTANTS["firing"], INSTANTS["resolved"])]
+
+
 def test_an_unknown_signal_is_refused_with_the_ones_there_are(book: Book) -> None:
     with pytest.raises(LabError, match=r"'feed_p98'.*feed_p99_seconds"):
         chart_views.chart(book, "INC-001", "feed_p98")

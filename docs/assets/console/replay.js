@@ -68,8 +68,9 @@ export class Replay {
   series(chart, now) {
     const [first] = chart.members;
     const xs = first.values.map((_, index) => first.start_seconds + index * first.step_seconds);
-    const alert = this.record.prediction?.alert;
-    const bands = this.record.alerts.filter((one) => one.name === alert && one.t_seconds <= now)
+    const fired = this.record.alerts.filter((one) => one.name === this.record.prediction?.alert);
+    const paged = fired.filter((one) => one.severity === "page"); // the ticket of the same SLO may still fire for an earlier incident
+    const bands = (paged.length ? paged : fired).filter((one) => one.t_seconds <= now)
       .map((one) => [one.t_seconds, Math.min(now, one.ends_at ? this.since(one.ends_at) : this.end)]);
     return {
       xs, bands, range: [this.start, this.end], marks: this.marks.filter((mark) => mark.x <= now), label: (x) => `${x < 0 ? "−" : "+"}${Math.abs(Math.round(x))} s`,
