@@ -169,16 +169,13 @@ def incident_measures(book: Book) -> Markup:
         found.append(values)
         spent = max((one["budget_spent_ratio"] for one in record["budget"].values()), default=0.0)
         where = html.link(book.href(f"{SIMULATIONS}#{record.ident.lower()}"), record.ident)
-        rows.append((where, record["drill"]["trigger"], *map(_seconds, values), units.percent(spent)))
+        rows.append((where, *map(_seconds, values), units.percent(spent)))
     if len(rows) > 2:
         columns = [[value for value in column if value is not None] for column in zip(*found, strict=True)]
         rows.append(
-            (f"Median of {len(rows)}", "", *(_seconds(median(column) if column else None) for column in columns), "")
+            (f"Median of {len(rows)}", *(_seconds(median(column) if column else None) for column in columns), "")
         )
-    head = (
-        "Incident", "Trigger", "Alert predicted", "Alert fired", "Page to ack", "Fault to mitigation",
-        "Fault to recovery", "Most budget spent",
-    )  # fmt: skip
+    head = ("Incident", "Predicted", "Fired", "Acked", "Mitigated", "Recovered", "Budget")
     return html.table(head, rows, label=f"Incidents, lab time {book.factor}x", numeric=True)
 
 
