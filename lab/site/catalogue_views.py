@@ -124,7 +124,7 @@ def runbook_commands(book: Book) -> Markup:
                     if where not in alerts:
                         alerts.append(where)
     rows = [
-        (html.code(command), step, Markup(", ").join(alerts))
+        (html.code(command, wrap=True), step, Markup(", ").join(alerts))
         for (step, command), alerts in sorted(asked.items(), key=lambda one: (one[0][0] == "check", one[0][1]))
     ]
     return html.details(

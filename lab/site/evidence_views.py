@@ -16,7 +16,7 @@ def runbook_trace(book: Book, ident: str) -> Markup:
     rows = [
         (
             f"T+{units.seconds(float(step['t_seconds']))}",
-            f"{step['branch']}, {step['step']}", html.code(step["command"]),
+            f"{step['branch']}, {step['step']}", html.code(step["command"], wrap=True),
             _status(step["exit_status"]), units.seconds(float(step["duration_seconds"])),
         )
         for step in record["runbook"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
@@ -11,7 +12,7 @@ from pygments.token import STANDARD_TYPES
 
 from lab.site import promql
 
-__all__ = ["Markup", "badge", "code", "code_block", "details", "escape", "link", "table"]
+__all__ = ["Markup", "badge", "breakable", "code", "code_block", "details", "escape", "link", "table", "whole"]
 
 
 LONG_HEAD = 24  # characters; a longer head keeps some width on a phone, or it would stand a word a line
@@ -49,26 +50,31 @@ def _row(cells: Sequence[object], row_heads: bool, ident: str = "") -> Markup:
     tag = Markup('<th scope="row">{}</th>') if row_heads else Markup("<td>{}</td>")
     return Markup("<tr{}>{}{}</tr>").format(
         Markup(' id="{}"').format(ident) if ident else "",
-        tag.format(_whole(first)),
-        Markup().join(Markup("<td>{}</td>").format(_whole(cell)) for cell in rest),
+        tag.format(whole(first)),
+        Markup().join(Markup("<td>{}</td>").format(whole(cell)) for cell in rest),
     )
 
 
-def _whole(cell: object) -> object:
+def whole(cell: object) -> object:
     """A single word such as INC-001 stays on one line."""
     if isinstance(cell, Markup) or not isinstance(cell, str) or " " in cell or len(cell) > 40:
         return cell
     return Markup('<span class="lab-word">{}</span>').format(cell)
 
 
-def code(text: object) -> Markup:
-    """Inline code."""
-    return Markup("<code>{}</code>").format(text)
+def code(text: object, *, wrap: bool = False) -> Markup:
+    """Inline code; `wrap` lets it break anywhere, for a command or a query in a table's cell."""
+    return Markup("<code{}>{}</code>").format(Markup(' class="lab-wrap"') if wrap else Markup(), text)
+
+
+def breakable(text: str) -> Markup:
+    """Text in which the path of a file may break after each of its parts."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/_])(?=\w)", text))
 
 
 def link(href: str, text: object) -> Markup:
     """A link inside the site."""
-    return Markup('<a href="{}">{}</a>').format(href, _whole(text))
+    return Markup('<a href="{}">{}</a>').format(href, whole(text))
 
 
 def badge(kind: str, text: object) -> Markup:

@@ -124,7 +124,7 @@ def fact(book: Book, ident: str, path: str) -> str:
 
 
 def timeline(book: Book, ident: str, signal: str = "") -> Markup:
-    """The incident's events: after injection, clock, phase, what happened, by whom, and what it was read from.
+    """The incident's events: when, which phase, what happened, by whom, and what it was read from.
 
     Each row leads to its instant in the console's replay; with the name of a signal whose chart is on the same page,
     each phase leads to its mark on that chart.
@@ -138,19 +138,19 @@ def timeline(book: Book, ident: str, signal: str = "") -> Markup:
             graded.add(event["kind"])
             phase = PHASES[event["kind"]][0]
         offset = float(event["t_seconds"])
-        detail = Markup("<br>{}").format(event["detail"]) if event["detail"] else ""
+        detail = Markup("<br>{}").format(html.breakable(event["detail"])) if event["detail"] else ""
+        instant = html.link(
+            f"{book.href('lab.md')}?replay={ident}&t={offset:.1f}",
+            f"T{units.seconds(offset) if offset < 0 else '+' + units.seconds(offset)}",
+        )
         rows.append(
             (
-                html.link(
-                    f"{book.href('lab.md')}?replay={ident}&t={offset:.1f}",
-                    f"T{units.seconds(offset) if offset < 0 else '+' + units.seconds(offset)}",
-                ),
-                units.clock(event["at"]),
+                Markup("{}<br><small>{}</small>").format(instant, units.clock(event["at"])),
                 _to_chart(ident, signal, phase), Markup("<b>{}</b>{}").format(event["title"], detail),
                 event["by"], _evidence(book, record, event["evidence"]),
             )
         )  # fmt: skip
-    head = ("After injection", "UTC", "Phase", "Event", "By", "Read from")
+    head = ("After injection, UTC", "Phase", "Event", "By", "Read from")
     return html.table(head, rows, label=f"Timeline of {ident}, lab time {record.factor}x") + lab_note(book, ident)
 
 
@@ -166,7 +166,7 @@ def _evidence(book: Book, record: Record, evidence: dict[str, str] | None) -> ob
         return ""
     if "pointer" in evidence:
         return html.link(book.href(record.path), html.code(evidence["pointer"]))
-    return Markup('<code class="lab-wrap">{}</code>').format(evidence["query"])
+    return html.code(evidence["query"], wrap=True)
 
 
 def durations(book: Book, ident: str) -> Markup:

@@ -26,7 +26,7 @@ def risk_table(book: Book) -> Markup:
         rows.append(
             (
                 risk.id, Markup("<b>{}</b><br>{}").format(risk.title, risk.cause), _level(risk.likelihood),
-                _level(risk.impact), Markup("{}<br>Owner: {}").format(risk.control, risk.owner),
+                _level(risk.impact), Markup("{}<br><small>Owner: {}</small>").format(risk.control, risk.owner),
                 Markup("{}<br>{}").format(html.link(book.runbook(risk.alert), risk.alert), proof),
             )
         )  # fmt: skip
@@ -65,9 +65,13 @@ def action_items(book: Book, ident: str = "") -> Markup:
         target = book.postmortem(item.incident)
         where = html.link(book.href(f"{target}#action-items"), item.incident) if target else item.incident
         status = html.badge("ok" if item.status == "done" else "warn", item.status)
-        cells: tuple[object, ...] = (item.id, item.type, item.text, item.owner, status, item.proof)
+        cells: tuple[object, ...] = (
+            Markup("{}<br>{}").format(html.whole(item.id), status),
+            Markup("{}<br><small>To {}. Owner: {}</small>").format(item.text, item.type, item.owner),
+            html.breakable(item.proof),
+        )
         rows.append(cells if ident else (*cells, where))
-    head = ("Item", "Type", "What", "Owner", "Status", "What proves it done")
+    head = ("Item, status", "What, to which end, and owner", "What proves it done")
     ids = [item.id.lower() for item in items]
     return html.table(head if ident else (*head, "Incident"), rows, label="Action items", ids=ids)
 

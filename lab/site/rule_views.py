@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 from lab.places import LOOPBACK, Ports
@@ -88,22 +89,23 @@ def alert_index(book: Book) -> Markup:
     for name in book.rule_files.names():
         parts = book.rule_files.alert(name, "lab")
         labels = [part.data.get("labels", {}) for part in parts]
-        severities = ", ".join(dict.fromkeys(label.get("severity", "") for label in labels))
+        severities = " and ".join(dict.fromkeys(label.get("severity", "") for label in labels))
         annotations = parts[0].data.get("annotations", {})
         summary = _LABEL.sub(r"(\1)", annotations.get("summary", ""))
         runbook = html.link(book.runbook(name), "runbook") if "runbook_url" in annotations else "nothing to do"
+        rule = html.link(book.href(f"{RUNBOOKS}#{rule_id(name)}"), f"{Path(parts[0].file).name}:{parts[0].line}")
         ids.append(f"alert-{name.lower()}")
         rows.append(
             (
                 html.code(name),
-                severities,
-                _LABEL.sub(r"(\1)", labels[0].get("service", "")),
-                summary,
-                html.link(book.href(f"{RUNBOOKS}#{rule_id(name)}"), f"{parts[0].file}:{parts[0].line}"),
+                Markup("{}<br><small>{} of {}</small>").format(
+                    summary, severities.capitalize(), _LABEL.sub(r"(\1)", labels[0].get("service", ""))
+                ),
+                rule,
                 runbook,
             )
         )
-    return html.table(("Alert", "Severity", "Service", "Says", "Rule", "Do"), rows, label="Alerts", ids=ids)
+    return html.table(("Alert", "Says, as what, of which service", "Rule", "Do"), rows, label="Alerts", ids=ids)
 
 
 def alert_count(book: Book) -> int:
