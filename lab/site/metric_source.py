@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import names
+from lab.errors import LabError
 
 KINDS = {
     "Counter": "counter",
@@ -30,7 +31,7 @@ class Metric:
 
 
 def metrics(package: Path) -> list[Metric]:
-    """Every metric below a package's folder, by name."""
+    """Every metric below a package's folder, by name. LabError for one whose labels cannot be read."""
     found: dict[str, Metric] = {}
     for file in sorted(package.rglob("*.py")):
         for metric in _registered(ast.parse(file.read_text()), file.relative_to(package.parent)):
@@ -39,6 +40,7 @@ def metrics(package: Path) -> list[Metric]:
 
 
 def _registered(tree: ast.AST, module: Path) -> Iterator[Metric]:
+    short = _short_names(tree)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or len(node.args) < 2:
             continue
@@ -47,7 +49,23 @@ def _registered(tree: ast.AST, module: Path) -> Iterator[Metric]:
         if kind and name and text:
             given = [keyword.value for keyword in node.keywords if keyword.arg in {"labelnames", "labels"}]
             labels = node.args[2:3] or given
-            yield Metric(name, kind, text, _labels(labels[0]) if labels else (), module.as_posix())
+            read = _labels(labels[0], short) if labels else ()
+            if not all(read):
+                raise LabError(
+                    f"{module}:{node.lineno}: the labels of {name} are no constants, so no page can list them"
+                )
+            yield Metric(name, kind, text, read, module.as_posix())
+
+
+def _short_names(tree: ast.AST) -> dict[str, ast.expr]:
+    """What a module calls by another name: `route = names.LABEL_ROUTE`, `labels = ["process"]`."""
+    return {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def _text(node: ast.expr) -> str:
@@ -60,5 +78,13 @@ def _text(node: ast.expr) -> str:
     return ""
 
 
-def _labels(node: ast.expr) -> tuple[str, ...]:
-    return tuple(_text(item) for item in node.elts) if isinstance(node, ast.List | ast.Tuple) else ()
+def _labels(node: ast.expr, short: dict[str, ast.expr]) -> tuple[str, ...]:
+    """The names, empty where one cannot be read."""
+    listed = _meant(node, short)
+    if not isinstance(listed, ast.List | ast.Tuple):
+        return ("",)
+    return tuple(_text(_meant(item, short)) for item in listed.elts)
+
+
+def _meant(node: ast.expr, short: dict[str, ast.expr]) -> ast.expr:
+    return short.get(node.id, node) if isinstance(node, ast.Name) else node

@@ -45,10 +45,13 @@ def limits_table(_book: Book) -> Markup:
 def metric_table(book: Book) -> Markup:
     """Every metric our own processes register."""
     rows = [
-        (html.code(metric.name), metric.kind, ", ".join(metric.labels), metric.help, html.code(metric.module))
+        (
+            html.code(metric.name, wrap=True), metric.kind, ", ".join(metric.labels),
+            Markup("{}<br><small>{}</small>").format(metric.help, html.breakable(metric.module)),
+        )
         for metric in book.metrics
-    ]
-    return html.table(("Metric", "Type", "Labels", "Help", "Registered in"), rows, label="Metrics")
+    ]  # fmt: skip
+    return html.table(("Metric", "Type", "Labels", "Help, and where it is registered"), rows, label="Metrics")
 
 
 def metric(book: Book, name: str) -> Markup:

@@ -14,13 +14,12 @@ from made_record import INSTANTS, record
 
 from lab import names
 from lab.errors import LabError
-from lab.places import DOCS, ROOT, RULES
+from lab.places import RULES
 from lab.site import (
     catalogue_views,
     chart_views,
     evidence_views,
     incident_views,
-    metric_source,
     proof_views,
     register,
     register_views,
@@ -267,12 +266,6 @@ def test_a_risk_is_proven_by_a_drill_that_must_raise_its_alert(
         register_views.risk_table(book)
 
 
-def test_the_metric_catalogue_lists_what_the_code_registers(book: Book) -> None:
-    shown = text(service_views.metric_table(book))
-    for name in ("http_server_request_duration_seconds", "gateway_canary_weight_ratio", "cache_requests_total"):
-        assert name in shown
-
-
 def test_an_objective_that_is_no_bucket_edge_is_refused_by_its_spec(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,15 +274,3 @@ def test_an_objective_that_is_no_bucket_edge_is_refused_by_its_spec(
     monkeypatch.setattr(names, "LATENCY_BUCKETS_SECONDS", edges)
     with pytest.raises(LabError, match=r"feed\.yml: feed-latency-p99 is held to 0\.4 s"):
         service_views.objective_edges(book)
-
-
-def test_a_metric_named_on_a_page_is_one_that_a_process_registers(book: Book) -> None:
-    known = {metric.name for metric in metric_source.metrics(ROOT / "lab")}
-    named = {
-        (page.name, name)
-        for page in DOCS.rglob("*.md")
-        for name in re.findall(r"`([a-z]+_[a-z_]+_(?:total|seconds|ratio|requests|connections))`", page.read_text())
-    }
-    assert {(page, name) for page, name in named if name not in known} == set()
-    with pytest.raises(LabError, match=r"'cache_request_total'.*cache_requests_total"):
-        service_views.metric(book, "cache_request_total")

@@ -1,0 +1,41 @@
+"""The catalogue of metrics, read from the code that registers them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lab.errors import LabError
+from lab.places import DOCS, ROOT
+from lab.site import metric_source, service_views
+from lab.site.book import Book
+
+
+def test_the_metric_catalogue_lists_what_the_code_registers(book: Book) -> None:
+    shown = str(service_views.metric_table(book))
+    for name in ("http_server_request_duration_seconds", "gateway_canary_weight_ratio", "cache_requests_total"):
+        assert name in shown
+
+
+def test_a_metric_has_its_labels_also_those_that_the_code_calls_by_another_name(book: Book, tmp_path: Path) -> None:
+    known = {metric.name: metric.labels for metric in book.metrics}
+    assert known["circuit_breaker_state"] == ("upstream", "state")
+    assert known["traffic_requests_offered_total"] == ("http_route",)
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "made.py").write_text("\nCounter('made_up_total', 'Made up.', [given()])\n")
+    with pytest.raises(LabError, match=r"lab/made\.py:2: the labels of made_up_total are no constants"):
+        metric_source.metrics(tmp_path / "lab")
+
+
+def test_a_metric_named_on_a_page_is_one_that_a_process_registers(book: Book) -> None:
+    known = {metric.name for metric in metric_source.metrics(ROOT / "lab")}
+    named = {
+        (page.name, name)
+        for page in DOCS.rglob("*.md")
+        for name in re.findall(r"`([a-z]+_[a-z_]+_(?:total|seconds|ratio|requests|connections))`", page.read_text())
+    }
+    assert {(page, name) for page, name in named if name not in known} == set()
+    with pytest.raises(LabError, match=r"'cache_request_total'.*cache_requests_total"):
+        service_views.metric(book, "cache_request_total")
