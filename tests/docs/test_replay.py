@@ -35,6 +35,19 @@ def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
     assert not page.problems
 
 
+def test_what_a_box_of_the_system_map_says_stays_inside_it(published: str, page: chromium.Page) -> None:
+    page.open(f"{published}/lab/")
+    page.until(f"{MODE} === 'replay' && document.querySelectorAll('.console-tile').length === 6")
+    page.value("document.querySelector('[data-node=feed-canary] .node-state').textContent = '100 % of users'")
+    ends = "[...group.querySelectorAll('text')].map((text) => text.getBBox()).map((box) => box.x + box.width)"
+    edge = "((box) => box.x + box.width)(group.querySelector('rect').getBBox())"
+    boxes = page.value(
+        f"[...document.querySelectorAll('.node')].map((group) => [group.dataset.node, Math.max(...{ends}), {edge}])"
+    )
+    assert len(boxes) == 7
+    assert [name for name, end, box in boxes if end > box - 4] == []
+
+
 @pytest.mark.parametrize("width", [412, 900, 1280])
 def test_nothing_jumps_while_the_console_fills(published: str, page: chromium.Page, width: int) -> None:
     page.view(width, 823)
