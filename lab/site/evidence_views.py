@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from lab.site import html, units
 from lab.site.book import Book
@@ -44,20 +43,12 @@ def actions(book: Book, ident: str) -> Markup:
     rows = [
         (
             units.clock(row["at"]), row["actor"], row["action"], row["target"],
-            f"{_plain(row.get('old'))} → {_plain(row.get('new'))}", row["outcome"],
+            f"{units.stated(row['old'])} → {units.stated(row['new'])}", row["outcome"],
         )
         for row in record["actions"]
     ]  # fmt: skip
     head = ("UTC", "By", "Action", "Target", "Change", "Outcome")
     return html.table(head, rows, label=f"Control actions of {ident}", row_heads=False)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return f"{len(value)} items" if len(value) > 3 else ", ".join(_plain(item) for item in value)
-    return units.ABSENT if value is None else str(value)
 
 
 def budget_table(book: Book, ident: str) -> Markup:

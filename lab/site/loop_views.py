@@ -130,13 +130,8 @@ def change_table(book: Book) -> Markup:
 
 
 def _deed(row: dict[str, object]) -> Markup:
-    old, new = (_short(row.get(key)) for key in ("old", "new"))
+    old, new = units.stated(row["old"]), units.stated(row["new"])
     return Markup("{} of {}: {} → {}, by {}").format(row["action"], row["target"], old, new, row["actor"])
-
-
-def _short(value: object) -> str:
-    text = units.ABSENT if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def drill_sections(book: Book) -> str:

@@ -66,13 +66,14 @@ def _worst(line: Line, objective: float | None) -> tuple[float, float]:
 
 
 def summary(line: Line, objective: float | None) -> str:
-    """One sentence: before, worst, how long on the wrong side of the objective, at the end."""
+    """One sentence: before, worst (the highest, without an objective), how long on its wrong side, at the end."""
     if not line.known:
         return f"{line.title}: no sample was recorded."
     worst_at, worst = _worst(line, objective)
+    extreme = "highest" if objective is None else "worst"
     text = (
         f"{line.title}: {units.quantity(usual(line), line.unit)} before the fault, "
-        f"{units.quantity(worst, line.unit)} at its worst (T+{units.seconds(max(worst_at, 0))}), "
+        f"{units.quantity(worst, line.unit)} at its {extreme} (T+{units.seconds(max(worst_at, 0))}), "
         f"{units.quantity(line.known[-1][1], line.unit)} at the end"
     )
     if objective is not None:

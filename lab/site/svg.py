@@ -79,23 +79,33 @@ def chart(
     return Markup(
         '<svg class="lab-chart__svg" role="img" aria-labelledby="{0}-title {0}-desc" width="100%" height="{1}">'
         '<title id="{0}-title">{2}</title><desc id="{0}-desc">{3}</desc>{4}'
-        '<svg y="{5}" width="100%" height="{6}" viewBox="0 0 {7} {7}" preserveAspectRatio="none">{8}</svg>{9}{10}</svg>'
+        '<svg y="{5}" width="100%" height="{6}" viewBox="0 0 {7} {7}" preserveAspectRatio="none">{8}</svg>'
+        "{9}{10}{11}</svg>"
     ).format(
         ident, HEIGHT, title, description,
-        Markup().join(_grid(axes, unit)), TOP, PLOT, BOX, Markup().join(inner),
+        Markup().join(_grid(axes)), TOP, PLOT, BOX, Markup().join(inner), Markup().join(_ticks(axes, unit)),
         _objective(axes, objective, unit), Markup().join(_marks(ident, axes, marks)),
     )  # fmt: skip
 
 
-def _grid(axes: Frame, unit: str) -> list[Markup]:
-    parts = []
+def _levels(axes: Frame) -> list[float]:
     step = series.nice_step(axes.top, 4)
-    for index in range(round(axes.top / step) + 1):
-        y = axes.pixel(index * step)
-        parts.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/>').format(y))
-        if index:
-            label = units.quantity(index * step, unit)
-            parts.append(Markup('<text class="tick" x="2" y="{:.1f}">{}</text>').format(y + 13, label))
+    return [index * step for index in range(round(axes.top / step) + 1)]
+
+
+def _grid(axes: Frame) -> list[Markup]:
+    line = Markup('<line class="grid" x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/>')
+    return [line.format(axes.pixel(value)) for value in _levels(axes)]
+
+
+def _ticks(axes: Frame, unit: str) -> list[Markup]:
+    """The letters at both axes, over the lines; a unit that is a word stands at the highest value only."""
+    parts = []
+    above = _levels(axes)[1:]
+    for value in above:
+        label = units.quantity(value, unit)
+        short = label if value == above[-1] else label.removesuffix(f"{units.NBSP}{unit}")
+        parts.append(Markup('<text class="tick" x="2" y="{:.1f}">{}</text>').format(axes.pixel(value) + 13, short))
     tick = series.time_step(axes.end - axes.start, 7)
     first = math.ceil(axes.start / tick) * tick
     at = first

@@ -100,6 +100,7 @@ def test_no_template_is_left_over(site_folder: Path) -> None:
         body = re.sub(r"<pre.*?</pre>", "", file.read_text(), flags=re.S)
         assert "{{" not in html.unescape(re.sub(r"<script.*?</script>", "", body, flags=re.S)), file
         assert "Macro Rendering Error" not in body
+        assert "{:" not in body, f"{file}: an attribute list in the wrong place is shown as text"
 
 
 def test_every_alert_has_its_runbook_section_and_every_section_its_alert(site_folder: Path) -> None:

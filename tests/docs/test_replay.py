@@ -8,7 +8,7 @@ import chromium
 import pytest
 
 from lab.places import DOCS
-from lab.site import bounds
+from lab.site import bounds, units
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 SHIFTS = (
@@ -106,6 +106,17 @@ def seek(page: chromium.Page, seconds: float) -> None:
         "(() => { const scrub = document.querySelector('[data-part=scrub]');"
         f" scrub.value = {seconds}; scrub.dispatchEvent(new Event('input')); }})()"
     )
+
+
+def test_the_console_says_what_changed_in_the_words_of_the_pages(published: str, page: chromium.Page) -> None:
+    records = [json.loads(file.read_text()) for file in sorted((DOCS / "records").glob("*.json"))]
+    values = [row[side] for record in records for row in record["actions"] for side in ("old", "new")]
+    values += [{}, {"settings": {}}, [1, 2, 3, 4], True, {"a": {"b": None}, "c": [{"d": 0.5}]}]
+    page.open(f"{published}/lab/")
+    said = page.value(
+        f"import('{published}/assets/console/dom.js').then(({{ stated }}) => {json.dumps(values)}.map(stated))"
+    )
+    assert said == [units.stated(value) for value in values]
 
 
 def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, page: chromium.Page) -> None:

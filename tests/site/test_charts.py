@@ -42,6 +42,20 @@ def test_the_summary_says_before_worst_end_and_time_over_the_objective() -> None
     assert text == "Feed p99: 20 ms before the fault, 900 ms at its worst (T+2 s), 20 ms at the end; 3 s above 400 ms."
 
 
+def test_a_signal_without_an_objective_has_no_worst_side() -> None:
+    load = Line("Requests", "requests/s", -1, 1, (80.0, 80.0, 95.0, 81.0))
+    assert "at its highest (T+1 s)" in series.summary(load, None).replace("\u00a0", " ")
+
+
+def test_a_unit_that_is_a_word_stands_once_and_the_axis_is_read_over_the_lines() -> None:
+    load = Line("Requests", "requests/s", -1, 1, (80.0, 80.0, 95.0, 81.0))
+    drawn = str(svg.chart("c", "t", "d", [load])).replace("\u00a0", " ")
+    assert drawn.count("requests/s</text>") == 1
+    assert ">150 requests/s</text>" in drawn
+    assert ">50</text>" in drawn
+    assert drawn.index("<polyline") < drawn.index(">50</text>")
+
+
 def test_a_signal_that_should_be_high_is_at_its_worst_when_low() -> None:
     budget = Line("Budget left", "ratio", -1, 1, (0.99, 0.98, 0.4, 0.6))
     assert series.extremes(budget, 0.5) == (0.99, 0.4, 0.6)

@@ -13,9 +13,18 @@ export const burn = (value) => (known(value) ? `${value.toFixed(value < 10 ? 2 :
 export const clock = (stamp) => (typeof stamp === "string" ? stamp.slice(11, 19) : "");
 export const badge = (kind, text) => el("span", { class: `lab-badge lab-badge--${kind}` }, text);
 
-export function short(value, length = 80) {
+// What an audit row says was or became, in words; the same as units.stated() in lab/site.
+export function stated(value) {
   if (value === null || value === undefined) return "–";
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (Array.isArray(value)) return value.length > 3 ? `${value.length} items` : value.map(stated).join(", ");
+  if (typeof value === "boolean") return value ? "on" : "off";
+  if (typeof value !== "object") return String(value);
+  const parts = Object.entries(value).map(([key, item]) => (item === null || typeof item !== "object" || Array.isArray(item) ? `${key} ${stated(item)}` : Object.keys(item).length ? stated(item) : ""));
+  return parts.filter(Boolean).join(", ") || "–";
+}
+
+export function short(value, length = 80) {
+  const text = stated(value);
   return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 

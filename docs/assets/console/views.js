@@ -57,7 +57,7 @@ export function burnTable(slos) {
 
 export function auditRow(row) {
   const cells = [clock(row.at), row.actor, row.action, row.target, `${short(row.old)} → ${short(row.new)}`, row.outcome];
-  return el("tr", {}, cells.map((cell) => el("td", {}, short(cell))));
+  return el("tr", {}, cells.map((cell) => el("td", {}, cell)));
 }
 
 export function map(root, nodes) {
