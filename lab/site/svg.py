@@ -83,8 +83,8 @@ def chart(
         "{9}{10}{11}</svg>"
     ).format(
         ident, HEIGHT, title, description,
-        Markup().join(_grid(axes)), TOP, PLOT, BOX, Markup().join(inner), Markup().join(_ticks(axes, unit)),
-        _objective(axes, objective, unit), Markup().join(_marks(ident, axes, marks)),
+        Markup().join(_grid(axes)), TOP, PLOT, BOX, Markup().join(inner),
+        _objective(axes, objective, unit), Markup().join(_ticks(axes, unit)), Markup().join(_marks(ident, axes, marks)),
     )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def _grid(axes: Frame) -> list[Markup]:
 
 
 def _ticks(axes: Frame, unit: str) -> list[Markup]:
-    """The letters at both axes, over the lines; a unit that is a word stands at the highest value only."""
+    """The letters at both axes, over every line; a unit that is a word stands at the highest value only."""
     parts = []
     above = _levels(axes)[1:]
     for value in above:

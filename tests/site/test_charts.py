@@ -49,11 +49,11 @@ def test_a_signal_without_an_objective_has_no_worst_side() -> None:
 
 def test_a_unit_that_is_a_word_stands_once_and_the_axis_is_read_over_the_lines() -> None:
     load = Line("Requests", "requests/s", -1, 1, (80.0, 80.0, 95.0, 81.0))
-    drawn = str(svg.chart("c", "t", "d", [load])).replace("\u00a0", " ")
-    assert drawn.count("requests/s</text>") == 1
+    drawn = str(svg.chart("c", "t", "d", [load], objective=90)).replace("\u00a0", " ")
+    assert drawn.count("requests/s</text>") == 2  # the objective's own, and the axis
     assert ">150 requests/s</text>" in drawn
     assert ">50</text>" in drawn
-    assert drawn.index("<polyline") < drawn.index(">50</text>")
+    assert drawn.index("<polyline") < drawn.index('class="objective"') < drawn.index(">50</text>")
 
 
 def test_a_signal_that_should_be_high_is_at_its_worst_when_low() -> None:
