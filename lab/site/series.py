@@ -42,8 +42,11 @@ class Mark:
 
 
 def wrong_side_is_above(line: Line, objective: float | None) -> bool:
-    """Whether high values are the bad ones: a good signal starts on the right side of its objective."""
-    return objective is None or usual(line) <= objective
+    """Whether high values are the bad ones: a good signal starts on the right side of its objective.
+
+    A burn rate need not, as its window may still hold an earlier incident; its high values are always the bad ones.
+    """
+    return objective is None or line.unit == units.BURN_RATE or usual(line) <= objective
 
 
 def usual(line: Line) -> float:

@@ -114,8 +114,8 @@ def _ticks(axes: Frame, unit: str) -> list[Markup]:
         anchor = "start" if across < 3 else "end" if across > 95 else "middle"
         label = "0 s" if abs(at) < 1e-9 else f"{'+' if at > 0 else units.MINUS}{units.seconds(abs(at))}"
         parts.append(
-            Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>').format(
-                across, TOP + PLOT + 17, anchor, label
+            Markup('<text class="tick{}" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>').format(
+                " tick--between" if round(at / tick) % 2 else "", across, TOP + PLOT + 17, anchor, label
             )
         )
         at += tick

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lab.errors import LabError
-from lab.site import series, svg
+from lab.site import series, svg, units
 from lab.site.series import Line, Mark
 
 SLOW = Line("Feed p99", "seconds", -3, 1, (0.02, 0.02, 0.02, 0.02, 0.5, 0.9, None, 0.5, 0.02))
@@ -59,6 +60,18 @@ def test_a_unit_that_is_a_word_stands_once_and_the_axis_is_read_over_the_lines()
 def test_a_signal_that_should_be_high_is_at_its_worst_when_low() -> None:
     budget = Line("Budget left", "ratio", -1, 1, (0.99, 0.98, 0.4, 0.6))
     assert series.extremes(budget, 0.5) == (0.99, 0.4, 0.6)
+
+
+def test_a_burn_rate_that_an_earlier_incident_left_high_is_at_its_worst_when_high() -> None:
+    burn = Line("burn rate", units.BURN_RATE, -2, 1, (467.0, 467.0, 0.0, 30.0, 2.0))
+    assert "30x at its worst (T+1 s)" in series.summary(burn, 14.4).replace("\u00a0", " ")
+
+
+def test_on_a_phone_every_other_instant_of_the_axis_is_named() -> None:
+    drawn = str(svg.chart("c", "t", "d", [Line("Feed p99", "seconds", -30, 1, (0.1,) * 95)])).replace("\u00a0", " ")
+    named = re.findall(r'<text class="(tick[^"]*)"[^>]*>([^<]*) s</text>', drawn)
+    assert [at for kind, at in named if kind == "tick"] == ["\u221230", "0", "+30", "+60"]
+    assert [at for kind, at in named if kind != "tick"] == ["\u221215", "+15", "+45"]
 
 
 def test_a_signal_without_samples_is_said_to_have_none() -> None:
