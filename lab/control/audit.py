@@ -25,6 +25,7 @@ from lab.oncall.times import utc_text
 from lab.places import Home
 
 ACTOR_CHARACTERS = 100
+ABSENT = "\u2013"
 
 
 def default_actor() -> str:
@@ -35,6 +36,23 @@ def default_actor() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a uid without a name, as in containers
         return f"uid-{os.getuid()}"
+
+
+def stated(value: Any) -> str:
+    """What a row says was or became, in words: `client_burst 20`, `off`, `version 0`.
+
+    The console says it alike: docs/assets/console/dom.js.
+    """
+    if isinstance(value, dict):
+        named = [(key, item) for key, item in value.items() if item != {}]
+        return ", ".join(stated(v) if isinstance(v, dict) else f"{key} {stated(v)}" for key, v in named) or ABSENT
+    if isinstance(value, list):
+        return f"{len(value)} items" if len(value) > 3 else ", ".join(stated(item) for item in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None:
+        return ABSENT
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass

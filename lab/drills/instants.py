@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from lab.control import audit
 from lab.drills import measure
 from lab.drills.answers import DIAGNOSE, HINT
 from lab.drills.incident import Incident
@@ -128,7 +128,6 @@ def durations(incident: Incident, instants: Instants) -> dict[str, float | None]
 
 
 def change(row: dict[str, Any]) -> str:
-    """An audit row in a few words: `canary weight 50 → 0`, `flag set canary true → false`, `service restart feed`."""
+    """An audit row in a few words: `canary weight: 50 → 0`, `flag set canary: on → off`, `service restart feed`."""
     what = row["action"] if row["target"] == "gateway" else f"{row['action']} {row['target']}"
-    old, new = (f"{v:g}" if isinstance(v, float) else json.dumps(v) for v in (row["old"], row["new"]))
-    return what if row["old"] is None else f"{what} {old} → {new}"
+    return what if row["old"] is None else f"{what}: {audit.stated(row['old'])} → {audit.stated(row['new'])}"

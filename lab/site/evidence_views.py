@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from lab.control import audit
 from lab.site import html, units
 from lab.site.book import Book
 from lab.site.html import Markup
@@ -43,7 +44,7 @@ def actions(book: Book, ident: str) -> Markup:
     rows = [
         (
             units.clock(row["at"]), row["actor"], row["action"], row["target"],
-            f"{units.stated(row['old'])} → {units.stated(row['new'])}", row["outcome"],
+            f"{audit.stated(row['old'])} → {audit.stated(row['new'])}", row["outcome"],
         )
         for row in record["actions"]
     ]  # fmt: skip

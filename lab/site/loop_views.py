@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from lab.control import audit
 from lab.drills.spec import Drill
 from lab.errors import LabError
 from lab.site import html, register, units
@@ -130,7 +131,7 @@ def change_table(book: Book) -> Markup:
 
 
 def _deed(row: dict[str, object]) -> Markup:
-    old, new = units.stated(row["old"]), units.stated(row["new"])
+    old, new = audit.stated(row["old"]), audit.stated(row["new"])
     return Markup("{} of {}: {} → {}, by {}").format(row["action"], row["target"], old, new, row["actor"])
 
 

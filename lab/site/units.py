@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 NBSP = "\u00a0"  # a number is never parted from its unit
 MINUS = "\u2212"
@@ -65,20 +64,6 @@ def quantity(value: float | None, unit: str) -> str:
     if unit == BURN_RATE:
         return f"{number(value)}x"
     return f"{number(value)}{NBSP}{unit}".strip() if unit not in {"", "1", "none"} else number(value)
-
-
-def stated(value: Any) -> str:
-    """What an audit row says was or became, in words: `client_burst 20`, `off`, `version 0`; also in console/dom.js."""
-    if isinstance(value, dict):
-        named = [(key, item) for key, item in value.items() if item != {}]
-        return ", ".join(stated(v) if isinstance(v, dict) else f"{key} {stated(v)}" for key, v in named) or ABSENT
-    if isinstance(value, list):
-        return f"{len(value)} items" if len(value) > 3 else ", ".join(stated(item) for item in value)
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if value is None:
-        return ABSENT
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def clock(stamp: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from fakes import FakeGateway, FakePager, JsonServer
 
-from lab.control import verbs
+from lab.control import audit, verbs
 from lab.control.audit import AuditTrail
 from lab.control.desk import Desk
 from lab.errors import LabError, NotRunning, UsageError
@@ -87,3 +87,16 @@ def test_no_gateway_is_told_as_such_with_the_command_that_mends_it(desk: Desk, s
     servers["gateway"].close()
     with pytest.raises(NotRunning, match=r"the gateway.*fleetops up"):
         verbs.flags(desk)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"settings": {}, "version": 0}, "version 0"), ({"settings": {"a": "5m"}, "version": 6}, "a 5m, version 6"),
+        ({"budget_ratio": 5.0, "on": True}, "budget_ratio 5, on on"), ({}, audit.ABSENT), (None, audit.ABSENT),
+        (["user-1", "user-2"], "user-1, user-2"), ([1, 2, 3, 4], "4 items"), (False, "off"), ("valid", "valid"),
+        ([{"outcome": "ended", "pid": 7}], "outcome ended, pid 7"), (50.0, "50"),
+    ],
+)  # fmt: skip
+def test_what_a_control_was_and_became_is_said_in_words(value: object, text: str) -> None:
+    assert audit.stated(value) == text

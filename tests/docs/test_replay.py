@@ -7,8 +7,9 @@ import json
 import chromium
 import pytest
 
+from lab.control import audit
 from lab.places import DOCS
-from lab.site import bounds, units
+from lab.site import bounds
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 SHIFTS = (
@@ -116,7 +117,7 @@ def test_the_console_says_what_changed_in_the_words_of_the_pages(published: str,
     said = page.value(
         f"import('{published}/assets/console/dom.js').then(({{ stated }}) => {json.dumps(values)}.map(stated))"
     )
-    assert said == [units.stated(value) for value in values]
+    assert said == [audit.stated(value) for value in values]
 
 
 def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, page: chromium.Page) -> None:

@@ -45,3 +45,16 @@ def test_an_alert_is_over_when_its_last_notice_is_and_before_the_clean_up(
     notices: list[dict[str, Any]], ended: float, resolved: float | None
 ) -> None:
     assert instants.read(incident(*notices, ended=ended), [])["resolved"] == resolved
+
+
+@pytest.mark.parametrize(
+    ("target", "old", "new", "said"),
+    [
+        ("gateway", 50.0, 0.0, "config push: 50 → 0"),
+        ("feed", {"settings": {}, "version": 0}, {"settings": {"pool_max": 2}, "version": 3},
+         "config push feed: version 0 → pool_max 2, version 3"),
+        ("feed", None, ["feed-1"], "config push feed"),
+    ],
+)  # fmt: skip
+def test_a_change_is_told_in_words(target: str, old: object, new: object, said: str) -> None:
+    assert instants.change({"action": "config push", "target": target, "old": old, "new": new}) == said

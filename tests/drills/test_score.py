@@ -59,7 +59,7 @@ def test_without_a_record_of_the_autopilot_speed_is_not_held_against_anybody() -
 def test_an_action_is_harmful_when_an_sli_that_was_good_turns_bad_soon_after_it() -> None:
     fault = ([0.0, 0.5, 0.5, 0.5, 0.0, 0.0], 0.0, 0.01)
     hurt = ([0.0, None, 0.0, 0.0, 0.0, 0.2], 0.0, 0.01)
-    actions = [(2.0, "canary weight 50 → 0"), (4.0, "service restart user")]
+    actions = [(2.0, "canary weight: 50 → 0"), (4.0, "service restart user")]
     assert harmful(actions, [fault]) == ()
     assert harmful(actions, [fault, hurt]) == ("service restart user",)
     late = ([0.0] * 30 + [0.2], 0.0, 0.01)

@@ -45,19 +45,6 @@ def test_a_quantity_is_shown_in_its_unit_and_an_absent_one_as_a_dash() -> None:
     assert units.quantity(None, "seconds") == units.ABSENT
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ({"settings": {}, "version": 0}, "version 0"), ({"settings": {"a": "5m"}, "version": 6}, "a 5m, version 6"),
-        ({"budget_ratio": 5.0, "on": True}, "budget_ratio 5, on on"), ({}, units.ABSENT), (None, units.ABSENT),
-        (["user-1", "user-2"], "user-1, user-2"), ([1, 2, 3, 4], "4 items"), (False, "off"), ("valid", "valid"),
-        ([{"outcome": "ended", "pid": 7}], "outcome ended, pid 7"), (50.0, "50"),
-    ],
-)  # fmt: skip
-def test_what_a_control_was_and_became_is_said_in_words(value: object, text: str) -> None:
-    assert units.stated(value) == text
-
-
 def test_clock_and_day_are_utc_whatever_the_zone_of_the_stamp() -> None:
     assert units.clock("2026-03-01T01:30:00.250+02:00") == "23:30:00.2"
     assert units.day("2026-03-01T01:30:00+02:00") == "2026-02-28"

@@ -13,7 +13,7 @@ export const burn = (value) => (known(value) ? `${value.toFixed(value < 10 ? 2 :
 export const clock = (stamp) => (typeof stamp === "string" ? stamp.slice(11, 19) : "");
 export const badge = (kind, text) => el("span", { class: `lab-badge lab-badge--${kind}` }, text);
 
-// What an audit row says was or became, in words; the same as units.stated() in lab/site.
+// What an audit row says was or became, in words; the same as stated() in lab/control/audit.py.
 export function stated(value) {
   if (value === null || value === undefined) return "–";
   if (Array.isArray(value)) return value.length > 3 ? `${value.length} items` : value.map(stated).join(", ");
