@@ -31,9 +31,9 @@ class Loop:
         """From any thread: what a connection waits for may be another thing at the next turn."""
         self._changed.append(channel)
 
-    def forget(self, number: int) -> None:
-        """Before a connection is closed: the next one may get its file number."""
-        if number in self._selector.get_map():
+    def forget(self, number: int | None) -> None:
+        """Before a connection is closed: the next one may get its file number. One closed before has none any more."""
+        if number is not None and number in self._selector.get_map():
             self._selector.unregister(number)
 
     def run(self) -> None:

@@ -45,7 +45,7 @@ class _Channel(HTTPChannel):
     task_class = _Task
     received_at = 0.0
     server: Any
-    _fileno: int
+    _fileno: int | None
 
     def add_channel(self, map: Any = None) -> None:  # noqa: A002 - as waitress calls it
         super().add_channel(map)
