@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -99,6 +100,17 @@ def test_a_client_that_left_before_its_turn_costs_nobody_else_anything(running: 
             sock.sendall(ASK)
             eventually(lambda: running.server.busy > 0, "a request that is held")
     running.door.set()
+    assert text(running.connect(), "/quick") == "quick"
+    eventually(lambda: len(running.server._map) <= 3, "only the door, the alarm clock and one client")
+
+
+def test_a_client_that_resets_in_the_midst_of_its_last_answer_ends_only_its_own_connection(running: Running) -> None:
+    """waitress closes such a connection twice: when it cannot write, and since nothing is left to be written."""
+    with closing(running.socket()) as sock:
+        sock.sendall(b"GET /big HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
+        assert sock.recv(1) == b"H"
+        eventually(lambda: running.server.busy == 0, "an answer that waits only for its reader")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert text(running.connect(), "/quick") == "quick"
     eventually(lambda: len(running.server._map) <= 3, "only the door, the alarm clock and one client")
 
