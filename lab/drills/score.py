@@ -71,21 +71,30 @@ def diagnosis_score(said: Diagnosis, component: str, trigger: str) -> float:
     return place / len(named) * (1.0 if said.trigger == trigger else 0.5)
 
 
-def harmful(
-    actions: Sequence[tuple[float, str]], slis: Iterable[tuple[Sequence[float | None], float, float]]
-) -> tuple[str, ...]:
-    """The actions (instant, what) after which an SLI that had been good until then turned bad.
+@dataclass(frozen=True)
+class Sli:
+    """An SLI over an incident."""
 
-    Each SLI is (bad ratio at every second, the instant of the first, the most it may be). One that was bad before the
-    action blames nobody: the fault did that.
+    values: Sequence[float | None]  # bad ratio at every second
+    start_seconds: float  # the instant of the first
+    good: float  # the most that its objective allows
+    paging: float  # from here on it burns as fast as pages a person
+
+
+def harmful(actions: Sequence[tuple[float, str]], slis: Iterable[Sli]) -> tuple[str, ...]:
+    """The actions (instant, what) after which an SLI that had been good until then turned bad enough for a page.
+
+    One that was bad before the action blames nobody: the fault did that. Nor does one that leaves its objective for a
+    moment, as a single slow request makes it.
     """
     blamed = set()
-    for values, start, most in slis:
-        over = [start + n for n, value in enumerate(values) if value is not None and value > most and start + n >= 0]
-        if not over:
+    for sli in slis:
+        at = [(sli.start_seconds + n, value) for n, value in enumerate(sli.values) if value is not None]
+        turned = next((second for second, value in at if second >= 0 and value > sli.good), None)
+        if turned is None:
             continue
-        before = [at for at, _ in actions if at <= over[0] <= at + HARM_SECONDS]
-        if before:
+        before = [second for second, _ in actions if second <= turned <= second + HARM_SECONDS]
+        if before and any(value > sli.paging for second, value in at if turned <= second <= max(before) + HARM_SECONDS):
             blamed.add(max(before))
     return tuple(what for at, what in actions if at in blamed)
 

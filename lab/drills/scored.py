@@ -30,7 +30,7 @@ def _score(incident: Incident, document: dict[str, Any]) -> dict[str, Any]:
     said = answers.diagnosis(rows)
     found = score.diagnosis_score(said, incident.drill.component, incident.drill.trigger) if said else None
     passed = {check["name"]: check["passed"] for check in document["verdict"]["checks"]}
-    harmful = score.harmful(_actions(incident), _slis(document, slos))
+    harmful = score.harmful(_actions(incident), _slis(document, slos, incident.windows.of(PAGE)[0].factor))
     autopilot = committed(incident.drill.id)
     lines = score.card(
         score.Work(
@@ -77,10 +77,15 @@ def _actions(incident: Incident) -> list[tuple[float, str]]:
     return [(incident.since_t0(epoch_seconds(row["at"])), change(row)) for row in done]
 
 
-def _slis(document: dict[str, Any], slos: list[Slo]) -> list[tuple[list[float | None], float, float]]:
+def _slis(document: dict[str, Any], slos: list[Slo], paging_factor: float) -> list[score.Sli]:
     sampled = {signal["name"]: signal for signal in document["signals"]}
     return [
-        (sampled[name]["values"], sampled[name]["start_seconds"], slo.budget_ratio)
+        score.Sli(
+            sampled[name]["values"],
+            sampled[name]["start_seconds"],
+            slo.budget_ratio,
+            slo.budget_ratio * paging_factor,
+        )
         for slo in slos
         if (name := sli_name(slo)) in sampled
     ]

@@ -55,7 +55,11 @@ def score_table(_book: Book) -> Markup:
         ("speed", f"{score.SPEED_POINTS}", f"as fast as the autopilot; nothing from {slow} times its time on"),
         ("acknowledgement", f"{score.ACK_POINTS}", f"within {prompt}; nothing from {slow} times that on"),
         ("each hint", f"{units.MINUS}{score.HINT_POINTS}", "bought, read or not"),
-        ("each harmful action", f"{units.MINUS}{score.HARM_POINTS}", "an SLI that was good turned bad right after it"),
+        (
+            "each harmful action",
+            f"{units.MINUS}{score.HARM_POINTS}",
+            "an SLI that was good turned bad right after it, as fast as pages",
+        ),
     )
     return html.table(("For", "Points", "How"), rows, label="Score")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.drills.score import Diagnosis, Work, card, diagnosis_score, harmful, total
+from lab.drills.score import Diagnosis, Sli, Work, card, diagnosis_score, harmful, total
 
 GOOD = Work(ack_seconds=5, mitigation_seconds=2, recovered=True, diagnosis_score=1.0, hints=0, harmful=())
 
@@ -57,10 +57,16 @@ def test_without_a_record_of_the_autopilot_speed_is_not_held_against_anybody() -
 
 
 def test_an_action_is_harmful_when_an_sli_that_was_good_turns_bad_soon_after_it() -> None:
-    fault = ([0.0, 0.5, 0.5, 0.5, 0.0, 0.0], 0.0, 0.01)
-    hurt = ([0.0, None, 0.0, 0.0, 0.0, 0.2], 0.0, 0.01)
+    fault = Sli([0.0, 0.5, 0.5, 0.5, 0.0, 0.0], 0.0, 0.01, 0.144)
+    hurt = Sli([0.0, None, 0.0, 0.0, 0.0, 0.02, 0.2], 0.0, 0.01, 0.144)
     actions = [(2.0, "canary weight: 50 → 0"), (4.0, "service restart user")]
     assert harmful(actions, [fault]) == ()
     assert harmful(actions, [fault, hurt]) == ("service restart user",)
-    late = ([0.0] * 30 + [0.2], 0.0, 0.01)
+    late = Sli([0.0] * 30 + [0.2], 0.0, 0.01, 0.144)
     assert harmful(actions, [late]) == ()
+
+
+def test_an_sli_that_leaves_its_objective_for_a_moment_blames_nobody() -> None:
+    """One late answer of a request that the fault had slowed is none of the action that mends it."""
+    moment = Sli([0.0, 0.0, 0.0, 0.02, 0.02, 0.02, 0.0] + [0.0] * 7 + [0.2], 0.0, 0.01, 0.144)
+    assert harmful([(2.0, "canary weight: 50 → 0")], [moment]) == ()
