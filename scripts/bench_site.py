@@ -87,16 +87,21 @@ def _build(site: Path) -> float:
 def _page(modules: Path, url: str, runs: int) -> dict[str, float]:
     """The medians in the light scheme; of what does not depend on time the lesser of both schemes."""
     reports = _at_speed(lambda: _lighthouse(modules, url), runs)
+    page = url.split("/", 3)[3] or "index"
     found: dict[str, float] = {
         name: round(statistics.median(_score(report, name) for report in reports)) for name in CATEGORIES
     }
     dark = _lighthouse(modules, url, TIMELESS, DARK)
     found |= {name: min(found[name], round(_score(dark, name))) for name in TIMELESS}
+    for scheme, report in [*(("light", one) for one in reports), ("dark", dark)]:
+        for name in TIMELESS:
+            for audit in _failed(report, name):
+                sys.stderr.write(f"{page} ({scheme}): {name}: {audit}\n")
     for name, (audit, divisor) in TIMINGS.items():
         values = [report["audits"][audit]["numericValue"] / divisor for report in reports]
         found[name] = round(statistics.median(values), 4)
     found["benchmark_index"] = round(min(_index(report) for report in reports))
-    sys.stderr.write(f"{url.split('/', 3)[3] or 'index':<52} {found}\n")
+    sys.stderr.write(f"{page:<52} {found}\n")
     return found
 
 
@@ -118,6 +123,17 @@ def _index(report: dict[str, Any]) -> float:
 def _score(report: dict[str, Any], category: str) -> float:
     """Of 100."""
     return float(report["categories"][category]["score"] * 100)
+
+
+def _failed(report: dict[str, Any], category: str) -> list[str]:
+    """What kept a report from the whole of a category's score: the audit, and the first thing it found."""
+    found = []
+    for part in report["categories"][category]["auditRefs"]:
+        audit = report["audits"][part["id"]]
+        if part["weight"] and audit["score"] is not None and audit["score"] < 1:
+            items = audit.get("details", {}).get("items", [])
+            found.append(f"{audit['id']}: {json.dumps(items[0])[:300] if items else audit['title']}")
+    return found
 
 
 def _lighthouse(modules: Path, url: str, categories: Sequence[str] = CATEGORIES, *chrome_flags: str) -> dict[str, Any]:

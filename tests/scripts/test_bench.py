@@ -68,3 +68,16 @@ def test_a_run_on_a_machine_that_is_slow_just_then_is_repeated(indices: tuple[in
     runs = ({"environment": {"benchmarkIndex": index}} for index in indices)
     reports = bench_site._at_speed(lambda: next(runs), 3)
     assert tuple(report["environment"]["benchmarkIndex"] for report in reports) == kept
+
+
+def test_a_score_short_of_the_whole_names_its_audits_and_what_they_found_first() -> None:
+    audits = [
+        {"id": "errors-in-console", "score": 0, "title": "Errors", "details": {"items": [{"url": "/x.js"}, {}]}},
+        {"id": "doctype", "score": 0.5, "title": "No doctype"},
+        {"id": "charset", "score": 1, "title": "Charset"},
+        {"id": "not-weighed", "score": 0, "title": "Advice"},
+        {"id": "not-applicable", "score": None, "title": "None"},
+    ]
+    refs = [{"id": audit["id"], "weight": audit["id"] != "not-weighed"} for audit in audits]
+    report = {"categories": {"seo": {"auditRefs": refs}}, "audits": {str(audit["id"]): audit for audit in audits}}
+    assert bench_site._failed(report, "seo") == ['errors-in-console: {"url": "/x.js"}', "doctype: No doctype"]
