@@ -14,12 +14,26 @@ pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium 
 # Matrices, which a reader moves about in. Whatever else is as wide as this on a desk hides its last column there.
 MATRICES = ("Time to fire, ", "Time to resolve, ")
 
+# What a phone's reader would have to zoom into: words of less than 12 px, with their element.
+SMALL = """(() => {
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (walk.nextNode()) {
+    const { data, parentElement: one } = walk.currentNode;
+    if (!data.trim() || ["SCRIPT", "STYLE"].includes(one.tagName) || !one.checkVisibility()) continue;
+    if (parseFloat(getComputedStyle(one).fontSize) < 12) found.push(`${one.localName}: ${data.trim()}`);
+  }
+  return found;
+})()"""
 
-def test_no_page_weighs_more_than_it_may_is_wider_than_a_phone_or_asks_another_host(
+
+def test_no_page_weighs_more_than_it_may_is_wider_or_smaller_than_a_phone_can_show_or_asks_another_host(
     published: str, site_folder: Path, browser: chromium.Browser
 ) -> None:
-    """First load, compressed, in kB: 150, with a record 400. No table is cut on a desk, nor a page on a phone."""
-    heavy, wide, cut, hosts, problems = [], [], [], set(), []
+    """First load, compressed, in kB: 150, with a record 400. No table is cut on a desk, nor a page on a phone.
+
+    And a phone's reader need not zoom in.
+    """
+    heavy, wide, cut, small, hosts, problems = [], [], [], [], set(), []
     for file in sorted(site_folder.rglob("index.html")):
         path = file.parent.relative_to(site_folder).as_posix().removeprefix(".")
         with browser.page() as tab:  # a cache of its own
@@ -38,13 +52,14 @@ def test_no_page_weighs_more_than_it_may_is_wider_than_a_phone_or_asks_another_h
             )
             tab.view(390, 800)
             width = tab.value("document.documentElement.scrollWidth")
+            small += [(path, words) for words in tab.value(SMALL)]
             hosts |= {url.split("/")[2] for url in tab.requests if url.startswith("http")}
             problems += tab.problems
         if weight > (400 if path == "lab" else 150):
             heavy.append((path, weight))
         if width > 390:
             wide.append((path, width))
-    assert (heavy, wide, problems) == ([], [], [])
+    assert (heavy, wide, small, problems) == ([], [], [], [])
     assert [label for label in cut if not label.startswith(MATRICES)] == []
     assert hosts == {published.split("/")[2]}
 

@@ -29,11 +29,25 @@ def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
     assert ", captured 20" in said
     assert "lab time, 60x" in said
     page.until("document.querySelectorAll('.console-tile').length === 6")
-    assert page.value("document.querySelectorAll('.console-charts canvas').length") >= 5
+    page.until("document.querySelectorAll('.console-charts canvas').length >= 5")
     assert page.value("getComputedStyle(document.querySelector('figure.lab-chart')).display") == "none"
     hosts = {url.split("/")[2] for url in page.requests if url.startswith("http")}
     assert hosts == {published.removeprefix("http://")}
     assert not page.problems
+
+
+def test_a_chart_that_cannot_be_drawn_says_where_its_figures_are_and_is_drawn_when_it_can_be(
+    published: str, page: chromium.Page
+) -> None:
+    page.call("Network.setBlockedURLs", urls=["*/uplot.js"])
+    page.open(f"{published}/lab/")
+    page.until("document.querySelector('.console-canvas')?.textContent.includes('could not be loaded')")
+    page.value("document.querySelector('.console-charts details').open = true")
+    page.until("document.querySelectorAll('.console-charts details tbody tr').length > 20")
+    page.call("Network.setBlockedURLs", urls=[])
+    seek(page, 0)
+    page.until("document.querySelectorAll('.console-charts canvas').length >= 5")
+    assert page.value("document.querySelector('.console-canvas').textContent") == ""
 
 
 def test_what_a_box_of_the_system_map_says_stays_inside_it(published: str, page: chromium.Page) -> None:

@@ -1,6 +1,5 @@
 // One chart for both sources, drawn by uPlot on a canvas, with the words and the table that a canvas lacks.
 
-import uPlot from "../vendor/uplot.js";
 import { el, known, quantity } from "./dom.js";
 
 const HEIGHT = 170;
@@ -8,8 +7,13 @@ const FONT = "11px system-ui, sans-serif";
 const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // the others stand in words beside the title
 const DASHES = [[], [6, 3], [2, 3]];
 
-const sheet = new URL("../vendor/uplot.css", import.meta.url).href;
-if (![...document.styleSheets].some((one) => one.href === sheet)) document.head.append(el("link", { rel: "stylesheet", href: sheet }));
+// The library is work to read, so it comes with the first chart that is near; on a phone that is far down the page.
+let Plot = null, coming = null;
+const library = () => (coming ||= (async () => {
+  const sheet = new URL("../vendor/uplot.css", import.meta.url).href;
+  if (![...document.styleSheets].some((one) => one.href === sheet)) document.head.append(el("link", { rel: "stylesheet", href: sheet }));
+  Plot = (await import("../vendor/uplot.js")).default;
+})().finally(() => { coming = null; }));
 
 const ink = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
@@ -39,8 +43,8 @@ export class Chart {
     this.resize = new ResizeObserver(() => this.plot && this.canvas.clientWidth && this.plot.setSize({ width: this.canvas.clientWidth, height: HEIGHT }));
     this.resize.observe(this.canvas);
     // Nobody sees a chart that is off the screen: it is drawn when it comes near.
-    this.near = false;
-    this.sight = new IntersectionObserver(([entry]) => { this.near = entry.isIntersecting; if (this.near && this.data) this.draw(); }, { rootMargin: "300px" });
+    this.near = this.over = false;
+    this.sight = new IntersectionObserver((entries) => { this.near = entries.at(-1).isIntersecting; if (this.near && this.data) this.draw(); }, { rootMargin: "300px" });
     this.sight.observe(this.canvas);
   }
 
@@ -60,16 +64,28 @@ export class Chart {
   }
 
   draw() {
+    if (!Plot) return this.fetch();
     const rows = [this.data.xs, ...this.data.lines];
     if (this.plot) this.plot.setData(rows);
     else this.build(rows);
   }
 
+  async fetch() {
+    try {
+      await library();
+    } catch {
+      this.canvas.textContent = "What draws this chart could not be loaded; its figures are below, under Data.";
+      return;
+    }
+    if (this.near && !this.over) this.draw();
+  }
+
   build(rows) {
     this.plot?.destroy();
+    this.canvas.replaceChildren();
     const { unit, objective } = this.shape;
     const [rule, soft] = [ink("--lab-rule"), ink("--lab-soft")];
-    this.plot = new uPlot({
+    this.plot = new Plot({
       width: this.canvas.clientWidth || 300, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
       padding: [14, 18, 0, 0],
       scales: { x: { time: false, range: () => this.data.range }, y: { range: (_, low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] } },
@@ -142,6 +158,7 @@ export class Chart {
   }
 
   destroy() {
+    this.over = true;
     this.resize.disconnect();
     this.sight.disconnect();
     this.plot?.destroy();

@@ -50,8 +50,9 @@ export function start(root) {
     showing = to;
     changed = memory();
     charts.forEach((chart) => chart.destroy());
-    charts = shapes.map((shape) => new Chart(shape));
-    part("charts").replaceChildren(...charts.map((chart) => chart.node));
+    const turned = charts = shapes.map((shape) => new Chart(shape));
+    // In the frame after that of all the rest: in one they would be a long task on a phone.
+    requestAnimationFrame(() => setTimeout(() => turned === charts && part("charts").replaceChildren(...charts.map((chart) => chart.node))));
     query.reset();
     requests.reset();
   }
