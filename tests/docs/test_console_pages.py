@@ -83,7 +83,7 @@ def test_the_console_of_a_lab_is_live_and_hides_the_recording(console: Console, 
     assert page.value("[...document.querySelectorAll('figure.lab-chart')].every((one) => one.offsetParent === null)")
     assert "pages above14.4x" in tile
     assert page.value("document.querySelector('[data-node=user] .node-state').textContent") == "1 of 2 up"
-    assert page.value("document.querySelectorAll('.console-charts canvas').length") == 4
+    page.until("document.querySelectorAll('.console-charts canvas').length === 4")
     assert not page.problems
 
 
