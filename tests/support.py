@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import random
 import socket
 import subprocess
 import time
@@ -18,11 +20,24 @@ import pytest
 from lab.places import LOOPBACK
 
 
+def _ports() -> Iterator[int]:
+    """Below those that connections take for themselves, and those of whole labs; a share a worker, none twice."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = range(10000 + worker, 20000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    start = random.randrange(len(share))
+    yield from (*share[start:], *share[:start])
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        return int(listener.getsockname()[1])
+    """A port of loopback that nobody listens on, nor gets before the test does or while a process of it is away."""
+    for port in _PORTS:
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind((LOOPBACK, port))
+            return port
+    return pytest.fail("no free port from 10000 to 19999")
 
 
 def eventually(check: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import chromium
 import pytest
 from sources import EVIL, MadeUpPager, MadeUpPrometheus, settings, watcher
+from support import free_port
 
 from lab.places import RUNBOOKS, Home, Ports
 from lab.site.console import create_app
@@ -28,9 +28,7 @@ class Console:
     def __init__(self, site: Path, home: Path) -> None:
         self.site = site
         self.home = Home(home)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.pager = MadeUpPager()
         self.prometheus = MadeUpPrometheus()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from payloads import alert, payload
+from support import free_port
 
 from lab.errors import LabError, NotRunning
 from lab.oncall.client import Pager
@@ -23,9 +23,7 @@ READY_SECONDS = 20
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @contextmanager
