@@ -20,8 +20,8 @@ TILE = "[...document.querySelectorAll('.console-tile')].find((one) => one.textCo
 # A ticket of the same alert may stand beside the page, and one of an earlier drill.
 PAGES = (
     "[...document.querySelectorAll('.console-pages li')].filter((one) => "
-    "one.querySelector('b').textContent === 'FeedLatencyP99Burn'"
-    " && one.querySelector('.lab-badge').textContent === 'page')"
+    "one.querySelector('b')?.textContent === 'FeedLatencyP99Burn'"
+    " && one.querySelector('.lab-badge')?.textContent === 'page')"
 )
 FIRING = f"{PAGES}.find((one) => one.dataset.status === 'firing')"
 

@@ -98,6 +98,7 @@ def test_a_program_is_graded_like_a_person_and_nothing_tells_it_what_is_broken(
     script, kept = tmp_path / "responder.py", tmp_path / "kept.json"
     script.write_text(RESPONDER)
     words = ["--responder", "command", "--blind", "--", sys.executable, str(script), str(kept), "--json", "-x"]
+    before = {file.name: len(file.read_text(errors="replace")) for file in lab.home.logs.glob("*.log")}
     done = lab.fleetops("drill", "run", "INC-001", "--json", *words, timeout=DRILL_SECONDS)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
@@ -106,8 +107,11 @@ def test_a_program_is_graded_like_a_person_and_nothing_tells_it_what_is_broken(
     assert '"id": "random"' in seen["console"]
     drill = record["drill"]
     for place, text in {**seen, "the terminal": done.stderr}.items():
+        # Who looked at an earlier drill's record stands in the console's log; one that was begun anew is shorter.
+        size = before.get(place, 0)
+        said = text[size:] if len(text) >= size else text
         for secret in (drill["id"], drill["title"], "canary-ramp"):
-            assert secret not in text, f"{place} gives {secret!r} away"
+            assert secret not in said, f"{place} gives {secret!r} away"
     assert "done ['--json', '-x']" in done.stderr
     score, kinds = record["score"], [row["kind"] for row in record["timeline"]]
     assert {"hint", "diagnosis", "action"} <= set(kinds)
