@@ -89,6 +89,7 @@ def test_a_drill_started_on_the_console_is_paged_taken_mitigated_and_scored_ther
     assert "of 100 points" in text(page, "score")
     assert page.value("window.neverReloaded") is True
     assert not page.problems
+    page.value("document.querySelector('[data-part=score]').scrollIntoView({ block: 'center' })")
     page.photograph(pictures / "scored.png")
 
     show = json.loads(lab.fleetops("incident", "show", "INC-001", "--json").stdout)
