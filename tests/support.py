@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import random
-import socket
 import subprocess
 import time
 import urllib.request
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lab.places import LOOPBACK
+from lab.stack.leftovers import port_free
 
 
 def _ports() -> Iterator[int]:
@@ -34,8 +33,7 @@ _PORTS = _ports()
 def free_port() -> int:
     """A port of loopback that nobody listens on, nor gets before the test does or while a process of it is away."""
     for port in _PORTS:
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.bind((LOOPBACK, port))
+        if port_free(port):
             return port
     return pytest.fail("no free port from 10000 to 19999")
 

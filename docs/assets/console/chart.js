@@ -43,7 +43,7 @@ export class Chart {
     this.resize = new ResizeObserver(() => this.plot && this.canvas.clientWidth && this.plot.setSize({ width: this.canvas.clientWidth, height: HEIGHT }));
     this.resize.observe(this.canvas);
     // Nobody sees a chart that is off the screen: it is drawn when it comes near.
-    this.near = this.over = false;
+    this.near = false;
     this.sight = new IntersectionObserver((entries) => { this.near = entries.at(-1).isIntersecting; if (this.near && this.data) this.draw(); }, { rootMargin: "300px" });
     this.sight.observe(this.canvas);
   }
@@ -77,7 +77,7 @@ export class Chart {
       this.canvas.textContent = "What draws this chart could not be loaded; its figures are below, under Data.";
       return;
     }
-    if (this.near && !this.over) this.draw();
+    if (this.near) this.draw();
   }
 
   build(rows) {
@@ -158,7 +158,7 @@ export class Chart {
   }
 
   destroy() {
-    this.over = true;
+    this.near = false;
     this.resize.disconnect();
     this.sight.disconnect();
     this.plot?.destroy();
