@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import pytest
 from flask import Flask
-from support import LOOPBACK, eventually, free_port
+from support import eventually, free_port
 
+from lab.places import LOOPBACK
 from lab.telemetry import server as module
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address
