@@ -30,8 +30,8 @@ from scripts.figures import write_section
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "docs")]
 
-import chromium  # type: ignore[import-not-found]  # noqa: E402 - the tests' own browser
-from published import serve  # type: ignore[import-not-found]  # noqa: E402 - and their server
+import chromium  # noqa: E402 - the tests' own browser
+from published import serve  # noqa: E402 - and their server
 
 WEB = ROOT / "tests" / "docs" / "web"
 LIMIT_SECONDS = 180

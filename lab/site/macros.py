@@ -61,7 +61,7 @@ class Environment(Protocol):
         """Register a macro."""
 
 
-def views(book: Book) -> dict[str, Callable[..., Any]]:
+def views(book: Book) -> dict[str, partial[Any]]:
     """Every macro by name."""
     return {view.__name__: partial(view, book) for room in ROOMS for view in room.VIEWS}
 

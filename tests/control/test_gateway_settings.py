@@ -164,7 +164,7 @@ def test_a_warm_up_without_a_feed_says_that_it_does_not_run(desk: Desk, monkeypa
 class Half(Prometheus):
     """Everything that is asked is a half, but what nobody measured."""
 
-    def number(self, query: str) -> float | None:
+    def number(self, query: str, _at: float | None = None) -> float | None:
         return None if names.CACHE_REFRESHES in query else 0.5
 
 

@@ -13,6 +13,7 @@ from lab.cli.main import run
 from lab.control.desk import Desk
 from lab.drills import answers
 from lab.drills.journal import exclusive, undoing
+from lab.drills.score import Diagnosis
 from lab.drills.spec import find
 from lab.errors import LabError, UsageError
 from lab.oncall.times import utc_text
@@ -55,7 +56,7 @@ def test_the_first_diagnosis_counts_and_a_second_one_is_refused(running: Desk, p
     answers.diagnose(running, 2, ("feed-canary", "db"), "binary push")
     with pytest.raises(LabError, match=r"ada has locked in feed-canary, db \(binary push\); the first one counts"):
         answers.diagnose(running, 2, ("cache",), "operator")
-    assert answers.diagnosis(pager.rows.values()) == answers.Diagnosis(("feed-canary", "db"), "binary push")
+    assert answers.diagnosis(pager.rows.values()) == Diagnosis(("feed-canary", "db"), "binary push")
 
 
 def test_without_a_drill_there_is_nothing_to_say(desk: Desk, pager: FakePager) -> None:

@@ -13,7 +13,7 @@ from lab.control.desk import Desk
 from lab.drills import promise, runner
 from lab.drills.faults import Doors
 from lab.drills.incident import Incident
-from lab.drills.prediction import Pipeline
+from lab.drills.prediction import Pipeline, predict
 from lab.drills.responders import human
 from lab.drills.spec import find
 from lab.oncall.times import utc_text
@@ -66,7 +66,7 @@ def test_nothing_that_a_blind_drill_says_before_its_verdict_names_what_is_broken
     monkeypatch.setattr("lab.drills.responders._how_bad", lambda _incident: "")
     monkeypatch.setattr("lab.drills.runner.remembered", lambda _incident: [])
     monkeypatch.setattr(type(INC.faults[0]), "inject", lambda _self, doors: doors.report("canary-ramp: weight 50 %"))
-    incident.prediction = runner.predict(INC, incident.slo, incident.windows, Pipeline(1, 1, 1))
+    incident.prediction = predict(INC, incident.slo, incident.windows, Pipeline(1, 1, 1))
     runner.inject(incident)
     runner.detect(incident)
     human(incident, 0.3)

@@ -156,10 +156,13 @@ def test_a_job_that_flushes_again_and_again_is_stopped_by_a_denial_and_ends_with
                 cache.set("fault-test", "here")
                 assert eventually(lambda: not cache.exists("fault-test"), 10)
             cache_access.allow(doors.desk, JOB_USER, "flushall", allowed=False)
-            refused = cache.info("commandstats")["cmdstat_flushall"]["rejected_calls"]
+
+            def refused() -> int:
+                return int(cache.info("commandstats")["cmdstat_flushall"]["rejected_calls"])
+
+            before = refused()
             cache.set("fault-test", "here")
-            tries = lambda: cache.info("commandstats")["cmdstat_flushall"]["rejected_calls"]  # noqa: E731
-            assert eventually(lambda: tries() > refused + 2, 10)
+            assert eventually(lambda: refused() > before + 2, 10)
             assert cache.get("fault-test") == b"here"
             child = doors.children[0].process
             assert undo() == ["housekeeping may flush the cache, as before"]

@@ -14,9 +14,16 @@ from lab.oncall.store import Store
 Post = Callable[..., Any]
 
 
+def rows(app: Flask, of: str, query: str = "") -> list[dict[str, Any]]:
+    """What the pager answers for `/api/pages` or `/api/audit`."""
+    answer: Any = app.test_client().get(f"/api/{of}{query}").json
+    found: list[dict[str, Any]] = answer[of]
+    return found
+
+
 def test_a_notification_becomes_a_page_with_everything_a_responder_needs(post: Post, app: Flask) -> None:
     assert post("/alertmanager", payload(alert())).json == {"received": 1, "new_pages": 1}
-    (page,) = app.test_client().get("/api/pages").json["pages"]
+    (page,) = rows(app, "pages")
     assert page["alertname"] == "FeedLatencyP99Burn"
     assert page["status"] == "firing"
     assert page["severity"] == "page"
@@ -41,9 +48,9 @@ def test_the_next_occurrence_of_an_alert_is_a_page_of_its_own(post: Post, store:
 def test_a_resolved_notice_closes_its_page_and_the_list_of_open_pages_is_empty(post: Post, app: Flask) -> None:
     post("/alertmanager", payload(alert()))
     post("/alertmanager", payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z")))
-    (page,) = app.test_client().get("/api/pages").json["pages"]
+    (page,) = rows(app, "pages")
     assert (page["status"], page["resolved_at"]) == ("resolved", "2026-01-31T12:05:00.000Z")
-    assert app.test_client().get("/api/pages?state=open").json["pages"] == []
+    assert rows(app, "pages", "?state=open") == []
 
 
 def test_a_page_that_fires_again_after_it_resolved_is_open_again(post: Post, store: Store) -> None:
@@ -127,7 +134,7 @@ def test_an_audit_row_goes_from_pending_to_done_once_and_history_stays(post: Pos
     post("/api/audit", {**row, "new": 0, "outcome": "pending"})
     post("/api/audit", {**row, "old": 50, "new": 0, "outcome": "done"})
     post("/api/audit", {**row, "actor": "mallory", "old": 1, "new": 2, "outcome": "failed"})
-    (stored,) = app.test_client().get("/api/audit").json["audit"]
+    (stored,) = rows(app, "audit")
     assert stored == {**row, "at": "2026-01-31T12:00:00.000Z", "old": 50, "new": 0, "outcome": "done", "reason": ""}
 
 
@@ -135,6 +142,6 @@ def test_the_audit_log_can_be_read_from_an_instant_on(post: Post, app: Flask) ->
     for hour in (11, 12, 13):
         at = f"2026-01-31T{hour}:00:00Z"
         post("/api/audit", {"at": at, "actor": "a", "action": "x", "target": "y", "outcome": "done"})
-    rows = app.test_client().get("/api/audit?since=2026-01-31T12:00:00Z").json["audit"]
-    assert [row["at"][11:13] for row in rows] == ["12", "13"]
+    later = rows(app, "audit", "?since=2026-01-31T12:00:00Z")
+    assert [row["at"][11:13] for row in later] == ["12", "13"]
     assert app.test_client().get("/api/audit?since=soon").status_code == 400

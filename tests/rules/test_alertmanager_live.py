@@ -125,7 +125,7 @@ def test_a_gateway_wide_outage_is_one_notification_and_its_tickets_wait(alertman
 
 def test_amtool_finds_nothing_wrong_with_it(alertmanager: str) -> None:
     """The configuration as Alertmanager itself holds it routes as the file does."""
-    command = [promtool.find("amtool"), f"--alertmanager.url={alertmanager}", "config", "routes", "test"]
-    for labels, expected in ((["severity=page"], "pager"), (["alertname=Watchdog"], "watchdog")):
-        done = subprocess.run([*command, *labels], capture_output=True, text=True, check=False)
+    command = [str(promtool.find("amtool")), f"--alertmanager.url={alertmanager}", "config", "routes", "test"]
+    for label, expected in (("severity=page", "pager"), ("alertname=Watchdog", "watchdog")):
+        done = subprocess.run([*command, label], capture_output=True, text=True, check=False)
         assert done.stdout.strip() == expected, done.stderr

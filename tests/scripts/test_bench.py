@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_a_run_on_a_machine_that_is_slow_just_then_is_repeated(indices: tuple[in
 
 
 def test_a_score_short_of_the_whole_names_its_audits_and_what_they_found_first() -> None:
-    audits = [
+    audits: list[dict[str, Any]] = [
         {"id": "errors-in-console", "score": 0, "title": "Errors", "details": {"items": [{"url": "/x.js"}, {}]}},
         {"id": "doctype", "score": 0.5, "title": "No doctype"},
         {"id": "charset", "score": 1, "title": "Charset"},
@@ -79,5 +80,5 @@ def test_a_score_short_of_the_whole_names_its_audits_and_what_they_found_first()
         {"id": "not-applicable", "score": None, "title": "None"},
     ]
     refs = [{"id": audit["id"], "weight": audit["id"] != "not-weighed"} for audit in audits]
-    report = {"categories": {"seo": {"auditRefs": refs}}, "audits": {str(audit["id"]): audit for audit in audits}}
+    report = {"categories": {"seo": {"auditRefs": refs}}, "audits": {audit["id"]: audit for audit in audits}}
     assert bench_site._failed(report, "seo") == ['errors-in-console: {"url": "/x.js"}', "doctype: No doctype"]

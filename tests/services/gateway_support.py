@@ -82,7 +82,7 @@ def a_gateway(make_telemetry: MakeTelemetry, tmp_path: Path) -> Iterator[Gateway
         fakes.append(fake)
     stable, canary, user = fakes
     telemetry = make_telemetry("gateway", "9.9.9")
-    urls = {"user": (user.url,), "feed": (stable.url,), "feed-canary": (canary.url,)}
+    urls: dict[str, tuple[str, ...]] = {"user": (user.url,), "feed": (stable.url,), "feed-canary": (canary.url,)}
     store = Store(tmp_path / "state", State(upstreams=urls))
     metrics = ClientMetrics(telemetry.registry)
     upstreams = {name: Upstream(name, store.state.upstreams[name], 3.0, metrics) for name in urls}

@@ -52,7 +52,7 @@ def followers(seeded_url: str, valkey_url: str) -> Iterator[Followers]:
     one = Followers(seeded_url, valkey_url)
     yield one
     one.client.flushdb()
-    one.client.close()
+    one.client.close()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_the_feed_is_dear_without_the_cache(seeded_url: str, make_feed: MakeFeed
     assert row is not None
 
     def rows(node: dict[str, Any]) -> float:
-        return node["Actual Rows"] * node["Actual Loops"] + sum(rows(child) for child in node.get("Plans", []))
+        return float(node["Actual Rows"] * node["Actual Loops"]) + sum(rows(child) for child in node.get("Plans", []))
 
     assert rows(row[0][0]["Plan"]) > 5_000
     assert make_feed(StablePages).get(205).status_code == 200

@@ -135,8 +135,8 @@ def test_when_it_gets_full_the_lowest_priority_is_refused_first_and_a_guest_with
     }  # fmt: skip
     assert all(answer.headers["Retry-After"] == "1" for answer in asked.values() if answer.status_code != 200)
     shed = {name: gateway.metric(names.GATEWAY_SHED, priority=name) for name in asked}
-    asked = {name: gateway.metric(names.GATEWAY_PRIORITY_REQUESTS, priority=name) for name in shed}
-    assert asked == dict.fromkeys(shed, 1)
+    counted = {name: gateway.metric(names.GATEWAY_PRIORITY_REQUESTS, priority=name) for name in asked}
+    assert counted == dict.fromkeys(shed, 1)
     assert shed == {"feed-read": 0, "user-read": 1, "write": 1, "guest": 1}
 
 

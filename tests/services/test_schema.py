@@ -14,7 +14,8 @@ from lab.services import schema
 
 def scalar(url: str, query: str) -> int:
     with psycopg.connect(url) as connection:
-        row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+        row = connection.execute(query).fetchone()
+        assert row is not None
         return int(row[0])
 
 

@@ -18,10 +18,10 @@ class Admin:
     """The gateway's upstreams as it was last told them."""
 
     def __init__(self) -> None:
-        self.told: dict[str, list[str]] = {}
+        self.told: dict[str, list[int]] = {}
 
     def __call__(self, _method: str, path: str, body: Any) -> tuple[int, Any]:
-        self.told[path.rpartition("/")[2]] = [int(url.rpartition(":")[2]) for url in body["urls"]]  # type: ignore[misc]
+        self.told[path.rpartition("/")[2]] = [int(url.rpartition(":")[2]) for url in body["urls"]]
         return 200, {}
 
 
