@@ -46,6 +46,21 @@ def test_bytes_written_are_counted_through_rotations_and_used_bytes_hold_every_p
     assert told(collector)["log_quota_bytes", "gateway"] == logfiles.QUOTA_BYTES
 
 
+@pytest.mark.parametrize("aside", ["gateway.log.rotating", "gateway.log.1"])
+def test_a_look_in_the_middle_of_a_rotation_finds_every_series_and_no_byte_is_counted_twice(
+    tmp_path: Path, aside: str
+) -> None:
+    log = tmp_path / "gateway.log"
+    write(log, 1000)
+    collector = LogCollector(tmp_path)
+    before = told(collector)
+    log.rename(tmp_path / aside)
+    assert told(collector).keys() == before.keys()
+    write(log, 300)
+    assert told(collector)["log_written_bytes_total", "gateway"] == 300
+    assert told(collector)["log_written_bytes_total", "gateway"] == 300
+
+
 def test_starts_are_counted_with_the_service_that_alerts_name_and_those_that_nobody_asked_for_apart(
     tmp_path: Path,
 ) -> None:

@@ -29,16 +29,16 @@ class LogCollector(Collector):
         self._written: dict[str, float] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Stat every log."""
+        """Stat every log. One that a rotation has just put out of the way is told of still, or its alert would end."""
         used = GaugeMetricFamily(names.LOG_USED, "Size of the log and its rotated parts.", labels=["process"])
         quota = GaugeMetricFamily(names.LOG_QUOTA, "Most they may hold together.", labels=["process"])
         written = CounterMetricFamily(names.LOG_WRITTEN, "Bytes written.", labels=["process"])
-        for path in sorted(self._folder.glob("*.log")):
-            parts = [stat for part in (path, *rotated(path)) if (stat := _stat(part))]
-            if not parts:
+        for process in sorted({path.stem for path in self._folder.glob("*.log")} | self._seen.keys()):
+            path = self._folder / f"{process}.log"
+            if parts := [stat for part in (path, *rotated(path)) if (stat := _stat(part))]:
+                self._count(process, parts)
+            if process not in self._written:
                 continue
-            process = path.stem
-            self._count(process, parts)
             used.add_metric([process], float(sum(stat.st_size for stat in parts)))
             quota.add_metric([process], float(QUOTA_BYTES))
             written.add_metric([process], self._written[process])
