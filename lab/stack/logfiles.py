@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import shutil
@@ -34,6 +35,15 @@ def rotated(path: Path) -> list[Path]:
     return [path.with_name(f"{path.name}.{number}") for number in range(1, LOG_BACKUPS + 1)]
 
 
+def present(path: Path) -> list[os.stat_result]:
+    """A log and its rotated parts, the newest first, as far as they are there: supervision may rotate at any time."""
+    found = []
+    for part in (path, *rotated(path)):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(part.stat())
+    return found
+
+
 def usage(home: Home) -> list[Usage]:
     """Every log, the fullest first."""
     found = [Usage(path.stem, _used(path), QUOTA_BYTES) for path in home.logs.glob("*.log")]
@@ -41,7 +51,7 @@ def usage(home: Home) -> list[Usage]:
 
 
 def _used(path: Path) -> int:
-    return sum(part.stat().st_size for part in (path, *rotated(path)) if part.exists())
+    return sum(stat.st_size for stat in present(path))
 
 
 def rotate(home: Home, processes: list[str]) -> dict[str, tuple[int, int]]:

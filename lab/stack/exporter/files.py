@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from lab import names
 from lab.places import Home
-from lab.stack.logfiles import QUOTA_BYTES, rotated
+from lab.stack.logfiles import QUOTA_BYTES, present
 from lab.stack.programs import Program
 from lab.stack.supervision import starts, unasked_starts
 
@@ -34,8 +34,7 @@ class LogCollector(Collector):
         quota = GaugeMetricFamily(names.LOG_QUOTA, "Most they may hold together.", labels=["process"])
         written = CounterMetricFamily(names.LOG_WRITTEN, "Bytes written.", labels=["process"])
         for process in sorted({path.stem for path in self._folder.glob("*.log")} | self._seen.keys()):
-            path = self._folder / f"{process}.log"
-            if parts := [stat for part in (path, *rotated(path)) if (stat := _stat(part))]:
+            if parts := present(self._folder / f"{process}.log"):
                 self._count(process, parts)
             if process not in self._written:
                 continue
@@ -74,10 +73,3 @@ class StartsCollector(Collector):
                 family.add_metric([process, service], float(count))
                 unasked.add_metric([process, service], float(unasked_starts(self._home, process)))
         yield from (family, unasked)
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except FileNotFoundError:
-        return None
