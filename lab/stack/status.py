@@ -35,7 +35,7 @@ class Status:
 
     @property
     def total_rss_bytes(self) -> int:
-        """RSS of all processes together (pages that processes share are counted once for each)."""
+        """RSS of all programs together (what two of them share is counted for each)."""
         return sum(row.rss_bytes for row in self.processes)
 
     def as_json(self) -> dict[str, Any]:

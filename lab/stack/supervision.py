@@ -6,6 +6,7 @@ run/programs/NAME.json; nothing needs supervisord's own quoting.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -38,7 +39,8 @@ LOG_BACKUPS = 2
 class ProcessRow:
     """One supervised process. `state` is supervisord's word in lower case, or "frozen" when it was stopped by a signal.
 
-    `rss_bytes` counts the process and its children; `restarts` the starts after the first since `fleetops up`.
+    `rss_bytes` counts the process and its children, what they share once; `restarts` the starts after the first since
+    `fleetops up`.
     """
 
     name: str
@@ -265,18 +267,21 @@ def _lines(file: Path) -> int:
 
 
 def _memory(pid: int | None, *, children: bool = True) -> tuple[int, bool]:
-    """(RSS in bytes with all children, whether the process is frozen by a signal)."""
+    """(RSS in bytes with all children, whether the process is frozen by a signal).
+
+    What a family shares is counted once: each of PostgreSQL's backends maps the same buffers, and a sum of their RSS
+    would be several times what they take. Where the system does not tell what is shared (macOS) it is that sum.
+    """
     if pid is None:
         return 0, False
     try:
         process = psutil.Process(pid)
-        rss, frozen = process.memory_info().rss, process.status() == psutil.STATUS_STOPPED
+        memory, frozen = [process.memory_info()], process.status() == psutil.STATUS_STOPPED
         family = process.children(recursive=True) if children else []
     except psutil.Error:
         return 0, False
     for child in family:
-        try:
-            rss += child.memory_info().rss
-        except psutil.Error:
-            continue
-    return rss, frozen
+        with contextlib.suppress(psutil.Error):
+            memory.append(child.memory_info())
+    shared = [getattr(one, "shared", 0) for one in memory]
+    return sum(one.rss for one in memory) - sum(shared) + max(shared), frozen

@@ -1,0 +1,43 @@
+"""What a program takes in memory, when it is a parent with children that share pages with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from lab.stack import supervision
+
+SHARED_MIB, OWN_MIB, CHILDREN = 64, 8, 3
+FAMILY = f"""
+import mmap, os, signal
+shared = mmap.mmap(-1, {SHARED_MIB} << 20)
+read, write = os.pipe()
+for _ in range({CHILDREN}):
+    if not os.fork():
+        own = bytearray(os.urandom(1 << 20) * {OWN_MIB})
+        shared[:] = bytes(len(shared))
+        os.write(write, b"x")
+        signal.pause()
+for _ in range({CHILDREN}):
+    os.read(read, 1)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process().memory_info(), "shared"), reason="the system tells no shared memory")
+def test_what_a_family_shares_is_counted_once_and_what_each_has_for_itself_in_full() -> None:
+    family = subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert family.stdout is not None
+        assert family.stdout.readline() == b"ready\n"
+        mib = supervision._memory(family.pid)[0] / 2**20
+    finally:
+        os.killpg(family.pid, signal.SIGKILL)
+        family.communicate()
+    assert SHARED_MIB + CHILDREN * OWN_MIB < mib < 2 * SHARED_MIB + CHILDREN * OWN_MIB
