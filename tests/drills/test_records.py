@@ -11,10 +11,13 @@ from typing import Any
 import jsonschema
 import pytest
 
+from lab.drills import promise
 from lab.drills.inputs import stale
 from lab.drills.record import SCHEMA_FILE, portable, read, validate, write
+from lab.drills.spec import find
 from lab.errors import LabError, UsageError
 from lab.places import RECORDS, ROOT
+from lab.slo.model import TICKET
 
 FILES = sorted(RECORDS.glob("*.json"))
 
@@ -38,6 +41,15 @@ def test_a_committed_record_is_valid_passed_small_and_not_stale(file: Path) -> N
     assert not changed, (
         f"{file.name} is stale: {', '.join(changed)} changed since; fleetops drill run {file.stem} --record {file}"
     )
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_drill_lets_the_ticket_of_every_promise_fire_that_it_breaks(file: Path) -> None:
+    record = read(file)
+    broken = {name for name, spent in record["budget"].items() if spent["bad_ratio"] > 1 - spent["objective_ratio"]}
+    tickets = {promise.find(name)[0].alert_name for name in broken}
+    refused = {name for name in tickets if not find(file.stem).expect.allows(name, TICKET)}
+    assert not refused, f"{file.stem} spends a budget whose ticket it does not list: {', '.join(sorted(refused))}"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
