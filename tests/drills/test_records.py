@@ -13,6 +13,7 @@ import pytest
 
 from lab.drills import promise
 from lab.drills.inputs import stale
+from lab.drills.measure import of_this_incident
 from lab.drills.record import SCHEMA_FILE, portable, read, validate, write
 from lab.drills.spec import find
 from lab.errors import LabError, UsageError
@@ -46,7 +47,8 @@ def test_a_committed_record_is_valid_passed_small_and_not_stale(file: Path) -> N
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_drill_lets_the_ticket_of_every_promise_fire_that_it_breaks(file: Path) -> None:
     record = read(file)
-    broken = {name for name, spent in record["budget"].items() if spent["bad_ratio"] > 1 - spent["objective_ratio"]}
+    spent = record["budget"]
+    broken = {name for name in spent if of_this_incident(TICKET, {"sloth_id": name}, spent)}
     tickets = {promise.find(name)[0].alert_name for name in broken}
     refused = {name for name in tickets if not find(file.stem).expect.allows(name, TICKET)}
     assert not refused, f"{file.stem} spends a budget whose ticket it does not list: {', '.join(sorted(refused))}"
