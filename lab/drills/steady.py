@@ -12,10 +12,11 @@ from lab.drills.spec import Drill
 from lab.errors import LabError
 from lab.slo import series
 from lab.slo.durations import format_duration
-from lab.slo.model import PAGE, SEVERITIES, TICKET
+from lab.slo.model import PAGE, SEVERITIES, TICKET, Slo
 
 # Before a drill, the last minute must have spent less than this part of the budget's rate, and everything must have
-# been up and watched for as long as the record reaches back before the fault.
+# been up and watched for as long as the record reaches back before the fault. That time is judged by itself too: over
+# a minute that a young lab has not seen all of, the rules thin what they saw.
 STEADY_BUDGET_RATIO = 0.1
 STEADY_SECONDS, WATCHED_SECONDS = 60, 30
 # A control of the grading is no evidence of detection: it needs a system that works when it is broken, no more.
@@ -88,17 +89,31 @@ def _unsteady(incident: Incident) -> str:
 
 def _burning(incident: Incident, *, control: bool) -> str:
     """Which SLO has of late spent too much, or ""."""
-    seconds, window = (CONTROL_SECONDS, incident.windows.shortest_seconds) if control else (STEADY_SECONDS,) * 2
     for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
-        at_stake = not control and incident.slo is not None and sloth_id == incident.slo.sloth_id
-        most = slo.budget_ratio * (STEADY_BUDGET_RATIO if at_stake else 1)
-        ratio = f"{series.error_ratio(window)}{series.selector(slo)}"
-        bad = incident.desk.prometheus.number(ratio if window == seconds else f"max_over_time({ratio}[{seconds}s])")
-        if bad is None:
-            return f"{sloth_id} has no data yet"
-        if bad > most:
-            return f"{sloth_id} had {bad:.2%} bad events in the last {seconds} s, more than {most:.2%}"
+        for seconds, query, most in _looks(incident, slo, control=control):
+            bad = incident.desk.prometheus.number(query)
+            if bad is None:
+                return f"{sloth_id} has no data yet"
+            if bad > most:
+                return f"{sloth_id} had {bad:.2%} bad events in the last {seconds} s, more than {most:.2%}"
     return ""
+
+
+def _looks(incident: Incident, slo: Slo, *, control: bool) -> list[tuple[int, str, float]]:
+    """How an SLO is judged: seconds to look back, the query of the bad ratio in them, and the most it may be."""
+
+    def ratio(window_seconds: int) -> str:
+        return f"{series.error_ratio(window_seconds)}{series.selector(slo)}"
+
+    budget = slo.budget_ratio
+    if control:
+        highest = f"max_over_time({ratio(incident.windows.shortest_seconds)}[{CONTROL_SECONDS}s])"
+        return [(CONTROL_SECONDS, highest, budget)]
+    at_stake = incident.slo is not None and slo.sloth_id == incident.slo.sloth_id
+    return [
+        (STEADY_SECONDS, ratio(STEADY_SECONDS), budget * (STEADY_BUDGET_RATIO if at_stake else 1)),
+        (WATCHED_SECONDS, ratio(WATCHED_SECONDS), budget),
+    ]
 
 
 def _unwatched(incident: Incident, seconds: int) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lab.control.desk import Desk
+from lab.control.prometheus import Prometheus, Sample
+from lab.drills import promise
+from lab.drills.faults.doors import Doors
+from lab.drills.incident import Incident
 from lab.drills.spec import Drill, find
-from lab.drills.steady import _disturbs
+from lab.drills.steady import _disturbs, _unsteady
 
 
 def alert(name: str, severity: str, state: str = "firing", **labels: str) -> dict[str, Any]:
@@ -50,3 +56,49 @@ def test_before_a_control_a_ticket_that_it_does_not_wait_for_disturbs_nobody(dri
     assert _disturbs(paging, drill, control=True) == "ProcessCrashLooping is firing"
     awaited = alert(drill.expect.alert or "", "ticket")
     assert _disturbs(awaited, replace(drill, load=()), control=True) == f"{drill.expect.alert} is firing"
+
+
+class Young(Prometheus):
+    """Of a lab that was watched for `age_seconds`; `late_ratio` of the feeds were late for the p95 in that time."""
+
+    def __init__(self, age_seconds: int, late_ratio: float) -> None:
+        super().__init__("http://127.0.0.1:9")
+        self.age_seconds, self.late_ratio = age_seconds, late_ratio
+
+    def alerts(self) -> list[dict[str, Any]]:
+        return []
+
+    def instant(self, query: str, at: float | None = None) -> list[Sample]:
+        assert at is None, "what is asked is asked of now"
+        if watched := re.fullmatch(r'count_over_time\(up\{job="gateway"}\[(\d+)s]\) >= (\d+)', query):
+            window, least = map(int, watched.groups())
+            scrapes = min(window, self.age_seconds)
+            return [Sample({}, scrapes)] if scrapes >= least else []
+        if query.startswith("min_over_time(up["):
+            return []
+        if "feed-latency-p95" not in query:
+            return [Sample({}, 0.0)]
+        # The rules guard the windows from a minute on: what has not been seen counts as good.
+        thinned = min(1.0, self.age_seconds / 60) if "ratio_rate1m" in query else 1.0
+        return [Sample({}, self.late_ratio * thinned)]
+
+
+@pytest.mark.parametrize(
+    ("responder", "age_seconds", "late_ratio", "told"),
+    [
+        ("autopilot", 20, 0.0, "the gateway has not been watched for 30 s yet"),
+        ("autopilot", 29, 0.0, ""),
+        ("autopilot", 29, 0.04, ""),
+        ("autopilot", 29, 0.08, "feed-latency-p95 had 8.00% bad events in the last 30 s, more than 5.00%"),
+        ("autopilot", 90, 0.08, "feed-latency-p95 had 8.00% bad events in the last 60 s, more than 5.00%"),
+        ("none", 7, 0.0, "the gateway has not been watched for 10 s yet"),
+        ("none", 20, 0.08, "feed-latency-p95 had 8.00% bad events in the last 10 s, more than 5.00%"),
+        ("none", 20, 0.0, ""),
+    ],
+)
+def test_a_young_lab_is_judged_by_what_was_seen_of_it(
+    desk: Desk, drill: Drill, responder: str, age_seconds: int, late_ratio: float, told: str
+) -> None:
+    young = replace(desk, prometheus=Young(age_seconds, late_ratio))
+    incident = Incident(drill, young, None, None, promise.windows(), responder, lambda _: None, Doors(young))
+    assert _unsteady(incident) == told
