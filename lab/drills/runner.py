@@ -21,7 +21,7 @@ from lab.drills.prediction import predict
 from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PEOPLE, RESPONDERS, check_program
 from lab.drills.scored import add_score
 from lab.drills.spec import Drill
-from lab.drills.steady import remembered, steady_state
+from lab.drills.steady import remembered, steady_state, whole_windows
 from lab.errors import NotRunning, UsageError
 from lab.oncall.times import epoch_seconds
 
@@ -47,6 +47,8 @@ def run_drill(
     with exclusive(desk.home), _stoppable():
         for line in undo(desk):
             echo(f"put back what an earlier drill left: {line}")
+        if responder not in CONTROLS:
+            whole_windows(desk, promise.windows(), echo)
         incident = _open(drill, responder, desk, echo)
         incident.program, incident.blind = program, blind
         expires_at = time.time() + longest_seconds(incident)

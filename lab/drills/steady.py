@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
+from lab.control.desk import Desk
 from lab.drills import promise
-from lab.drills.incident import Incident
+from lab.drills.incident import Incident, Say
 from lab.drills.responders import CONTROLS
 from lab.drills.spec import Drill
 from lab.errors import LabError
 from lab.slo import series
 from lab.slo.durations import format_duration
-from lab.slo.model import PAGE, SEVERITIES, TICKET, Slo
+from lab.slo.model import PAGE, SEVERITIES, TICKET, Slo, Windows
 
 # Before a drill, the last minute must have spent less than this part of the budget's rate, and everything must have
 # been up and watched for as long as the record reaches back before the fault. That time is judged by itself too: over
@@ -21,6 +23,37 @@ STEADY_BUDGET_RATIO = 0.1
 STEADY_SECONDS, WATCHED_SECONDS = 60, 30
 # A control of the grading is no evidence of detection: it needs a system that works when it is broken, no more.
 CONTROL_SECONDS = 10
+# A page window may reach back past a pause of the lab that takes this part of it: its ratio is then a fifth too high.
+PAUSE_RATIO = 1 / 6
+TELL_SECONDS = 15
+
+
+def whole_windows(desk: Desk, windows: Windows, say: Say) -> None:
+    """Wait until the page windows no longer reach back past a pause of the lab. Raises LabError when they still do.
+
+    The rules take all of a window for seen from the first that they saw in it. What was there before a pause leaves the
+    window while the drill runs, and what the fault spent weighs more and more: an alert that was over comes back.
+    """
+    longest = max(tier.long_seconds for tier in windows.of(PAGE))
+    query, end, told = paused(longest), time.monotonic() + longest + TELL_SECONDS, -math.inf
+    while (missing := desk.prometheus.number(query) or 0.0) > longest * PAUSE_RATIO:
+        if time.monotonic() > end:
+            raise LabError(
+                f"the lab was not watched for {missing:.0f} s of the last {longest} s; see 'fleetops status'"
+            )
+        if time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            say(
+                f"the lab was off for {missing:.0f} s of the last {longest}: the drill starts when no page window"
+                f" reaches back to before that, in {end - TELL_SECONDS - told:.0f} s at the latest"
+            )
+        time.sleep(1)
+
+
+def paused(window_seconds: int) -> str:
+    """The query of how many seconds of a window nothing was seen that its rules take for seen, once a second."""
+    seen = f"{series.SEEN}[{window_seconds}s]"
+    return f"max(clamp_max(time() - min_over_time({seen}), {window_seconds}) - count_over_time({seen}))"
 
 
 def steady_state(incident: Incident) -> None:
@@ -33,7 +66,7 @@ def steady_state(incident: Incident) -> None:
             raise LabError(
                 f"not steady after {incident.drill.limits.steady_seconds:g} s: {reason}; see 'fleetops status'"
             )
-        if time.monotonic() - told > 15:
+        if time.monotonic() - told > TELL_SECONDS:
             told = time.monotonic()
             incident.say(f"not steady yet: {reason}")
         time.sleep(1)
