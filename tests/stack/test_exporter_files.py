@@ -77,6 +77,27 @@ def test_starts_are_counted_with_the_service_that_alerts_name_and_those_that_nob
     assert unasked == {("feed-canary-1", "feed"): 2, ("postgres", "postgres"): 0}
 
 
+def test_a_start_that_is_asked_for_and_not_yet_made_takes_nothing_from_those_that_nobody_asked_for(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path)
+    collector = StartsCollector(home, replicas.known(home, Ports(8000)).values())
+    starts, asked = supervision.starts_file(home, "postgres"), supervision.asked_file(home, "postgres")
+    for file, lines in ((starts, 2), (asked, 1)):
+        file.parent.mkdir(parents=True)
+        file.write_text("1.0\n" * lines)
+
+    def unasked() -> float:
+        return next(s.value for family in collector.collect() for s in family.samples if "unasked" in s.name)
+
+    seen = [unasked()]
+    for file in (asked, starts, starts):
+        with file.open("a") as more:
+            more.write("1.0\n")
+        seen.append(unasked())
+    assert seen == [1, 1, 1, 2]
+
+
 def test_an_archive_holds_every_line_in_its_order_and_only_the_last_few_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

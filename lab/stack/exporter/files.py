@@ -62,14 +62,20 @@ class StartsCollector(Collector):
     def __init__(self, home: Home, programs: Iterable[Program]) -> None:
         self._home = home
         self._programs = [(program.name, program.job or program.service) for program in programs]
+        self._unasked: dict[str, int] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Count the lines of each file of starts."""
+        """Count the lines of each file of starts.
+
+        A start is asked for a moment before it is made. Until then there is one unasked start less; a counter that went
+        down and up again would be two starts more to an alert that counts changes.
+        """
         labels = ["process", "service"]
         family = CounterMetricFamily(names.PROCESS_STARTS, "Starts by supervision.", labels=labels)
         unasked = CounterMetricFamily(names.PROCESS_STARTS_UNASKED, "Starts that nobody asked for.", labels=labels)
         for process, service in self._programs:
             if count := starts(self._home, process):
                 family.add_metric([process, service], float(count))
-                unasked.add_metric([process, service], float(unasked_starts(self._home, process)))
+                self._unasked[process] = max(self._unasked.get(process, 0), unasked_starts(self._home, process))
+                unasked.add_metric([process, service], float(self._unasked[process]))
         yield from (family, unasked)
