@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from lab.control.desk import Desk
 from lab.drills import promise
@@ -27,6 +28,8 @@ CONTROL_SECONDS = 10
 PAUSE_RATIO = 1 / 6
 TELL_SECONDS = 15
 
+Found = TypeVar("Found", str, float)
+
 
 def whole_windows(desk: Desk, windows: Windows, say: Say) -> None:
     """Wait until the page windows no longer reach back past a pause of the lab. Raises LabError when they still do.
@@ -35,19 +38,19 @@ def whole_windows(desk: Desk, windows: Windows, say: Say) -> None:
     window while the drill runs, and what the fault spent weighs more and more: an alert that was over comes back.
     """
     longest = max(tier.long_seconds for tier in windows.of(PAGE))
-    query, end, told = paused(longest), time.monotonic() + longest + TELL_SECONDS, -math.inf
-    while (missing := desk.prometheus.number(query) or 0.0) > longest * PAUSE_RATIO:
-        if time.monotonic() > end:
-            raise LabError(
-                f"the lab was not watched for {missing:.0f} s of the last {longest} s; see 'fleetops status'"
-            )
-        if time.monotonic() - told > TELL_SECONDS:
-            told = time.monotonic()
-            say(
-                f"the lab was off for {missing:.0f} s of the last {longest}: the drill starts when no page window"
-                f" reaches back to before that, in {end - TELL_SECONDS - told:.0f} s at the latest"
-            )
-        time.sleep(1)
+
+    def look() -> float:
+        missing = desk.prometheus.number(paused(longest)) or 0.0
+        return missing if missing > longest * PAUSE_RATIO else 0.0
+
+    def tell(missing: float, left: float) -> None:
+        say(
+            f"the lab was off for {missing:.0f} s of the last {longest}: the drill starts when no page window"
+            f" reaches back to before that, in {left - TELL_SECONDS:.0f} s at the latest"
+        )
+
+    if missing := _wait(look, longest + TELL_SECONDS, tell, at_once=True):
+        raise LabError(f"the lab was not watched for {missing:.0f} s of the last {longest} s; see 'fleetops status'")
 
 
 def paused(window_seconds: int) -> str:
@@ -59,18 +62,27 @@ def paused(window_seconds: int) -> str:
 def steady_state(incident: Incident) -> None:
     """Nothing pages, no platform alert is up, and no SLO has of late spent a tenth of its budget's rate."""
     incident.say("steady state: waiting until nothing pages and every SLI is inside its objective")
-    end, reason = time.monotonic() + incident.drill.limits.steady_seconds, "…"
-    told = time.monotonic()
-    while reason := _unsteady(incident):
-        if time.monotonic() > end:
-            raise LabError(
-                f"not steady after {incident.drill.limits.steady_seconds:g} s: {reason}; see 'fleetops status'"
-            )
-        if time.monotonic() - told > TELL_SECONDS:
-            told = time.monotonic()
-            incident.say(f"not steady yet: {reason}")
-        time.sleep(1)
+    limit = incident.drill.limits.steady_seconds
+    if reason := _wait(lambda: _unsteady(incident), limit, lambda why, _: incident.say(f"not steady yet: {why}")):
+        raise LabError(f"not steady after {limit:g} s: {reason}; see 'fleetops status'")
     incident.say("steady")
+
+
+def _wait(
+    look: Callable[[], Found], seconds: float, tell: Callable[[Found, float], None], *, at_once: bool = False
+) -> Found:
+    """Look once a second until nothing is found or `seconds` are over; what was found last.
+
+    `tell` gets what was found and the seconds that are left, every TELL_SECONDS and, with `at_once`, at the first look.
+    """
+    end = time.monotonic() + seconds
+    told = -math.inf if at_once else time.monotonic()
+    while (found := look()) and (now := time.monotonic()) <= end:
+        if now - told > TELL_SECONDS:
+            told = now
+            tell(found, end - now)
+        time.sleep(1)
+    return found
 
 
 def _disturbs(alert: dict[str, Any], drill: Drill, *, control: bool = False) -> str:

@@ -17,7 +17,7 @@ from lab.drills import promise
 from lab.drills.faults.doors import Doors
 from lab.drills.incident import Incident
 from lab.drills.spec import Drill, find
-from lab.drills.steady import _disturbs, _unsteady, paused, whole_windows
+from lab.drills.steady import _disturbs, _unsteady, paused, steady_state, whole_windows
 from lab.errors import LabError
 from lab.slo import promtool, series
 
@@ -174,3 +174,15 @@ def test_a_lab_that_is_never_whole_is_named(desk: Desk, clock: list[float]) -> N
     with pytest.raises(LabError, match="the lab was not watched for 240 s of the last 360 s; see 'fleetops status'"):
         whole_windows(replace(desk, prometheus=Paused(240, looks=None)), promise.windows(), lambda _: None)
     assert clock[0] > 360
+
+
+def test_a_lab_that_does_not_become_steady_is_told_of_again_and_again_and_then_named(
+    desk: Desk, drill: Drill, clock: list[float]
+) -> None:
+    young, told = replace(desk, prometheus=Young(20, 0.0)), list[str]()
+    incident = Incident(drill, young, None, None, promise.windows(), "autopilot", told.append, Doors(young))
+    reason = "the gateway has not been watched for 30 s yet"
+    with pytest.raises(LabError, match=f"not steady after 180 s: {reason}; see 'fleetops status'"):
+        steady_state(incident)
+    assert clock == [181]
+    assert [text.strip() for text in told[1:]] == [f"not steady yet: {reason}"] * 11
