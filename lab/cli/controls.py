@@ -83,7 +83,7 @@ def flag_set(name: str, state: str, reason: str) -> None:
 def scale(service: str, replicas: int, reason: str) -> None:
     """Run REPLICAS of SERVICE.
 
-    New ones are ready before they are routed to; old ones are no longer routed to before they stop.
+    New ones are ready before they are routed to; old ones are neither routed to nor scraped any more before they stop.
 
     \b
     Example: fleetops scale feed 3

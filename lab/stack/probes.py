@@ -68,16 +68,40 @@ def wait_ready(programs: Iterable[Program], seconds: float, check: Callable[[], 
 
 def why_not_watched(ports: Ports, expected: Iterable[Program]) -> str:
     """Empty when Prometheus has loaded rules and every expected target is up, else the reason in a few words."""
-    prometheus = JsonClient(url(ports.prometheus), what="Prometheus", timeout_seconds=PROBE_SECONDS)
+    prometheus = _prometheus(ports)
     try:
-        targets = prometheus.call("GET", "/api/v1/targets", fields={"state": "active"})["data"]["activeTargets"]
+        health = _health(prometheus)
         groups = prometheus.call("GET", "/api/v1/rules")["data"]["groups"]
     except LabError as error:
         return str(error)
-    health = {target["labels"].get("instance"): target["health"] for target in targets}
     down = [program.name for program in expected if program.job and health.get(program.name) != "up"]
     if down:
         return f"not scraped yet: {', '.join(down)}"
     if not groups:
         return "no rules are loaded; run `make rules`"
     return ""
+
+
+def wait_unwatched(ports: Ports, gone: Iterable[Program], seconds: float) -> None:
+    """Wait until Prometheus scrapes none of `gone` any more: `seconds` at most, and not at all when it does not answer.
+
+    It takes up changed targets every five seconds. A process that stops before counts as down until then.
+    """
+    prometheus = _prometheus(ports)
+    names = {program.name for program in gone}
+    deadline = time.monotonic() + seconds
+    try:
+        while names and not names.isdisjoint(_health(prometheus)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+    except LabError:
+        return
+
+
+def _prometheus(ports: Ports) -> JsonClient:
+    return JsonClient(url(ports.prometheus), what="Prometheus", timeout_seconds=PROBE_SECONDS)
+
+
+def _health(prometheus: JsonClient) -> dict[str, str]:
+    """What Prometheus scrapes now: the health of each instance."""
+    targets = prometheus.call("GET", "/api/v1/targets", fields={"state": "active"})["data"]["activeTargets"]
+    return {target["labels"].get("instance", ""): target["health"] for target in targets}

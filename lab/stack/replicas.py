@@ -15,6 +15,7 @@ from lab.stack.programs import DEFAULT_REPLICAS, REPLICA_MODULES, Program
 from lab.stack.supervision import Supervisor
 
 READY_SECONDS = 45.0
+UNWATCHED_SECONDS = 15.0
 
 
 def known(home: Home, ports: Ports) -> dict[str, Program]:
@@ -40,8 +41,9 @@ def _number(program: Program) -> int:
 
 
 def scale(home: Home, ports: Ports, service: str, count: int) -> int:
-    """Run `count` replicas of `service`; returns how many ran before. The gateway is told before one is taken away.
+    """Run `count` replicas of `service`; returns how many ran before.
 
+    The gateway asks one that is taken away no more, and Prometheus does not scrape it, before it is stopped.
     Raises UsageError for an unknown service or a count out of range (nothing is changed), LabError when a new replica
     does not get ready (it is stopped again), NotRunning.
     """
@@ -62,8 +64,11 @@ def scale(home: Home, ports: Ports, service: str, count: int) -> int:
         _route(home, ports, service, count)
         state.write_replicas(home, {**counts, service: count})
         monitoring.write_targets(home, expected(home, ports))
-        for program in removed:
-            supervisor.stop(program.name)
+        try:
+            probes.wait_unwatched(ports, removed, UNWATCHED_SECONDS)
+        finally:
+            for program in removed:
+                supervisor.stop(program.name)
     return before
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 import yaml
+from support import free_port
 
 from lab import names
 from lab.errors import SpecError, UsageError
 from lab.places import MAX_REPLICAS, Home, Ports
-from lab.stack import monitoring, replicas, state, supervision
+from lab.stack import monitoring, probes, replicas, state, supervision
 from lab.stack.programs import DEFAULT_REPLICAS, Program
 
 PORTS = Ports(8000)
@@ -123,6 +125,12 @@ def test_a_scale_that_cannot_be_is_refused_before_anything_is_touched(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         replicas.scale(home, PORTS, service, count)
+
+
+def test_nobody_waits_for_a_prometheus_that_does_not_answer(table: dict[str, Program]) -> None:
+    """What it does not scrape cannot count as down: a replica is taken away at once."""
+    nobody = Ports(free_port() - (PORTS.prometheus - PORTS.base))
+    probes.wait_unwatched(nobody, [table["feed-2"]], math.inf)
 
 
 def test_a_service_means_its_replicas_and_an_unknown_name_lists_the_known(home: Home) -> None:

@@ -11,6 +11,7 @@ import pytest
 from embedded import EmbeddedLab
 from polling import eventually
 
+from lab.control.prometheus import Prometheus
 from lab.errors import SpecError
 from lab.stack import binaries, monitoring, replicas
 
@@ -72,6 +73,10 @@ def test_scaling_starts_routes_and_watches_replicas_and_takes_them_back(lab: Emb
     assert len(lab.status()["processes"]) == count
     targets = json.loads((monitoring.targets_dir(lab.home) / "feed.json").read_text())
     assert [target["labels"]["instance"] for target in targets] == ["feed-1", "feed-2", "feed-canary-1"]
+    # It was scraped as long as it ran and no longer: a target that counts as down for five seconds is a ticket.
+    prometheus = Prometheus.of(lab.ports)
+    assert eventually(lambda: not prometheus.instant('up{instance="feed-3"}'), 30)
+    assert prometheus.number('min_over_time(up{instance="feed-3"}[5m])') == 1
 
 
 def test_rules_are_loaded_again_without_a_restart(lab: EmbeddedLab, tools: dict[str, Path]) -> None:
