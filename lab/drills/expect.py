@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from lab.drills import alerts
 from lab.drills.faults.parameters import nearest
 from lab.slo.document import Node
 from lab.slo.model import PAGE, SEVERITIES, TICKET
 
-KEYS = ("page", "ticket", "pages", "tickets", "may_page", "may_ticket")
+MAY = {"may_page": PAGE, "may_ticket": TICKET}
+MUST = {"pages": PAGE, "tickets": TICKET}
+KEYS = ("page", "ticket", *MUST, *MAY, "unmended")
+
+Listed = Mapping[str, frozenset[str]]  # severity → names of alerts
 
 
 @dataclass(frozen=True)
@@ -18,8 +23,9 @@ class Expect:
 
     alert: str | None = None
     severity: str = PAGE
-    must: dict[str, frozenset[str]] = field(default_factory=dict)  # severity → names that must fire as well
-    may: dict[str, frozenset[str]] = field(default_factory=dict)  # severity → names that may fire beside
+    must: Listed = field(default_factory=dict)  # what must fire as well
+    may: Listed = field(default_factory=dict)  # what may fire beside
+    unmended: Listed = field(default_factory=dict)  # what else comes of the fault when nobody mends it
 
     def allows(self, name: str, severity: str) -> bool:
         """Whether an alert may fire at that severity.
@@ -45,6 +51,13 @@ class Expect:
         """The names of the alerts that may not fire at any severity."""
         return tuple(name for name in alerts.names() if not any(self.allows(name, severity) for severity in SEVERITIES))
 
+    def allowing(self, *more: Listed) -> Expect:
+        """The same, and what `more` lists may fire beside."""
+        lists = (self.may, *more)
+        return replace(
+            self, may={name: frozenset().union(*(one.get(name, ()) for one in lists)) for name in SEVERITIES}
+        )
+
     def _listed(self, severity: str) -> set[str]:
         return set(self.must.get(severity, ())) | set(self.may.get(severity, ()))
 
@@ -52,7 +65,8 @@ class Expect:
 def read(node: Node) -> Expect:
     """`page` or `ticket`: what detects; `pages`, `tickets`: what must fire too; `may_page`, `may_ticket`: what may.
 
-    All empty in a control. SpecError for an alert that no rule raises at that severity.
+    `unmended` has a `may_page` and a `may_ticket` of its own. All empty in a control. SpecError for an alert that no
+    rule raises at that severity.
     """
     keys = node.mapping(*KEYS)
     if "page" in keys and "ticket" in keys:
@@ -60,16 +74,26 @@ def read(node: Node) -> Expect:
     detects = next((name for name in ("page", "ticket") if name in keys), None)
     if detects is None and keys:
         raise node.refuse("nothing detects the incident: page or ticket is missing")
-    lists = {
-        name: frozenset(_alert(item, severity) for item in keys[name].items()) if name in keys else frozenset()
-        for name, severity in (("pages", PAGE), ("tickets", TICKET), ("may_page", PAGE), ("may_ticket", TICKET))
-    }
     return Expect(
         alert=_alert(keys[detects], detects) if detects else None,
         severity=detects or PAGE,
-        must={PAGE: lists["pages"], TICKET: lists["tickets"]},
-        may={PAGE: lists["may_page"], TICKET: lists["may_ticket"]},
+        must=_lists(keys, MUST),
+        may=read_may(keys),
+        unmended=read_may(keys["unmended"].mapping(*MAY)) if "unmended" in keys else {},
     )
+
+
+def read_may(keys: dict[str, Node]) -> Listed:
+    """The alerts of the keys `may_page` and `may_ticket`, of those that are there."""
+    return _lists(keys, MAY)
+
+
+def _lists(keys: dict[str, Node], names: dict[str, str]) -> Listed:
+    return {
+        severity: frozenset(_alert(item, severity) for item in keys[name].items())
+        for name, severity in names.items()
+        if name in keys
+    }
 
 
 def _alert(node: Node, severity: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from lab.drills.commands import Ran, hand_over, run_command
 from lab.drills.incident import POLL_SECONDS, Incident
 from lab.drills.runbook import Branch, find
+from lab.drills.spec import Drill
 from lab.errors import UsageError
 from lab.places import RUNBOOKS
 
@@ -118,6 +120,14 @@ RESPONDERS: dict[str, Responder] = {
 PEOPLE = ("human", "command")
 # Who proves the grading: their drills must fail.
 CONTROLS = ("none", "wrong")
+
+
+def as_played(drill: Drill, responder: str) -> Drill:
+    """The drill, with the alerts that this responder brings about: a control mends nothing, a mistake may do harm."""
+    if responder not in CONTROLS:
+        return drill
+    mistake = drill.wrong.may if responder == "wrong" else {}
+    return replace(drill, expect=drill.expect.allowing(drill.expect.unmended, mistake))
 
 
 def check_program(responder: str, program: tuple[str, ...]) -> None:

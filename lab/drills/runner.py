@@ -18,7 +18,7 @@ from lab.drills.inputs import hashes
 from lab.drills.journal import exclusive, undo, undo_left_over, undoing
 from lab.drills.measure import GOOD_SECONDS
 from lab.drills.prediction import predict
-from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PEOPLE, RESPONDERS, check_program
+from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PEOPLE, RESPONDERS, as_played, check_program
 from lab.drills.scored import add_score
 from lab.drills.spec import Drill
 from lab.drills.steady import remembered, steady_state, whole_windows
@@ -187,7 +187,7 @@ def longest_seconds(incident: Incident) -> float:
 
 
 def _open(drill: Drill, responder: str, desk: Desk, echo: Say) -> Incident:
-    windows = promise.windows()
+    drill, windows = as_played(drill, responder), promise.windows()
     slo = promise.find(drill.effect.slo)[0] if drill.effect else None
     prediction = predict(drill, slo, windows, promise.pipeline(desk))
     incident = Incident(drill, desk, prediction, slo, windows, responder, echo, Doors(desk))

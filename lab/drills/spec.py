@@ -7,23 +7,24 @@ severity           SEV1 … SEV4, none in the control
 load               optional fault, or a list, that holds from before the steady state on, e.g. a load-multiplier
 fault              a fault and its parameters (lab/drills/faults), or a list of faults, injected in order
 effect             optional: which SLO burns, and how (Effect)
-expect             which alert detects, which others must or may fire; all others stay silent (expect.py)
+expect             which alert detects, which others must or may fire, and which when nobody mends it (expect.py);
+                   all others stay silent
 predict            optional: why the alert comes when it does (predict.py); by default an SLO's burn rate
 limits             how long each phase may take (Limits)
 restored           optional: a PromQL condition that must hold at the end, where no SLO would tell (Restored)
 runbook            optional `branch`: the title of the branch that must apply; a control has none
 hints              what a person may buy, the cheapest first
-wrong              a plausible mistake: why it is one, and its commands
+wrong              a plausible mistake: why it is one, its commands, and which alerts these may raise
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.drills import expect as expectations
-from lab.drills.expect import Expect
+from lab.drills.expect import MAY, Expect, Listed
 from lab.drills.faults import Fault, Profile, read_fault
 from lab.drills.faults.parameters import between, nearest, one_of
 from lab.drills.predict import BurnRate, Prophecy
@@ -83,10 +84,11 @@ class Restored:
 
 @dataclass(frozen=True)
 class Wrong:
-    """What a plausible but mistaken responder does, and why it is mistaken."""
+    """What a plausible but mistaken responder does, why it is mistaken, and which alerts come of it."""
 
     why: str
     commands: tuple[str, ...]
+    may: Listed = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,8 @@ def _branch(node: Node | None) -> str | None:
 
 
 def _wrong(node: Node) -> Wrong:
-    keys = node.mapping("why", "commands", required=("why", "commands"))
+    keys = node.mapping("why", "commands", *MAY, required=("why", "commands"))
     for command in keys["commands"].items():
         arguments(command.text(), command.file, command.line)
-    return Wrong(keys["why"].text(), tuple(command.text() for command in keys["commands"].items()))
+    commands = tuple(command.text() for command in keys["commands"].items())
+    return Wrong(keys["why"].text(), commands, expectations.read_may(keys))

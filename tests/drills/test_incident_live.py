@@ -57,12 +57,17 @@ def test_inc_001_is_paged_in_time_and_mended_by_its_runbook_alone(lab: EmbeddedL
 
 
 @more_drills
-def test_the_grading_fails_a_responder_who_does_the_wrong_thing(lab: EmbeddedLab) -> None:
-    status, record, said = run(lab, "INC-001", "--responder", "wrong")
+@pytest.mark.parametrize(
+    ("ident", "beside"), [("INC-001", "FeedCanarySlowerThanStable"), ("INC-017", "ProcessRestarted")]
+)
+def test_the_grading_fails_a_responder_who_does_the_wrong_thing(lab: EmbeddedLab, ident: str, beside: str) -> None:
+    status, record, said = run(lab, ident, "--responder", "wrong")
     assert status == 1
     assert record["verdict"]["passed"] is False
     assert "sli_recovered" in record["verdict"]["why"]
-    assert "drill INC-001 failed: " in said
+    assert f"drill {ident} failed: " in said
+    assert beside in {row["name"] for row in record["alerts"] if row["t_seconds"] >= 0}
+    assert next(check for check in record["verdict"]["checks"] if check["name"] == "silent_alerts")["passed"]
     assert eventually(lambda: weight(lab) == 0, 60)
     assert len([row for row in lab.status()["processes"] if row["service"] == "feed"]) == 2
 

@@ -64,6 +64,16 @@ def test_every_drill_can_be_detected_and_its_runbook_has_the_branch_it_names(one
         ("bad_ratio: 0.97", "bad_ratio: 0.97\n  profile: [{bad_ratio: 1}]", r"effect: either bad_ratio"),
         ("runbook:\n  branch:", "runbook:\n  brunch:", r"runbook\.brunch: unknown key"),
         ("    - fleetops scale feed 3", "    - rm -rf /", r"not a fleetops command"),
+        (
+            "    - fleetops scale feed 3",
+            "    - fleetops scale feed 3\n  may_ticket: [ProcessRestart]",
+            r"wrong\.may_ticket\[0\]: .*did you mean 'ProcessRestarted'",
+        ),
+        (
+            "  page: FeedLatencyP99Burn",
+            "  page: FeedLatencyP99Burn\n  unmended: {pages: [UserLatencyP99Burn]}",
+            r"expect\.unmended\.pages: unknown key",
+        ),
         ("  hold_seconds: 30\n", "", r"limits: hold_seconds is missing"),
         ("severity: SEV2", "severity: SEV2\nseverity: SEV1", r"severity: is written twice"),
     ],
