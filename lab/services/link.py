@@ -74,6 +74,7 @@ class _End(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._early: list[bytes | None] = []
         self._wrote_all = False
+        self._lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -91,6 +92,9 @@ class _End(asyncio.Protocol):
         return not self._wrote_all and self._transport is not None and self._transport.can_write_eof()
 
     def connection_lost(self, problem: Exception | None) -> None:
+        # A transport knows its protocol, and TLS keeps 256 KiB a connection there: what has ended is let go of, or it
+        # would wait for the cycle collector.
+        self._transport, self._lost = None, True
         if problem is not None:
             self.peer.abort()
         else:
@@ -106,6 +110,8 @@ class _End(asyncio.Protocol):
 
     def deliver(self, data: bytes | None) -> None:
         """Bytes that have come over the line, or None for their end."""
+        if self._lost:
+            return
         if self._transport is None:
             self._early.append(data)
         elif self._transport.is_closing():

@@ -1,0 +1,226 @@
+"""Memory over time: a lab of its own under default traffic, five drills in its first half, RSS of every process.
+
+    python -m scripts.soak [--minutes N] [--record FILE] [--json]
+
+The lab lives in a temporary directory on ports of its own (`--port-base`), so it runs beside a person's. Exit status 1
+when the total passed 1 GiB, or when a process grew by more than 2 MiB an hour over the second half. Ctrl-C stops the
+lab and prints what was measured so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError
+from lab.stack import binaries
+from scripts.figures import write_section
+
+DRILLS = ("INC-001", "INC-003", "INC-004", "INC-007", "INC-011")
+SAMPLE_SECONDS = 15.0
+STATUS_SECONDS = 60.0
+# A step of a page or an arena is no growth, and RSS is read once: what grows for good passes this within a day.
+MAX_SLOPE_MIB_PER_HOUR = 2.0
+MAX_TOTAL_MIB = 1024.0
+# Median of this many samples at each instant of the table: one sample may fall into a garbage collection.
+AROUND = 9
+
+
+@dataclass(frozen=True)
+class Sample:
+    """RSS in MiB of each process, and of all of them as `total`, `seconds` after the lab was ready."""
+
+    seconds: float
+    rss_mib: dict[str, float]
+
+
+def slope_mib_per_hour(samples: Sequence[Sample], process: str) -> float:
+    """Theil-Sen estimate, the median slope of all pairs: one restart or garbage collection does not move it.
+
+    Pairs are taken from at most 120 evenly spaced samples. 0 for fewer than two.
+    """
+    points = [(one.seconds / 3600, one.rss_mib[process]) for one in samples if process in one.rss_mib]
+    points = points[:: max(1, len(points) // 120)]
+    slopes = sorted(
+        (later[1] - earlier[1]) / (later[0] - earlier[0])
+        for index, earlier in enumerate(points)
+        for later in points[index + 1 :]
+        if later[0] > earlier[0]
+    )
+    return _median(slopes)
+
+
+def figures(samples: Sequence[Sample]) -> dict[str, Any]:
+    """What the table shows: RSS at the start, at half time and at the end, the peak, and the slope of the second half.
+
+    MiB, and MiB an hour; a row a process, those that lived to the end, and `total`. The start is that of a process's
+    own first samples. Raises LabError without a sample.
+    """
+    if not samples:
+        raise LabError("the lab ended before it was measured once")
+    half = samples[-1].seconds / 2
+    second = [one for one in samples if one.seconds >= half]
+    rows = {
+        process: {
+            "start_mib": round(_level(samples, process), 1),
+            "half_mib": round(_level(second, process), 1),
+            "end_mib": round(_level(samples[::-1], process), 1),
+            "peak_mib": round(max(one.rss_mib.get(process, 0.0) for one in samples), 1),
+            "slope_mib_per_hour": round(slope_mib_per_hour(second, process), 2),
+        }
+        for process in samples[-1].rss_mib
+    }
+    return {"minutes": round(samples[-1].seconds / 60, 1), "samples": len(samples), "processes": rows}
+
+
+def out_of_bounds(found: dict[str, Any]) -> list[str]:
+    """What the figures break of the two bounds, a sentence each."""
+    rows = found["processes"]
+    broken = [
+        f"{process} grew by {row['slope_mib_per_hour']:g} MiB an hour over the second half"
+        for process, row in rows.items()
+        if process != "total" and row["slope_mib_per_hour"] > MAX_SLOPE_MIB_PER_HOUR
+    ]
+    if rows["total"]["peak_mib"] > MAX_TOTAL_MIB:
+        broken.append(f"the total reached {rows['total']['peak_mib']:g} MiB, more than {MAX_TOTAL_MIB:g}")
+    return broken
+
+
+def _level(samples: Sequence[Sample], process: str) -> float:
+    """The median of a process's first samples."""
+    return _median(sorted([one.rss_mib[process] for one in samples if process in one.rss_mib][:AROUND]))
+
+
+def _median(ordered: Sequence[float]) -> float:
+    return ordered[len(ordered) // 2] if ordered else 0.0
+
+
+class Lab:
+    """A lab in a directory of its own, driven through the `fleetops` that stands beside this Python."""
+
+    def __init__(self, home: Path, port_base: int) -> None:
+        self._program = str(Path(sys.executable).with_name("fleetops"))
+        self._env = {**os.environ, "FLEETOPS_HOME": str(home), "FLEETOPS_PORT_BASE": str(port_base)}
+
+    def run(self, *arguments: str, seconds: float = 300.0) -> subprocess.CompletedProcess[str]:
+        """One verb; LabError when it does not end in time."""
+        try:
+            return subprocess.run(
+                [self._program, *arguments], env=self._env, capture_output=True, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(f"`fleetops {' '.join(arguments)}` did not end within {seconds:g} s") from None
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        """The lab, up within the block. LabError when it does not start."""
+        try:
+            started = self.run("up", "--detach")
+            if started.returncode:
+                raise LabError((started.stderr.strip() or started.stdout.strip()).splitlines()[-1])
+            yield
+        finally:
+            self.run("down")
+
+    def drill(self, ident: str) -> subprocess.Popen[bytes]:
+        """A drill, started and not waited for; what it prints goes nowhere."""
+        return subprocess.Popen(
+            [self._program, "drill", "run", ident], env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def sample(self, seconds: float) -> Sample | None:
+        """What every process takes now; None when `status` cannot tell."""
+        answer = self.run("status", "--json", seconds=STATUS_SECONDS)
+        with suppress(ValueError, KeyError):
+            status = json.loads(answer.stdout)
+            if status["processes"]:
+                rss = {row["name"]: row["rss_bytes"] / 2**20 for row in status["processes"]}
+                return Sample(seconds, {**rss, "total": status["total_rss_bytes"] / 2**20})
+        return None
+
+
+def watch(lab: Lab, minutes: float, drills: Sequence[str]) -> tuple[list[Sample], dict[str, str]]:
+    """Samples over `minutes`, and how each drill ended; the drills are spread over the first half."""
+    began, samples, ended = time.monotonic(), [], dict[str, str]()
+    due = [(minutes * 60 * (number + 0.5) / (2 * len(drills)), ident) for number, ident in enumerate(drills)]
+    running: tuple[str, subprocess.Popen[bytes]] | None = None
+    with suppress(KeyboardInterrupt):
+        while (now := time.monotonic() - began) <= minutes * 60:
+            if running and running[1].poll() is not None:
+                ended[running[0]] = "passed" if running[1].returncode == 0 else f"status {running[1].returncode}"
+                running = None
+            if due and running is None and now >= due[0][0]:
+                ident = due.pop(0)[1]
+                running = ident, lab.drill(ident)
+            if sample := lab.sample(now):
+                samples.append(sample)
+                _progress(sample, minutes, running[0] if running else "")
+            time.sleep(max(0.0, SAMPLE_SECONDS - (time.monotonic() - began - now)))
+    return samples, ended
+
+
+def _progress(sample: Sample, minutes: float, drill: str) -> None:
+    left = max(0.0, minutes - sample.seconds / 60)
+    sys.stderr.write(f"\rsoak: {sample.rss_mib['total']:5.0f} MiB in total, {left:5.1f} min left {drill:8}")
+    sys.stderr.flush()
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures as lines for a terminal."""
+    lines = [f"{'process':14} {'start':>7} {'half':>7} {'end':>7} {'peak':>7}  MiB;  MiB/h over the second half"]
+    lines += [
+        f"{process:14} {row['start_mib']:7.1f} {row['half_mib']:7.1f} {row['end_mib']:7.1f} {row['peak_mib']:7.1f}"
+        f"        {row['slope_mib_per_hour']:+6.2f}"
+        for process, row in found["processes"].items()
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; 0 when both bounds hold."""
+    parser = argparse.ArgumentParser(
+        prog="soak",
+        description="RSS of every process of a lab under default traffic, with five drills in the first half.",
+        epilog="example: python -m scripts.soak --minutes 120 --record docs/figures/bench.json",
+    )
+    parser.add_argument("--minutes", type=float, default=120.0, help="how long to watch (120)")
+    parser.add_argument("--port-base", type=int, default=8400, help="the ports of the lab that is started (8400)")
+    parser.add_argument("--record", type=Path, help="the JSON file that keeps the figures")
+    parser.add_argument("--json", action="store_true", help="one object instead of a table")
+    options = parser.parse_args(arguments)
+    if options.minutes <= 0:
+        parser.error(f"--minutes {options.minutes:g}: must be above 0")
+    try:
+        with tempfile.TemporaryDirectory(prefix="fleetops-soak-") as folder:
+            lab = Lab(Path(folder), options.port_base)
+            with lab.up():
+                samples, drills = watch(lab, options.minutes, DRILLS)
+        prometheus = binaries.find("prometheus")
+        found = {
+            **figures(samples),
+            "drills": drills,
+            "prometheus": prometheus.version if prometheus else "",
+        }
+        if options.record:
+            write_section(options.record, "soak", found)
+    except LabError as error:
+        sys.stderr.write(f"\nsoak: {error}\n")
+        return error.exit_status
+    broken = out_of_bounds(found)
+    sys.stdout.write(json.dumps(found) if options.json else f"\n{table(found)}")
+    sys.stdout.write("".join(f"\nout of bounds: {sentence}" for sentence in broken) + "\n")
+    return int(bool(broken))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
