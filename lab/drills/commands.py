@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.drills.runbook import arguments
+from lab.drills.command_line import arguments
 from lab.names import ENV_ACTOR
 
 TIMEOUT_SECONDS = 120

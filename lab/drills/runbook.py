@@ -1,27 +1,33 @@
 """Reads docs/03_runbooks.md as a program: sections by anchor, branches in order, the three blocks of each.
 
-A branch is `### <n>. <title>` with one fenced block each of `{ .bash .check }`, `{ .bash .mitigate }` and
+What is a heading, a fence or a comment, and which anchor a heading has, the site's own Markdown says (outline.py). A
+branch is `### <n>. <title>` with one fenced block each of `{ .bash .check }`, `{ .bash .mitigate }` and
 `{ .bash .validate }`; one command a line. Whatever does not fit is refused by line, never skipped.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
+from lab.drills.command_line import arguments
 from lab.drills.content import content_hash
 from lab.errors import SpecError
 
-STEPS = ("check", "mitigate", "validate")
-PROGRAM = "fleetops"
+if TYPE_CHECKING:
+    from lab.drills.outline import Block, Heading
 
-_SECTION = re.compile(r"^## (?P<title>.+?)\s*$")
-_BRANCH = re.compile(r"^### (?P<number>\d+)\. (?P<title>.+?)\s*$")
-_FENCE = re.compile(r"^```\s*(?P<info>.*?)\s*$")
-_BLOCK = re.compile(r"^\{ \.bash \.(?P<step>[a-z]+) \}$")
+STEPS = ("check", "mitigate", "validate")
+LANGUAGE = "bash"
+SECTION_LEVEL, BRANCH_LEVEL = 2, 3
+
+_BRANCH = re.compile(r"(?P<number>\d+)\. (?P<title>.+)")
+# The site renders a page's templates before its Markdown: what stands in one is not what a reader gets.
+_TEMPLATE = re.compile(r"\{[%#]")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Section:
     text: str
     file: Path
     line: int
+    parts: tuple[Heading | Block, ...] = field(default=(), repr=False)
 
     @property
     def sha256(self) -> str:
@@ -55,7 +62,7 @@ class Section:
         found: list[Branch] = []
         heading: tuple[int, int, str] | None = None
         blocks: dict[str, tuple[str, ...]] = {}
-        for line, kind, value in _events(self):
+        for line, kind, value in self._events():
             if kind == "branch":
                 if heading:
                     found.append(self._branch(heading, blocks))
@@ -79,77 +86,70 @@ class Section:
             raise SpecError(self.file, f"branch {number} has no {' and no '.join(missing)} command", line=line)
         return Branch(number, title, blocks["check"], blocks["mitigate"], blocks["validate"])
 
+    def _events(self) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+        """(line in the file, "branch" or "block", values) in order of appearance."""
+        from lab.drills.outline import Heading
 
-def slug(title: str) -> str:
-    """The anchor MkDocs gives a heading of words, digits and hyphens."""
-    return re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower())
+        for part in self.parts:
+            if isinstance(part, Heading):
+                if part.level == BRANCH_LEVEL and (branch := _BRANCH.fullmatch(part.title)):
+                    yield part.line or self.line, "branch", (branch["number"], branch["title"])
+            elif not part.closed:
+                raise SpecError(self.file, "this block is never closed", line=part.line)
+            elif part.classes and (part.language == LANGUAGE or set(part.classes) & set(STEPS)):
+                yield part.line, "block", (self._step(part), *self._commands(part))
+
+    def _step(self, block: Block) -> str:
+        if block.language != LANGUAGE or len(block.classes) > 1:
+            step = next((name for name in block.classes if name in STEPS), "check")
+            raise SpecError(self.file, f"write this block as '{{ .{LANGUAGE} .{step} }}'", line=block.line)
+        return block.classes[0]
+
+    def _commands(self, block: Block) -> Iterator[str]:
+        for number, line in enumerate(block.text.split("\n"), block.line + 1):
+            command = line.strip()
+            if command and not command.startswith("#"):
+                if "{{" in command:
+                    raise SpecError(self.file, f"{command!r}: the site would fill in '{{{{'", line=number)
+                arguments(command, self.file, number)  # refused where it stands
+                yield command
 
 
 def sections(file: Path) -> list[Section]:
-    """Every `##` section of a runbook page."""
-    lines = file.read_text().splitlines()
-    inside = _fenced(lines)
-    starts = [(i, m["title"]) for i, line in enumerate(lines) if not inside[i] and (m := _SECTION.match(line))]
-    ends = [start for start, _ in starts[1:]] + [len(lines)]
-    return [
-        Section(slug(title), title, "\n".join(lines[start:end]).strip() + "\n", file, start + 1)
-        for (start, title), end in zip(starts, ends, strict=True)
-    ]
+    """Every section of a runbook page; SpecError when it has none, or one whose anchor the site would not give it."""
+    from lab.drills.outline import Heading, outline
+
+    source = file.read_text(encoding="utf-8")
+    lines = source.split("\n")
+    for number, line in enumerate(lines, 1):
+        if template := _TEMPLATE.search(line):
+            raise SpecError(file, f"{template[0]!r} is the site's template language; runbooks have none", line=number)
+    parts = outline(source)
+    tops = [(at, part) for at, part in enumerate(parts) if isinstance(part, Heading) and part.level <= SECTION_LEVEL]
+    ends = [(at, _line(file, heading)) for at, heading in tops[1:]] + [(len(parts), len(lines) + 1)]
+    found = []
+    for (at, heading), (after, end) in zip(tops, ends, strict=False):  # without a heading there is an end too many
+        if heading.level == SECTION_LEVEL:
+            start = _line(file, heading)
+            if "{{" in heading.title:
+                raise SpecError(file, f"the site would fill in the heading {heading.title!r}", line=start)
+            text = "\n".join(lines[start - 1 : end - 1]).strip() + "\n"
+            found.append(Section(heading.anchor, heading.title, text, file, start, parts[at + 1 : after]))
+    if not found:
+        raise SpecError(file, "has no section; a runbook's section begins with '## ' and the alert's name")
+    return found
+
+
+def _line(file: Path, heading: Heading) -> int:
+    if heading.line is None:
+        raise SpecError(file, f"the heading {heading.title!r} does not begin its line, so it can begin no section")
+    return heading.line
 
 
 def find(file: Path, runbook_url: str) -> Section:
     """The section a page's runbook_url points at; SpecError when there is none."""
-    anchor = urlsplit(runbook_url).fragment
+    anchor = unquote(urlsplit(runbook_url).fragment)
     for section in sections(file):
         if anchor and section.anchor == anchor:
             return section
     raise SpecError(file, f"no section for the runbook_url {runbook_url!r}")
-
-
-def arguments(command: str, file: Path | str = "runbook", line: int | None = None) -> list[str]:
-    """A command's argument list. Runbooks speak `fleetops` only, and no shell."""
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise SpecError(file, f"{command!r} does not parse: {error}", line=line) from error
-    if not words or words[0] != PROGRAM:
-        raise SpecError(file, f"{command!r} is not a {PROGRAM} command", line=line)
-    if bare := {"|", "||", "&&", ";", ">", ">>", "<", "&"} & set(words):
-        raise SpecError(file, f"{command!r} needs a shell for {sorted(bare)[0]!r}; runbooks have none", line=line)
-    return words
-
-
-def _fenced(lines: list[str]) -> list[bool]:
-    inside, marks = False, []
-    for line in lines:
-        fence = line.startswith("```")
-        marks.append(inside or fence)
-        inside ^= fence
-    return marks
-
-
-def _events(section: Section) -> list[tuple[int, str, tuple[str, ...]]]:
-    """(line in the file, "branch" or "block", values) in order of appearance."""
-    events: list[tuple[int, str, tuple[str, ...]]] = []
-    block: tuple[int, str, list[str]] | None = None
-    plain = False  # inside a fenced block that is not a runbook step
-    for number, line in enumerate(section.text.splitlines(), section.line):
-        fence = _FENCE.match(line)
-        if block is not None:
-            if fence:
-                events.append((block[0], "block", (block[1], *block[2])))
-                block = None
-            elif line.strip() and not line.lstrip().startswith("#"):
-                arguments(line.strip(), section.file, number)  # refused where it stands
-                block[2].append(line.strip())
-        elif fence:
-            info = _BLOCK.match(fence["info"])
-            if plain or info is None:
-                plain = not plain
-            else:
-                block = (number, info["step"], [])
-        elif not plain and (branch := _BRANCH.match(line)):
-            events.append((number, "branch", (branch["number"], branch["title"])))
-    if block is not None:
-        raise SpecError(section.file, f"the {block[1]} block is never closed", line=block[0])
-    return events

@@ -73,8 +73,8 @@ def steady(incident: Incident) -> None:
 
 def inject(incident: Incident) -> None:
     """Break it."""
+    incident.inputs = hashes(incident)  # takes up to a second: it reads the runbooks
     incident.t0 = time.time()
-    incident.inputs = hashes(incident)
     incident.say("something is broken" if incident.blind else f"inject: {incident.drill.title}")
     if incident.prediction is None:
         incident.note("inject", "Nothing: this is the control")

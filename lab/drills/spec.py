@@ -24,12 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.drills import expect as expectations
+from lab.drills.command_line import arguments
 from lab.drills.expect import MAY, Expect, Listed
 from lab.drills.faults import Fault, Profile, read_fault
 from lab.drills.faults.parameters import between, nearest, one_of
 from lab.drills.predict import BurnRate, Prophecy
 from lab.drills.predict import read as read_prophecy
-from lab.drills.runbook import arguments
 from lab.errors import UsageError
 from lab.places import DRILLS
 from lab.slo.document import Node, read_documents

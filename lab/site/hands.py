@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.drills import record, runbook
+from lab.drills import command_line, record, runbook
 from lab.drills.commands import Ran, fleetops, run_command
 from lab.drills.journal import RANDOM, shown
 from lab.drills.spec import COMPONENTS, TRIGGERS, Drill, find
@@ -68,7 +68,7 @@ class Hands:
         self._need_lab()
         if not isinstance(command, str) or len(command) > COMMAND_CHARACTERS:
             raise UsageError(f"'command' must be a text of at most {COMMAND_CHARACTERS} characters")
-        words = runbook.arguments(command, "the console")
+        words = command_line.arguments(command, "the console")
         if any(tuple(words[1 : 1 + len(verb)]) == verb for verb in VERBS) or command in printed(self.runbooks):
             return
         raise UsageError(f"{command!r} is no command of a runbook; in a terminal you may run it")

@@ -13,8 +13,9 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import pytest
 from mkdocs_build import build
 
+from lab.drills import runbook
 from lab.drills.spec import catalogue
-from lab.places import ROOT, RULES
+from lab.places import ROOT, RULES, RUNBOOKS
 from lab.site import units
 from lab.site.book import Book
 from lab.site.links import page_url
@@ -250,3 +251,9 @@ def test_a_page_that_cannot_be_true_fails_the_build_by_name(docs_copy: Path, tmp
     assert done.returncode != 0
     assert re.search(named, done.stderr + done.stdout), done.stderr
     assert ".md" in done.stderr + done.stdout
+
+
+def test_the_anchors_by_which_the_autopilot_finds_sections_are_those_of_the_built_page(site_folder: Path) -> None:
+    built = (site_folder / "03_runbooks" / "index.html").read_text()
+    headings = re.findall(r'<h2 id="([^"]*)"', built)
+    assert [section.anchor for section in runbook.sections(RUNBOOKS)] == headings

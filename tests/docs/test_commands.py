@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 
 import click
 import pytest
 
 from lab.cli.main import root
+from lab.drills import command_line
 from lab.places import DOCS, ROOT
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
@@ -49,7 +49,7 @@ def parse(words: list[str]) -> None:
 
 @pytest.mark.parametrize(("page", "line"), commands(), ids=lambda value: str(value)[:60])
 def test_a_command_on_a_page_is_one_that_exists(page: str, line: str) -> None:
-    words = shlex.split(line)
+    words = command_line.words(line, page)
     if words[0] == "make":
         makefile = (ROOT / "Makefile").read_text()
         targets = re.findall(r"^([a-z]+):", makefile, re.M)

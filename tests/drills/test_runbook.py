@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import click
+import mkdocs.config
 import pytest
 import yaml
+from markdown import Markdown
+from mkdocs.utils.meta import get_data
 
 from lab.cli import main
 from lab.control.triage import CAUSES
-from lab.drills.runbook import arguments, find, sections
+from lab.drills.command_line import arguments
+from lab.drills.runbook import find, sections
 from lab.errors import SpecError
-from lab.places import RULES, RUNBOOKS
+from lab.places import ROOT, RULES, RUNBOOKS
 
 GOOD = """# Page
 
@@ -77,6 +82,9 @@ def test_the_hash_of_a_section_changes_with_its_text_alone(tmp_path: Path) -> No
         ("### 1.", "### 2.", 12, "branch 2 where 1"),
         ("``` { .bash .validate }", "```", 12, "no validate"),
         ("--wait 10\n```", "--wait 10", 24, "never closed"),
+        ("{ .bash .mitigate }", "{ .bash .mitigate .danger }", 18, "write this block as '{ .bash .mitigate }'"),
+        ("{ .bash .mitigate }", "{ .sh .mitigate }", 18, "write this block as '{ .bash .mitigate }'"),
+        ("canary weight 0", "query '{{ up }}'", 20, "the site would fill in '{{'"),
     ],
 )
 def test_whatever_does_not_fit_the_format_is_refused_by_line(
@@ -91,6 +99,115 @@ def test_whatever_does_not_fit_the_format_is_refused_by_line(
 def test_a_runbook_url_without_a_section_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="#nowhere"):
         find(page(tmp_path, GOOD), "http://127.0.0.1/03_runbooks/#nowhere")
+
+
+AS_THE_SITE_READS_IT = """---
+title: Runbooks
+---
+
+# Page
+
+## Größe des Überlaufs
+
+First.
+
+## See [the docs](https://example.test/)
+
+## Disk <em>full</em>
+
+## Named by hand { #own-name }
+
+## Twice
+
+One.
+
+## Twice
+
+Two.
+
+A page
+------
+
+## Die `Größe` & "Rest"
+
+<!--
+## old
+
+### 1. Not a branch
+-->
+
+~~~
+## in a tilde fence
+~~~
+
+````
+```
+## in a longer fence
+```
+````
+
+    ## in an indented block
+
+Last line of the page.
+"""
+
+
+def test_a_section_is_found_by_the_anchor_that_the_site_gives_its_heading(tmp_path: Path) -> None:
+    found = sections(page(tmp_path, AS_THE_SITE_READS_IT))
+    site = mkdocs.config.load_config(str(ROOT / "mkdocs.yml"), plugins=[])
+    markdown = Markdown(extensions=site.markdown_extensions, extension_configs=site.mdx_configs)
+    html = markdown.convert(get_data(AS_THE_SITE_READS_IT)[0])
+    assert [section.anchor for section in found] == re.findall(r'<h2 id="([^"]*)"', html)
+    for section in found:
+        assert find(section.file, f"http://lab/03_runbooks/#{section.anchor}") == section
+        assert find(section.file, f"http://lab/03_runbooks/#{quote(section.anchor)}") == section
+
+
+def test_headings_with_letters_links_html_attributes_and_repeats_have_the_anchors_of_the_site(tmp_path: Path) -> None:
+    found = sections(page(tmp_path, AS_THE_SITE_READS_IT))
+    assert [(section.title, section.anchor, section.line) for section in found] == [
+        ("Größe des Überlaufs", "groe-des-uberlaufs", 7),
+        ("See the docs", "see-the-docs", 11),
+        ("Disk full", "disk-full", 13),
+        ("Named by hand", "own-name", 15),
+        ("Twice", "twice", 17),
+        ("Twice", "twice_1", 21),
+        ("A page", "a-page", 25),
+        ('Die Größe & "Rest"', "die-groe-rest", 28),
+    ]
+    second = find(found[0].file, "#twice_1")
+    assert second.text == "## Twice\n\nTwo.\n"
+    assert found[-1].text.endswith("Last line of the page.\n"), "what is no heading ends no section"
+
+
+@pytest.mark.parametrize("text", ["", "# Only a title\n\nText.\n", "Text\n====\n", "~~~\n## fenced\n~~~\n"])
+def test_a_page_without_a_section_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SpecError, match="has no section"):
+        sections(page(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "named"),
+    [
+        ("## Other", "## Other {#id}", 28, "'{#' is the site's template language"),
+        ("## Other", "{% raw %}\n## Other\n{% endraw %}", 28, "'{%' is the site's template language"),
+        ("## Other", "## Other {{ name }}", 28, "the site would fill in the heading"),
+        ("## Other", "> ## Other", None, "'Other' does not begin its line"),
+    ],
+)
+def test_a_heading_that_a_reader_of_the_site_would_see_otherwise_is_refused_by_line(
+    tmp_path: Path, old: str, new: str, line: int | None, named: str
+) -> None:
+    with pytest.raises(SpecError, match=re.escape(named)) as refused:
+        sections(page(tmp_path, GOOD.replace(old, new)))
+    assert refused.value.line == line
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~", "`````", "~~~~"])
+def test_the_steps_of_a_branch_may_stand_in_any_fence_that_the_site_takes(tmp_path: Path, fence: str) -> None:
+    section = find(page(tmp_path, GOOD.replace("```", fence)), "#feedslow")
+    (branch,) = section.branches()
+    assert branch.mitigate == ("fleetops canary weight 0", "fleetops flag set canary off")
 
 
 def alerts() -> set[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lab.drills.command_line import arguments
 from lab.drills.commands import run_command
 from lab.drills.faults.base import Fault
 from lab.drills.faults.doors import Doors
 from lab.drills.faults.parameters import texts
-from lab.drills.runbook import arguments
 from lab.errors import LabError, SpecError
 
 
