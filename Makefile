@@ -11,7 +11,7 @@ VENV := .venv/.installed
 SITE := site/index.html
 SITE_SOURCES := $(shell find docs lab rules mkdocs.yml -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: bench help venv lab test drill drills rules site check lock clean
+.PHONY: bench soak help venv lab test drill drills rules site check lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10 | sed 's/^/  make /'
@@ -77,6 +77,10 @@ BENCHES := rules generate site
 
 bench: $(VENV) ## the measured figures: what rules cost beside Sloth's, generating a thousand SLOs, the site on a phone
 	@status=0; for name in $(BENCHES); do $(BIN)/python -m scripts.bench_$$name --record docs/figures/bench.json || status=1; done; exit $$status
+
+MINUTES ?= 120
+soak: $(VENV) ## memory of every process over two hours with five drills, kept for page 10; MINUTES=N: another time
+	@$(BIN)/python -m scripts.soak --minutes $(MINUTES) --record docs/figures/bench.json
 
 lock: $(VENV) ## solve the dependencies of pyproject.toml again into .ci/requirements.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
