@@ -39,7 +39,7 @@ class MadeUpPrometheus:
             return [
                 Sample({"sloth_id": ident, "__name__": f"slo:sli_error:ratio_rate{window}"}, value)
                 for ident, value in ids.items()
-                for window in ("5s", "30s", "1m", "2m", "6m", "24m", "72m")
+                for window in ("5s", "30s", "1m", "2m", "6m", "24m", "1h12m")
             ]
         return [Sample({"flag": EVIL}, 0.0)]
 

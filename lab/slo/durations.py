@@ -18,10 +18,15 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(seconds: int) -> str:
-    """The shortest Prometheus form in one unit up to days: 5400 is 90m, 259200 is 3d."""
+    """As Prometheus, and with it Sloth, writes a duration: 5400 is 1h30m, 2419200 is 4w, 7776000 is 90d.
+
+    Years and weeks only when nothing is left over. Raises ValueError when there is not one second.
+    """
     if seconds <= 0:
         raise ValueError(f"{seconds} s is not a duration")
-    for unit in ("d", "h", "m"):
-        if seconds % _UNITS[unit] == 0:
-            return f"{seconds // _UNITS[unit]}{unit}"
-    return f"{seconds}s"
+    text, left = "", seconds
+    for unit, size in _UNITS.items():
+        if left < size or (unit in "yw" and left % size):
+            continue
+        text, left = f"{text}{left // size}{unit}", left % size
+    return text

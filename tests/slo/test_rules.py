@@ -100,7 +100,7 @@ def test_every_alert_tells_severity_service_runbook_and_dashboard(profile: str) 
 
 def test_recorded_names_are_sloths_with_the_profiles_windows() -> None:
     names = rules_of(find_slo("feed-latency-p99"), LAB)
-    windows = ("5s", "30s", "1m", "2m", "6m", "24m", "72m", "12h")
+    windows = ("5s", "30s", "1m", "2m", "6m", "24m", "1h12m", "12h")
     assert {f"slo:sli_error:ratio_rate{window}" for window in windows} <= names.keys()
     assert {"slo:objective:ratio", "slo:error_budget:ratio", "slo:time_period:days"} <= names.keys()
     assert {"slo:current_burn_rate:ratio", "slo:period_burn_rate:ratio", "sloth_slo_info"} <= names.keys()
