@@ -103,6 +103,9 @@ TRAFFIC_RATE = "traffic_target_rate"
 
 # Pager.
 PAGER_PAGES = "pager_pages"  # {severity, status, acked}
+PAGER_UNREADABLE_ALERTS = "pager_unreadable_alerts_total"
+PAGER_TRUNCATED_ALERTS = "pager_truncated_alerts_total"
+PAGER_REFUSED_NOTIFICATIONS = "pager_refused_notifications_total"
 
 # Environment of our own processes (set by the embedded stack and by compose.yaml alike).
 ENV_SERVICE = "FLEETOPS_SERVICE"

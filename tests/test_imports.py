@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "lab"
 ORDER = (
-    "errors", "names", "places", "durable",
+    "errors", "names", "places", "durable", "plaintext",
     "slo", "telemetry", "services", "traffic", "oncall", "stack", "control", "drills", "site", "cli",
 )  # fmt: skip
 

@@ -30,22 +30,25 @@ def page() -> None:
 @click.option("--open", "only_open", is_flag=True, help="Only what still fires.")
 @AS_JSON
 def page_list(only_open: bool, as_json: bool) -> None:
-    """Show the newest pages and tickets.
+    """Show every open page and ticket, and the newest resolved ones.
 
     \b
     Example: fleetops page list --open
     """
-    pages = pager().pages(only_open=only_open)
+    pages, left_out = pager().listing(only_open=only_open)
     if as_json:
         click.echo(json.dumps(pages, indent=1))
         return
     rows = [
         (str(p["id"]), p["status"], p["severity"], p["alertname"], p["received_at"], p["acked_by"] or "-")
-        for p in pages[:PAGES_SHOWN]
+        for number, p in enumerate(pages)
+        if number < PAGES_SHOWN or p["status"] == "firing"
     ]
     table(("ID", "STATE", "SEVERITY", "ALERT", "RECEIVED (UTC)", "TAKEN BY"), rows, "no pages")
-    if len(pages) > PAGES_SHOWN:
-        click.echo(f"and {len(pages) - PAGES_SHOWN} older ones; --json shows them all")
+    if more := len(pages) - len(rows):
+        click.echo(f"and {more} older resolved ones, which --json shows")
+    if left_out:
+        click.echo(f"and {left_out} that resolved still earlier, which 'fleetops page show ID' shows")
 
 
 @page.command("ack")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Blueprint, Flask, Response, abort, jsonify, render_template, request
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -14,22 +14,26 @@ from prometheus_client.registry import Collector
 from lab import names
 from lab.errors import UsageError
 from lab.oncall import deadman, webhook
+from lab.oncall.intake import BEGINNING_BYTES, MOST_BYTES, Intake
 from lab.oncall.store import Store
 from lab.oncall.times import epoch_seconds, utc_text
+from lab.plaintext import plain, plain_json
 from lab.telemetry.guard import json_body
 from lab.telemetry.logs import get as get_log
 
 AUDIT_TEXTS = ("actor", "action", "target")
 TEXT_LIMIT = 500
+LONGEST_ID = 19  # digits; SQLite's ids have no more
 SEVERITIES = frozenset({"page", "ticket"})
 
 
-def create_app(store: Store, switch: deadman.DeadMansSwitch) -> Flask:
-    """The app over one store and its dead-man's switch; the caller attaches telemetry and the guard."""
+def create_app(store: Store, switch: deadman.DeadMansSwitch, intake: Intake | None = None) -> Flask:
+    """The app over one store, its dead-man's switch and its intake; the caller attaches telemetry and the guard."""
     app = Flask("lab.oncall", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
+    intake = intake or Intake(store)
     app.register_blueprint(_pages(store))
-    app.register_blueprint(_watchdog(switch))
+    app.register_blueprint(_notifications(switch, intake))
     app.register_blueprint(_audit(store))
     return app
 
@@ -47,34 +51,29 @@ def _pages(store: Store) -> Blueprint:
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    @routes.post("/alertmanager")
-    def receive() -> Response:
-        notices = webhook.parse(request.get_json(silent=True))
-        new = store.receive(notices)
-        log.info("notification", notices=len(notices), new_pages=new)
-        return jsonify(received=len(notices), new_pages=new)
-
     @routes.get("/api/pages")
     def pages() -> Response:
         state = request.args.get("state", "all")
         if state not in ("all", "open"):
             raise UsageError(f"state {state[:40]!r} is neither open nor all")
-        return jsonify(pages=store.pages(only_open=state == "open"))
+        pages = store.pages(only_open=state == "open")
+        listed = sum(page["status"] == "resolved" for page in pages)
+        return jsonify(pages=pages, resolved_left_out=0 if state == "open" else store.resolved_pages() - listed)
 
-    @routes.get("/api/pages/<int:page_id>")
-    def page(page_id: int) -> Response:
-        found = store.page(page_id)
+    @routes.get("/api/pages/<page_id>")
+    def page(page_id: str) -> Response:
+        found = store.page(_page_id(page_id))
         if found is None:
-            abort(404, f"no page {page_id}; list them with 'fleetops page list'")
+            _no_page(page_id)
         return jsonify(found)
 
-    @routes.post("/api/pages/<int:page_id>/ack")
-    def ack(page_id: int) -> Response:
-        answer = store.ack(page_id, _text(json_body(), "by"))
+    @routes.post("/api/pages/<page_id>/ack")
+    def ack(page_id: str) -> Response:
+        answer = store.ack(_page_id(page_id), _text(json_body(), "by"))
         if answer is None:
-            abort(404, f"no page {page_id}; list them with 'fleetops page list'")
+            _no_page(page_id)
         found, first = answer
-        log.info("ack", page=page_id, by=found["acked_by"], first=first)
+        log.info("ack", page=found["id"], by=found["acked_by"], first=first)
         return jsonify({**found, "acked_by_this_call": first})
 
     @routes.post("/api/pages/close")
@@ -85,18 +84,43 @@ def _pages(store: Store) -> Blueprint:
     return routes
 
 
-def _watchdog(switch: deadman.DeadMansSwitch) -> Blueprint:
-    routes = Blueprint("watchdog", __name__)
+def _page_id(text: str) -> int:
+    """The id that a path names; 404 when it names none."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID):
+        _no_page(text)
+    return int(text)
+
+
+def _no_page(page_id: str) -> NoReturn:
+    abort(404, f"no page {page_id[:40]}; list them with 'fleetops page list'")
+
+
+def _notifications(switch: deadman.DeadMansSwitch, intake: Intake) -> Blueprint:
+    routes = Blueprint("notifications", __name__)
+
+    @routes.post("/alertmanager")
+    def receive() -> Response:
+        size = request.content_length or 0
+        if size > MOST_BYTES:
+            request.max_content_length = size
+            abort(413, intake.refuse(size, request.stream.read(BEGINNING_BYTES)))
+        request.max_content_length = MOST_BYTES
+        return jsonify(intake.receive(request.get_data(cache=False)))
 
     @routes.post("/watchdog")
     def heard() -> Response:
-        notices = webhook.parse(request.get_json(silent=True))
-        if not any(one.labels["alertname"] == deadman.ALERT and one.status == "firing" for one in notices):
+        told = webhook.parse(webhook.read(request.get_data()))
+        if not any(_is_watchdog(one) for one in told.notices):
             raise UsageError(f"no firing {deadman.ALERT} in this notification; other alerts go to /alertmanager")
         switch.heard()
-        return jsonify(received=len(notices))
+        intake.settle()
+        return jsonify(received=len(told.notices))
 
     return routes
+
+
+def _is_watchdog(one: webhook.Notice) -> bool:
+    return one.labels["alertname"] == deadman.ALERT and one.status == "firing" and not one.flaws
 
 
 def _audit(store: Store) -> Blueprint:
@@ -115,10 +139,10 @@ def _audit(store: Store) -> Blueprint:
             "id": _text(body, "id") if "id" in body else uuid.uuid4().hex,
             "at": utc_text(time.time() if at is None else epoch_seconds(str(at))),
             **{name: _text(body, name) for name in AUDIT_TEXTS},
-            "old": body.get("old"),
-            "new": body.get("new"),
+            "old": plain_json(body.get("old")),
+            "new": plain_json(body.get("new")),
             "outcome": _text(body, "outcome"),
-            "reason": str(body.get("reason") or "")[:TEXT_LIMIT],
+            "reason": plain(str(body.get("reason") or ""), TEXT_LIMIT),
         }
         return jsonify(store.record(row))
 
@@ -148,7 +172,7 @@ def _text(body: dict[str, Any], key: str) -> str:
     value = body.get(key)
     if not isinstance(value, str) or not value.strip() or len(value) > TEXT_LIMIT:
         raise UsageError(f"{key!r} must be a text of 1 to {TEXT_LIMIT} characters")
-    return value
+    return plain(value)
 
 
 def _safe_link(url: str) -> str:

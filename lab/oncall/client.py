@@ -21,9 +21,13 @@ class Pager:
         return cls(f"http://{LOOPBACK}:{ports.pager}", read_token(home))
 
     def pages(self, *, only_open: bool = False) -> list[dict[str, Any]]:
-        """Pages, the newest first."""
+        """Every open page and the last resolved ones (none with `only_open`), the newest first."""
+        return self.listing(only_open=only_open)[0]
+
+    def listing(self, *, only_open: bool = False) -> tuple[list[dict[str, Any]], int]:
+        """What `pages` gives, and how many older resolved pages it leaves out."""
         answer = self.http.call("GET", "/api/pages", fields={"state": "open"} if only_open else {})
-        return list(answer["pages"])
+        return list(answer["pages"]), int(answer.get("resolved_left_out", 0))
 
     def page(self, page_id: int) -> dict[str, Any]:
         """One page; UsageError when there is none with that id."""

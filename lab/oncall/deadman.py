@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lab.oncall import own_pages
 from lab.oncall.store import Store
 from lab.oncall.times import utc_text
-from lab.oncall.webhook import Notice
 from lab.telemetry.logs import get as get_log
 
 ALERT = "Watchdog"
@@ -57,8 +57,8 @@ class DeadMansSwitch:
         with self._lock:
             now = self._clock()
             self._silent_at = now.monotonic + SILENT_SECONDS
-            for page in self._open():
-                self._write("resolved", str(page["starts_at"]), utc_text(now.epoch))
+            if self._is_open():
+                self._write("resolved", utc_text(now.epoch))
 
     def check(self) -> bool:
         """Raise the page when the Watchdog is overdue and nobody was told; whether it did."""
@@ -67,9 +67,9 @@ class DeadMansSwitch:
             late, self._last_check = now.monotonic - self._last_check, now.monotonic
             if late > ABSENT_SECONDS:
                 self._silent_at = max(self._silent_at, now.monotonic + SILENT_SECONDS)
-            if now.monotonic < self._silent_at or self._open():
+            if now.monotonic < self._silent_at or self._is_open():
                 return False
-            self._write("firing", utc_text(now.epoch), None)
+            self._write("firing", utc_text(now.epoch))
             return True
 
     def start(self) -> None:
@@ -91,16 +91,14 @@ class DeadMansSwitch:
             if raised:
                 log.error("watchdog is silent", silent_seconds=SILENT_SECONDS)
 
-    def _open(self) -> list[dict[str, object]]:
-        return [page for page in self._store.pages(only_open=True) if page["alertname"] == ALERT]
+    def _is_open(self) -> bool:
+        return self._store.open_page(own_pages.fingerprint(ALERT)) is not None
 
-    def _write(self, status: str, starts_at: str, ends_at: str | None) -> None:
-        labels = {"alertname": ALERT, "severity": "page", "service": "monitoring"}
-        annotations = {
-            "summary": "No alert can reach anybody: the Watchdog is silent",
-            "description": f"The Watchdog, which always fires, has not arrived for {SILENT_SECONDS:g} s; something"
-            " between Prometheus and the pager is broken. The pager raised this page itself.",
-            "runbook_url": f"{self._console_url}/03_runbooks/#{ALERT.lower()}",
-            "dashboard_url": f"{self._console_url}/lab/",
-        }
-        self._store.receive([Notice(f"pager:{ALERT}", status, starts_at, ends_at, labels, annotations)])
+    def _write(self, status: str, at: str) -> None:
+        summary = "No alert can reach anybody: the Watchdog is silent"
+        description = (
+            f"The Watchdog, which always fires, has not arrived for {SILENT_SECONDS:g} s; something"
+            " between Prometheus and the pager is broken. The pager raised this page itself."
+        )
+        told = own_pages.notice(ALERT, status, at, summary, description, console_url=self._console_url, runbook=ALERT)
+        self._store.receive([told])

@@ -7,6 +7,7 @@ from pathlib import Path
 from lab import names
 from lab.oncall.app import PageCounts, create_app
 from lab.oncall.deadman import DeadMansSwitch
+from lab.oncall.intake import Intake
 from lab.oncall.store import Store
 from lab.telemetry import metrics
 from lab.telemetry.guard import Guard
@@ -14,6 +15,8 @@ from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings, checked_url
 
 THREADS = 4
+# Beyond what is read (intake.MOST_BYTES), so that what is larger can still be told of by its size and its beginning.
+MOST_BUFFERED_BYTES = 64 * 1024 * 1024
 
 
 def main() -> None:
@@ -24,14 +27,15 @@ def main() -> None:
     telemetry = Telemetry(settings, checks={"store": store.check})
     telemetry.registry.register(PageCounts(store))
     console = env.text(names.ENV_CONSOLE_URL, "http://127.0.0.1:8000")
-    switch = DeadMansSwitch(store, checked_url(console, names.ENV_CONSOLE_URL))
-    app = create_app(store, switch)
+    console_url = checked_url(console, names.ENV_CONSOLE_URL)
+    switch = DeadMansSwitch(store, console_url)
+    app = create_app(store, switch, Intake(store, console_url, telemetry.registry))
     telemetry.init_app(app)
     Guard(settings, prefix="", open_reads=True).init_app(app)
     telemetry.health.init_app(app)
     metrics.expose(app, telemetry.registry)
     switch.start()
-    run(telemetry, app, closing=[switch.close])
+    run(telemetry, app, closing=[switch.close], most_body_bytes=MOST_BUFFERED_BYTES)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
--- One row a page. Alertmanager repeats and retries; (fingerprint, starts_at) tells one occurrence from the next.
+-- One row a page. An alert, named by its fingerprint, has at most one open page; (fingerprint, starts_at) tells one
+-- occurrence from the next.
 CREATE TABLE IF NOT EXISTS pages (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     fingerprint TEXT NOT NULL,
@@ -12,6 +13,8 @@ CREATE TABLE IF NOT EXISTS pages (
     acked_by    TEXT,
     UNIQUE (fingerprint, starts_at)
 );
+
+CREATE INDEX IF NOT EXISTS pages_by_status ON pages (status, id);
 
 -- One row a control action. The client names the row, so that sending it twice is harmless.
 CREATE TABLE IF NOT EXISTS audit (

@@ -16,11 +16,14 @@ from typing import Any
 
 from lab.errors import UsageError
 from lab.oncall.times import utc_text
-from lab.oncall.webhook import Notice
+from lab.oncall.webhook import PLACEHOLDER, PLACEHOLDER_SEVERITY, Notice
+from lab.plaintext import plain, plain_json
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 OUTCOMES = ("pending", "done", "failed")
 ACKED_BY_LIMIT = 200
+RESOLVED_SHOWN = 500
+LARGEST_ID = 2**63 - 1
 
 
 class Store:
@@ -35,21 +38,20 @@ class Store:
     def receive(self, notices: Sequence[Notice]) -> int:
         """Store a whole notification in one transaction; returns how many of its notices were new pages.
 
-        A firing notice for a page that had resolved opens that page again: a page shown twice is an annoyance, a page
-        that is lost is an outage.
+        A notice belongs to the open page of its fingerprint, whatever its start: two replicas of Prometheus report two.
+        With none open, a firing notice for a page that had resolved opens that page again: a page shown twice is an
+        annoyance, a page that is lost is an outage.
         """
         new = 0
         with self._transaction() as db:
             for notice in notices:
-                known = db.execute(
-                    "SELECT id FROM pages WHERE fingerprint = ? AND starts_at = ?",
-                    (notice.fingerprint, notice.starts_at),
-                ).fetchone()
-                if known:
+                known = _pages_of(db, notice)
+                for row in known:
                     db.execute(
                         "UPDATE pages SET status = ?, resolved_at = ?, annotations = ? WHERE id = ?",
-                        (notice.status, notice.ends_at, json.dumps(notice.annotations), known["id"]),
+                        (notice.status, notice.ends_at, json.dumps(notice.annotations), row["id"]),
                     )
+                if known:
                     continue
                 new += 1
                 db.execute(
@@ -67,14 +69,31 @@ class Store:
                 )
         return new
 
-    def pages(self, *, only_open: bool = False, limit: int = 500) -> list[dict[str, Any]]:
-        """The newest pages first; `only_open` leaves out the resolved ones."""
-        query = "SELECT * FROM pages WHERE status = 'firing' OR ? = 0 ORDER BY id DESC LIMIT ?"
+    def pages(self, *, only_open: bool = False, limit: int = RESOLVED_SHOWN) -> list[dict[str, Any]]:
+        """Every open page and the newest `limit` resolved ones (none with `only_open`), the newest first."""
+        query = (
+            "SELECT * FROM pages WHERE status = 'firing' OR id IN"
+            " (SELECT id FROM pages WHERE status = 'resolved' ORDER BY id DESC LIMIT ?) ORDER BY id DESC"
+        )
         with self._connection() as db:
-            return [_page(row) for row in db.execute(query, (int(only_open), limit))]
+            return [_page(row) for row in db.execute(query, (0 if only_open else limit,))]
+
+    def resolved_pages(self) -> int:
+        """How many pages are resolved."""
+        with self._connection() as db:
+            return int(db.execute("SELECT count(*) FROM pages WHERE status = 'resolved'").fetchone()[0])
+
+    def open_page(self, fingerprint: str) -> dict[str, Any] | None:
+        """The open page of a fingerprint, or None."""
+        query = "SELECT * FROM pages WHERE fingerprint = ? AND status = 'firing' ORDER BY id DESC LIMIT 1"
+        with self._connection() as db:
+            row = db.execute(query, (fingerprint,)).fetchone()
+        return _page(row) if row else None
 
     def page(self, page_id: int) -> dict[str, Any] | None:
         """One page, or None."""
+        if page_id > LARGEST_ID:
+            return None
         with self._connection() as db:
             row = db.execute("SELECT * FROM pages WHERE id = ?", (page_id,)).fetchone()
         return _page(row) if row else None
@@ -83,10 +102,12 @@ class Store:
         """Acknowledge a page; it, and whether this call was the one that did (the first ack stays). None: no page."""
         if not by.strip() or len(by) > ACKED_BY_LIMIT:
             raise UsageError(f"'by' must say who takes the page, in 1 to {ACKED_BY_LIMIT} characters")
+        if page_id > LARGEST_ID:
+            return None
         with self._transaction() as db:
             changed = db.execute(
                 "UPDATE pages SET acked_at = ?, acked_by = ? WHERE id = ? AND acked_at IS NULL",
-                (utc_text(time.time()), by.strip(), page_id),
+                (utc_text(time.time()), plain(by.strip()), page_id),
             ).rowcount
         page = self.page(page_id)
         return (page, changed == 1) if page else None
@@ -124,11 +145,11 @@ class Store:
     def counts(self) -> list[tuple[str, str, bool, int]]:
         """(severity, status, acked, number of pages), for /metrics."""
         query = (
-            "SELECT coalesce(json_extract(labels, '$.severity'), '') AS severity, status,"
+            "SELECT CASE WHEN json_valid(labels) THEN json_extract(labels, '$.severity') END AS severity, status,"
             " acked_at IS NOT NULL AS acked, count(*) AS number FROM pages GROUP BY 1, 2, 3"
         )
         with self._connection() as db:
-            return [(r["severity"], r["status"], bool(r["acked"]), r["number"]) for r in db.execute(query)]
+            return [(str(r["severity"] or ""), r["status"], bool(r["acked"]), r["number"]) for r in db.execute(query)]
 
     def check(self) -> None:
         """Raises what SQLite says when the store cannot be read."""
@@ -139,6 +160,8 @@ class Store:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as db:
             db.row_factory = sqlite3.Row
+            # What an older version stored, or a disk damaged, must not keep the other rows from being read.
+            db.text_factory = lambda stored: stored.decode("utf-8", "replace")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             yield db
@@ -155,20 +178,58 @@ class Store:
             db.execute("COMMIT")
 
 
+def _pages_of(db: sqlite3.Connection, notice: Notice) -> list[sqlite3.Row]:
+    """The pages that a notice is about: those of its fingerprint that are open, else the one with its start."""
+    known = db.execute(
+        "SELECT id, status, starts_at FROM pages WHERE fingerprint = ?", (notice.fingerprint,)
+    ).fetchall()
+    opened = [row for row in known if row["status"] == "firing"]
+    own = [row for row in known if row["starts_at"] == notice.starts_at]
+    ended = notice.ends_at
+    if own and ended is not None and all(row["starts_at"] > ended for row in opened):
+        return own  # an old notice again: what is open began after its end
+    return opened or own
+
+
 def _page(row: sqlite3.Row) -> dict[str, Any]:
-    labels, annotations = json.loads(row["labels"]), json.loads(row["annotations"])
+    labels, annotations = _texts(row["labels"]), _texts(row["annotations"])
+    if labels is None or annotations is None:
+        stored = plain(f"{row['labels']} {row['annotations']}", 1000)
+        labels = labels or {"alertname": PLACEHOLDER, "severity": PLACEHOLDER_SEVERITY}
+        annotations = annotations or {
+            "summary": "The stored text of this page cannot be read",
+            "description": f"It is: {stored}",
+        }
     return {
         "id": row["id"],
-        "fingerprint": row["fingerprint"],
+        "fingerprint": plain(row["fingerprint"]),
         "status": row["status"],
         **{name: labels.get(name, "") for name in ("alertname", "severity", "service", "slo")},
         **{name: annotations.get(name, "") for name in ("summary", "description", "runbook_url", "dashboard_url")},
         "labels": labels,
         "annotations": annotations,
-        **{name: row[name] for name in ("starts_at", "received_at", "resolved_at", "acked_at", "acked_by")},
+        **{name: _shown(row[name]) for name in ("starts_at", "received_at", "resolved_at", "acked_at", "acked_by")},
     }
 
 
+def _texts(stored: Any) -> dict[str, str] | None:
+    """A stored JSON object of strings; None when it is something else."""
+    value = _json(stored)
+    return {plain(name): plain(str(text)) for name, text in value.items()} if isinstance(value, dict) else None
+
+
+def _json(stored: Any) -> Any:
+    """A stored JSON value; what is not JSON, as a string."""
+    try:
+        return plain_json(json.loads(stored))
+    except (ValueError, TypeError, RecursionError):
+        return _shown(stored)
+
+
+def _shown(stored: Any) -> str | None:
+    return None if stored is None else plain(str(stored))
+
+
 def _audit(row: sqlite3.Row) -> dict[str, Any]:
-    fields = {name: row[name] for name in ("id", "at", "actor", "action", "target", "outcome", "reason")}
-    return {**fields, "old": json.loads(row["old"]), "new": json.loads(row["new"])}
+    fields = {name: _shown(row[name]) for name in ("id", "at", "actor", "action", "target", "outcome", "reason")}
+    return {**fields, "old": _json(row["old"]), "new": _json(row["new"])}

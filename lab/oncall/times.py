@@ -14,11 +14,15 @@ def utc_text(epoch_seconds: float) -> str:
 
 
 def epoch_seconds(text: str) -> float:
-    """The instant that `text` names, in seconds since 1970; UsageError when it names none or has no time zone."""
+    """The instant that `text` names, in seconds since 1970, one that `utc_text` can write.
+
+    Raises UsageError when it names none, has no time zone, or lies outside the years 1 to 9999 of UTC.
+    """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise UsageError(f"{text!r} is not an instant such as 2026-01-31T12:00:00Z")
-    return moment.timestamp()
+        if moment.tzinfo is not None:
+            utc_text(seconds := moment.timestamp())
+            return seconds
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError(f"{text[:40]!r} is not an instant such as 2026-01-31T12:00:00Z")

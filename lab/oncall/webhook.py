@@ -1,19 +1,40 @@
-"""What Alertmanager's webhook says, checked whole before any of it is believed."""
+"""Reads Alertmanager's webhook, alert by alert.
+
+An alert with a part that cannot be read is still a page: what can be read is kept, a placeholder stands for the rest,
+and the page's description quotes the alert as it came. Losing an alert is worse than showing an odd one.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from lab.errors import UsageError
 from lab.oncall.times import epoch_seconds, utc_text
+from lab.plaintext import plain
 
 VERSION = "4"
+# The alertname of an alert whose own cannot be read.
+PLACEHOLDER = "UnreadableAlert"
+# Whoever cannot be told how urgent an alert is must look at it.
+PLACEHOLDER_SEVERITY = "page"
+NAME_LIMIT = 200
+LABEL_LIMIT = 1_000
+ANNOTATION_LIMIT = 4_000
+RAW_LIMIT = 4_000
+MOST_TEXTS = 100
+_LONGEST_INTEGER = 400
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One alert of a notification. `starts_at` and `ends_at` are normalised UTC texts; `ends_at` only when resolved."""
+    """One alert of a notification. `starts_at` and `ends_at` are normalised UTC texts; `ends_at` only when resolved.
+
+    `flaws` names each part that could not be read, one phrase each; empty for an alert as Alertmanager sends it.
+    """
 
     fingerprint: str
     status: str
@@ -21,50 +42,123 @@ class Notice:
     ends_at: str | None
     labels: dict[str, str]
     annotations: dict[str, str]
+    flaws: tuple[str, ...] = ()
 
 
-def parse(payload: Any) -> list[Notice]:
-    """The notices in a webhook body; UsageError names the first thing in it that is not as Alertmanager sends it."""
+@dataclass(frozen=True)
+class Notification:
+    """One webhook body. `truncated` is how many alerts Alertmanager left out of it; `group` names its group."""
+
+    notices: list[Notice]
+    truncated: int
+    group: str
+    version: str
+
+
+def read(body: bytes) -> Any:
+    """The JSON value in a webhook body. Raises UsageError when it is not JSON."""
+    try:
+        return json.loads(body.decode("utf-8", "replace"), parse_int=_integer)
+    except ValueError as error:
+        raise UsageError(f"the webhook body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise UsageError("the webhook body is not a notification: it is nested too deeply") from error
+
+
+def parse(payload: Any) -> Notification:
+    """The notification in a decoded webhook body. Raises UsageError only when there is no alert in it to read."""
     if not isinstance(payload, dict):
         raise UsageError("the webhook body is not a JSON object")
-    if payload.get("version") != VERSION:
-        raise UsageError(f"webhook version {payload.get('version')!r} is not {VERSION!r}, the one this pager reads")
-    alerts = payload.get("alerts")
-    if not isinstance(alerts, list) or not alerts:
-        raise UsageError("the webhook holds no list of alerts")
-    return [_notice(alert, f"alerts[{index}]") for index, alert in enumerate(alerts)]
-
-
-def _notice(alert: Any, where: str) -> Notice:
-    if not isinstance(alert, dict):
-        raise UsageError(f"{where} is not an object")
-    status = alert.get("status")
-    if status not in ("firing", "resolved"):
-        raise UsageError(f"{where}.status is {status!r}, neither firing nor resolved")
-    fingerprint = alert.get("fingerprint")
-    if not isinstance(fingerprint, str) or not fingerprint:
-        raise UsageError(f"{where}.fingerprint is missing")
-    labels = _texts(alert.get("labels"), f"{where}.labels")
-    if not labels.get("alertname"):
-        raise UsageError(f"{where}.labels has no alertname")
-    return Notice(
-        fingerprint=fingerprint,
-        status=status,
-        starts_at=_instant(alert.get("startsAt"), f"{where}.startsAt"),
-        ends_at=_instant(alert.get("endsAt"), f"{where}.endsAt") if status == "resolved" else None,
-        labels=labels,
-        annotations=_texts(alert.get("annotations", {}), f"{where}.annotations"),
+    alerts, truncated = payload.get("alerts"), payload.get("truncatedAlerts")
+    left_out = truncated if isinstance(truncated, int) and truncated > 0 else 0
+    if not isinstance(alerts, list) or not (alerts or left_out):
+        raise UsageError("the webhook has no list of alerts")
+    return Notification(
+        [_notice(alert, f"alerts[{index}]") for index, alert in enumerate(alerts)],
+        left_out,
+        plain(str(payload.get("groupKey", "")), NAME_LIMIT),
+        plain(str(payload.get("version", "")), NAME_LIMIT),
     )
 
 
-def _texts(value: Any, where: str) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise UsageError(f"{where} is not an object of texts")
-    return value
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
 
 
-def _instant(value: Any, where: str) -> str:
+def _notice(alert: Any, where: str) -> Notice:
+    flaws: list[str] = []
+    fields = alert if isinstance(alert, dict) else {}
+    if fields is not alert:
+        flaws.append(f"{where} is not an object")
+    labels = _texts(fields.get("labels"), f"{where}.labels", LABEL_LIMIT, flaws)
+    annotations = _texts(fields.get("annotations") or {}, f"{where}.annotations", ANNOTATION_LIMIT, flaws)
+    status = fields.get("status")
+    if status not in ("firing", "resolved"):
+        flaws.append(f"{where}.status is neither firing nor resolved")
+        status = "firing"
+    fingerprint = fields.get("fingerprint")
+    if not isinstance(fingerprint, str) or not fingerprint.strip():
+        flaws.append(f"{where}.fingerprint is missing")
+        fingerprint = _digest(labels or alert)
+    starts_at = _instant(fields.get("startsAt"), f"{where}.startsAt", flaws)
+    ends_at = _instant(fields.get("endsAt"), f"{where}.endsAt", flaws) if status == "resolved" else None
+    if not _is_text(fields.get("labels"), "alertname"):
+        flaws.append(f"{where}.labels has no alertname")
+        labels["alertname"] = PLACEHOLDER
+    if flaws:
+        labels.setdefault("severity", PLACEHOLDER_SEVERITY)
+        annotations = _explained(annotations, flaws, alert)
+    return Notice(plain(fingerprint, NAME_LIMIT), status, starts_at, ends_at, labels, annotations, tuple(flaws))
+
+
+def _is_text(labels: Any, name: str) -> bool:
+    value = labels.get(name) if isinstance(labels, dict) else None
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _texts(value: Any, where: str, limit: int, flaws: list[str]) -> dict[str, str]:
+    if not isinstance(value, dict):
+        flaws.append(f"{where} is not an object")
+        return {}
+    if len(value) > MOST_TEXTS:
+        flaws.append(f"{where} has {len(value)} entries, of which {MOST_TEXTS} are kept")
+    texts = {}
+    for name, text in list(value.items())[:MOST_TEXTS]:
+        if not isinstance(text, str):
+            flaws.append(f"{where}.{plain(name, NAME_LIMIT)} is not a string")
+            text = _raw(text)
+        texts[plain(name, NAME_LIMIT)] = plain(text, limit)
+    return texts
+
+
+def _instant(value: Any, where: str, flaws: list[str]) -> str:
     try:
         return utc_text(epoch_seconds(str(value)))
     except UsageError as error:
-        raise UsageError(f"{where}: {error}") from error
+        flaws.append(f"{where}: {error}")
+        return utc_text(time.time())
+
+
+def _explained(annotations: dict[str, str], flaws: list[str], alert: Any) -> dict[str, str]:
+    """The annotations of an alert with flaws: its own, and what could not be read."""
+    said = plain(f"The pager could not read this alert in full: {'; '.join(flaws)}.", RAW_LIMIT)
+    raw = f"As it came: {plain(_raw(alert), RAW_LIMIT)}"
+    own = annotations.get("description", "")
+    return {
+        **annotations,
+        "summary": annotations.get("summary") or "An alert that the pager could not read in full",
+        "description": "\n".join(filter(None, (own, said, raw))),
+    }
+
+
+def _raw(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (RecursionError, ValueError):
+        return "(nested too deeply to show)"
+
+
+def _digest(value: Any) -> str:
+    """Names an alert without a fingerprint, so that its later notices find its page."""
+    text = json.dumps(value, sort_keys=True) if isinstance(value, dict) else _raw(value)
+    return "pager:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

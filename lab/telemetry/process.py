@@ -28,7 +28,7 @@ from lab.telemetry.guard import Guard, json_body, only_keys
 from lab.telemetry.health import Check, Health
 from lab.telemetry.http import ServerTelemetry, json_errors
 from lab.telemetry.metrics import Gauge
-from lab.telemetry.server import Server
+from lab.telemetry.server import MAX_REQUEST_BODY_BYTES, Server
 from lab.telemetry.settings import LOG_LEVELS, Environment, Settings
 
 ADMIN_THREADS = 3
@@ -87,13 +87,20 @@ class Telemetry:
 
 
 def run(
-    telemetry: Telemetry, app: Flask, admin_app: Flask | None = None, closing: Iterable[Callable[[], None]] = ()
+    telemetry: Telemetry,
+    app: Flask,
+    admin_app: Flask | None = None,
+    closing: Iterable[Callable[[], None]] = (),
+    most_body_bytes: int = MAX_REQUEST_BODY_BYTES,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, drains, calls `closing` in order, returns."""
+    """Serves until SIGTERM or SIGINT, drains, calls `closing` in order, returns.
+
+    A request to `app` with a body of more than `most_body_bytes` is refused before the app sees it.
+    """
     settings = telemetry.settings
     if settings.listen is None:
         raise LabError(f"{settings.service} was given no address to listen on; set {names.ENV_LISTEN}")
-    server = Server(app, settings.listen, settings.threads)
+    server = Server(app, settings.listen, settings.threads, most_body_bytes)
     _export_queue(telemetry, server)
     if admin_app is not None:
         serve_admin(telemetry, admin_app)

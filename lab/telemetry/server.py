@@ -69,7 +69,9 @@ class _Dispatcher(ThreadedTaskDispatcher):
 class Server:
     """One listening socket and its threads. `run` blocks until `drain` (from any thread) has ended it."""
 
-    def __init__(self, app: Flask, address: Address, threads: int) -> None:
+    def __init__(
+        self, app: Flask, address: Address, threads: int, most_body_bytes: int = MAX_REQUEST_BODY_BYTES
+    ) -> None:
         self._dispatcher = _Dispatcher()
         self._map: dict[int, Any] = {}
         try:
@@ -82,7 +84,7 @@ class Server:
                 ident=None,
                 connection_limit=CONNECTION_LIMIT,
                 backlog=1024,
-                max_request_body_size=MAX_REQUEST_BODY_BYTES,
+                max_request_body_size=most_body_bytes,
                 # The connections of a past burst are let go.
                 channel_timeout=IDLE_CONNECTION_SECONDS,
                 cleanup_interval=IDLE_CONNECTION_SECONDS // 3,

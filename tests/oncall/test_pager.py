@@ -41,8 +41,9 @@ def test_a_retry_or_a_group_repeat_adds_no_second_page(post: Post, store: Store)
 
 def test_the_next_occurrence_of_an_alert_is_a_page_of_its_own(post: Post, store: Store) -> None:
     post("/alertmanager", payload(alert()))
+    post("/alertmanager", payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z")))
     post("/alertmanager", payload(alert(startsAt="2026-01-31T13:00:00Z")))
-    assert len(store.pages()) == 2
+    assert [page["status"] for page in store.pages()] == ["firing", "resolved"]
 
 
 def test_a_resolved_notice_closes_its_page_and_the_list_of_open_pages_is_empty(post: Post, app: Flask) -> None:
@@ -58,6 +59,29 @@ def test_a_page_that_fires_again_after_it_resolved_is_open_again(post: Post, sto
     post("/alertmanager", payload(alert()))
     (page,) = store.pages(only_open=True)
     assert page["resolved_at"] is None
+
+
+def test_an_alert_whose_start_moves_while_it_fires_is_one_page_acknowledged_and_closed_once(
+    post: Post, store: Store
+) -> None:
+    """Two replicas of Prometheus report two starts, and either may report the end."""
+    for start in ("12:00:00Z", "12:00:30Z", "11:59:50Z"):
+        post("/alertmanager", payload(alert(startsAt=f"2026-01-31T{start}")))
+        post("/api/pages/1/ack", {"by": "ada"})
+    (page,) = store.pages()
+    assert (page["status"], page["acked_by"]) == ("firing", "ada")
+    end = alert(status="resolved", startsAt="2026-01-31T12:00:30Z", endsAt="2026-01-31T12:05:00Z")
+    post("/alertmanager", payload(end))
+    assert [page["status"] for page in store.pages()] == ["resolved"]
+
+
+def test_a_replay_of_an_old_resolved_notice_does_not_close_the_page_that_opened_since(post: Post, store: Store) -> None:
+    old = payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z"))
+    post("/alertmanager", payload(alert()))
+    post("/alertmanager", old)
+    post("/alertmanager", payload(alert(startsAt="2026-01-31T13:00:00Z")))
+    post("/alertmanager", old)
+    assert [page["status"] for page in store.pages()] == ["firing", "resolved"]
 
 
 def test_pages_left_open_by_a_stopped_lab_can_be_closed_and_newer_ones_stay(post: Post, store: Store) -> None:
@@ -80,16 +104,12 @@ def test_the_second_ack_changes_nothing_and_says_who_had_the_page(post: Post) ->
     ("body", "named"),
     [
         ("text", "not a JSON object"),
-        ({"version": "3", "alerts": [alert()]}, "version '3'"),
         ({"version": "4"}, "no list of alerts"),
-        (payload(alert(), alert(status="burning")), "alerts[1].status"),
-        (payload(alert(fingerprint="")), "alerts[0].fingerprint"),
-        (payload(alert(labels={"severity": "page"})), "alertname"),
-        (payload(alert(labels={"alertname": 7})), "alerts[0].labels"),
-        (payload(alert(startsAt="soon")), "alerts[0].startsAt"),
+        ({"version": "4", "alerts": {"0": alert()}}, "no list of alerts"),
+        (payload(), "no list of alerts"),
     ],
 )
-def test_a_webhook_that_is_not_alertmanagers_is_refused_in_one_line_and_stores_nothing(
+def test_a_webhook_without_a_single_alert_is_refused_in_one_line_and_stores_nothing(
     post: Post, store: Store, body: Any, named: str
 ) -> None:
     answer = post("/alertmanager", body)

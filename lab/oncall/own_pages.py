@@ -1,0 +1,32 @@
+"""Pages that the pager raises itself, about the way by which pages reach it."""
+
+from __future__ import annotations
+
+from lab.oncall.webhook import Notice
+
+SERVICE = "monitoring"
+
+
+def fingerprint(alertname: str, key: str = "") -> str:
+    """What identifies the page; `key` tells several pages of one name apart."""
+    return f"pager:{alertname}{key and ':'}{key}"
+
+
+def notice(
+    alertname: str, status: str, at: str, summary: str, description: str, *,
+    console_url: str, runbook: str, key: str = "",
+) -> Notice:  # fmt: skip
+    """A notice about such a page: firing since the instant `at`, or resolved at it."""
+    return Notice(
+        fingerprint(alertname, key),
+        status,
+        at,
+        at if status == "resolved" else None,
+        {"alertname": alertname, "severity": "page", "service": SERVICE},
+        {
+            "summary": summary,
+            "description": description,
+            "runbook_url": f"{console_url}/03_runbooks/#{runbook.lower()}",
+            "dashboard_url": f"{console_url}/lab/",
+        },
+    )
