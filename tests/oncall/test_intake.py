@@ -170,7 +170,8 @@ def test_the_dead_mans_switch_finds_its_own_page_among_hundreds(
     """Its silence is one page, and ends, however many other pages are open."""
 
     def pages() -> list[str]:
-        return [page["status"] for page in store.pages() if page["alertname"] == "Watchdog"]
+        with sqlite3.connect(store.path) as db:
+            return [status for (status,) in db.execute("SELECT status FROM pages WHERE labels LIKE '%Watchdog%'")]
 
     def pass_time(seconds: int) -> None:
         for _ in range(seconds):
