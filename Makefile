@@ -11,7 +11,7 @@ VENV := .venv/.installed
 SITE := site/index.html
 SITE_SOURCES := $(shell find docs lab rules mkdocs.yml -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: bench soak help venv lab test drill drills rules site check lock clean
+.PHONY: bench soak help venv lab test drill drills rules site check lock sums clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10 | sed 's/^/  make /'
@@ -85,6 +85,9 @@ soak: $(VENV) ## memory of every process over two hours with five drills, kept f
 lock: $(VENV) ## solve the dependencies of pyproject.toml again into .ci/requirements.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o .ci/requirements.txt
+
+sums: $(VENV) ## keep the published checksums of the pinned Prometheus and Alertmanager releases, after a version changed
+	$(BIN)/python -m lab.stack.fetch >/dev/null
 
 clean: ## remove what was built; the lab's data in .lab stays
 	rm -rf site .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,12 +1,14 @@
 """Prometheus, promtool, Alertmanager and amtool without ceremony.
 
 Looked for in this order: PATH, the state directory's bin folder, the checkout's own state directory. What is missing
-is fetched into the bin folder: the pinned official release, else the distribution's package, unpacked, not installed.
+is fetched into the bin folder: the pinned official release, else the newest package of the distribution's suites that
+runs here, unpacked, not installed.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -16,20 +18,27 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from lab.durable import write_json
 from lab.errors import ToolError
 from lab.places import ROOT, home
-from lab.stack.fetch import OTHER_NAMES, PRODUCTS, Product, from_package, from_release, lacks_shared_files
+from lab.stack.fetch import PRODUCTS, Product, from_release
+from lab.stack.packages import OTHER_NAMES, Apt, lacks_shared_files, suites
 
 TOOLS = tuple(program for product in PRODUCTS for program in product.programs)
 # The rules are proven on these and later (Debian 12 ships them).
 OLDEST = {"prometheus": (2, 42), "promtool": (2, 42), "alertmanager": (0, 25), "amtool": (0, 25)}
+ORIGINS = "origins.json"  # in a bin folder: program → where it was fetched from
+
+Say = Callable[[str], None]
+Way = Callable[[Product, Path], str]  # puts a product's programs into a folder; returns where they came from
 
 
 @dataclass(frozen=True)
 class Found:
-    """One program: its name, its file, its version, and where it came from."""
+    """One program: its name, its file, its version, and where it came from (PATH, a release or a package)."""
 
     name: str
     path: Path
@@ -57,8 +66,16 @@ def _candidates(name: str) -> Iterator[tuple[Path, str]]:
         on_path = shutil.which(candidate)
         if on_path:
             yield Path(on_path), "PATH"
-    yield home().bin / name, "state directory"
-    yield ROOT / ".lab" / "bin" / name, "checkout's state directory"
+    for folder in (home().bin, ROOT / ".lab" / "bin"):
+        yield folder / name, _origins(folder).get(name, "state directory")
+
+
+def _origins(folder: Path) -> dict[str, str]:
+    try:
+        told = json.loads((folder / ORIGINS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(origin) for name, origin in told.items()} if isinstance(told, dict) else {}
 
 
 def find(name: str) -> Found | None:
@@ -81,21 +98,34 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _fetch(product: Product, folder: Path, say: Callable[[str], None]) -> None:
+def _ways(work: Path, say: Say) -> list[tuple[str, Way]]:
+    """Every way to get a product, with its name, in the order of trying."""
+    apts = [Apt(suite, work / f"suite-{number}", say) for number, suite in enumerate(suites())]
+    return [
+        ("official release", lambda product, target: from_release(product, target, say)),
+        *((apt.suite.label, partial(_package, apt)) for apt in apts),
+    ]
+
+
+def _package(apt: Apt, product: Product, target: Path) -> str:
+    return apt.fetch(product.packages, product.programs, target)
+
+
+def _fetch(product: Product, ways: list[tuple[str, Way]], folder: Path, say: Say) -> None:
     """Bring `product` into `folder` by the first way that works. Raises ToolError telling each way's failure."""
     tried = []
-    ways = (("official release", from_release), ("distribution package", from_package))
     for label, way in ways:
         say(f"fetching {product.name} ({label})")
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as work:
             try:
-                way(product, Path(work))
-                for name in product.programs:
-                    if not version_of(Path(work) / name):
-                        raise ToolError(f"the fetched {name} does not run here")
+                origin = way(product, Path(work))
+                _require_usable(product, Path(work))
                 _move(Path(work), folder, product.programs)
+                write_json(folder / ORIGINS, {**_origins(folder), **dict.fromkeys(product.programs, origin)})
             except ToolError as error:
-                tried.append(f"{label} {product.version if way is from_release else ''}".rstrip() + f": {error}")
+                tried.append(f"{label}: {error}")
+            except OSError as error:
+                raise ToolError(f"cannot write to {folder}: {error.strerror}") from error
             else:
                 return
     wanted = " and ".join(product.programs)
@@ -105,21 +135,32 @@ def _fetch(product: Product, folder: Path, say: Callable[[str], None]) -> None:
     )
 
 
+def _require_usable(product: Product, work: Path) -> None:
+    """Run each fetched program once: one from a newer suite may need a newer C library. Raises ToolError."""
+    for name in product.programs:
+        version = version_of(work / name)
+        if not version:
+            raise ToolError(f"the fetched {name} does not run here")
+        if not _new_enough(name, version):
+            raise ToolError(f"{name} {version} is too old")
+
+
 def _move(work: Path, folder: Path, programs: tuple[str, ...]) -> None:
     """Templates first, then each program in one step: nobody ever sees half a program."""
     for file in (*work.glob("*.tmpl"), *(work / name for name in programs)):
         file.replace(folder / file.name)
 
 
-def ensure(say: Callable[[str], None] = lambda _: None) -> dict[str, Found]:
+def ensure(say: Say = lambda _: None) -> dict[str, Found]:
     """All four programs, fetched if they are missing. Raises ToolError in one line telling what was tried."""
     found = {name: find(name) for name in TOOLS}
     if not all(found.values()):
         folder = home().bin
-        with _alone(folder):
+        with _alone(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".lists-") as work:
+            ways = _ways(Path(work), say)
             for product in PRODUCTS:
                 if any(find(name) is None for name in product.programs):
-                    _fetch(product, folder, say)
+                    _fetch(product, ways, folder, say)
         found = {name: find(name) for name in TOOLS}
     missing = [name for name, program in found.items() if program is None]
     if missing:

@@ -1,20 +1,20 @@
-"""Ways to get a program that is not installed: the official release, or the distribution's package, unpacked only.
+"""The pinned official releases of Prometheus and Alertmanager: download, verify, unpack.
 
-Each function leaves executables in the folder it is given, or raises `ToolError` with the reason in a few words.
+`python -m lab.stack.fetch` (`make sums`) writes the checksums that are kept in the repository, after a version changed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import mmap
-import os
 import platform
 import shutil
-import subprocess
+import sys
 import tarfile
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,11 @@ from lab.errors import ToolError
 
 ANSWER_SECONDS = 5.0  # a machine that cannot reach the release host falls through quickly
 DOWNLOAD_SECONDS = 240.0
-PACKAGE_SECONDS = 240.0
+PLATFORMS = ("linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64")
+# What the archives must hash to. Kept here, because a checksum from the release's own host proves only the transfer.
+KEPT_SUMS = Path(__file__).with_name("sha256sums.txt")
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -39,25 +43,23 @@ class Product:
         """The folder of the pinned release, without a trailing slash."""
         return f"https://github.com/prometheus/{self.name}/releases/download/v{self.version}"
 
+    def archive(self, platform_name: str) -> str:
+        """The release archive for a platform, e.g. prometheus-3.13.2.linux-amd64.tar.gz."""
+        return f"{self.name}-{self.version}.{platform_name}.tar.gz"
+
 
 # Prometheus 3.13 is the long-term-support line. Debian 12 keeps promtool inside `prometheus`; Debian 13 has it apart.
 PRODUCTS = (
     Product("prometheus", "3.13.2", ("prometheus", "promtool"), ("prometheus", "promtool")),
     Product("alertmanager", "0.34.0", ("alertmanager", "amtool"), ("prometheus-alertmanager", "amtool")),
 )
-# What a distribution calls a program, when it is not the upstream name.
-OTHER_NAMES = {"alertmanager": ("prometheus-alertmanager",)}
 
 
-# Debian's Alertmanager reads its templates from here at run time; upstream's has them inside.
-TEMPLATES = "/usr/share/prometheus/alertmanager"
-
-
-def archive_name(product: Product) -> str:
-    """The release archive for this machine, e.g. prometheus-3.13.2.linux-amd64.tar.gz."""
+def this_platform() -> str:
+    """This machine as the releases name it, e.g. linux-amd64."""
     machine = platform.machine().lower()
     architecture = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(machine, machine)
-    return f"{product.name}-{product.version}.{platform.system().lower()}-{architecture}.tar.gz"
+    return f"{platform.system().lower()}-{architecture}"
 
 
 def _download(url: str, target: Path) -> None:
@@ -73,13 +75,30 @@ def _download(url: str, target: Path) -> None:
         raise ToolError(str(getattr(error, "reason", error))) from error
 
 
-def published_sum(sums: str, archive: str) -> str:
-    """The SHA-256 that a sha256sums.txt publishes for `archive`. Raises ToolError when it lists none."""
+def sum_of(sums: str, archive: str) -> str | None:
+    """The SHA-256 that a sha256sums.txt lists for `archive`, or None."""
     for line in sums.splitlines():
         digest, _, name = line.partition(" ")
         if name.strip().lstrip("*") == archive:
             return digest.lower()
-    raise ToolError(f"the release has no {archive}")
+    return None
+
+
+def _wanted_sum(product: Product, archive: str, work: Path, say: Say) -> str:
+    """The SHA-256 kept in the repository, else the published one. Raises ToolError when neither lists the archive."""
+    if kept := sum_of(KEPT_SUMS.read_text(encoding="utf-8"), archive):
+        return kept
+    published = sum_of(_published(product, work), archive)
+    if published is None:
+        raise ToolError(f"the release has no {archive}")
+    say(f"{archive}: no checksum is kept in {KEPT_SUMS.name}; verifying against the one published beside the release")
+    return published
+
+
+def _published(product: Product, work: Path) -> str:
+    file = work / "published.txt"
+    _download(f"{product.release}/sha256sums.txt", file)
+    return file.read_text(encoding="utf-8")
 
 
 def unpack_release(archive: Path, programs: tuple[str, ...], target: Path) -> None:
@@ -94,94 +113,51 @@ def unpack_release(archive: Path, programs: tuple[str, ...], target: Path) -> No
                 (target / name).chmod(0o755)
 
 
-def from_release(product: Product, target: Path) -> None:
-    """Download the pinned release and verify it against the sums published with it."""
-    archive = archive_name(product)
-    sums_file, archive_file = target / "sha256sums.txt", target / archive
-    _download(f"{product.release}/sha256sums.txt", sums_file)
-    wanted = published_sum(sums_file.read_text(encoding="utf-8"), archive)
-    _download(f"{product.release}/{archive}", archive_file)
-    with archive_file.open("rb") as file:
-        got = hashlib.file_digest(file, "sha256").hexdigest()
+def from_release(product: Product, target: Path, say: Say) -> str:
+    """Download the pinned release, verify it, unpack its programs; returns where they came from. Raises ToolError."""
+    archive = product.archive(this_platform())
+    file = target / archive
+    wanted = _wanted_sum(product, archive, target, say)
+    _download(f"{product.release}/{archive}", file)
+    with file.open("rb") as content:
+        got = hashlib.file_digest(content, "sha256").hexdigest()
     if got != wanted:
-        raise ToolError(f"{archive} has SHA-256 {got[:12]}…, published is {wanted[:12]}…: not used")
-    unpack_release(archive_file, product.programs, target)
-    archive_file.unlink()
+        raise ToolError(f"{archive} has SHA-256 {got[:12]}…, expected {wanted[:12]}…: not used")
+    unpack_release(file, product.programs, target)
+    file.unlink()
+    return f"official release {product.version}"
 
 
-def _run(argv: list[str], cwd: Path) -> None:
-    """Run a packaging program; its last line is the reason when it fails."""
-    try:
-        done = subprocess.run(
-            argv,
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            timeout=PACKAGE_SECONDS,
-            check=False,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{argv[0]} did not finish in {PACKAGE_SECONDS:.0f} s") from error
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
-        raise ToolError(f"{argv[0]}: {lines[-1].removeprefix('E: ')}")
+def keep_sums() -> str:
+    """Write the checksums published for the pinned versions into KEPT_SUMS; returns the text. Raises ToolError.
 
-
-def _private_lists(work: Path) -> list[str]:
-    """Package lists fetched into `work`, for a machine whose own are absent or old; the options that use them."""
-    (work / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-    (work / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
-    options = ["-o", f"Dir::State::lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
-    if os.geteuid() == 0:
-        options += ["-o", "APT::Sandbox::User=root"]  # the helper user cannot write into our folder
-    _run(["apt-get", "-q", *options, "update"], work)
-    return options
-
-
-def from_package(product: Product, target: Path) -> None:
-    """Download the distribution's packages and unpack them without installing: no root, no service started."""
-    for program in ("apt-get", "dpkg"):
-        if shutil.which(program) is None:
-            raise ToolError(f"no {program} on this machine")
-    main, *extra = product.packages
-    options: list[str] = []
-    try:
-        _run(["apt-get", "-q", "download", main], target)
-    except ToolError:
-        options = _private_lists(target)
-        _run(["apt-get", "-q", *options, "download", main], target)
-    unpacked = target / "unpacked"
-    for package in target.glob("*.deb"):
-        _run(["dpkg", "-x", str(package), str(unpacked)], target)
-    bin_dir = unpacked / "usr" / "bin"
-    for name in product.programs:
-        candidates = (name, *OTHER_NAMES.get(name, ()))
-        found = next((bin_dir / candidate for candidate in candidates if (bin_dir / candidate).is_file()), None)
-        if found is None:  # a newer distribution ships it as a package of its own
-            if name not in extra:
-                raise ToolError(f"package {main} holds no {name}")
-            _run(["apt-get", "-q", *options, "download", name], target)
-            for package in target.glob(f"{name}_*.deb"):
-                _run(["dpkg", "-x", str(package), str(unpacked)], target)
-            found = bin_dir / name
-        (target / name).write_bytes(relocated(found.read_bytes()))
-        (target / name).chmod(0o755)
-    for template in (unpacked / TEMPLATES.lstrip("/")).glob("*.tmpl"):
-        shutil.copy(template, target)
-
-
-def relocated(program: bytes) -> bytes:
-    """A distribution's program that looks for its templates in its working directory, not where an install puts them.
-
-    The folder's name is replaced by an equally long relative one ("./././"), so nothing else in the program moves.
+    A checksum that was kept before and differs from the published one is refused: a release never changes.
     """
-    return program.replace(TEMPLATES.encode(), (b"./" * len(TEMPLATES))[: len(TEMPLATES)])
+    before = KEPT_SUMS.read_text(encoding="utf-8")
+    lines = [line for line in before.splitlines() if line.startswith("#")]
+    for product in PRODUCTS:
+        with tempfile.TemporaryDirectory() as work:
+            published = _published(product, Path(work))
+        for archive in map(product.archive, PLATFORMS):
+            digest, kept = sum_of(published, archive), sum_of(before, archive)
+            if digest is None:
+                continue
+            if kept not in (None, digest):
+                raise ToolError(f"{archive}: published SHA-256 {digest} is not the kept {kept}; nothing was changed")
+            lines.append(f"{digest}  {archive}")
+    text = "\n".join(lines) + "\n"
+    KEPT_SUMS.write_text(text, encoding="utf-8")
+    return text
 
 
-def lacks_shared_files(path: Path) -> bool:
-    """Whether a distribution's Alertmanager was unpacked without its templates, and so could not start."""
-    if Path(TEMPLATES).is_dir():
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(TEMPLATES.encode()) >= 0
+def main() -> None:
+    """`python -m lab.stack.fetch`: keep the checksums of the pinned versions."""
+    try:
+        sys.stdout.write(keep_sums())
+    except ToolError as error:
+        sys.stderr.write(f"fleetops: {error}\n")
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import tarfile
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lab.errors import ToolError
-from lab.stack import binaries, fetch
-from lab.stack.fetch import PRODUCTS, Product, archive_name, published_sum, relocated
-
-PROMETHEUS = PRODUCTS[0]
+from lab.places import home, ports
+from lab.stack import binaries, doctor
+from lab.stack.binaries import Way
+from lab.stack.fetch import Product
 
 
 @pytest.fixture
@@ -33,19 +29,33 @@ def script(folder: Path, name: str, version: str) -> None:
     path.chmod(0o755)
 
 
-def puts(version: str) -> Callable[[Product, Path], None]:
-    def way(product: Product, target: Path) -> None:
+def puts(version: str, origin: str = "somewhere") -> Way:
+    def way(product: Product, target: Path) -> str:
         for name in product.programs:
             script(target, name, version)
+        return origin
 
     return way
 
 
-def refuses(reason: str) -> Callable[[Product, Path], None]:
-    def way(_product: Product, _target: Path) -> None:
+def refuses(reason: str) -> Way:
+    def way(_product: Product, _target: Path) -> str:
         raise ToolError(reason)
 
     return way
+
+
+def needs_a_newer_libc(product: Product, target: Path) -> str:
+    for name in product.programs:
+        (target / name).write_text("#!/bin/sh\necho 'libc.so.6: GLIBC_2.99 not found' >&2\nexit 1\n")
+        (target / name).chmod(0o755)
+    return "the newest suite"
+
+
+def only(monkeypatch: pytest.MonkeyPatch, **ways: Way) -> None:
+    """The ways that this machine offers, from first to last."""
+    offered = [(label.replace("_", " "), way) for label, way in ways.items()]
+    monkeypatch.setattr(binaries, "_ways", lambda _work, _say: offered)
 
 
 def test_a_program_on_path_comes_first(empty_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,28 +85,40 @@ def test_a_program_that_is_too_old_is_passed_over(
     assert found.version == "3.13.2"
 
 
-def test_the_package_is_used_when_the_release_cannot_be_had(
+def test_the_newest_suite_that_offers_a_program_that_runs_here_is_used_and_told(
     empty_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binaries, "from_release", refuses("no route to host"))
-    monkeypatch.setattr(binaries, "from_package", puts("2.53.0"))
+    """Where each program came from is what `fleetops doctor` shows, in this and in later processes."""
+    only(
+        monkeypatch,
+        official_release=refuses("no route to host"),
+        testing=needs_a_newer_libc,
+        stable=puts("2.53.3", "Debian stable, package prometheus 2.53.3+ds1-2"),
+        own=puts("2.42.0"),
+    )
     found = binaries.ensure()
-    assert {name: program.version for name, program in found.items()} == dict.fromkeys(binaries.TOOLS, "2.53.0")
+    assert {name: program.version for name, program in found.items()} == dict.fromkeys(binaries.TOOLS, "2.53.3")
     assert all(program.path.parent == empty_machine for program in found.values())
+    told = {finding.name: finding.found for finding in doctor.examine(home(), ports())}
+    assert told["promtool"].startswith("2.53.3 (Debian stable, package prometheus 2.53.3+ds1-2: ")
+
+
+def test_a_suite_whose_program_is_too_old_is_passed_over(empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, testing=puts("2.15.3"), stable=puts("2.42.0"))
+    assert binaries.ensure()["prometheus"].version == "2.42.0"
 
 
 def test_a_failure_is_one_line_that_tells_what_was_tried(empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every way is named with its reason, and so is what to do; nothing is left in the folder."""
-    monkeypatch.setattr(binaries, "from_release", refuses("no route to host"))
-    monkeypatch.setattr(binaries, "from_package", refuses("no apt-get on this machine"))
+    only(monkeypatch, official_release=refuses("no route to host"), own=refuses("no such package"))
     with pytest.raises(ToolError) as refused:
         binaries.ensure()
     line = str(refused.value)
     assert "\n" not in line
     for part in (
         "not on PATH",
-        "official release 3.13.2: no route to host",
-        "no apt-get",
+        "official release: no route to host",
+        "own: no such package",
         str(empty_machine),
         "Install",
     ):
@@ -107,64 +129,14 @@ def test_a_failure_is_one_line_that_tells_what_was_tried(empty_machine: Path, mo
 def test_two_at_once_fetch_once(empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[str] = []
 
-    def way(product: Product, target: Path) -> None:
+    def way(product: Product, target: Path) -> str:
         fetched.append(product.name)
-        puts("3.13.2")(product, target)
+        return puts("3.13.2")(product, target)
 
-    monkeypatch.setattr(binaries, "from_release", way)
+    only(monkeypatch, official_release=way)
     both = [threading.Thread(target=binaries.ensure) for _ in range(2)]
     for thread in both:
         thread.start()
     for thread in both:
         thread.join()
     assert sorted(fetched) == ["alertmanager", "prometheus"]
-
-
-def release(monkeypatch: pytest.MonkeyPatch, digest: str | None = None) -> None:
-    """A release host with one archive of Prometheus and its published sums."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-        for name in ("prometheus", "promtool", "LICENSE"):
-            content = f"#!/bin/sh\necho '{name}, version 3.13.2'\n".encode()
-            member = tarfile.TarInfo(f"prometheus-3.13.2.linux-amd64/{name}")
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    data = archive.getvalue()
-    name = archive_name(PROMETHEUS)
-    sums = f"{'0' * 64}  another.tar.gz\n{digest or hashlib.sha256(data).hexdigest()}  {name}\n"
-
-    def download(url: str, target: Path) -> None:
-        assert url.startswith(PROMETHEUS.release)
-        target.write_bytes(sums.encode() if url.endswith("sha256sums.txt") else data)
-
-    monkeypatch.setattr(fetch, "_download", download)
-
-
-def test_a_release_is_unpacked_when_its_sum_is_the_published_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release(monkeypatch)
-    fetch.from_release(PROMETHEUS, tmp_path)
-    assert binaries.version_of(tmp_path / "promtool") == "3.13.2"
-    assert not (tmp_path / "LICENSE").exists()
-
-
-def test_a_release_with_another_sum_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    release(monkeypatch, digest="1" * 64)
-    with pytest.raises(ToolError, match="SHA-256"):
-        fetch.from_release(PROMETHEUS, tmp_path)
-    assert not (tmp_path / "prometheus").exists()
-
-
-def test_an_archive_without_a_published_sum_is_refused() -> None:
-    with pytest.raises(ToolError, match="has no mine"):
-        published_sum("00  other.tar.gz\n", "mine.tar.gz")
-
-
-def test_moving_a_program_off_its_template_folder_changes_no_length() -> None:
-    """The path inside Debian's Alertmanager becomes a relative one of the same length."""
-    moved = relocated(b"abc/usr/share/prometheus/alertmanagerxyz")
-    assert len(moved) == len(b"abc/usr/share/prometheus/alertmanagerxyz")
-    path = moved.removeprefix(b"abc").removesuffix(b"xyz").decode()
-    assert not path.startswith("/")
-    assert Path(path) == Path()
