@@ -73,6 +73,29 @@ def load(verb: str) -> click.Command:
     command = getattr(importlib.import_module(module), attribute)
     if not isinstance(command, click.Command):
         raise TypeError(f"{verb}: {module}:{attribute} is not a command")
+    return _taking_plain_text(command)
+
+
+class PlainText(click.types.StringParamType):
+    """Text that a person types. Bytes that are not UTF-8, and control characters, become U+FFFD; files keep theirs."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text, safe to store, to send and to print."""
+        from lab.plaintext import plain
+
+        return plain(super().convert(value, param, ctx))
+
+
+PLAIN_TEXT = PlainText()
+
+
+def _taking_plain_text(command: click.Command) -> click.Command:
+    """The same command; every text that it and its subcommands take is a PlainText, whatever verb declares it."""
+    for param in command.params:
+        if param.type is click.STRING:
+            param.type = PLAIN_TEXT
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _taking_plain_text(inner)
     return command
 
 

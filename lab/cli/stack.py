@@ -169,13 +169,16 @@ def status(as_json: bool) -> None:
     \b
     Example: fleetops status --json
     """
+    from lab.control.spool import Spool
     from lab.stack import status as stack_status
 
-    now = stack_status.gather(home(), ports())
+    now, audit = stack_status.gather(home(), ports()), Spool.of(home()).backlog()
     if as_json:
-        click.echo(json.dumps(now.as_json(), indent=1))
+        click.echo(json.dumps({**now.as_json(), "audit": audit.as_json()}, indent=1))
     else:
         _print_status(now)
+        if not audit.clear:
+            click.echo(f"audit log       {audit}")
     if not now.ready:
         click.get_current_context().exit(1)
 
@@ -251,4 +254,4 @@ def doctor(as_json: bool, fetch: bool) -> None:
 def _leftovers() -> list[Finding]:
     from lab.drills.leftovers import examine
 
-    return [examine(desk())] if home().token.exists() else []
+    return examine(desk()) if home().token.exists() else []

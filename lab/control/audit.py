@@ -1,28 +1,27 @@
-"""The audit trail of control actions: the intent before the deed, then what came of it.
+"""The audit trail of control actions: writes the intent first, then the outcome.
 
-A control must work when the pager does not (it may be the pager that is broken), so a row that cannot be delivered is
-kept in a JSONL file and delivered with the next contact. Rows carry their own ids: sending one twice is harmless.
+A control must work when the pager does not (it may be the pager that is broken), so a row that cannot be delivered
+waits (spool.py) and is delivered with the next contact.
 """
 
 from __future__ import annotations
 
-import fcntl
 import getpass
-import json
 import os
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from lab.control.spool import Spool
 from lab.errors import LabError
 from lab.names import ENV_ACTOR
 from lab.oncall.client import Pager
 from lab.oncall.times import utc_text
 from lab.places import Home
+from lab.plaintext import plain
 
 ACTOR_CHARACTERS = 100
 ABSENT = "\u2013"
@@ -30,10 +29,10 @@ ABSENT = "\u2013"
 
 def default_actor() -> str:
     """Who acts: FLEETOPS_ACTOR, else the name of the person at the keyboard."""
-    if named := os.environ.get(ENV_ACTOR, "").strip():
+    if named := plain(os.environ.get(ENV_ACTOR, "")).strip():
         return named[:ACTOR_CHARACTERS]
     try:
-        return getpass.getuser()
+        return plain(getpass.getuser())
     except (KeyError, OSError):  # a uid without a name, as in containers
         return f"uid-{os.getuid()}"
 
@@ -65,16 +64,16 @@ class Change:
 
 @dataclass(frozen=True)
 class AuditTrail:
-    """Where audit rows go: the pager, or the spool file until it answers."""
+    """Where audit rows go: the pager, or the spool until it answers."""
 
     pager: Pager
-    spool: Path
+    spool: Spool
     actor: str = field(default_factory=default_actor)
 
     @classmethod
     def of(cls, home: Home, pager: Pager, actor: str | None = None) -> AuditTrail:
         """The trail of the lab in `home`."""
-        return cls(pager, home.data / "audit-spool.jsonl", actor or default_actor())
+        return cls(pager, Spool.of(home), actor or default_actor())
 
     @contextmanager
     def action(self, action: str, target: str, *, new: Any = None, reason: str = "") -> Iterator[Change]:
@@ -101,47 +100,9 @@ class AuditTrail:
         self.deliver({**row, "old": change.old, "new": change.new, "outcome": "done"})
 
     def deliver(self, row: dict[str, Any]) -> None:
-        """Hand `row` to the pager, after what waits in the spool; into the spool when the pager does not take it."""
-        with self._spooled() as (file, waiting):
-            if not (self._send_waiting(file, waiting) and self._sent(row)):
-                file.seek(0, os.SEEK_END)
-                file.write(b"\n" + json.dumps(row).encode() + b"\n")  # after a torn line, if a writer was killed in one
-                file.flush()
-                os.fsync(file.fileno())
+        """Hand `row` to the pager, after what waits; it waits too when the pager does not answer."""
+        self.spool.deliver(self.pager.record, row)
 
     def flush(self) -> None:
-        """Deliver what waits in the spool, if the pager answers."""
-        if self.spool.exists():
-            with self._spooled() as (file, waiting):
-                self._send_waiting(file, waiting)
-
-    def _send_waiting(self, file: IO[bytes], waiting: list[dict[str, Any]]) -> bool:
-        # All or nothing: what was delivered already is delivered again next time, which changes nothing.
-        if not all(self._sent(row) for row in waiting):
-            return False
-        if waiting:
-            file.truncate(0)
-        return True
-
-    def _sent(self, row: dict[str, Any]) -> bool:
-        try:
-            self.pager.record(row)
-        except LabError:
-            return False
-        return True
-
-    @contextmanager
-    def _spooled(self) -> Iterator[tuple[IO[bytes], list[dict[str, Any]]]]:
-        self.spool.parent.mkdir(parents=True, exist_ok=True)
-        with self.spool.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            yield file, [row for line in file if (row := _decoded(line)) is not None]
-
-
-def _decoded(line: bytes) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
+        """Deliver what waits, if the pager answers."""
+        self.spool.deliver(self.pager.record)

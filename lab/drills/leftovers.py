@@ -29,8 +29,21 @@ def tidy(desk: Desk, started_at: float) -> list[str]:
     return done
 
 
-def examine(desk: Desk) -> Finding:
-    """Is anything left of a drill that was killed? Mends it when the lab runs."""
+def examine(desk: Desk) -> list[Finding]:
+    """What is left of a drill that was killed, and of the audit log. Undoes and delivers it when the lab runs."""
+    return [_drill(desk), _audit(desk)]
+
+
+def _audit(desk: Desk) -> Finding:
+    up = Supervisor(desk.home).pid() is not None
+    if up:
+        desk.trail.flush()
+    backlog = desk.trail.spool.backlog()
+    mend = f"read {backlog.refused_file}, then move it away" if backlog.refused else "`fleetops service restart pager`"
+    return Finding("audit-log", not backlog.refused and not (backlog.waiting and up), str(backlog), mend)
+
+
+def _drill(desk: Desk) -> Finding:
     name = "drill-leftovers"
     if not journal_path(desk.home).exists():
         return Finding(name, True, "none")
