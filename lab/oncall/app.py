@@ -18,19 +18,19 @@ from lab.oncall.intake import BEGINNING_BYTES, MOST_BYTES, Intake
 from lab.oncall.store import Store
 from lab.oncall.times import epoch_seconds, utc_text
 from lab.plaintext import plain, plain_json
-from lab.telemetry.guard import json_body
+from lab.telemetry.body import json_body
 from lab.telemetry.logs import get as get_log
+from lab.telemetry.web import new_app
 
 AUDIT_TEXTS = ("actor", "action", "target")
 TEXT_LIMIT = 500
-LONGEST_ID = 19  # digits; SQLite's ids have no more
+MAX_BODY_BYTES = 1024 * 1024  # of anything but a notification
 SEVERITIES = frozenset({"page", "ticket"})
 
 
 def create_app(store: Store, switch: deadman.DeadMansSwitch, intake: Intake | None = None) -> Flask:
     """The app over one store, its dead-man's switch and its intake; the caller attaches telemetry and the guard."""
-    app = Flask("lab.oncall", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
+    app = new_app("lab.oncall", max_body_bytes=MAX_BODY_BYTES)
     intake = intake or Intake(store)
     app.register_blueprint(_pages(store))
     app.register_blueprint(_notifications(switch, intake))
@@ -60,16 +60,16 @@ def _pages(store: Store) -> Blueprint:
         listed = sum(page["status"] == "resolved" for page in pages)
         return jsonify(pages=pages, resolved_left_out=0 if state == "open" else store.resolved_pages() - listed)
 
-    @routes.get("/api/pages/<page_id>")
-    def page(page_id: str) -> Response:
-        found = store.page(_page_id(page_id))
+    @routes.get("/api/pages/<id:page_id>")
+    def page(page_id: int) -> Response:
+        found = store.page(page_id)
         if found is None:
             _no_page(page_id)
         return jsonify(found)
 
-    @routes.post("/api/pages/<page_id>/ack")
-    def ack(page_id: str) -> Response:
-        answer = store.ack(_page_id(page_id), _text(json_body(), "by"))
+    @routes.post("/api/pages/<id:page_id>/ack")
+    def ack(page_id: int) -> Response:
+        answer = store.ack(page_id, _text(json_body(), "by"))
         if answer is None:
             _no_page(page_id)
         found, first = answer
@@ -84,15 +84,8 @@ def _pages(store: Store) -> Blueprint:
     return routes
 
 
-def _page_id(text: str) -> int:
-    """The id that a path names; 404 when it names none."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID):
-        _no_page(text)
-    return int(text)
-
-
-def _no_page(page_id: str) -> NoReturn:
-    abort(404, f"no page {page_id[:40]}; list them with 'fleetops page list'")
+def _no_page(page_id: int) -> NoReturn:
+    abort(404, f"no page {page_id}; list them with 'fleetops page list'")
 
 
 def _notifications(switch: deadman.DeadMansSwitch, intake: Intake) -> Blueprint:
@@ -133,7 +126,7 @@ def _audit(store: Store) -> Blueprint:
 
     @routes.post("/api/audit")
     def record() -> Response:
-        body = json_body()
+        body = json_body(keep_surrogates=True)
         at = body.get("at")
         row = {
             "id": _text(body, "id") if "id" in body else uuid.uuid4().hex,

@@ -67,7 +67,7 @@ class JsonClient:
         message = f"{self.what}: {said or f'{method} {path} answered {response.status}'}"
         if response.status in (401, 403):
             raise LabError(f"{message}; the control token does not fit this lab (is FLEETOPS_HOME right?)")
-        if response.status in (400, 404, 422):
+        if response.status in (400, 404, 413, 415, 422):
             raise UsageError(message)
         raise LabError(message)
 

@@ -22,7 +22,7 @@ from flask.typing import ResponseReturnValue
 from lab import names
 from lab.errors import LabError, UsageError
 from lab.services.tls import ServerCertificate
-from lab.telemetry.guard import json_body, number_in, only_keys
+from lab.telemetry.body import json_body, number_in, only_keys
 from lab.telemetry.metrics import Counter, Gauge
 from lab.telemetry.process import Telemetry, program, serve_admin
 from lab.telemetry.settings import Address, Environment, Settings

@@ -13,16 +13,16 @@ from lab.services.cache import Cache
 from lab.services.db import Database, Row
 from lab.services.fanout import OFF, VERSIONS, FanOut
 from lab.services.trail import Trail
-from lab.telemetry.guard import json_body, only_keys
+from lab.telemetry.body import json_body, only_keys
 from lab.telemetry.process import Telemetry, only_checked, program, run
 from lab.telemetry.settings import Environment, Settings
+from lab.telemetry.web import new_app
 
 CACHE_TTL_SECONDS = 120
 POOL_MAX = 10
 FANOUT_VERSION = "1.0.0"
 # What each version adds to the app.
 RELEASES: dict[str, tuple[type[Trail], ...]] = {names.VERSION_STABLE: (), names.VERSION_CANARY: (Trail,)}
-MAX_ID = 2**31 - 1
 MAX_BODY_BYTES = 16 * 1024
 # Longest text of each field a client may write, in characters.
 FIELDS = {"display_name": 80, "bio": 280}
@@ -101,10 +101,9 @@ def checked_fields(body: dict[str, Any]) -> dict[str, str]:
 
 def create_app(telemetry: Telemetry, profiles: Profiles) -> Flask:
     """The public API: GET and PUT /v1/users/{user_id}."""
-    app = Flask("user", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app = new_app("user", max_body_bytes=MAX_BODY_BYTES)
     telemetry.init_app(app)
-    rule = names.ROUTE_USER.replace("{user_id}", "<int:user_id>")
+    rule = names.ROUTE_USER.replace("{user_id}", "<id:user_id>")
 
     def answer(user_id: int, profile: bytes | None) -> Response:
         if profile is None:
@@ -113,15 +112,11 @@ def create_app(telemetry: Telemetry, profiles: Profiles) -> Flask:
 
     @app.get(rule)
     def read(user_id: int) -> Response:
-        return answer(user_id, profiles.find(user_id) if 0 < user_id <= MAX_ID else None)
+        return answer(user_id, profiles.find(user_id))
 
     @app.put(rule)
     def write(user_id: int) -> Response:
-        try:
-            fields = checked_fields(json_body())
-        except UsageError as problem:
-            abort(400, str(problem))
-        return answer(user_id, profiles.change(user_id, fields) if 0 < user_id <= MAX_ID else None)
+        return answer(user_id, profiles.change(user_id, checked_fields(json_body())))
 
     @app.before_request
     def no_query() -> None:

@@ -26,7 +26,8 @@ from lab.errors import LabError, UsageError
 from lab.site import inquiries
 from lab.site.hands import Hands, person
 from lab.site.live import Watcher
-from lab.telemetry.guard import host_allowed, json_body, only_keys
+from lab.telemetry.body import json_body, only_keys
+from lab.telemetry.guard import host_allowed
 from lab.telemetry.settings import Settings
 
 STREAMS = 12  # each open tab holds one thread; the rest stay free for pages
@@ -105,7 +106,7 @@ def api(
     def logs() -> Answer:
         return jsonify(lines=inquiries.lines(hands.home, request.args.get("trace_id", "")))
 
-    @blueprint.post("/pages/<int:page_id>/ack")
+    @blueprint.post("/pages/<id:page_id>/ack")
     def ack(page_id: int) -> Answer:
         return jsonify(watcher.pager.ack(page_id, person(json_body().get("by"))))
 

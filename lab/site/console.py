@@ -21,6 +21,7 @@ from lab.site.watch import charts
 from lab.telemetry import metrics
 from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings, checked_url, read_token
+from lab.telemetry.web import new_app
 
 THREADS = 24
 SOURCE_TIMEOUT_SECONDS = 2.0
@@ -28,8 +29,7 @@ SOURCE_TIMEOUT_SECONDS = 2.0
 
 def create_app(folder: Path, watcher: Watcher, hands: Hands, settings: Settings, draining: threading.Event) -> Flask:
     """The console as an app: `folder` is the built site."""
-    app = Flask("console", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app = new_app("console")
     app.register_blueprint(api(watcher, hands, settings, draining))
     app.register_blueprint(pages.blueprint(folder))
     return app

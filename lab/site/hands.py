@@ -144,9 +144,10 @@ class Hands:
 
 def person(by: object) -> str:
     """The name an action is done under; UsageError when there is none."""
-    if not isinstance(by, str) or not by.strip():
+    name = "".join(letter for letter in by if letter.isprintable()).strip() if isinstance(by, str) else ""
+    if not name:
         raise UsageError("'by' must say who acts")
-    return "".join(letter for letter in by.strip()[:NAME_CHARACTERS] if letter.isprintable())
+    return name[:NAME_CHARACTERS]
 
 
 def printed(page: Path) -> set[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from flask import Blueprint, Response, redirect, request, send_from_directory
+from werkzeug.security import safe_join
 from werkzeug.wrappers import Response as AnyResponse
 
 # Files whose name carries their content's hash can be kept for good; everything else is asked for again (304 if same).
@@ -30,9 +32,10 @@ def blueprint(folder: Path) -> Blueprint:
             return Response(
                 f"The site is not built; run 'make site' (looked in {folder}).\n", 503, content_type="text/plain"
             )
-        target = folder / path
-        if path and not path.endswith("/") and target.is_dir() and (target / "index.html").exists():
-            query = f"?{request.query_string.decode()}" if request.query_string else ""
+        index = safe_join(str(folder), path, "index.html")
+        # isfile is False, and raises nothing, for a path that no file system takes: too long, or with a NUL.
+        if path and not path.endswith("/") and index is not None and os.path.isfile(index):  # noqa: PTH113
+            query = f"?{request.query_string.decode('utf-8', 'replace')}" if request.query_string else ""
             return redirect(f"/{path}/{query}", 308)
         file = f"{path}index.html" if not path or path.endswith("/") else path
         response = send_from_directory(folder, file, conditional=True, etag=True)

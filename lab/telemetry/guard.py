@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, request
 
 from lab.errors import UsageError
 from lab.telemetry.settings import Settings, read_token
-
-MAX_BODY_BYTES = 64 * 1024
 
 
 class Guard:
@@ -27,14 +24,8 @@ class Guard:
         self._open_reads = open_reads
 
     def init_app(self, app: Flask) -> None:
-        """Attaches to `app` and turns UsageError into 400."""
-        if app.config["MAX_CONTENT_LENGTH"] is None:
-            app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+        """Stands before every route of `app`."""
         app.before_request(self._check)
-
-        @app.errorhandler(UsageError)
-        def bad(problem: UsageError) -> tuple[dict[str, str], int]:
-            return {"error": str(problem)}, 400
 
     def _check(self) -> None:
         path = request.path
@@ -54,7 +45,13 @@ class Guard:
 
     def _holds_token(self, given: str) -> bool:
         path = self._settings.token_file
-        return path is not None and hmac.compare_digest(given.encode(), read_token(path).encode())
+        if path is None:
+            return False
+        try:
+            token = read_token(path)
+        except UsageError as problem:
+            abort(503, str(problem))  # the file is ours, so no request is wrong because of it
+        return hmac.compare_digest(given.encode(), token.encode())
 
 
 def host_allowed(host: str, allowed: frozenset[str]) -> bool:
@@ -69,30 +66,3 @@ def host_allowed(host: str, allowed: frozenset[str]) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def json_body() -> dict[str, Any]:
-    """The request's JSON object; UsageError when it is something else."""
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise UsageError(
-            'the body is not a JSON object; send Content-Type: application/json and, for example, {"enabled": true}'
-        )
-    return body
-
-
-def only_keys(body: dict[str, Any], *known: str) -> None:
-    """UsageError when `body` has a key beside `known`, or none of them."""
-    unknown = sorted(set(body) - set(known))
-    if unknown:
-        raise UsageError(f"unknown key {unknown[0]!r}; known: {', '.join(known)}")
-    if not body:
-        raise UsageError(f"nothing to set; known: {', '.join(known)}")
-
-
-def number_in(body: dict[str, Any], key: str, low: float, high: float) -> float:
-    """body[key] as a number from `low` to `high`; UsageError naming the key otherwise."""
-    value = body.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise UsageError(f"{key}: {value!r} is not a number from {low:g} to {high:g}")
-    return value

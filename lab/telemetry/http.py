@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
-from werkzeug.exceptions import HTTPException
 
 from lab import names
 from lab.telemetry import logs, trace
@@ -22,7 +21,7 @@ _SECRET_HEADERS = frozenset({"Authorization", "Cookie"})
 
 
 class ServerTelemetry:
-    """Duration histogram, one log line a request, trace context, identity headers, JSON errors."""
+    """Duration histogram, one log line a request, trace context, identity headers."""
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         self._settings = settings
@@ -40,7 +39,6 @@ class ServerTelemetry:
         app.before_request(self._begin)
         app.after_request(self._end)
         app.teardown_request(self._leave)
-        json_errors(app)
 
     def _begin(self) -> None:
         environ = request.environ
@@ -115,23 +113,3 @@ def _template(rule: str) -> str:
     if known is None:
         known = _TEMPLATES[rule] = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule)
     return known
-
-
-def json_errors(app: Flask) -> None:
-    """Every error leaves `app` as {"error": one line}; what nobody foresaw is logged and answered 500."""
-    log = logs.get()
-
-    @app.errorhandler(HTTPException)
-    def refused(problem: HTTPException) -> Response:
-        response = app.response_class(status=problem.code or 500, headers=problem.get_headers(request.environ))
-        text = "no such route" if request.url_rule is None and problem.code == 404 else problem.description
-        response.data = app.json.dumps({"error": text or problem.name})
-        response.content_type = "application/json"
-        return response
-
-    @app.errorhandler(Exception)
-    def unforeseen(problem: Exception) -> Response:
-        log.error("unforeseen error", exc_info=problem)
-        response = app.response_class(status=500, content_type="application/json")
-        response.data = app.json.dumps({"error": "internal error"})
-        return response

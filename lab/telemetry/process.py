@@ -2,7 +2,7 @@
 
     settings = Settings.read("pager")
     telemetry = Telemetry(settings, checks={"db": ping})
-    app = Flask("pager"); telemetry.init_app(app)
+    app = new_app("pager"); telemetry.init_app(app)
     run(telemetry, app, telemetry.admin_app(), closing=[pool.close])
 
 The public app serves on FLEETOPS_LISTEN in the main thread; the admin app (/metrics /livez /readyz /admin/*)
@@ -24,12 +24,14 @@ from flask.typing import ResponseReturnValue
 from lab import names
 from lab.errors import LabError, UsageError
 from lab.telemetry import logs, metrics
-from lab.telemetry.guard import Guard, json_body, only_keys
+from lab.telemetry.body import json_body, only_keys
+from lab.telemetry.guard import Guard
 from lab.telemetry.health import Check, Health
-from lab.telemetry.http import ServerTelemetry, json_errors
+from lab.telemetry.http import ServerTelemetry
 from lab.telemetry.metrics import Gauge
 from lab.telemetry.server import MAX_REQUEST_BODY_BYTES, Server
 from lab.telemetry.settings import LOG_LEVELS, Environment, Settings
+from lab.telemetry.web import new_app
 
 ADMIN_THREADS = 3
 DRAIN_SECONDS = 8.0
@@ -55,8 +57,7 @@ class Telemetry:
 
     def admin_app(self) -> Flask:
         """A new app with /metrics, /livez, /readyz, and a guard in front of every /admin route added to it."""
-        app = Flask(f"{self.settings.service}-admin", static_folder=None)
-        json_errors(app)
+        app = new_app(f"{self.settings.service}-admin")
         Guard(self.settings).init_app(app)
         self.health.init_app(app)
         metrics.expose(app, self.registry)
@@ -70,7 +71,7 @@ class Telemetry:
             body = json_body()
             only_keys(body, "level")
             if body["level"] not in LOG_LEVELS:
-                raise UsageError(f"level: {body['level']!r} is not a level; choose from {', '.join(LOG_LEVELS)}")
+                raise UsageError(f"level: {body['level']!r:.80} is not a level; choose from {', '.join(LOG_LEVELS)}")
             return jsonify(old=logs.set_level(body["level"]), new=body["level"])
 
         @app.before_request

@@ -13,7 +13,8 @@ from flask.typing import ResponseReturnValue
 
 from lab import names
 from lab.errors import UsageError
-from lab.telemetry.guard import host_allowed, json_body, number_in, only_keys
+from lab.telemetry.body import json_body, number_in, only_keys
+from lab.telemetry.guard import host_allowed
 from lab.telemetry.process import Telemetry, program, serve_admin
 from lab.telemetry.settings import Environment, Settings, checked_url
 from lab.traffic.generator import Extra, Generator
@@ -63,7 +64,7 @@ def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
         client_id, value = body.get("client_id"), number_in(body, "rate", 0, MAX_RATE)
         people = int(number_in(body, "people", 0, MAX_PEOPLE)) if "people" in body else 0
         if not isinstance(client_id, str) or not CLIENT_ID.fullmatch(client_id):
-            raise UsageError(f"client_id: {client_id!r} is not 1 to 64 letters, digits, '.', '_' or '-'")
+            raise UsageError(f"client_id: {client_id!r:.80} is not 1 to 64 letters, digits, '.', '_' or '-'")
         old = extra_client()
         ramp = number_in(body, "ramp_seconds", 0, 600) if "ramp_seconds" in body else 0.0
         generator.set_extra(Extra(client_id, value, people, ramp))

@@ -164,4 +164,13 @@ def test_the_audit_log_can_be_read_from_an_instant_on(post: Post, app: Flask) ->
         post("/api/audit", {"at": at, "actor": "a", "action": "x", "target": "y", "outcome": "done"})
     later = rows(app, "audit", "?since=2026-01-31T12:00:00Z")
     assert [row["at"][11:13] for row in later] == ["12", "13"]
-    assert app.test_client().get("/api/audit?since=soon").status_code == 400
+    for bad in ("soon", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2026-01-31T12:00:00"):
+        answer: Any = app.test_client().get(f"/api/audit?since={bad}")
+        assert answer.status_code == 400
+        assert "is not an instant" in answer.json["error"]
+
+
+@pytest.mark.parametrize("number", ["0", str(2**31), str(2**63), "1" * 5000])
+def test_a_page_id_that_no_store_can_hold_is_404(post: Post, app: Flask, number: str) -> None:
+    assert app.test_client().get(f"/api/pages/{number}").status_code == 404
+    assert post(f"/api/pages/{number}/ack", {"by": "ada"}).status_code == 404

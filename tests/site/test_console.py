@@ -93,9 +93,13 @@ def test_an_unchanged_page_is_not_sent_twice(client: FlaskClient) -> None:
 def test_a_folder_without_its_slash_is_redirected_inside_the_site(client: FlaskClient) -> None:
     answer = client.get("/lab?x=1")
     assert (answer.status_code, answer.headers["Location"]) == (308, "/lab/?x=1")
+    assert client.get("/lab", environ_overrides={"QUERY_STRING": "\xff"}).status_code == 308
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/nothing/", "/../secret.txt", "/%2e%2e/secret.txt", "/assets/"])
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/nothing/", "/../secret.txt", "/%2e%2e/secret.txt", "/assets/", f"/{'x' * 300}", "/a%00b"],
+)
 def test_what_is_not_there_is_the_sites_own_404_page(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404

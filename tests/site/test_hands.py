@@ -61,6 +61,7 @@ def test_every_command_that_a_runbook_prints_may_be_run_in_a_persons_name(
         "fleetops",
         "",
         "fleetops canary weight " + "0" * 600,
+        "fleetops canary weight 0\0",
     ],
 )
 def test_anything_else_is_refused_before_it_runs(hands: Hands, ran: list[tuple[str, str]], command: str) -> None:
@@ -69,7 +70,7 @@ def test_anything_else_is_refused_before_it_runs(hands: Hands, ran: list[tuple[s
     assert ran == []
 
 
-@pytest.mark.parametrize("by", ["", "  ", 5, None])
+@pytest.mark.parametrize("by", ["", "  ", "\0", 5, None])
 def test_nobody_may_act_without_a_name(hands: Hands, ran: list[tuple[str, str]], by: object) -> None:
     with pytest.raises(UsageError, match="who acts"):
         hands.run("fleetops canary weight 0", by)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from flask import Flask, jsonify
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 
-from lab.telemetry.guard import json_body, number_in, only_keys
+from lab.telemetry.body import json_body, number_in, only_keys
 from lab.telemetry.process import Telemetry
 from lab.telemetry.settings import Settings
 
@@ -83,7 +83,7 @@ def test_a_new_token_counts_at_once(admin: FlaskClient, settings: Settings) -> N
         (b'{"turn": "3"}', "turn"),
         (b'{"turn": true}', "turn"),
         (b'{"turn": 11}', "turn"),
-        (b'{"turn": NaN}', "turn"),
+        (b'{"turn": NaN}', "NaN"),
         (b'{"turn": 3, "twist": 1}', "twist"),
     ],
 )
@@ -95,4 +95,4 @@ def test_a_bad_body_is_400_and_named(admin: FlaskClient, body: bytes, named: str
 
 
 def test_a_body_that_does_not_say_it_is_json_is_refused(admin: FlaskClient) -> None:
-    assert admin.put("/admin/knob", data=b'{"turn": 3}', headers=BEARER, content_type="text/plain").status_code == 400
+    assert admin.put("/admin/knob", data=b'{"turn": 3}', headers=BEARER, content_type="text/plain").status_code == 415

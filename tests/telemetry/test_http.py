@@ -18,13 +18,14 @@ from lab.telemetry.http import fact
 from lab.telemetry.process import Telemetry
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address, Settings
+from lab.telemetry.web import new_app
 
 TOKEN = "a-token-of-some-length"  # as in conftest.py
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def probe(telemetry: Telemetry) -> Flask:
-    app = Flask("probe", static_folder=None)
+    app = new_app("probe")
     telemetry.init_app(app)
 
     @app.get("/v1/things/<int:thing_id>")

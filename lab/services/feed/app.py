@@ -11,8 +11,7 @@ from lab.services.feed import options
 from lab.services.feed.options import FeedOptions
 from lab.services.feed.popular import REMEMBERED, Popular
 from lab.telemetry.process import Telemetry
-
-MAX_ID = 2**31 - 1
+from lab.telemetry.web import new_app
 
 
 class Pages(Protocol):
@@ -24,13 +23,13 @@ class Pages(Protocol):
 
 def create_app(telemetry: Telemetry, pages: Pages, popular: Popular, ordinary: FeedOptions = options.DEFAULT) -> Flask:
     """One route, answered from `pages`, made as the edge says in its baggage, else as is `ordinary`."""
-    app = Flask("feed", static_folder=None)
+    app = new_app("feed")
     telemetry.init_app(app)
 
-    @app.get(names.ROUTE_FEED.replace("{user_id}", "<int:user_id>"))
+    @app.get(names.ROUTE_FEED.replace("{user_id}", "<id:user_id>"))
     def feed(user_id: int) -> Response:
         told = options.read(request.headers.get(names.HEADER_BAGGAGE), ordinary)
-        page = pages.page(user_id, told) if 0 < user_id <= MAX_ID else None
+        page = pages.page(user_id, told)
         if page is None:
             abort(404, f"no user {user_id}")
         popular.seen(user_id)

@@ -15,7 +15,7 @@ from lab.services.gateway import state as steps
 from lab.services.gateway.limits import RateLimiter
 from lab.services.gateway.state import State, Store
 from lab.services.upstream import Upstream
-from lab.telemetry.guard import json_body, only_keys
+from lab.telemetry.body import json_body, only_keys
 from lab.telemetry.metrics import Gauge
 from lab.telemetry.process import Telemetry
 

@@ -24,6 +24,7 @@ from lab.services.upstream import (
 )
 from lab.telemetry.http import fact
 from lab.telemetry.process import Telemetry
+from lab.telemetry.web import new_app
 
 MAX_BODY_BYTES = 16 * 1024
 _PASSED_BACK = (names.HEADER_VERSION, names.HEADER_INSTANCE, "Retry-After")
@@ -31,8 +32,7 @@ _PASSED_BACK = (names.HEADER_VERSION, names.HEADER_INSTANCE, "Retry-After")
 
 def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstreams: Mapping[str, Upstream]) -> Flask:
     """The gateway's public app."""
-    app = Flask("gateway", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app = new_app("gateway", max_body_bytes=MAX_BODY_BYTES)
     telemetry.init_app(app)
     Door(telemetry, store, limiter).init_app(app)
 
@@ -57,7 +57,7 @@ def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstrea
     def is_open(name: str) -> bool:
         return upstreams[name].breaker.state(monotonic()) == OPEN
 
-    @app.get(names.ROUTE_FEED.replace("{user_id}", "<int:user_id>"))
+    @app.get(names.ROUTE_FEED.replace("{user_id}", "<id:user_id>"))
     def feed(user_id: int) -> Response:
         state = store.state
         # Stable is sized to carry everyone: nobody need suffer for a canary that does not answer.
@@ -68,7 +68,7 @@ def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstrea
         name = names.UPSTREAM_CANARY if canary else names.UPSTREAM_FEED
         return forward(name, f"/v1/feed/{user_id}", options.baggage())
 
-    @app.route(names.ROUTE_USER.replace("{user_id}", "<int:user_id>"), methods=["GET", "PUT"])
+    @app.route(names.ROUTE_USER.replace("{user_id}", "<id:user_id>"), methods=["GET", "PUT"])
     def user(user_id: int) -> Response:
         return forward(names.UPSTREAM_USER, f"/v1/users/{user_id}")
 

@@ -17,7 +17,7 @@ from lab.services.gateway import flags
 from lab.services.gateway.limits import Quota
 from lab.services.gateway.priority import RATIOS, Shed
 from lab.services.retry import CAUSES, MAX_RETRIES, RetryPolicy
-from lab.telemetry.guard import number_in
+from lab.telemetry.body import number_in
 from lab.telemetry.settings import checked_url
 
 UPSTREAMS = (names.UPSTREAM_USER, names.UPSTREAM_FEED, names.UPSTREAM_CANARY)

@@ -1,0 +1,68 @@
+"""How every Flask app of the lab is made: what a client may send is bounded, and every refusal is one line of JSON."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.routing import BaseConverter
+
+from lab.errors import UsageError
+from lab.telemetry import logs
+
+MAX_BODY_BYTES = 64 * 1024
+# The largest id in any of our stores: PostgreSQL's integer. SQLite's goes further, and no lab sees so many pages.
+MAX_ID = 2**31 - 1
+
+
+class IdConverter(BaseConverter):
+    """`<id:page_id>` in a route: a whole number from 1 to MAX_ID. Anything else in its place is 404."""
+
+    regex = "[0-9]+"
+    part_isolating = True
+
+    def to_python(self, value: str) -> int:
+        """The id; NotFound when no store can hold it."""
+        digits = value.lstrip("0")
+        if not digits or len(digits) > len(str(MAX_ID)) or int(digits) > MAX_ID:
+            raise NotFound(f"no id {value:.40}; ids go from 1 to {MAX_ID}")
+        return int(digits)
+
+
+def new_app(name: str, *, max_body_bytes: int = MAX_BODY_BYTES) -> Flask:
+    """An app without routes: ids are checked by `<id:...>`, bodies are bounded, errors leave as {"error": one line}.
+
+    UsageError is 400; what nobody foresaw is logged and answered 500. `name` is Flask's import name.
+    """
+    app = Flask(name, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    app.url_map.converters["id"] = IdConverter
+    _json_errors(app)
+    return app
+
+
+def _json_errors(app: Flask) -> None:
+    log = logs.get()
+
+    @app.errorhandler(HTTPException)
+    def refused(problem: HTTPException) -> Response:
+        response = app.response_class(status=problem.code or 500, headers=problem.get_headers(request.environ))
+        unknown = request.url_rule is None and problem.description == NotFound.description
+        text = "no such route" if unknown else problem.description or problem.name
+        response.data = app.json.dumps({"error": _line(text)})
+        response.content_type = "application/json"
+        return response
+
+    @app.errorhandler(UsageError)
+    def unusable(problem: UsageError) -> tuple[dict[str, str], int]:
+        return {"error": _line(str(problem))}, 400
+
+    @app.errorhandler(Exception)
+    def unforeseen(problem: Exception) -> Response:
+        log.error("unforeseen error", exc_info=problem)
+        response = app.response_class(status=500, content_type="application/json")
+        response.data = app.json.dumps({"error": "internal error"})
+        return response
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
