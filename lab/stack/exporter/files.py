@@ -1,6 +1,6 @@
-"""What the state directory tells: how full each log's quota is, and how often each process was started.
+"""What the state directory tells: how full each log's quota and the disk are, and how often each process was started.
 
-Both are read at the scrape: a few dozen stat calls. A process that dies before it can serve metrics is counted here
+All are read at the scrape: a few dozen stat calls. A process that dies before it can serve metrics is counted here
 and nowhere else.
 """
 
@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from lab import names
 from lab.places import Home
+from lab.stack import disk
 from lab.stack.logfiles import QUOTA_BYTES, present
 from lab.stack.programs import Program
 from lab.stack.supervision import starts, unasked_starts
@@ -54,6 +55,18 @@ class LogCollector(Collector):
             added += stat.st_size
         self._seen[process] = (parts[0].st_ino, parts[0].st_size)
         self._written[process] = self._written.get(process, 0.0) + added
+
+
+class DiskCollector(Collector):
+    """Free bytes of the filesystem that holds the state directory."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def collect(self) -> Iterator[Metric]:
+        """One statvfs."""
+        free = disk.look(self._home).free_bytes
+        yield GaugeMetricFamily(names.DISK_FREE, "Free bytes of the state directory's filesystem.", value=float(free))
 
 
 class StartsCollector(Collector):
