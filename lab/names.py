@@ -51,6 +51,7 @@ GATEWAY_CLIENT_REQUESTS = "gateway_client_requests_total"
 BREAKER_STATE = "circuit_breaker_state"  # {upstream, state="closed"|"half-open"|"open"}: 1 for the state it is in
 BREAKER_REFUSED = "circuit_breaker_refused_total"  # {upstream}
 GATEWAY_CANARY_WEIGHT = "gateway_canary_weight_ratio"
+GATEWAY_STATE_REFUSED = "gateway_state_refused_parts"  # of the stored settings, at the start: these have their defaults
 FEATURE_FLAG_ENABLED = "feature_flag_enabled"  # {flag}
 
 # Caches and DB.

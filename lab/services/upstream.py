@@ -8,7 +8,6 @@ was refused) or may be repeated (GET). A breaker may stand in front. Every call 
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +33,7 @@ from lab.services.retry import (
 from lab.telemetry import logs, trace
 from lab.telemetry.http import fact
 from lab.telemetry.metrics import CollectorRegistry, Counter, Gauge, Histogram
+from lab.telemetry.settings import checked_url
 
 CONNECT_SECONDS = 0.5
 LEFT_OUT_SECONDS = 1.0
@@ -63,7 +63,9 @@ class Reply:
     body: bytes
 
 
-class _Replica:
+class Replica:
+    """One address of a service, with the connections kept to it."""
+
     def __init__(self, url: str) -> None:
         self.url = url
         self.pool = urllib3.connection_from_url(url, maxsize=KEPT_CONNECTIONS, block=False, retries=False)
@@ -131,19 +133,29 @@ class Upstream:
         self._budget = RetryBudget()
         self._metrics = metrics
         self._turn = itertools.count()
-        self._lock = threading.Lock()
-        self._replicas: tuple[_Replica, ...] = ()
+        self._replicas: tuple[Replica, ...] = ()
         self._log = logs.get()
         metrics.begin(name, self.breaker)
         self.set_urls(urls)
 
+    def build(self, urls: Iterable[str]) -> tuple[Replica, ...]:
+        """Replicas at `urls`, ready for `use`; those in use already are taken over with their connections.
+
+        Raises UsageError for a URL that no connection can be made from.
+        """
+        known = {replica.url: replica for replica in self._replicas}
+        return tuple(known.get(url) or Replica(checked_url(url, self.name)) for url in dict.fromkeys(urls))
+
+    def use(self, replicas: tuple[Replica, ...]) -> None:
+        """Serve from `replicas` from now on; connections to all others are closed."""
+        old, self._replicas = self._replicas, replicas
+        for replica in old:
+            if replica not in replicas:
+                replica.pool.close()
+
     def set_urls(self, urls: Iterable[str]) -> None:
-        """Serves from these replicas from now on; connections to those that stay are kept."""
-        with self._lock:
-            known = {replica.url: replica for replica in self._replicas}
-            self._replicas = tuple(known.pop(url) if url in known else _Replica(url) for url in dict.fromkeys(urls))
-        for gone in known.values():
-            gone.pool.close()
+        """Serve from the replicas at `urls` from now on. Raises as `build` does, and then nothing is changed."""
+        self.use(self.build(urls))
 
     def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
         """The answer of one replica. Raises UpstreamTimeoutError, UpstreamUnreachableError or UpstreamOpenError."""
@@ -176,7 +188,7 @@ class Upstream:
                 self._count_retry(cause, "answered")
                 return reply
 
-    def _try(self, replica: _Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+    def _try(self, replica: Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """One replica's answer. Raises _Failed."""
         started = perf_counter()
         try:
@@ -214,7 +226,7 @@ class Upstream:
         """Closes every kept connection."""
         self.set_urls(())
 
-    def _send(self, replica: _Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+    def _send(self, replica: Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         if logs.shows_debug():
             self._log.debug("calling upstream", upstream=self.name, url=replica.url, path=path, headers=dict(headers))
         response = replica.pool.urlopen(
@@ -237,7 +249,7 @@ class Upstream:
         labels = (self.name, instance, method, status)
         self._metrics.durations.labels(*labels).observe(seconds, {"trace_id": trace.trace_id()})
 
-    def _in_turn(self) -> list[_Replica]:
+    def _in_turn(self) -> list[Replica]:
         """Every replica, the one whose turn it is first and those left out last."""
         replicas = self._replicas
         if len(replicas) < 2:

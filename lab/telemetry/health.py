@@ -15,11 +15,16 @@ class Health:
 
     def __init__(self, checks: Mapping[str, Check] | None = None) -> None:
         self._checks = dict(checks or {})
+        self._notes: list[str] = []
         self.draining = threading.Event()
 
     def add(self, name: str, check: Check) -> None:
         """One more thing that must be well before this process is ready."""
         self._checks[name] = check
+
+    def note(self, text: str) -> None:
+        """Something that an operator should know, though this process can serve: /readyz tells it, in one line."""
+        self._notes.append(text[:300])
 
     def init_app(self, app: Flask) -> None:
         """Adds GET /livez and GET /readyz to `app`."""
@@ -32,7 +37,7 @@ class Health:
         def readyz() -> Response:
             results = self.results()
             ready = all(text == "ok" for text in results.values())
-            response = jsonify(ready=ready, checks=results)
+            response = jsonify(ready=ready, checks=results, notes=self._notes)
             response.status_code = 200 if ready else 503
             return response
 

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
+
+from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 
 from lab import __version__, names
 from lab.errors import UsageError
@@ -113,17 +115,19 @@ class Environment:
 
 
 def checked_url(url: str, name: str) -> str:
-    """`url` without its final slash, when it is http://host:port; otherwise UsageError naming `name`."""
+    """`url` as http://host:port, read by the parser of the HTTP client that will use it; UsageError naming `name`."""
     try:
-        parts = urlsplit(url)
-        good = parts.scheme == "http" and bool(parts.hostname) and bool(parts.port)
-    except ValueError:
+        parts = parse_url(url)
+        host, port = parts.host or "", parts.port or 0
+        host.strip("[]").encode("idna")  # as the resolver will be asked
+        good = parts.scheme == "http" and host and port and "%" not in host
+    except (ValueError, HTTPError):
         good = False
-    if not good or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+    if not good or parts.path not in (None, "", "/") or parts.query or parts.fragment or parts.auth:
         raise UsageError(
-            f"{name}: {url!r} is not a base URL; write http://HOST:PORT, for example http://127.0.0.1:8020"
+            f"{name}: {url!r:.200} is not a base URL; write http://HOST:PORT, for example http://127.0.0.1:8020"
         )
-    return url.rstrip("/")
+    return f"http://{host}:{port}"
 
 
 @dataclass(frozen=True)

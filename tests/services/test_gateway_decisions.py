@@ -13,7 +13,8 @@ from lab.errors import LabError, UsageError
 from lab.services.gateway import state as steps
 from lab.services.gateway.limits import CLIENTS_KEPT, Quota, RateLimiter, TokenBucket
 from lab.services.gateway.split import place, to_canary
-from lab.services.gateway.state import State, Store
+from lab.services.gateway.state import State
+from lab.services.gateway.store import Store
 
 
 @given(
@@ -80,16 +81,6 @@ def test_what_was_set_is_there_after_a_restart(tmp_path: Path) -> None:
     again = Store(tmp_path, State(upstreams={"user": (), "feed": ("http://127.0.0.1:9",), "feed-canary": ()}))
     assert again.state == store.state
     assert again.state.upstreams["feed"] == ("http://127.0.0.1:1",)
-
-
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"canary": {"weight_percent": 900}}', '"x"', "null", "\x00"])
-def test_a_state_file_that_is_none_is_refused_by_name_and_kept(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "gateway.json"
-    file.write_text(text)
-    with pytest.raises(LabError, match=r"gateway\.json") as refused:
-        Store(tmp_path, State())
-    assert "\n" not in str(refused.value)
-    assert file.read_text() == text
 
 
 def test_a_flag_of_another_version_is_no_reason_not_to_start(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from lab import names
 from lab.services.gateway.admin import Controls, add_routes
 from lab.services.gateway.app import create_app
 from lab.services.gateway.limits import RateLimiter
-from lab.services.gateway.state import State, Store
+from lab.services.gateway.state import State
+from lab.services.gateway.store import Store
 from lab.services.upstream import ClientMetrics, Upstream
 from lab.telemetry.process import Telemetry, only_checked, program, run
 from lab.telemetry.settings import Environment, Settings

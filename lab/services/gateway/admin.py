@@ -13,7 +13,8 @@ from lab import names
 from lab.errors import LabError, UsageError
 from lab.services.gateway import state as steps
 from lab.services.gateway.limits import RateLimiter
-from lab.services.gateway.state import State, Store
+from lab.services.gateway.state import State
+from lab.services.gateway.store import Store, Swap
 from lab.services.upstream import Upstream
 from lab.telemetry.body import json_body, only_keys
 from lab.telemetry.metrics import Gauge
@@ -39,14 +40,31 @@ class Controls:
         enabled = Gauge(names.FEATURE_FLAG_ENABLED, "Whether the flag is on.", ["flag"], registry=telemetry.registry)
         for name in store.state.flags:
             enabled.labels(name).set_function(partial(self._flag, name))
-        self._settle(store.state)
+        Gauge(
+            names.GATEWAY_STATE_REFUSED,
+            "Parts of the stored state that could not be used at the start and have their defaults.",
+            registry=telemetry.registry,
+        ).set(len(store.refused))
+        for problem in store.refused:
+            self._log.error("stored state refused, default used", part=problem)
+            telemetry.health.note(f"stored state refused, default used: {problem}")
+        self._build(store.state)()
 
-    def _settle(self, state: State) -> None:
-        """What upstreams follow. Setting a breaker to the mode it has leaves it as it is."""
-        for name, upstream in self._upstreams.items():
-            upstream.timeout_seconds = state.timeouts_seconds[name]
-            upstream.retry = state.retry
-            upstream.breaker.set_mode(state.breakers[name])
+    def _build(self, new: State) -> Swap:
+        """Makes what follows `new`, by the code that will use it; raises UsageError when it cannot."""
+        replicas = {name: upstream.build(new.upstreams[name]) for name, upstream in self._upstreams.items()}
+
+        def swap() -> None:
+            if new.ratelimit != self._limiter.quota:
+                self._limiter.configure(new.ratelimit)
+            for name, upstream in self._upstreams.items():
+                upstream.use(replicas[name])
+                upstream.timeout_seconds = new.timeouts_seconds[name]
+                upstream.retry = new.retry
+                # Setting a breaker to the mode it has leaves it as it is.
+                upstream.breaker.set_mode(new.breakers[name])
+
+        return swap
 
     def _flag(self, name: str) -> float:
         return float(self.store.state.flags[name])
@@ -54,32 +72,15 @@ class Controls:
     def change(self, step: Callable[..., State], *values: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The public state before and after step(state, *values); 404 for an unknown name, 400 for a refused value."""
         try:
-            old, new = self.store.change(step, *values)
+            old, new = self.store.change(step, *values, build=self._build)
         except LookupError as problem:
             abort(404, str(problem.args[0]))
         except UsageError:
             raise
         except LabError as problem:
             abort(500, str(problem))
-        if new.ratelimit != old.ratelimit:
-            self._limiter.configure(new.ratelimit)
-        self._settle(new)
-        for name, upstream in self._upstreams.items():
-            if new.upstreams[name] != old.upstreams[name]:
-                upstream.set_urls(new.upstreams[name])
         self._log.info("control", change=step.__name__.removeprefix("with_"), values=values)
         return old.public(), new.public()
-
-
-# Parts of the state that are changed by a body of what to set; the rest of a part stays.
-PARTS: dict[str, Callable[..., State]] = {
-    "ratelimit": steps.with_ratelimit,
-    "shed": steps.with_shed,
-    "retry": steps.with_retry,
-    "breakers": steps.with_breakers,
-    "cache": steps.with_cache,
-    "timeouts": steps.with_timeouts,
-}
 
 
 def add_routes(app: Flask, controls: Controls) -> None:
@@ -94,12 +95,6 @@ def add_routes(app: Flask, controls: Controls) -> None:
     def state() -> ResponseReturnValue:
         return jsonify(controls.store.state.public())
 
-    @app.put("/admin/canary")
-    def canary() -> ResponseReturnValue:
-        body = json_body()
-        only_keys(body, "weight_percent")
-        return answer("canary", None, steps.with_weight, body)
-
     @app.put("/admin/flags/<name>")
     def flag(name: str) -> ResponseReturnValue:
         body = json_body()
@@ -110,7 +105,7 @@ def add_routes(app: Flask, controls: Controls) -> None:
     def upstream(name: str) -> ResponseReturnValue:
         return answer("upstreams", name, steps.with_upstream, name, json_body())
 
-    for part, step in PARTS.items():
+    for part, step in steps.PARTS.items():
         app.add_url_rule(
             f"/admin/{part}",
             part,

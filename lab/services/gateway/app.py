@@ -14,7 +14,7 @@ from lab.services.breaker import OPEN
 from lab.services.gateway.door import Door, client_id
 from lab.services.gateway.limits import RateLimiter
 from lab.services.gateway.split import to_canary
-from lab.services.gateway.state import Store
+from lab.services.gateway.store import Store
 from lab.services.upstream import (
     Reply,
     Upstream,

@@ -14,7 +14,8 @@ from lab.services.gateway import flags
 from lab.services.gateway.clients import HeavyClients
 from lab.services.gateway.limits import RateLimiter
 from lab.services.gateway.priority import GUEST, PRIORITIES, priority_of
-from lab.services.gateway.state import State, Store
+from lab.services.gateway.state import State
+from lab.services.gateway.store import Store
 from lab.telemetry.http import fact, route_template
 from lab.telemetry.metrics import Counter, Gauge
 from lab.telemetry.process import Telemetry

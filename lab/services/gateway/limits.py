@@ -49,7 +49,7 @@ class RateLimiter:
     def configure(self, quota: Quota) -> None:
         """Starts anew with full buckets."""
         with self._lock:
-            self._quota = quota
+            self.quota = quota
             self._all = TokenBucket(quota.global_per_second, quota.global_burst, quota.global_burst, 0.0)
             self._clients: OrderedDict[str, TokenBucket] = OrderedDict()
 
@@ -65,7 +65,7 @@ class RateLimiter:
     def _bucket(self, client: str, now: float) -> TokenBucket:
         bucket = self._clients.get(client)
         if bucket is None:
-            quota = self._quota
+            quota = self.quota
             bucket = self._clients[client] = TokenBucket(
                 quota.client_per_second, quota.client_burst, quota.client_burst, now
             )

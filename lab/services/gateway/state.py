@@ -1,16 +1,13 @@
-"""What operators have set: one value, replaced as a whole, on disk before anyone is told it is so."""
+"""What operators can set: one immutable value, and a step that checks and makes each change to it."""
 
 from __future__ import annotations
 
-import json
-import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 from lab import names
-from lab.durable import write_json
-from lab.errors import LabError, SpecError, UsageError
+from lab.errors import UsageError
 from lab.services.breaker import MODES, OFF
 from lab.services.feed.options import DEFAULT_TTL_SECONDS, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, FeedOptions
 from lab.services.gateway import flags
@@ -71,15 +68,17 @@ class State:
 
 def with_weight(state: State, body: dict[str, Any]) -> State:
     """{"weight_percent": 0..100}"""
+    _known(body, ["weight_percent"])
     return replace(state, weight_percent=number_in(body, "weight_percent", 0, 100))
 
 
 def with_flag(state: State, name: str, body: dict[str, Any]) -> State:
     """{"enabled": bool}; LookupError for an unknown flag."""
     if name not in state.flags:
-        raise LookupError(f"no flag {name!r}; there are {', '.join(state.flags)}")
+        raise LookupError(f"no flag {name!r:.80}; there are {', '.join(state.flags)}")
+    _known(body, ["enabled", "help"])  # the help is ours, written beside it
     if not isinstance(body.get("enabled"), bool):
-        raise UsageError(f"enabled: {body.get('enabled')!r} is not true or false")
+        raise UsageError(f"enabled: {body.get('enabled')!r:.80} is not true or false")
     return replace(state, flags={**state.flags, name: body["enabled"]})
 
 
@@ -111,7 +110,7 @@ def with_retry(state: State, body: dict[str, Any]) -> State:
     if "on" in body:
         causes = body["on"]
         if not isinstance(causes, list) or any(cause not in CAUSES for cause in causes):
-            raise UsageError(f"on: {causes!r} is not a list of {', '.join(CAUSES)}")
+            raise UsageError(f"on: {causes!r:.80} is not a list of {', '.join(CAUSES)}")
         changed["on"] = tuple(cause for cause in CAUSES if cause in causes)
     return replace(state, retry=replace(state.retry, **changed))
 
@@ -121,7 +120,7 @@ def with_breakers(state: State, body: dict[str, Any]) -> State:
     _known(body, list(UPSTREAMS))
     for name, mode in body.items():
         if mode not in MODES:
-            raise UsageError(f"{name}: {mode!r} is not a mode of a breaker; there are {', '.join(MODES)}")
+            raise UsageError(f"{name}: {mode!r:.80} is not a mode of a breaker; there are {', '.join(MODES)}")
     return replace(state, breakers={**state.breakers, **body})
 
 
@@ -144,7 +143,7 @@ def with_timeouts(state: State, body: dict[str, Any]) -> State:
 def with_upstream(state: State, name: str, body: dict[str, Any]) -> State:
     """{"urls": [base URL, …]}; LookupError for an unknown upstream."""
     if name not in state.upstreams:
-        raise LookupError(f"no upstream {name!r}; there are {', '.join(state.upstreams)}")
+        raise LookupError(f"no upstream {name!r:.80}; there are {', '.join(state.upstreams)}")
     _known(body, ["urls"])
     urls = body.get("urls")
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls) or len(urls) > MAX_URLS:
@@ -152,62 +151,28 @@ def with_upstream(state: State, name: str, body: dict[str, Any]) -> State:
     return replace(state, upstreams={**state.upstreams, name: tuple(checked_url(url, "urls") for url in urls)})
 
 
-class Store:
-    """The current state. `change` is durable when it returns; `kill -9` at any moment leaves the old or the new."""
-
-    def __init__(self, directory: Path, first: State) -> None:
-        self._file = directory / "gateway.json"
-        self._lock = threading.Lock()
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            text = self._file.read_text(encoding="utf-8") if self._file.exists() else ""
-        except OSError as problem:
-            raise LabError(f"cannot use the state directory {directory}: {problem.strerror}; check its owner") from None
-        self.state = self._parse(text, first) if text else first
-
-    def change(self, step: Any, *values: Any) -> tuple[State, State]:
-        """Applies step(state, *values), one change at a time; returns the state before and after."""
-        with self._lock:
-            old = self.state
-            new: State = step(old, *values)
-            self._write(new)
-            self.state = new
-            return old, new
-
-    def _parse(self, text: str, first: State) -> State:
-        try:
-            told = json.loads(text)
-            state = with_weight(first, told["canary"])
-            for name, flag in told["flags"].items():
-                # A flag that this version does not know any more is no reason not to start.
-                state = with_flag(state, name, flag) if name in state.flags else state
-            state = with_shed(with_timeouts(with_ratelimit(state, told["ratelimit"]), told["timeouts"]), told["shed"])
-            # Written by a version that did not know them yet, a state has no word about these.
-            state = with_retry(state, told.get("retry", {}))
-            state = with_cache(with_breakers(state, told.get("breakers", {})), told.get("cache", {}))
-            for name, urls in told["upstreams"].items():
-                state = with_upstream(state, name, {"urls": urls})
-        except (ValueError, LookupError, TypeError, AttributeError, UsageError) as problem:
-            raise SpecError(
-                self._file, f"not the state of a gateway ({problem}); move it away to start afresh"
-            ) from None
-        return state
-
-    def _write(self, state: State) -> None:
-        try:
-            write_json(self._file, state.public())
-        except OSError as problem:
-            raise LabError(f"cannot write {self._file}: {problem.strerror}; nothing was changed") from None
+# Parts that are changed by a body of what to set; the rest of a part stays.
+PARTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
+    "canary": with_weight,
+    "ratelimit": with_ratelimit,
+    "shed": with_shed,
+    "retry": with_retry,
+    "breakers": with_breakers,
+    "cache": with_cache,
+    "timeouts": with_timeouts,
+}
 
 
 def _whole(body: dict[str, Any], key: str, low: int, high: int) -> int:
     value = number_in(body, key, low, high)
     if value != int(value):
-        raise UsageError(f"{key}: {value!r} is not a whole number")
+        raise UsageError(f"{key}: {value!r:.80} is not a whole number")
     return int(value)
 
 
 def _known(body: dict[str, Any], keys: list[str]) -> None:
+    if not isinstance(body, dict):  # a request's body is one; what lies on disk may be anything
+        raise UsageError("is not an object")
     for key in body:
         if key not in keys:
-            raise UsageError(f"unknown key {key!r}; known: {', '.join(keys)}")
+            raise UsageError(f"unknown key {key!r:.80}; known: {', '.join(keys)}")
