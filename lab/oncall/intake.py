@@ -17,7 +17,7 @@ from lab.plaintext import plain
 from lab.telemetry.logs import get as get_log
 from lab.telemetry.metrics import Counter
 
-# The largest notification that is read: max_alerts of rules/alertmanager.yml, 2,000, of 8 KiB each.
+# The largest notification that is read: as many alerts as rules/alertmanager.yml allows in one, of 4 KiB each.
 MOST_BYTES = 16 * 1024 * 1024
 BEGINNING_BYTES = 2000
 TRUNCATED = "NotificationTruncated"

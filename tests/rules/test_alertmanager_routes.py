@@ -43,6 +43,8 @@ def test_the_rendered_template_is_a_configuration(config: Path) -> None:
         (["severity=ticket", "service=feed"], "pager"),
         (["severity=none", "alertname=Watchdog"], "watchdog"),
         (["alertname=SomethingWithoutSeverity"], "pager"),
+        (["severity=page", "service=feed", "sloth_id=feed-latency-p99"], "pager"),
+        (["severity=page", "alertname=NotificationsFailing"], "delivery"),
     ],
 )
 def test_an_alert_reaches_its_receiver(config: Path, labels: list[str], receiver: str) -> None:
@@ -55,6 +57,7 @@ def test_pages_leave_within_a_second_and_resolutions_are_told(config: Path) -> N
     assert (told["route"]["group_wait"], told["route"]["group_interval"]) == ("1s", "1s")
     (webhook,) = next(r for r in told["receivers"] if r["name"] == "pager")["webhook_configs"]
     assert webhook["send_resolved"] is True
+    assert "max_alerts" in webhook
     assert webhook["http_config"]["authorization"]["credentials_file"].endswith("token")
 
 
