@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 from lab.control.prometheus import Prometheus, Sample, Series
@@ -97,7 +98,13 @@ def watcher(prometheus: MadeUpPrometheus, pager: MadeUpPager) -> Watcher:
     return Watcher(cast(Prometheus, prometheus), cast(Pager, pager), promises.slos, promises.lab, charts(promises.slos))
 
 
-def settings() -> Settings:
-    """A console's settings."""
-    listen = {"FLEETOPS_LISTEN": "127.0.0.1:16099"}
-    return Settings.read("console", environment=Environment(listen), admin=False)
+TOKEN = "the-control-token-of-the-made-up-lab"
+
+
+def settings(folder: Path) -> Settings:
+    """A console's settings; the control token is in a file of `folder`, and is TOKEN unless there is one already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "token").exists():
+        (folder / "token").write_text(TOKEN)
+    told = {"FLEETOPS_LISTEN": "127.0.0.1:16099", "FLEETOPS_TOKEN_FILE": str(folder / "token")}
+    return Settings.read("console", environment=Environment(told), admin=False, token=True)

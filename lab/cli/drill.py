@@ -165,6 +165,20 @@ def drill_undo() -> None:
         click.echo("everything is as it was before the drill")
 
 
+@drill.command("stop")
+def drill_stop() -> None:
+    """Give up the drill that is running, wherever it was started, as Ctrl-C does where it runs: everything is undone.
+
+    What a drill that was killed has left is undone as well.
+
+    \b
+    Example: fleetops drill stop
+    """
+    from lab.drills.stoppable import give_up
+
+    click.echo(give_up(desk()))
+
+
 @drill.command("all")
 @click.option("--controls", is_flag=True, help="The controls of the grading instead: nobody, and somebody mistaken.")
 @click.option("--fresh", is_flag=True, help="Do not go on with a campaign that was stopped.")

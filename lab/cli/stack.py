@@ -54,6 +54,7 @@ def up(detach: bool) -> None:
     Example: fleetops up --detach && fleetops status
     """
     from lab.stack import lifecycle
+    from lab.stack.console_key import console_url
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -66,7 +67,7 @@ def up(detach: bool) -> None:
         click.echo(str(news))
         return
     _tidy(began)
-    click.echo(f"ready in {run.ready_seconds:.1f} s: {run.url}")
+    click.echo(f"ready in {run.ready_seconds:.1f} s: {console_url(run.url, home())}")
     if not detach:
         _stay(start)
 
@@ -192,7 +193,7 @@ def _print_status(now: Status) -> None:
         click.echo(f"{row.name:<15} {row.state:<9} {row.pid or '-':>8} {_mib(row.rss_bytes):>9}{again}")
     click.echo(f"{'total':<34} {_mib(now.total_rss_bytes):>9}")
     for name, address in now.urls.items():
-        click.echo(f"{name:<15} {address}")
+        click.echo(f"{name:<15} {now.console_url if name == 'console' else address}")
     if now.open_pages is not None:
         click.echo(f"open pages      {now.open_pages}")
     click.echo("ready" if now.ready else "not ready: " + "; ".join(now.waiting_for))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from types import FrameType
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from lab.control.desk import Desk
@@ -15,13 +13,14 @@ from lab.drills.faults import Doors
 from lab.drills.guard import guarded
 from lab.drills.incident import POLL_SECONDS, Incident, Say
 from lab.drills.inputs import hashes
-from lab.drills.journal import exclusive, undo, undo_left_over, undoing
+from lab.drills.journal import RANDOM, exclusive, undo, undo_left_over, undoing
 from lab.drills.measure import GOOD_SECONDS
 from lab.drills.prediction import predict
 from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PEOPLE, RESPONDERS, as_played, check_program
 from lab.drills.scored import add_score
 from lab.drills.spec import Drill
 from lab.drills.steady import remembered, steady_state, whole_windows
+from lab.drills.stoppable import stoppable
 from lab.errors import NotRunning, UsageError
 from lab.oncall.times import epoch_seconds
 
@@ -44,7 +43,7 @@ def run_drill(
     check_program(responder, program)
     _require_running(desk)
     desk.be_patient()
-    with exclusive(desk.home), _stoppable():
+    with exclusive(desk.home), stoppable(desk.home, RANDOM if blind else drill.id):
         for line in undo(desk):
             echo(f"put back what an earlier drill left: {line}")
         if responder not in CONTROLS:
@@ -232,24 +231,6 @@ def _until(done: Callable[[], bool], end: float) -> bool:
         if time.time() >= end:
             return False
         time.sleep(POLL_SECONDS)
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the drill as Ctrl-C does: with the fault undone.
-
-    SIGINT too is taken by name: a shell starts background jobs with it ignored.
-    """
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 __all__ = ["run_drill", "undo_left_over"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.errors import NotRunning
+from lab.errors import LabError, NotRunning
 from lab.oncall.http import JsonClient
 from lab.places import LOOPBACK, Home, Ports
 
@@ -52,8 +52,13 @@ class Pager:
 
 
 def read_token(home: Home) -> str:
-    """The control token of a lab; NotRunning when the lab was never started."""
+    """The control token of a lab; NotRunning when the lab was never started, LabError when it cannot be read."""
     try:
-        return home.token.read_text().strip()
+        return home.token.read_text(encoding="ascii").strip()
     except FileNotFoundError as error:
         raise NotRunning(f"no lab has been started in {home.path}; start it with 'fleetops up'") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not plain text"
+        raise LabError(
+            f"cannot read the control token {home.token}: {why}; run as the user who started the lab"
+        ) from error

@@ -1,6 +1,7 @@
-"""The console's API below /api. Reading needs this machine's name; doing needs the page's own origin and header too.
+"""The console's API below /api. All but /source.json needs the console's key or the control token (lab.site.access).
 
-GET  /source.json          {"live": true}; a published copy has a file there that says false
+GET  /source.json          {"live": true, "key": whether the caller may use the rest}; in a published copy a file says
+                           {"live": false}
 GET  /live                 one picture of the lab (lab.site.live), JSON
 GET  /events               the same once a second, server-sent events
 GET  /query?query=         a PromQL query now and over the last minutes
@@ -10,6 +11,7 @@ GET  /logs?trace_id=       the log lines of one request
 POST /pages/ID/ack         {"by": name}
 POST /run                  {"command": "fleetops ...", "by": name}: a runbook's command, or a control
 POST /drills               {"id": drill, "responder": who answers, "by": name}
+POST /drills/stop          {"by": name}: give up the drill that is running, or undo what a killed one left
 """
 
 from __future__ import annotations
@@ -21,42 +23,32 @@ from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from lab.errors import LabError, UsageError
 from lab.site import inquiries
+from lab.site.access import Access
 from lab.site.hands import Hands, person
 from lab.site.live import Watcher
+from lab.site.streams import Streams
 from lab.telemetry.body import json_body, only_keys
-from lab.telemetry.guard import host_allowed
-from lab.telemetry.settings import Settings
 
-STREAMS = 12  # each open tab holds one thread; the rest stay free for pages
 STREAM_SECONDS = 600  # then the browser reconnects by itself
-# A page of another origin cannot send this header without asking first, and is refused when it asks.
-HEADER_CONSOLE = "X-Fleetops-Console"
+WITHOUT_KEY = frozenset({"api.source"})
 
 Answer = Response | tuple[Response, int]
 
 
 def api(
-    watcher: Watcher, hands: Hands, settings: Settings, draining: threading.Event, tick_seconds: float = 1.0
+    watcher: Watcher, hands: Hands, access: Access, draining: threading.Event, tick_seconds: float = 1.0
 ) -> Blueprint:
     """The blueprint of /api."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
-    streams = threading.BoundedSemaphore(STREAMS)
+    streams = Streams()
 
     @blueprint.before_request
-    def guard() -> Answer | None:
-        if not host_allowed(request.headers.get("Host", ""), settings.allowed_hosts):
-            return jsonify(error="this host name is not this machine; open the console at 127.0.0.1"), 403
-        if request.method in {"GET", "HEAD"}:
-            return None
-        origin = request.headers.get("Origin")
-        if origin is not None and origin.lower() != request.host_url.rstrip("/").lower():
-            return jsonify(error=f"origin {origin[:100]!r} may not use this API"), 403
-        if request.headers.get(HEADER_CONSOLE) != "1":
-            return jsonify(error=f"send {HEADER_CONSOLE}: 1"), 403
-        return None
+    def guard() -> AnyResponse | None:
+        return access.refusal(without_key=request.endpoint in WITHOUT_KEY)
 
     @blueprint.after_request
     def fresh(response: Response) -> Response:
@@ -65,7 +57,7 @@ def api(
 
     @blueprint.get("/source.json")
     def source() -> Answer:
-        return jsonify(live=True)
+        return jsonify(live=True, key=access.client() is not None)
 
     @blueprint.get("/live")
     def live() -> Answer:
@@ -76,8 +68,9 @@ def api(
 
     @blueprint.get("/events")
     def events() -> Answer:
-        if not streams.acquire(blocking=False):
-            return jsonify(error=f"{STREAMS} consoles are open already; close one"), 503
+        client = str(access.client())
+        if refusal := streams.open(client):
+            return jsonify(error=refusal), 503
 
         def stream() -> Iterator[str]:
             yield "retry: 2000\n\n"
@@ -87,7 +80,7 @@ def api(
                     return
 
         response = Response(stream(), content_type="text/event-stream")
-        response.call_on_close(streams.release)
+        response.call_on_close(lambda: streams.close(client))
         return response
 
     @blueprint.get("/query")
@@ -123,8 +116,15 @@ def api(
         hands.start_drill(body.get("id", ""), body.get("responder", ""), body.get("by", ""))
         return jsonify(started=body["id"]), 202
 
+    @blueprint.post("/drills/stop")
+    def stop() -> Answer:
+        body = json_body()
+        only_keys(body, "by")
+        return jsonify(asdict(hands.stop_drill(body["by"])))
+
     @blueprint.errorhandler(LabError)
     def refused(error: LabError) -> Answer:
         return jsonify(error=str(error)), 400 if isinstance(error, UsageError) else 502
 
     return blueprint
+

@@ -13,6 +13,7 @@ from lab.drills.spec import catalogue
 from lab.oncall.client import Pager
 from lab.places import RULES, RUNBOOKS, SITE, home
 from lab.site import pages
+from lab.site.access import Access
 from lab.site.api import api
 from lab.site.hands import Hands
 from lab.site.live import Watcher
@@ -30,7 +31,9 @@ SOURCE_TIMEOUT_SECONDS = 2.0
 def create_app(folder: Path, watcher: Watcher, hands: Hands, settings: Settings, draining: threading.Event) -> Flask:
     """The console as an app: `folder` is the built site."""
     app = new_app("console")
-    app.register_blueprint(api(watcher, hands, settings, draining))
+    access = Access(settings)
+    access.init_app(app)
+    app.register_blueprint(api(watcher, hands, access, draining))
     app.register_blueprint(pages.blueprint(folder))
     return app
 
@@ -38,8 +41,8 @@ def create_app(folder: Path, watcher: Watcher, hands: Hands, settings: Settings,
 def main() -> None:
     """Serve until SIGTERM."""
     env = Environment()
-    settings = Settings.read("console", environment=env, admin=False, threads=THREADS)
-    token_file = env.text(names.ENV_TOKEN_FILE, "")
+    settings = Settings.read("console", environment=env, admin=False, token=True, threads=THREADS)
+    token = read_token(settings.token_file) if settings.token_file else None
     prometheus_url = checked_url(
         env.text(names.ENV_PROMETHEUS_URL, example="http://127.0.0.1:8090"), names.ENV_PROMETHEUS_URL
     )
@@ -47,7 +50,7 @@ def main() -> None:
     promises = Promises(RULES)
     watcher = Watcher(
         Prometheus(prometheus_url, timeout_seconds=SOURCE_TIMEOUT_SECONDS),
-        Pager(pager_url, read_token(Path(token_file)) if token_file else None, timeout_seconds=SOURCE_TIMEOUT_SECONDS),
+        Pager(pager_url, token, timeout_seconds=SOURCE_TIMEOUT_SECONDS),
         promises.slos, promises.lab, charts(promises.slos),
     )  # fmt: skip
     telemetry = Telemetry(settings)

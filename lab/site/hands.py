@@ -11,24 +11,26 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.drills import command_line, record, runbook
+from lab.drills import command_line, record, runbook, stoppable
 from lab.drills.commands import Ran, fleetops, run_command
-from lab.drills.journal import RANDOM, shown
+from lab.drills.journal import RANDOM
 from lab.drills.spec import COMPONENTS, TRIGGERS, Drill, find
 from lab.errors import LabError, UsageError
 from lab.names import ENV_ACTOR
 from lab.oncall.times import epoch_seconds
 from lab.places import Home
-from lab.stack.state import is_alive, read
+from lab.stack.state import read
 
 # Beside what the runbooks print. Nothing here starts or stops the lab, or writes a file of the checkout.
 VERBS = (
     ("canary",), ("flag",), ("scale",), ("service",), ("triage",), ("incident", "hint"), ("incident", "diagnose"),
 )  # fmt: skip
+STOP = "fleetops drill stop"
 RESPONDERS = ("human", "autopilot")
 AT_ONCE = 3
 COMMAND_CHARACTERS = 500
@@ -45,7 +47,10 @@ class Hands:
     drills: tuple[Drill, ...] = ()
     _free: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(AT_ONCE))
     _starting: threading.Lock = field(default_factory=threading.Lock)
+    _ending: threading.Lock = field(default_factory=threading.Lock)
     _process: subprocess.Popen[bytes] | None = None
+    _ended_by: str | None = None
+    _ended: str = ""
     _last: tuple[str, dict[str, Any]] | None = None
 
     @property
@@ -54,7 +59,7 @@ class Hands:
         return read(self.home) is not None
 
     def run(self, command: str, by: str) -> Ran:
-        """Run one command in the name of `by`; UsageError when it is none a console may run."""
+        """Run one command in the name of `by`; UsageError when the console may not run it."""
         self._check(command)
         actor = person(by)
         if not self._free.acquire(blocking=False):
@@ -66,12 +71,12 @@ class Hands:
 
     def _check(self, command: str) -> None:
         self._need_lab()
-        if not isinstance(command, str) or len(command) > COMMAND_CHARACTERS:
-            raise UsageError(f"'command' must be a text of at most {COMMAND_CHARACTERS} characters")
+        if not isinstance(command, str) or len(command) > COMMAND_CHARACTERS or not command.isprintable():
+            raise UsageError(f"'command' must be a string of at most {COMMAND_CHARACTERS} printable characters")
         words = command_line.arguments(command, "the console")
         if any(tuple(words[1 : 1 + len(verb)]) == verb for verb in VERBS) or command in printed(self.runbooks):
             return
-        raise UsageError(f"{command!r} is no command of a runbook; in a terminal you may run it")
+        raise UsageError(f"{command!r} is not a command of a runbook; run it in a terminal")
 
     def start_drill(self, ident: str, responder: str, by: str) -> None:
         """Start a drill; it goes on whatever becomes of the console. UsageError when one is running."""
@@ -88,20 +93,38 @@ class Hands:
                     env={**os.environ, ENV_ACTOR: actor}, stdin=subprocess.DEVNULL, stdout=log,
                     stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
-            about = {"id": drill, "pid": self._process.pid, "responder": responder, "by": actor}
+            self._ended = ""
+            stoppable.announce(self.home, drill, self._process.pid)
+            about = {"pid": self._process.pid, "responder": responder, "by": actor}
             self._about.write_text(json.dumps(about))
 
+    def stop_drill(self, by: object) -> Ran:
+        """Give up the drill that is running, or undo what a killed one left, in the name of `by`; returns when done."""
+        self._need_lab()
+        actor = person(by)
+        if not self._ending.acquire(blocking=False):
+            raise UsageError(f"the drill is being given up already, by {self._ended_by}")
+        try:
+            self._ended_by = actor
+            ran = run_command(STOP, actor)
+            self._ended = f"{ran.output} (by {actor})" if ran.exit_status == 0 else ""
+            return ran
+        finally:
+            self._ended_by = None
+            self._ending.release()
+
     def running(self) -> dict[str, Any] | None:
-        """The drill that runs now, wherever it was started: its id, and responder and person if it was started here."""
+        """The drill that is running, wherever it was started: its id, and responder and person if started here."""
         if self._process is not None:
             self._process.poll()  # a child that has ended is a zombie until somebody looks
-        for ask in (lambda: json.loads(self._about.read_text()), lambda: shown(self.home)):
-            try:
-                if (found := ask()) and is_alive(found["pid"]):
-                    return {"responder": None, "by": None, **found}
-            except (OSError, ValueError, KeyError, LabError):
-                continue
-        return None
+        if (runner := stoppable.runner(self.home)) is None:
+            return None
+        about = {"id": runner.drill, "pid": runner.pid, "responder": None, "by": None}
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            known = json.loads(self._about.read_text())
+            if known["pid"] == runner.pid:
+                about |= {"responder": known["responder"], "by": known["by"]}
+        return about
 
     def picture(self) -> dict[str, Any]:
         """For the live picture: the drill that runs, what it said last, the newest score, and what could be started."""
@@ -110,6 +133,9 @@ class Hands:
         return {
             "able": True,
             "running": self.running(),
+            "left_over": stoppable.left_over(self.home),
+            "ending_by": self._ended_by,
+            "ended": self._ended,
             "lines": _tail(self._log),
             "score": self._score(),
             "drills": [{"id": drill.id, "title": drill.title} for drill in self.drills],
@@ -131,7 +157,7 @@ class Hands:
 
     def _need_lab(self) -> None:
         if not self.able:
-            raise UsageError("this console has no hands on the lab; use 'fleetops' where the lab runs")
+            raise UsageError("this console is read-only; run 'fleetops' on the lab's host")
 
     @property
     def _log(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 from flask import Blueprint, Response, redirect, request, send_from_directory
 from werkzeug.security import safe_join
@@ -36,7 +37,7 @@ def blueprint(folder: Path) -> Blueprint:
         # isfile is False, and raises nothing, for a path that no file system takes: too long, or with a NUL.
         if path and not path.endswith("/") and index is not None and os.path.isfile(index):  # noqa: PTH113
             query = f"?{request.query_string.decode('utf-8', 'replace')}" if request.query_string else ""
-            return redirect(f"/{path}/{query}", 308)
+            return redirect(f"/{quote(path)}/{query}", 308)
         file = f"{path}index.html" if not path or path.endswith("/") else path
         response = send_from_directory(folder, file, conditional=True, etag=True)
         response.headers["Cache-Control"] = FOREVER if _HASHED.search(file) else ASK_AGAIN

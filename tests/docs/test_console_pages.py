@@ -9,12 +9,13 @@ from pathlib import Path
 
 import chromium
 import pytest
-from sources import EVIL, MadeUpPager, MadeUpPrometheus, settings, watcher
+from sources import EVIL, TOKEN, MadeUpPager, MadeUpPrometheus, settings, watcher
 from support import free_port
 
 from lab.places import RUNBOOKS, Home, Ports
 from lab.site.console import create_app
 from lab.site.hands import Hands
+from lab.stack.console_key import console_key
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address
 
@@ -33,12 +34,22 @@ class Console:
         self.pager = MadeUpPager()
         self.prometheus = MadeUpPrometheus()
 
+    @property
+    def url_with_key(self) -> str:
+        """What `fleetops up` prints."""
+        return f"{self.url}/?key={console_key(TOKEN)}"
+
+    def give_key(self, page: chromium.Page) -> None:
+        """Open the URL with the key, and leave again."""
+        page.call("Page.navigate", url=self.url_with_key)
+        page.until(f"location.href === '{self.url}/'")
+        page.open("about:blank")
+
     def start(self) -> None:
         """Listen."""
         self.draining = threading.Event()
-        app = create_app(
-            self.site, watcher(self.prometheus, self.pager), Hands(self.home, RUNBOOKS), settings(), self.draining
-        )
+        sources, told = watcher(self.prometheus, self.pager), settings(self.home.path)
+        app = create_app(self.site, sources, Hands(self.home, RUNBOOKS), told, self.draining)
         self.server = Server(app, Address("127.0.0.1", self.port), threads=16)
         self.server.run_in_thread("console")
 
@@ -46,6 +57,13 @@ class Console:
         """As a process that is told to stop."""
         self.draining.set()
         self.server.drain(5)
+
+
+@pytest.fixture
+def page(page: chromium.Page, console: Console) -> chromium.Page:
+    """A tab whose browser has been given the console's key."""
+    console.give_key(page)
+    return page
 
 
 @pytest.fixture
@@ -83,6 +101,48 @@ def test_the_console_of_a_lab_is_live_and_hides_the_recording(console: Console, 
     assert page.value("document.querySelector('[data-node=user] .node-state').textContent") == "1 of 2 up"
     page.until("document.querySelectorAll('.console-charts canvas').length === 4")
     assert not page.problems
+
+
+def test_without_its_key_the_console_replays_a_record_and_says_how_to_get_the_key(
+    console: Console, browser: chromium.Browser
+) -> None:
+    said = "document.querySelector('.console-status').textContent"
+    with browser.page() as stranger:
+        stranger.view(1280, 3000)
+        stranger.open(f"{console.url}/lab/")
+        stranger.until(f"{MODE} === 'replay'")
+        assert "opens with a key: 'fleetops status' prints its URL" in stranger.value(said)
+        assert stranger.value("document.querySelector('[data-part=hands]').hidden")
+        assert stranger.value(
+            "[...document.querySelectorAll('[data-part=source] option')].every((one) => one.value !== 'live')"
+        )
+        assert not stranger.problems
+        console.give_key(stranger)
+        stranger.open(f"{console.url}/lab/")
+        stranger.until(f"{MODE} === 'live'")
+
+
+def test_a_key_leaves_no_trace_in_the_address_the_history_or_the_referrer(
+    console: Console, browser: chromium.Browser
+) -> None:
+    with browser.page() as opened:
+        console.give_key(opened)
+        opened.open(f"{console.url}/lab/")
+        entries = opened.call("Page.getNavigationHistory")["entries"]
+        assert not [entry["url"] for entry in entries if "key=" in entry["url"]]
+        assert opened.value("document.cookie + document.referrer") == ""
+
+
+def test_a_console_whose_token_was_replaced_says_so_and_asks_for_the_new_key(
+    console: Console, page: chromium.Page
+) -> None:
+    said = "document.querySelector('.console-status').textContent"
+    page.open(f"{console.url}/lab/")
+    page.until(f"{MODE} === 'live'")
+    console.home.token.write_text("another-token-of-the-made-up-lab")
+    console.stop()
+    console.start()
+    page.until(f"{said}.includes('refuses this page')", 30)
 
 
 def test_labels_that_mean_harm_stay_text(console: Console, page: chromium.Page) -> None:
@@ -129,6 +189,7 @@ def test_leaving_the_console_by_the_menu_and_coming_back_is_live_again(console: 
 
 def test_two_tabs_tell_the_same(console: Console, browser: chromium.Browser, page: chromium.Page) -> None:
     with browser.page() as other:
+        console.give_key(other)
         for tab in (page, other):
             tab.open(f"{console.url}/lab/")
             tab.until("document.querySelector('button[data-page=\"7\"]')")

@@ -5,12 +5,26 @@ import { el, memory } from "./dom.js";
 const SCALABLE = ["feed", "user", "feed-canary"];
 const RESTARTABLE = ["feed", "user", "feed-canary", "gateway"];
 
+// What the drill is doing, what the button beside it says ("" when there is none), and what it asks before it acts.
+function drillState({ running, left_over: left, ending_by: endingBy, ended }) {
+  if (running) {
+    const started = running.by ? `, started by ${running.by}, responder ${running.responder}` : ", started in a terminal";
+    const state = endingBy ? `${running.id} is being given up by ${endingBy}: undoing what it changed.` : `${running.id} is running${started}.`;
+    return [state, "Stop", `${running.id}${started}. Everything it changed is undone, as Ctrl-C does in a terminal; it is not graded.`];
+  }
+  if (left) return [endingBy ? `${endingBy} is undoing what a killed drill left.` : "A drill was killed before it could undo what it changed.", "Undo", "The drill's process is gone; what it changed is put back from its journal."];
+  return [ended, "", ""];
+}
+
 export class Hands {
   constructor(part, api, redraw) {
     Object.assign(this, { part, api, redraw, results: new Map(), changed: memory() });
     this.take = (id, button) => this.takePage(id, button);
     this.ran = (command, step, branch) => this.results.get(`${branch.number} ${step} ${command}`) || null;
     this.run = (command, step, branch) => this.runStep(`${branch.number} ${step} ${command}`, command);
+    const dialog = part("stop-dialog");
+    part("drill-stop").addEventListener("click", () => { dialog.returnValue = ""; dialog.showModal(); });
+    dialog.addEventListener("close", () => { if (dialog.returnValue === "stop") this.stopDrill(); });
     part("drill-form").addEventListener("submit", (event) => { event.preventDefault(); this.startDrill(); });
     part("diagnosis-form").addEventListener("submit", (event) => { event.preventDefault(); this.diagnose(); });
     part("hint").addEventListener("click", () => this.say("fleetops incident hint"));
@@ -26,7 +40,7 @@ export class Hands {
   }
 
   async post(path, body) {
-    const answer = await fetch(new URL(path, this.api), { method: "POST", headers: { "Content-Type": "application/json", "X-Fleetops-Console": "1" }, body: JSON.stringify({ ...body, by: this.by }) });
+    const answer = await fetch(new URL(path, this.api), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...body, by: this.by }) });
     const said = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(said.error || `the lab answered ${answer.status}`);
     return said;
@@ -60,6 +74,17 @@ export class Hands {
       await this.post("drills", { id: this.part("drill").value, responder: this.part("responder").value });
     } catch (problem) {
       this.part("drill-error").textContent = `Not started: ${problem.message}`;
+    }
+  }
+
+  async stopDrill() {
+    this.part("drill-error").textContent = "";
+    this.part("drill-state").focus(); // the button goes when the drill has ended
+    try {
+      const done = await this.post("drills/stop", {});
+      if (done.exit_status !== 0) this.part("drill-error").textContent = done.output;
+    } catch (problem) {
+      this.part("drill-error").textContent = `Not stopped: ${problem.message}`;
     }
   }
 
@@ -109,8 +134,14 @@ export class Hands {
     }
     this.part("diagnosis-form").hidden = running?.responder !== "human";
     this.part("drill-start").disabled = Boolean(running);
-    if (this.changed("drill", [running, hands.lines])) {
-      this.part("drill-state").textContent = running ? `${running.id} is running${running.by ? `, started by ${running.by}, responder ${running.responder}` : ", started in a terminal"}.` : "";
+    if (this.changed("drill", [running, hands.lines, hands.left_over, hands.ending_by, hands.ended])) {
+      const [state, stop, question] = drillState(hands);
+      this.part("drill-state").textContent = state;
+      this.part("drill-stop").textContent = stop;
+      this.part("drill-stop").hidden = !stop;
+      this.part("drill-stop").disabled = Boolean(hands.ending_by);
+      this.part("stop-text").textContent = question;
+      if (!stop || hands.ending_by) this.part("stop-dialog").close();
       this.part("drill-lines").textContent = hands.lines.join("\n");
       this.part("drill-lines").hidden = hands.lines.length === 0;
     }

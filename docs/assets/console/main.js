@@ -10,6 +10,8 @@ import * as views from "./views.js";
 
 const LOST_AFTER_MS = 5000;
 const FALL_BACK_AFTER_MS = 12000;
+const RETRY_MS = 10000;
+const NO_KEY = "This lab's console opens with a key: 'fleetops status' prints its URL. Until then, ";
 
 const json = async (url) => {
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
@@ -144,14 +146,15 @@ export function start(root) {
 
   function listen() {
     source = new EventSource(new URL("events", api));
+    source.onerror = () => { if (source.readyState === EventSource.CLOSED) refused(); };
     source.onmessage = (event) => {
       seen = Date.now();
       if (chosen === "lost") chosen = "";
       live(JSON.parse(event.data));
     };
-    watch = setInterval(() => {
+    watch ??= setInterval(() => {
       const silence = Date.now() - seen;
-      if (!seen || silence < LOST_AFTER_MS || chosen === "replay") return;
+      if (!seen || !source || silence < LOST_AFTER_MS || chosen === "replay") return;
       const since = `The lab stopped answering at ${new Date(seen).toISOString().slice(11, 19)} UTC`;
       if (silence < FALL_BACK_AFTER_MS || !records.length) mode("lost", `${since}; below is what it said last. This page goes on by itself when the lab is back.`);
       else if (showing === "live") {
@@ -159,6 +162,16 @@ export function start(root) {
         open(records[0].id, undefined, `${since}. Live again by itself when it is back; until then, `);
       }
     }, 500);
+  }
+
+  // The lab answered with a refusal, after which a browser does not ask again by itself: say which, and try later.
+  async function refused() {
+    const said = await fetch(new URL("live", api)).then((answer) => answer.json()).catch(() => ({}));
+    if (over) return;
+    const why = said.error ? `The lab refuses this page: ${said.error}. Until then, ` : "As many consoles are open as the lab serves; close one. Until then, ";
+    source = null;
+    if (root.dataset.mode !== "replay" && records.length) await open(records[0].id, undefined, why);
+    setTimeout(() => over || source || listen(), RETRY_MS);
   }
 
   // ---- a record
@@ -236,15 +249,16 @@ export function start(root) {
     const [books, list, serving] = await Promise.all([json(new URL("assets/data/runbooks.json", site)), json(new URL("assets/data/replays.json", site)), json(new URL("source.json", api)).catch(() => ({ live: false }))]);
     if (over) return;
     [runbooks, records] = [books, list];
-    part("source").replaceChildren(...(serving.live ? [el("option", { value: "live" }, "Live")] : []), ...records.map((one) => el("option", { value: one.id }, `${one.id} ${one.title}`)));
-    if (serving.live) {
+    const usable = serving.live && serving.key;
+    part("source").replaceChildren(...(usable ? [el("option", { value: "live" }, "Live")] : []), ...records.map((one) => el("option", { value: one.id }, `${one.id} ${one.title}`)));
+    if (usable) {
       listen();
       if (records.length) read(records[0]).catch(() => {});
     }
-    if (chosen === "replay" || !serving.live) {
+    if (chosen === "replay" || !usable) {
       if (!records.length) return mode("failed", "No lab serves this page and no record is committed.");
       const at = Number.parseFloat(asked.get("t"));
-      await open(asked.get("replay") || records[0].id, known(at) ? at : undefined, serving.live ? "" : "No lab serves this page: ");
+      await open(asked.get("replay") || records[0].id, known(at) ? at : undefined, usable ? "" : serving.live ? NO_KEY : "No lab serves this page: ");
     }
   })().catch((problem) => mode("failed", `The console cannot start: ${problem.message}`));
 

@@ -16,7 +16,7 @@ from lab import names
 from lab.errors import UsageError
 from lab.places import home, ports
 from lab.services import schema
-from lab.stack import postgres, programs, replicas
+from lab.stack import console_key, postgres, programs, replicas
 from lab.stack.container.addresses import Addresses, merged
 from lab.stack.container.prepare import prepare
 from lab.telemetry.process import program
@@ -32,6 +32,7 @@ def main() -> None:
     match sys.argv[1:]:
         case ["init"]:
             prepare(home(), ports(), table.values(), addresses)
+            sys.stdout.write(f"the console: {console_key.console_url(console_url, home())}\n")
         case ["schema"]:
             postgres.ensure_database(home(), ports().postgres, host="postgres")
             sys.stdout.write(schema.create(postgres.url(home(), ports().postgres, host="postgres")) + "\n")

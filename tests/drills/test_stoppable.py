@@ -1,0 +1,147 @@
+"""A running drill can be found and given up from another process, on the path that Ctrl-C takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from polling import eventually
+
+from lab.control.desk import Desk
+from lab.drills import stoppable
+from lab.drills.journal import journal_path
+from lab.drills.snapshot import take
+from lab.errors import UsageError
+from lab.places import Home
+
+# Stands in for a drill: it "undoes" for a while after the first signal, and says so in a file.
+RUNNER = """
+import sys, time
+from pathlib import Path
+from lab.drills.stoppable import stoppable
+from lab.places import Home
+
+home = Home(Path(sys.argv[1]))
+try:
+    with stoppable(home, "INC-001"):
+        try:
+            (home.run / "steady").touch()
+            while True:
+                time.sleep(0.01)
+        finally:
+            (home.run / "undoing").touch()
+            for _ in range(40):  # what a second signal must not cut short
+                time.sleep(0.01)
+            (home.run / "undone").touch()
+except KeyboardInterrupt:
+    sys.exit(1)
+"""
+
+
+@pytest.fixture
+def home(desk: Desk) -> Home:
+    desk.home.run.mkdir(parents=True, exist_ok=True)
+    return desk.home
+
+
+@pytest.fixture
+def drill(home: Home) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(RUNNER), str(home.path)])
+    assert eventually((home.run / "steady").exists, 30)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def there(file: Path) -> bool:
+    return file.exists()
+
+
+def test_a_running_drill_is_known_to_others_until_it_ends(home: Home, drill: subprocess.Popen[bytes]) -> None:
+    found = stoppable.runner(home)
+    assert found is not None
+    assert (found.drill, found.pid) == ("INC-001", drill.pid)
+    drill.kill()
+    drill.wait()
+    assert stoppable.runner(home) is None
+
+
+def test_giving_up_lets_the_drill_undo_itself_and_returns_when_it_has(
+    desk: Desk, home: Home, drill: subprocess.Popen[bytes]
+) -> None:
+    said = stoppable.give_up(desk)
+    assert there(home.run / "undone")
+    assert said.startswith("INC-001: given up, undone in ")
+    assert stoppable.runner(home) is None
+    assert drill.wait(10) == 1
+
+
+def test_a_second_signal_does_not_cut_the_undoing_short(home: Home, drill: subprocess.Popen[bytes]) -> None:
+    drill.send_signal(signal.SIGINT)
+    assert eventually((home.run / "undoing").exists, 10)
+    for number in stoppable.SIGNALS:
+        drill.send_signal(number)
+    assert drill.wait(10) == 1
+    assert there(home.run / "undone")
+
+
+def test_a_suspended_drill_is_woken_to_undo_itself(desk: Desk, home: Home, drill: subprocess.Popen[bytes]) -> None:
+    drill.send_signal(signal.SIGSTOP)
+    stoppable.give_up(desk)
+    assert there(home.run / "undone")
+
+
+def test_a_process_that_was_given_the_number_of_a_drill_is_not_taken_for_it(home: Home) -> None:
+    stoppable.announce(home, "INC-001", os.getpid())
+    file = home.run / "drill.runner"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"started": 1.0}))
+    assert stoppable.runner(home) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"drill": 1}',
+        '{"drill": "x", "pid": "1", "started": 0}',
+        '{"drill": "x", "pid": -1, "started": 0}',
+    ],
+)
+def test_a_file_of_another_shape_names_no_drill(home: Home, text: str) -> None:
+    (home.run / "drill.runner").write_text(text)
+    assert stoppable.runner(home) is None
+
+
+def test_what_a_killed_drill_left_is_undone_from_its_journal(desk: Desk, home: Home) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    entry = {
+        "drill": "INC-001",
+        "blind": False,
+        "pid": gone.pid,
+        "at": "",
+        "expires_at": None,
+        "faults": [],
+        "state": take(desk),
+    }
+    journal_path(home).parent.mkdir(parents=True, exist_ok=True)
+    journal_path(home).write_text(json.dumps(entry))
+    assert stoppable.left_over(home)
+    assert stoppable.give_up(desk).startswith("a killed drill: given up, undone in ")
+    assert not journal_path(home).exists()
+
+
+def test_with_nothing_to_give_up_that_is_said(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="no drill is running"):
+        stoppable.give_up(desk)
