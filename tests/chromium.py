@@ -152,8 +152,8 @@ class Page:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """A fresh browser with a profile of its own, gone at the end."""
+def browser(*flags: str) -> Iterator[Browser]:
+    """A fresh browser with a profile of its own and these flags beside FLAGS, gone at the end."""
     found = program()
     if found is None:
         raise RuntimeError("no Chromium")
@@ -163,7 +163,7 @@ def browser() -> Iterator[Browser]:
 
         # Chromium reads commands at descriptor 3 and writes answers at 4; a shell's redirection puts them there.
         wiring = f'exec "$0" "$@" 3<&{read_end} 4>&{write_end}'
-        command = ["bash", "-c", wiring, found, *FLAGS, f"--user-data-dir={profile}"]
+        command = ["bash", "-c", wiring, found, *FLAGS, *flags, f"--user-data-dir={profile}"]
         process = subprocess.Popen(
             command, pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -20,7 +20,7 @@ from types import FrameType
 import psutil
 
 from lab.control.desk import Desk
-from lab.drills.journal import current, journal_path, undo
+from lab.drills.journal import exclusive, journal_path, undo
 from lab.durable import write_json
 from lab.errors import LabError, UsageError
 from lab.places import Home
@@ -105,12 +105,12 @@ def give_up(desk: Desk) -> str:
     began, running = time.monotonic(), runner(desk.home)
     if running is not None:
         _end(desk.home, running)
-        pid = running.pid
-    elif (left := current(desk.home)) is not None:
-        pid = int(left["pid"])
+        undo(desk, of_process=running.pid)  # nothing is left unless it was killed meanwhile
+    elif journal_path(desk.home).exists():
+        with exclusive(desk.home):
+            undo(desk)
     else:
         raise UsageError("no drill is running, and none has left anything to undo")
-    undo(desk, of_process=pid)  # a drill that was stopped has done so itself; one that was killed has not
     return f"{running.drill if running else 'a killed drill'}: given up, undone in {time.monotonic() - began:.1f} s"
 
 

@@ -157,7 +157,7 @@ def test_controls_work_from_this_machine_with_the_token_and_only_with_it(project
 
 
 def test_the_console_serves_the_site_and_what_is_live(project: Project) -> None:
-    live = project.http(project.ports.console, "the console").call("GET", "/api/live")
+    live = project.http(project.ports.console, "the console", project.token()).call("GET", "/api/live")
     assert live["sources"] == {"prometheus": "ok", "pager": "ok"}
     assert {slo["id"] for slo in live["slos"]} == slo_ids()
 

@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import chromium
+import psutil
 import pytest
 from embedded import EmbeddedLab, more_drills
+
+from lab.drills.journal import journal_path
+from lab.drills.stoppable import runner
 
 pytestmark = [
     pytest.mark.stack,
@@ -36,11 +40,14 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tabs(lab: EmbeddedLab) -> Iterator[tuple[chromium.Page, chromium.Page]]:
-    """The console in two browsers, live."""
+    """The console in two browsers that were opened with the URL `fleetops status` prints, live."""
+    console, url = f"http://127.0.0.1:{lab.ports.console}/", lab.status()["console_url"]
     with chromium.browser() as browser, browser.page() as one, browser.page() as two:
         for page in (one, two):
             page.view(1280, 1560)
-            page.open(f"http://127.0.0.1:{lab.ports.console}/lab/")
+            page.call("Page.navigate", url=url)
+            page.until(f"location.href === '{console}'")
+            page.open(f"{console}lab/")
             page.until("document.getElementById('live-console').dataset.mode === 'live'")
         yield one, two
 
@@ -100,6 +107,98 @@ def test_a_drill_started_on_the_console_is_paged_taken_mitigated_and_scored_ther
     assert checks["page_arrived"]
     assert checks["sli_recovered"]
     assert ("passed" if show["verdict"]["passed"] else "failed") in text(page, "score")
+
+
+def start_inc_001(page: chromium.Page) -> None:
+    """Choose it and press Start, as ada."""
+    page.until("document.querySelector('[data-part=drill] option[value=INC-001]')")
+    page.value("document.querySelector('[data-part=by]').value = 'ada'")
+    page.value("document.querySelector('[data-part=drill]').value = 'INC-001'")
+    page.value("document.querySelector('[data-part=drill-form]').requestSubmit()")
+    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('INC-001 is running')")
+
+
+def press_stop(page: chromium.Page) -> None:
+    """With the keyboard alone: Enter on the button opens the question, whose first button gives up."""
+    page.until(f"{STOP}.offsetParent !== null && !{STOP}.disabled")
+    page.value(f"{STOP}.focus()")
+    page.press("Enter", "\r")
+    page.until(f"{DIALOG}.open && document.activeElement.closest('dialog') === {DIALOG}")
+    page.press("Tab")
+    page.until("document.activeElement.value === 'stop'")
+    page.press("Enter", "\r")
+
+
+def given_up(page: chromium.Page, name: str) -> bool:
+    state = text(page, "drill-state")
+    return f"{name}: given up, undone in " in state and "(by ada)" in state
+
+
+STOP = "document.querySelector('[data-part=drill-stop]')"
+DIALOG = "document.querySelector('[data-part=stop-dialog]')"
+
+
+def test_a_drill_started_on_the_console_is_given_up_there_with_the_keyboard(
+    lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page], pictures: Path
+) -> None:
+    page, other = tabs
+    assert page.value(f"{STOP}.offsetParent === null")  # nothing to stop
+    start_inc_001(page)
+    other.until(f"{STOP}.offsetParent !== null")
+    page.value(f"{STOP}.click()")
+    page.until(f"{DIALOG}.open")
+    page.photograph(pictures / "stop.png")
+    assert "Everything it changed is undone" in text(page, "stop-text")
+    page.press("Enter", "\r")  # the focus is on the button that keeps it going
+    page.until(f"!{DIALOG}.open")
+    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('is running')")
+    press_stop(page)
+    for tab in tabs:
+        tab.until("document.querySelector('[data-part=drill-state]').textContent.includes('given up, undone in')", 90)
+        assert given_up(tab, "INC-001")
+        assert tab.value(f"{STOP}.offsetParent === null")
+        assert not tab.value("document.querySelector('[data-part=drill-start]').disabled")
+    assert not journal_path(lab.home).exists()
+    assert runner(lab.home) is None
+    assert not page.problems
+
+
+@more_drills
+def test_a_fault_that_was_injected_is_undone_when_its_drill_is_given_up(
+    lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page]
+) -> None:
+    page, _ = tabs
+    weight = "document.querySelector('[data-part=flow]').textContent"
+    start_inc_001(page)
+    page.until(f"/Canary weight [1-9]/.test({weight})", 300)
+    press_stop(page)
+    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('given up, undone in')", 90)
+    assert given_up(page, "INC-001")
+    page.until(f"{weight}.includes('Canary weight 0 %')", 30)
+    assert not journal_path(lab.home).exists()
+
+
+@more_drills
+def test_what_a_drill_left_that_was_killed_with_its_guard_is_undone_on_the_console(
+    lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page]
+) -> None:
+    page, _ = tabs
+    weight = "document.querySelector('[data-part=flow]').textContent"
+    start_inc_001(page)
+    page.until(f"/Canary weight [1-9]/.test({weight})", 300)
+    running = runner(lab.home)
+    assert running is not None
+    drill = psutil.Process(running.pid)
+    for guard in [one for one in drill.children() if "lab.drills.guard" in one.cmdline()]:
+        guard.kill()
+    drill.kill()
+    page.until(f"{STOP}.textContent === 'Undo'")
+    assert "killed before it could undo" in text(page, "drill-state")
+    press_stop(page)
+    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('given up, undone in')", 90)
+    assert given_up(page, "a killed drill")
+    page.until(f"{weight}.includes('Canary weight 0 %')", 30)
+    assert not journal_path(lab.home).exists()
 
 
 def test_a_query_and_the_log_lines_of_a_request_are_answered_by_the_lab(
