@@ -127,4 +127,3 @@ def api(
         return jsonify(error=str(error)), 400 if isinstance(error, UsageError) else 502
 
     return blueprint
-

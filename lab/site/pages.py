@@ -36,7 +36,7 @@ def blueprint(folder: Path) -> Blueprint:
         index = safe_join(str(folder), path, "index.html")
         # isfile is False, and raises nothing, for a path that no file system takes: too long, or with a NUL.
         if path and not path.endswith("/") and index is not None and os.path.isfile(index):  # noqa: PTH113
-            query = f"?{request.query_string.decode('utf-8', 'replace')}" if request.query_string else ""
+            query = f"?{request.query_string.decode()}" if request.query_string else ""
             return redirect(f"/{quote(path)}/{query}", 308)
         file = f"{path}index.html" if not path or path.endswith("/") else path
         response = send_from_directory(folder, file, conditional=True, etag=True)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import BaseConverter
 
 from lab.errors import UsageError
 from lab.telemetry import logs
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 MAX_BODY_BYTES = 64 * 1024
 # The largest id in any of our stores: PostgreSQL's integer. SQLite's goes further, and no lab sees so many pages.
 MAX_ID = 2**31 - 1
+
+
+class AnyQuery(Request):
+    """A request whose query string may hold any bytes: those that are not UTF-8 are replaced."""
+
+    def __init__(self, environ: WSGIEnvironment, *args: Any, **kwargs: Any) -> None:
+        super().__init__(environ, *args, **kwargs)
+        self.query_string = self.query_string.decode("utf-8", "replace").encode()
 
 
 class IdConverter(BaseConverter):
@@ -34,6 +47,7 @@ def new_app(name: str, *, max_body_bytes: int = MAX_BODY_BYTES) -> Flask:
     UsageError is 400; what nobody foresaw is logged and answered 500. `name` is Flask's import name.
     """
     app = Flask(name, static_folder=None)
+    app.request_class = AnyQuery
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.url_map.converters["id"] = IdConverter
     _json_errors(app)

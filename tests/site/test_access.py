@@ -71,7 +71,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
 def live_routes(app: Flask) -> list[tuple[str, str]]:
     """Method and path of every route of the API but the one that says whether there is a lab."""
     return [
-        (method, rule.rule.replace("<page_id>", "7"))
+        (method, rule.rule.replace("<id:page_id>", "7"))
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("api.") and rule.endpoint != "api.source"
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})

@@ -8,7 +8,7 @@ import time
 import urllib.request
 
 import pytest
-from flask import Flask, abort
+from flask import Flask, abort, request
 from flask.testing import FlaskClient
 from support import eventually, free_port
 
@@ -38,6 +38,10 @@ def probe(telemetry: Telemetry) -> Flask:
         headers: dict[str, str] = {}
         trace.inject(headers)
         return json.dumps(headers)
+
+    @app.get("/v1/named")
+    def named() -> str:
+        return request.args["name"]
 
     return app
 
@@ -99,6 +103,11 @@ def test_an_unforeseen_error_is_500_without_its_details(
 def test_a_refusal_is_one_line_of_json(client: FlaskClient) -> None:
     answer = client.get("/v1/things/14")
     assert (answer.status_code, answer.json) == (409, {"error": "in use"})
+
+
+def test_a_query_string_may_hold_any_bytes(client: FlaskClient) -> None:
+    answer = client.get("/v1/named", environ_overrides={"QUERY_STRING": "name=a\xff%ff"})
+    assert (answer.status_code, answer.text) == (200, "a\N{REPLACEMENT CHARACTER}%FF")
 
 
 def test_the_callers_trace_goes_on_with_a_span_of_our_own(client: FlaskClient) -> None:
