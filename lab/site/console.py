@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 from flask import Flask
@@ -28,13 +27,16 @@ THREADS = 24
 SOURCE_TIMEOUT_SECONDS = 2.0
 
 
-def create_app(folder: Path, watcher: Watcher, hands: Hands, settings: Settings, draining: threading.Event) -> Flask:
+def create_app(folder: Path, watcher: Watcher, hands: Hands, telemetry: Telemetry) -> Flask:
     """The console as an app: `folder` is the built site."""
     app = new_app("console")
-    access = Access(settings)
+    telemetry.init_app(app)  # first, so that refused requests are measured too
+    access = Access(telemetry.settings)
     access.init_app(app)
-    app.register_blueprint(api(watcher, hands, access, draining))
+    app.register_blueprint(api(watcher, hands, access, telemetry.health.draining))
     app.register_blueprint(pages.blueprint(folder))
+    telemetry.health.init_app(app)
+    metrics.expose(app, telemetry.registry)
     return app
 
 
@@ -55,11 +57,7 @@ def main() -> None:
     )  # fmt: skip
     telemetry = Telemetry(settings)
     hands = Hands(home(), RUNBOOKS, tuple(catalogue()))
-    app = create_app(SITE, watcher, hands, settings, telemetry.health.draining)
-    telemetry.init_app(app)
-    telemetry.health.init_app(app)
-    metrics.expose(app, telemetry.registry)
-    run(telemetry, app)
+    run(telemetry, create_app(SITE, watcher, hands, telemetry))
 
 
 if __name__ == "__main__":

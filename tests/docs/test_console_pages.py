@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from lab.places import RUNBOOKS, Home, Ports
 from lab.site.console import create_app
 from lab.site.hands import Hands
 from lab.stack.console_key import console_key
+from lab.telemetry.process import Telemetry
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address
 
@@ -47,9 +47,10 @@ class Console:
 
     def start(self) -> None:
         """Listen."""
-        self.draining = threading.Event()
-        sources, told = watcher(self.prometheus, self.pager), settings(self.home.path)
-        app = create_app(self.site, sources, Hands(self.home, RUNBOOKS), told, self.draining)
+        telemetry = Telemetry(settings(self.home.path))
+        self.draining = telemetry.health.draining
+        sources = watcher(self.prometheus, self.pager)
+        app = create_app(self.site, sources, Hands(self.home, RUNBOOKS), telemetry)
         self.server = Server(app, Address("127.0.0.1", self.port), threads=16)
         self.server.run_in_thread("console")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from lab.site.console import create_app
 from lab.site.hands import Hands
 from lab.stack.console_key import console_key, console_url
 from lab.stack.state import RunState, write
+from lab.telemetry.process import Telemetry
 
 KEY = console_key(TOKEN)
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -32,14 +32,14 @@ class Lab:
         (site / "index.html").write_text("tour")
         (site / "lab" / "index.html").write_text("console")
         self.home = Home(folder / "home")
-        self.draining = threading.Event()
         self.pager = MadeUpPager()
-        told = settings(self.home.path)
+        telemetry = Telemetry(settings(self.home.path))
+        self.draining = telemetry.health.draining
         self.home.run.mkdir(parents=True)
         write(self.home, RunState("ready", 1, 1, 8000, "http://127.0.0.1:8000", 0.0, 1.0, False))
         self.commands: list[str] = []
         sources = watcher(MadeUpPrometheus(), self.pager)
-        self.app: Flask = create_app(site, sources, Hands(self.home, RUNBOOKS), told, self.draining)
+        self.app: Flask = create_app(site, sources, Hands(self.home, RUNBOOKS), telemetry)
 
     @property
     def done(self) -> list[object]:

@@ -18,6 +18,7 @@ from lab.site.console import create_app
 from lab.site.hands import Hands
 from lab.site.streams import STREAMS, STREAMS_OF_ONE
 from lab.stack.console_key import console_key
+from lab.telemetry.process import Telemetry
 
 
 @pytest.fixture
@@ -51,7 +52,9 @@ def console_app(
     """The console over made-up sources, of a lab that does not run here."""
     sources = watcher(prometheus or MadeUpPrometheus(), pager or MadeUpPager())
     home = Home(site.parent / "home")
-    return create_app(site, sources, Hands(home, RUNBOOKS), settings(home.path), draining)
+    telemetry = Telemetry(settings(home.path))
+    telemetry.health.draining = draining
+    return create_app(site, sources, Hands(home, RUNBOOKS), telemetry)
 
 
 @pytest.fixture
