@@ -1,8 +1,7 @@
 """Who may use the live console: a browser that was opened with the console's key, or a program with the control token.
 
-Every request must address this machine by name (DNS rebinding). Everything below /api also refuses other origins:
-browsers state a request's origin in Origin and Sec-Fetch-Site. The cookie alone would not do, because cookies ignore
-ports: a page that another program serves on 127.0.0.1 is the same site.
+Everything below /api refuses other origins: browsers state a request's origin in Origin and Sec-Fetch-Site. The cookie
+alone would not do, because cookies ignore ports: a page that another program serves on 127.0.0.1 is the same site.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lab.errors import LabError
 from lab.stack.console_key import PARAMETER, is_console_key
-from lab.telemetry.guard import host_allowed
 from lab.telemetry.settings import Settings, read_token
 
 API = "/api/"
@@ -33,8 +31,7 @@ class Access:
         self._settings = settings
 
     def init_app(self, app: Flask) -> None:
-        """Attaches to `app` what holds for every request: the host name, and the exchange of a key for a cookie."""
-        app.before_request(self._by_this_name)
+        """Attaches the exchange of a key for a cookie to `app`."""
         app.before_request(self._exchange)
 
     def refusal(self, *, without_key: bool = False) -> AnyResponse | None:
@@ -42,12 +39,6 @@ class Access:
         if origin := foreign_origin():
             return _refused(403, f"{origin} may not use this API")
         return None if without_key or self.client() is not None else _refused(401, NO_KEY)
-
-    def _by_this_name(self) -> AnyResponse | None:
-        host = request.headers.get("Host", "")
-        if host_allowed(host, self._settings.allowed_hosts):
-            return None
-        return _refused(403, f"host {host[:100]!r} is not this machine; open the console at 127.0.0.1")
 
     def client(self) -> str | None:
         """Who sent this request: a browser's session id, one name for all programs, or None without credentials."""

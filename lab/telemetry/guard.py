@@ -1,9 +1,10 @@
-"""Who may use the control API: a bearer of the token, by this machine's name, from no foreign page."""
+"""Who may use a server: anybody by this machine's name; its control API a bearer of the token, from no foreign page."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, request
@@ -13,7 +14,7 @@ from lab.telemetry.settings import Settings, read_token
 
 
 class Guard:
-    """Refuses requests below `prefix` ("" is everything): 403 for a foreign Host or Origin, 401 without the token.
+    """Refuses requests below `prefix` ("" is everything): 403 for a foreign Origin, 401 without the token.
 
     With `open_reads`, GET and HEAD need no token.
     """
@@ -31,11 +32,8 @@ class Guard:
         path = request.path
         if path != self._prefix and not path.startswith(self._prefix + "/"):
             return
-        host = request.headers.get("Host", "")
-        if not host_allowed(host, self._settings.allowed_hosts):
-            abort(403, f"host {host[:100]!r} is not this machine; call 127.0.0.1")
         origin = request.headers.get("Origin")
-        if origin is not None and origin.lower() != f"http://{host}".lower():
+        if origin is not None and origin.lower() != f"http://{request.headers.get('Host', '')}".lower():
             abort(403, f"origin {origin[:100]!r} may not use this API")
         if self._open_reads and request.method in {"GET", "HEAD"}:
             return
@@ -54,11 +52,26 @@ class Guard:
         return hmac.compare_digest(given.encode(), token.encode())
 
 
+def only_by_own_name(app: Flask, allowed: frozenset[str]) -> None:
+    """Refuses, with 403, every request to `app` whose Host is neither loopback nor in `allowed`.
+
+    A page can bind its own name to 127.0.0.1 after it was loaded (DNS rebinding); its requests then carry that name.
+    """
+
+    @app.before_request
+    def check() -> None:
+        host = request.headers.get("Host", "")
+        if not host_allowed(host, allowed):
+            abort(403, f"host {host[:100]!r} is not this machine; call 127.0.0.1")
+
+
+@lru_cache(maxsize=256)
 def host_allowed(host: str, allowed: frozenset[str]) -> bool:
     """True when a Host header names loopback or one of `allowed`."""
     try:
-        name = (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
+        parts = urlsplit(f"//{host}")
+        name, _port = (parts.hostname or "").lower(), parts.port
+    except ValueError:  # no such host, or no such port
         return False
     if name == "localhost" or name in allowed:
         return True

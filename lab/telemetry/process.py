@@ -25,7 +25,7 @@ from lab import names
 from lab.errors import LabError, UsageError
 from lab.telemetry import logs, metrics
 from lab.telemetry.body import json_body, only_keys
-from lab.telemetry.guard import Guard
+from lab.telemetry.guard import Guard, only_by_own_name
 from lab.telemetry.health import Check, Health
 from lab.telemetry.http import ServerTelemetry
 from lab.telemetry.metrics import Gauge
@@ -51,13 +51,15 @@ class Telemetry:
         self._server_telemetry: ServerTelemetry | None = None
 
     def init_app(self, app: Flask) -> None:
-        """Attaches request telemetry to the public `app`."""
+        """Attaches request telemetry to the public `app`, which then answers by this machine's name only."""
         self._server_telemetry = ServerTelemetry(self.settings, self.registry)
         self._server_telemetry.init_app(app)
+        only_by_own_name(app, self.settings.allowed_hosts)
 
     def admin_app(self) -> Flask:
         """A new app with /metrics, /livez, /readyz, and a guard in front of every /admin route added to it."""
         app = new_app(f"{self.settings.service}-admin")
+        only_by_own_name(app, self.settings.allowed_hosts)
         Guard(self.settings).init_app(app)
         self.health.init_app(app)
         metrics.expose(app, self.registry)

@@ -12,7 +12,7 @@ from flask import Flask
 from lab.oncall.app import create_app
 from lab.oncall.deadman import DeadMansSwitch, Instant
 from lab.oncall.store import Store
-from lab.telemetry.guard import Guard
+from lab.telemetry.guard import Guard, only_by_own_name
 from lab.telemetry.settings import Environment, Settings
 
 TOKEN = "a-token-of-sixteen-or-more"
@@ -49,9 +49,9 @@ def app(store: Store, switch: DeadMansSwitch, tmp_path: Path) -> Flask:
     token.write_text(TOKEN)
     environment = Environment({"FLEETOPS_LISTEN": "127.0.0.1:1", "FLEETOPS_TOKEN_FILE": str(token)})
     app = create_app(store, switch)
-    Guard(
-        Settings.read("pager", environment=environment, admin=False, token=True), prefix="", open_reads=True
-    ).init_app(app)
+    settings = Settings.read("pager", environment=environment, admin=False, token=True)
+    only_by_own_name(app, settings.allowed_hosts)
+    Guard(settings, prefix="", open_reads=True).init_app(app)
     return app
 
 

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from lab.telemetry.body import json_body, number_in, only_keys
 from lab.telemetry.process import Telemetry
 from lab.telemetry.settings import Settings
+from lab.telemetry.web import new_app
 
 TOKEN = "a-token-of-some-length"  # as in conftest.py
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -39,6 +40,8 @@ def admin(settings: Settings) -> FlaskClient:
         ({**BEARER, "Host": "evil.example"}, 403),
         ({**BEARER, "Host": "127.0.0.1.evil.example:8011"}, 403),
         ({**BEARER, "Host": "[::"}, 403),
+        ({**BEARER, "Host": "127.0.0.1:99999"}, 403),
+        ({**BEARER, "Host": "127.0.0.1:x"}, 403),
         ({**BEARER, "Origin": "http://evil.example"}, 403),
         ({**BEARER, "Origin": "null"}, 403),
         ({**BEARER, "Host": "127.0.0.1:8011", "Origin": "http://127.0.0.1:8000"}, 403),
@@ -55,6 +58,30 @@ def test_the_guard_lets_in_only_the_operator(admin: FlaskClient, headers: dict[s
     assert answer.json is not None
     assert ("new" in answer.json) == (status == 200)
     assert status == 200 or "\n" not in answer.json["error"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/metrics", "/nothing"])
+def test_by_another_name_nothing_answers_not_even_what_needs_no_token(admin: FlaskClient, path: str) -> None:
+    assert admin.get(path, headers={"Host": "evil.example:8011"}).status_code == 403
+
+
+def test_a_public_app_answers_by_this_machines_name_only(settings: Settings) -> None:
+    """A page whose name was bound to 127.0.0.1 after it was loaded is of the same origin, and could change anything."""
+    telemetry, app = Telemetry(settings), new_app("public")
+    telemetry.init_app(app)
+    done: list[str] = []
+
+    @app.put("/v1/thing")
+    def thing() -> str:
+        done.append("changed")
+        return "changed"
+
+    client = app.test_client()
+    for host in ("evil.example", "evil.example:8010", "localhost.evil.example", "", "127.0.0.1.evil.example"):
+        assert client.put("/v1/thing", headers={"Host": host, "Origin": f"http://{host}"}).status_code == 403
+    assert done == []
+    for host in ("127.0.0.1:8010", "localhost", "[::1]:8010", "gateway:8010"):
+        assert client.put("/v1/thing", headers={"Host": host}).status_code == 200
 
 
 def test_an_unknown_admin_path_is_guarded_as_well(admin: FlaskClient) -> None:
