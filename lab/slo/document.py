@@ -1,4 +1,8 @@
-"""YAML in which every value knows its file, line and key, so that a refusal can name all three."""
+"""YAML in which every value knows its file, line and key, so that a refusal can name all three.
+
+Scalars stay as they are written: a label 1.10 is "1.10", 2023-02-30 is a text. Only a reader that asks for a number or
+a flag has one made of them. The tree of a document is built in `lab.slo.yamltree`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,14 @@ from pathlib import Path
 import yaml
 
 from lab.errors import SpecError
+from lab.slo.yamltree import LOADER, Tree, documents
+
+__all__ = ["LOADER", "Node", "read_documents"]
 
 # An alias may refer to what holds it, or multiply what it names at every level.
 _MAX_DEPTH = 40
+_MAX_ALIASED = 100_000
 _KEY = re.compile(r"[\s-]*([A-Za-z_][\w./-]*)\s*:")
-_MAX_VALUES = 1_000_000
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Node:
     key: str
     line: int
     value: object
+    written: str | None = None  # a scalar as it stands in the file; None for what came from elsewhere, or is null
 
     def refuse(self, problem: str) -> SpecError:
         """The error to raise about this value."""
@@ -58,13 +65,13 @@ class Node:
         return self.value
 
     def text(self) -> str:
-        """A text that is not empty. Numbers are taken as they are written in YAML."""
-        if isinstance(self.value, bool) or not isinstance(self.value, str | int | float):
+        """A text that is not empty, as it is written: numbers, dates and words such as `yes` included."""
+        text = self.value if self.written is None else self.written
+        if isinstance(text, bool) or not isinstance(text, str | int | float):
             raise self.refuse("must be a text")
-        text = str(self.value)
-        if not text.strip():
+        if not str(text).strip():
             raise self.refuse("must not be empty")
-        return text
+        return str(text)
 
     def number(self) -> float:
         """A finite number."""
@@ -82,40 +89,59 @@ class Node:
 
 
 class _Converter:
-    """Turns composed YAML nodes of one document into Nodes."""
+    """Turns the trees of one file into Nodes, each under its key."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, max_values: int) -> None:
         self.file = file
+        self.max_values = max_values
         self.values = 0
-        self.construct = yaml.constructor.SafeConstructor()
 
-    def convert(self, node: yaml.Node, key: str, depth: int = 0) -> Node:
-        line = node.start_mark.line + 1
-        self.values += 1
-        if depth > _MAX_DEPTH or self.values > _MAX_VALUES:
-            raise SpecError(self.file, "refers to itself, or is nested too deeply", key=key.split("[")[0], line=line)
-        if isinstance(node, yaml.MappingNode):
-            return Node(self.file, key, line, self._mapping(node, key, depth))
-        if isinstance(node, yaml.SequenceNode):
-            items = [self.convert(child, f"{key}[{index}]", depth + 1) for index, child in enumerate(node.value)]
+    def convert(self, tree: Tree, key: str, line: int, depth: int = 0) -> Node:
+        self._count(1, key, tree.line, depth)
+        if tree.tag:
+            raise SpecError(self.file, f"the tag {tree.tag} has no meaning here; remove it", key=key, line=line)
+        if tree.pairs is not None:
+            members = {}
+            for name, (at, child) in self._pairs(tree, key, depth).items():
+                # The key's own line: a block scalar's or mapping's mark is one lower.
+                members[name] = self.convert(child, _join(key, name), at, depth + 1)
+            return Node(self.file, key, line, members)
+        if tree.items is not None:
+            items = [self.convert(one, f"{key}[{index}]", one.line, depth + 1) for index, one in enumerate(tree.items)]
             return Node(self.file, key, line, items)
-        return Node(self.file, key, line, self.construct.construct_object(node))
+        value = tree.value
+        return Node(self.file, key, line, value, None if value is None else tree.text)
 
-    def _mapping(self, node: yaml.MappingNode, key: str, depth: int) -> dict[str, Node]:
-        written = [name.value for name, _ in node.value if isinstance(name, yaml.ScalarNode) and name.value != "<<"]
-        self.construct.flatten_mapping(node)
-        members: dict[str, Node] = {}
-        for name, child in node.value:
-            line = name.start_mark.line + 1
-            if not isinstance(name, yaml.ScalarNode):
-                raise SpecError(self.file, "a key must be a plain text", key=key, line=line)
-            path = f"{key}.{name.value}" if key else str(name.value)
-            if written.count(name.value) > 1:
-                raise SpecError(self.file, "is written twice", key=path, line=line)
-            value = self.convert(child, path, depth + 1)
-            # The key's own line: a block scalar's or mapping's mark is one lower.
-            members[str(name.value)] = Node(value.file, value.key, line, value.value)
-        return members
+    def _pairs(self, tree: Tree, key: str, depth: int) -> dict[str, tuple[int, Tree]]:
+        """Line and value of each member, what is merged with `<<` included; the mapping's own keys win."""
+        pairs = tree.pairs or []
+        self._count(len(pairs), key, tree.line, depth)
+        own: dict[str, tuple[int, Tree]] = {}
+        merged: dict[str, tuple[int, Tree]] = {}
+        for name, value in pairs:
+            if name.is_merge:
+                sources = [value] if value.items is None else value.items
+                for source in reversed(sources):  # the first of a list wins
+                    if source.pairs is None:
+                        raise SpecError(self.file, "<< merges mappings only", key=key, line=name.line)
+                    merged |= self._pairs(source, key, depth + 1)
+            elif name.pairs is not None or name.items is not None:
+                raise SpecError(self.file, "a key must be a plain text", key=key, line=name.line)
+            elif name.text in own:
+                raise SpecError(self.file, "is written twice", key=_join(key, name.text), line=own[name.text][0])
+            else:
+                own[name.text] = (name.line, value)
+        return merged | own
+
+    def _count(self, values: int, key: str, line: int, depth: int) -> None:
+        self.values += values
+        if depth > _MAX_DEPTH or self.values > self.max_values:
+            raise SpecError(self.file, "refers to itself, or is nested too deeply", key=key.split("[")[0], line=line)
+
+
+def _join(key: str, name: str) -> str:
+    shown = name if name.isprintable() else repr(name)
+    return f"{key}.{shown}" if key else shown
 
 
 def read_documents(path: Path, *, first_key: str = "") -> Iterator[Node]:
@@ -133,14 +159,13 @@ def read_documents(path: Path, *, first_key: str = "") -> Iterator[Node]:
         raise SpecError(path, "is not UTF-8 text", key=key, line=line) from error
     found = False
     try:
-        for node in yaml.compose_all(text, Loader=LOADER):
-            if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+        for tree in documents(text, _MAX_DEPTH):
+            if tree.is_null:
                 continue
             found = True
-            if first_key and not isinstance(node, yaml.MappingNode):
-                line = node.start_mark.line + 1
-                raise SpecError(path, "must be a mapping of keys to values", key=first_key, line=line)
-            yield _Converter(str(path)).convert(node, "")
+            if first_key and tree.pairs is None:
+                raise SpecError(path, "must be a mapping of keys to values", key=first_key, line=tree.line)
+            yield _Converter(str(path), len(text) + _MAX_ALIASED).convert(tree, "", tree.line)
     except yaml.YAMLError as error:
         # What is never closed is noticed lines later, often at the end: it begins where it is to be mended.
         opened = re.search(r"quoted scalar|flow ", getattr(error, "context", None) or "")
@@ -149,8 +174,6 @@ def read_documents(path: Path, *, first_key: str = "") -> Iterator[Node]:
         line = mark.line + 1 if mark else text.count("\n", 0, getattr(error, "position", 0)) + 1
         key = _key_near(text, line) or first_key
         raise SpecError(path, f"is not valid YAML: {problem}", key=key, line=line) from error
-    except RecursionError as error:
-        raise SpecError(path, "refers to itself or is nested too deeply", key=first_key, line=1) from error
     if not found:
         raise SpecError(
             path, f"is empty; {first_key} is expected here" if first_key else "is empty", key=first_key, line=1

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 
 _UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
-_FORM = re.compile("".join(rf"(?:(\d+){unit})?" for unit in _UNITS))
+_FORM = re.compile("".join(rf"(?:([0-9]{{1,12}}){unit})?" for unit in _UNITS))
+_LONGEST_SECONDS = 100 * _UNITS["y"]  # Prometheus counts nanoseconds in 64 bits, which end at 292 years
 
 
 def parse_duration(text: str) -> int:
-    """`1h30m` is 5400 seconds. Raises ValueError on anything that is not a positive whole number of seconds."""
+    """`1h30m` is 5400 seconds. Raises ValueError on anything but whole seconds, from one to 100 years of them."""
     match = _FORM.fullmatch(text)
     seconds = sum(int(n) * size for n, size in zip(match.groups(), _UNITS.values(), strict=True) if n) if match else 0
     if seconds <= 0:
         raise ValueError(f"{text!r} is not a duration; write one such as 5s, 30m or 3d")
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError(f"{text!r} is longer than 100 years")
     return seconds
 
 

@@ -9,6 +9,7 @@ from lab.errors import SpecError
 from lab.slo.document import Node
 from lab.slo.durations import parse_duration
 from lab.slo.model import Origin, Policy
+from lab.slo.promql import clean
 
 WINDOW = re.compile(r"\{\{-?\s*\.window\s*-?\}\}")
 
@@ -69,16 +70,27 @@ def read_objective_ratio(node: Node, *, of: int) -> Decimal:
     """An objective written as part of 1 or of 100, as a percentage."""
     number = node.number()
     if not 0 < number < of:
-        raise node.refuse(f"{node.value} must lie above 0 and below {of}{' percent' if of == 100 else ''}")
-    return Decimal(str(node.value)) * 100 / of
+        raise node.refuse(f"{node.text()} must lie above 0 and below {of}{' percent' if of == 100 else ''}")
+    # One text for one objective, whichever way it is written: 99.9 and neither 99.900 nor 9E+1.
+    return Decimal(f"{(Decimal(node.text()) * 100 / of).normalize():f}")
+
+
+def read_promql(node: Node) -> str:
+    """PromQL without its comments, fit to stand between parentheses."""
+    try:
+        return clean(node.text())
+    except ValueError as error:
+        raise node.refuse(f"is not PromQL: {error}") from error
 
 
 def read_query(node: Node) -> str:
     """PromQL that uses `{{.window}}` and no other template variable."""
-    text = node.text().strip()
+    text = read_promql(node)
     for match in _TEMPLATE.finditer(text):
         if not WINDOW.fullmatch(match.group()):
-            raise node.refuse(f"{match.group()} is not a template variable; the only one is {{{{.window}}}}")
+            raise node.refuse(
+                f"{' '.join(match.group().split())} is not a template variable; the only one is {{{{.window}}}}"
+            )
     if not WINDOW.search(text):
         raise node.refuse("does not use {{.window}}, so every window would measure the same")
     return text

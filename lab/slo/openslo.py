@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from lab.slo.document import Node
 from lab.slo.durations import parse_duration
-from lab.slo.fields import origin, read_name, read_objective_ratio, read_query
+from lab.slo.fields import origin, read_name, read_objective_ratio, read_promql, read_query
 from lab.slo.model import SEVERITIES, AlertPolicy, EventsSli, Origin, Policy, Slo
 
 API_VERSION = "openslo/v1"
@@ -59,6 +59,7 @@ def _slos(top: dict[str, Node], indicators: dict[str, Node]) -> list[Slo]:
     sli, place = _indicator(top["spec"], spec, indicators)
     period = _period(spec["timeWindow"])
     objectives = spec["objectives"].items()
+    described = {"alerting.annotations.description": origin(spec["description"])} if "description" in spec else {}
     found = []
     for index, objective in enumerate(objectives):
         members = objective.mapping("displayName", "target", "targetPercent")
@@ -76,7 +77,7 @@ def _slos(top: dict[str, Node], indicators: dict[str, Node]) -> list[Slo]:
                 sli,
                 text,
                 origin(name),
-                place | {"objective": origin(goal)},
+                place | {"objective": origin(goal)} | described,
                 period,
             )
         )
@@ -133,9 +134,8 @@ def _query(node: Node, counter: bool) -> str:
     query = source.mapping("metricSourceRef", "type", "spec", required=("spec",))["spec"].mapping(
         "query", required=("query",)
     )["query"]
-    text = query.text().strip()
-    if counter and _SELECTOR.fullmatch(text):
-        return f"sum(rate({text}[{{{{.window}}}}]))"
+    if counter and _SELECTOR.fullmatch(selector := read_promql(query)):
+        return f"sum(rate({selector}[{{{{.window}}}}]))"
     return read_query(query)
 
 

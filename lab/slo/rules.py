@@ -62,9 +62,14 @@ def refuse_other_period(slo: Slo, windows: Windows) -> None:
     if slo.period_seconds not in (None, period):
         raise refuse_at(
             slo.origins["period"],
-            f"{format_duration(slo.period_seconds or 0)} is not the period of windows {windows.name} "
-            f"({format_duration(period)}); give windows of the same period",
+            f"{_days(slo.period_seconds or 0)} is not the period of windows {windows.name} "
+            f"({_days(period)}); give windows of the same period",
         )
+
+
+def _days(seconds: int) -> str:
+    """A period as people write it: 28d rather than Prometheus's 4w."""
+    return f"{seconds // 86400}d" if seconds % 86400 == 0 else format_duration(seconds)
 
 
 def _alert(slo: Slo, windows: Windows, severity: str) -> Rule:

@@ -107,4 +107,8 @@ def _alert(node: Node | None) -> AlertPolicy:
         return AlertPolicy()
     members = node.mapping("disable", "labels", "annotations")
     disabled = members["disable"].flag() if "disable" in members else False
-    return AlertPolicy(not disabled, read_labels(members.get("labels")), read_labels(members.get("annotations")))
+    labels = read_labels(members.get("labels"))
+    if "disable" in labels:
+        misplaced = members["labels"].mapping(*labels)["disable"]
+        raise misplaced.refuse("switches nothing off as a label; write it beside labels")
+    return AlertPolicy(not disabled, labels, read_labels(members.get("annotations")))

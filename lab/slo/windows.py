@@ -6,6 +6,7 @@ Two facts Sloth does not need stand as annotations: `fleetops/scrape-interval` (
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from lab.slo.document import Node, read_documents
@@ -48,8 +49,8 @@ def _metadata(node: Node | None, default_name: str) -> tuple[str, int, int]:
     notes = members["annotations"].mapping(SCRAPE_INTERVAL, TIME_FACTOR) if "annotations" in members else {}
     scrape = read_seconds(notes[SCRAPE_INTERVAL]) if SCRAPE_INTERVAL in notes else 15
     factor = notes[TIME_FACTOR].text() if TIME_FACTOR in notes else "1"
-    if not factor.isdigit() or int(factor) < 1:
-        raise notes[TIME_FACTOR].refuse(f"{factor!r} must be a whole number of 1 or more")
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", factor):
+        raise notes[TIME_FACTOR].refuse(f"{factor!r} must be a whole number from 1 to 999999")
     return name, scrape, int(factor)
 
 

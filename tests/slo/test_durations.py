@@ -30,7 +30,7 @@ def test_a_duration_is_written_as_prometheus_writes_it(seconds: int, text: str) 
     assert parse_duration(text) == seconds
 
 
-@given(seconds=st.integers(1, 10**10))
+@given(seconds=st.integers(1, 100 * 365 * DAY))
 def test_what_is_written_reads_back_as_the_same_time(seconds: int) -> None:
     assert parse_duration(format_duration(seconds)) == seconds
 
