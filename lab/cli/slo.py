@@ -7,14 +7,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from lab.errors import LabError, UsageError
 from lab.slo import check, generate, report, repository
-from lab.slo.library import PROFILES, load_specs, load_windows
+from lab.slo.library import PROFILES, load_windows, spec_paths
+from lab.slo.loadable import check_loadable
+from lab.slo.prometheus_rule import metadata
 from lab.slo.prove import repository as proofs
-from lab.slo.spec import read_spec
+from lab.slo.rules import refuse_other_period
 from lab.slo.windows import read_windows
 
 _FILE = click.Path(path_type=Path)
@@ -29,30 +32,44 @@ def slo() -> None:
 
 
 @slo.command("generate")
-@click.option("--spec", type=_FILE, help="A Sloth prometheus/v1 spec. Without it: every spec of the repository.")
+@click.option(
+    "--spec", type=_FILE, help="A Sloth prometheus/v1 or OpenSLO v1 spec. Without it: every spec of the repository."
+)
 @click.option("--windows", type=_FILE, help="An AlertWindows file. Without it: production's windows.")
 @click.option("--out", type=_FILE, help="Where to write the rules. Without it: standard output.")
 @click.option("--plain", is_flag=True, help="Without the cold-start and low-traffic guards: alerts exactly as Sloth's.")
 @click.option("--operator", is_flag=True, help="As a PrometheusRule object for the Prometheus operator.")
-def generate_command(spec: Path | None, windows: Path | None, out: Path | None, plain: bool, operator: bool) -> None:
+@click.option("--name", default="", help="The object's name. Without it: after the spec's first SLO.")
+@click.option("--namespace", default="", help="The object's namespace. Without it: where it is applied.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label of the object; may be repeated.")
+def generate_command(
+    spec: Path | None, windows: Path | None, out: Path | None, plain: bool, operator: bool, **meta: Any
+) -> None:
     """Write the Prometheus rules of one spec, or of the whole repository for production and lab.
 
-    Example: fleetops slo generate --spec rules/slos/feed.yml --out feed.rules.yml
+    promtool reads the rules before anything is written. --name, --namespace and --label go with --operator; a
+    Prometheus object's ruleSelector chooses by label.
+
+    \b
+    Examples: fleetops slo generate --spec rules/slos/feed.yml --out feed.rules.yml
+              fleetops slo generate --spec feed.yml --operator --namespace monitoring --label release=prometheus
     """
     if spec is None:
-        if windows or out or plain or operator:
-            raise UsageError("--windows, --out, --plain and --operator go with --spec FILE")
+        if windows or out or plain or operator or any(meta.values()):
+            raise UsageError("the options of generate go with --spec FILE")
         _generate_repository()
         return
+    if any(meta.values()) and not operator:
+        raise UsageError("--name, --namespace and --label are of an object; give --operator with them")
     policy = read_windows(windows) if windows else load_windows("production")
     slos = [one for _, found in generate.read_all([spec], plain=plain) for one in found]
-    name = generate.operator_name(slos) if operator else ""
-    text = generate.render_slos(slos, policy, generate.display(spec), operator_name=name)
-    generate.check_queries(slos, policy)
+    wrapped = metadata(slos, **meta) if operator else None
+    rules = generate.rule_file(slos, policy, generate.display(spec), operator=wrapped)
+    check_loadable([rules])
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(rules.text.encode(), nl=False)  # the bytes that were checked, whatever the locale
     else:
-        generate.write_atomically(out, text)
+        generate.write_output(out, rules.text, inputs=[spec, *([windows] if windows else [])])
         click.echo(f"{out}: rules of {len(slos)} SLOs", err=True)
 
 
@@ -100,8 +117,11 @@ def report_command(windows: Path | None, spec: Path | None, as_json: bool) -> No
 
     Example: fleetops slo report --windows rules/windows/production.yml
     """
-    slos = read_spec(spec) if spec else list(load_specs())
+    slos = [one for _, found in generate.read_all([spec] if spec else spec_paths()) for one in found]
     policies = [read_windows(windows)] if windows else [load_windows(profile) for profile in PROFILES]
+    for policy in policies:
+        for one in slos:
+            refuse_other_period(one, policy)
     rows = [row for policy in policies for row in report.report(slos, policy)]
     click.echo(json.dumps([asdict(row) for row in rows], indent=1) if as_json else report.as_text(rows))
 

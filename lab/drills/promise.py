@@ -13,6 +13,7 @@ from lab.errors import UsageError
 from lab.oncall.http import JsonClient
 from lab.places import LOOPBACK, RULES
 from lab.slo.durations import parse_duration
+from lab.slo.library import spec_paths
 from lab.slo.model import Slo, Windows
 from lab.slo.spec import read_spec
 from lab.slo.windows import read_windows
@@ -24,7 +25,7 @@ GROUP_WAIT_SECONDS = 30.0
 
 def spec_files() -> list[Path]:
     """Every SLO spec."""
-    return sorted((RULES / "slos").glob("*.yml"))
+    return spec_paths()
 
 
 def windows_file() -> Path:

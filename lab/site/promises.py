@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.slo.library import spec_paths
 from lab.slo.model import EventsSli, Slo, Windows
 from lab.slo.spec import read_spec
 from lab.slo.windows import read_windows
@@ -24,7 +25,7 @@ class Promises:
     @cached_property
     def slos(self) -> list[Slo]:
         """Every SLO, file by file."""
-        files = sorted((self.rules / "slos").glob("*.yml"))
+        files = spec_paths(self.rules / "slos")
         if not files:
             raise LabError(f"{self.rules / 'slos'} holds no SLO spec")
         return [slo for file in files for slo in read_spec(file)]

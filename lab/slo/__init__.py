@@ -15,7 +15,7 @@ What the other parts of the lab use:
     rule_paths(profile)                 files that Prometheus loads, generated and platform
     load_rules(profile)                 every rule as a dict, with its group and file
 
-Everything but `library`, `generate`, `check` and `promtool` is free of I/O.
+Everything but `library`, `generate`, `loadable`, `repository`, `check` and `promtool` is free of I/O.
 """
 
 from lab.slo.burn_rate import budget_spent_ratio, first_detection, reachable, reset_seconds

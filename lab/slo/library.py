@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from lab.errors import UsageError
+from lab.errors import SpecError, UsageError
 from lab.places import RULES
 from lab.slo.burn_rate import Profile, first_detection
 from lab.slo.model import PAGE, EventsSli, Slo, Windows
@@ -19,6 +19,7 @@ from lab.slo.windows import read_windows
 PRODUCTION = "production"
 LAB = "lab"
 PROFILES = (PRODUCTION, LAB)
+SPEC_SUFFIXES = (".yml", ".yaml")
 
 _ROUTE = re.compile(r'http_route="([^"]+)"')
 
@@ -30,8 +31,14 @@ def load_specs(folder: Path = RULES / "slos") -> tuple[Slo, ...]:
 
 
 def spec_paths(folder: Path = RULES / "slos") -> list[Path]:
-    """The spec files, in order."""
-    return sorted(folder.glob("*.yml"))
+    """The spec files, in order. Raises SpecError when anything else lies beside them, hidden files apart."""
+    found: dict[str, Path] = {}
+    for path in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
+        if path.suffix.lower() not in SPEC_SUFFIXES or path.is_dir():
+            raise SpecError(path, "is not read: specs are the .yml and .yaml files of this folder itself; move it away")
+        if (other := found.setdefault(path.stem, path)) != path:
+            raise SpecError(path, f"would have the rule files of {other.name}; rename one")
+    return list(found.values())
 
 
 def find_slo(sloth_id: str) -> Slo:

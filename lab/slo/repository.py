@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.places import RULES
-from lab.slo.generate import check_queries, display, read_all, render_slos, write_atomically
+from lab.slo.generate import display, read_all, rule_file, write_output
 from lab.slo.library import PROFILES, generated_path, load_windows, spec_paths
+from lab.slo.loadable import RuleFile, check_loadable
 from lab.slo.model import Slo
 from lab.slo.prove.repository import TESTS, render_proofs
 
@@ -17,14 +18,19 @@ HAND_WRITTEN = "platform"  # how the name of a test of the platform's rules begi
 def render_repository() -> dict[Path, str]:
     """Every generated file with the text it must have. Raises SpecError before anything is written."""
     specs = read_all(spec_paths())
-    check_queries([slo for _, slos in specs for slo in slos], load_windows(PROFILES[0]))
-    return render_rules(specs) | render_proofs(specs)
+    rules = _rule_files(specs)
+    check_loadable(list(rules.values()))
+    return {path: file.text for path, file in rules.items()} | render_proofs(specs)
 
 
 def render_rules(specs: Sequence[tuple[Path, list[Slo]]]) -> dict[Path, str]:
     """The rule files alone, each with the text it must have; needs no promtool."""
+    return {path: file.text for path, file in _rule_files(specs).items()}
+
+
+def _rule_files(specs: Sequence[tuple[Path, list[Slo]]]) -> dict[Path, RuleFile]:
     return {
-        generated_path(profile, path): render_slos(slos, load_windows(profile), display(path))
+        generated_path(profile, path): rule_file(slos, load_windows(profile), display(path))
         for profile in PROFILES
         for path, slos in specs
     }
@@ -42,7 +48,7 @@ def write_repository() -> tuple[int, list[Path]]:
     expected = render_repository()
     for path, text in expected.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write_atomically(path, text)
+            write_output(path, text)
     stale = stale_files(expected)
     for path in stale:
         path.unlink()

@@ -9,8 +9,10 @@ import yaml
 
 from lab.errors import SpecError
 from lab.slo import load_windows
-from lab.slo.generate import check_queries, operator_name, render_slos
+from lab.slo.generate import render_slos, rule_file
+from lab.slo.loadable import check_loadable
 from lab.slo.model import EventsSli
+from lab.slo.prometheus_rule import metadata
 from lab.slo.spec import read_spec
 
 GOOD = """\
@@ -54,7 +56,7 @@ def test_good_events_become_bad_ones_and_selectors_rates(tmp_path: Path) -> None
     assert isinstance(slo.sli, EventsSli)
     assert slo.sli.total_query == "sum(rate(http_requests_total[{{.window}}]))"
     assert slo.sli.error_query.startswith("(sum(rate(http_requests_total[{{.window}}])))\n-\n(sum(rate(")
-    check_queries([slo], load_windows("production"))
+    check_loadable([rule_file([slo], load_windows("production"), "slo.yml")])
     assert "ShopCheckoutBurn" in render_slos([slo], load_windows("production"), "slo.yml")
 
 
@@ -107,6 +109,6 @@ def test_the_operators_object_holds_the_same_rules(tmp_path: Path) -> None:
     path = tmp_path / "slo.yml"
     path.write_text(GOOD)
     slos = read_spec(path)
-    wrapped = yaml.safe_load(render_slos(slos, load_windows("production"), "x", operator_name=operator_name(slos)))
-    assert (wrapped["kind"], wrapped["metadata"]["name"]) == ("PrometheusRule", "slo-shop")
+    wrapped = yaml.safe_load(rule_file(slos, load_windows("production"), "x", operator=metadata(slos)).text)
+    assert (wrapped["kind"], wrapped["metadata"]["name"]) == ("PrometheusRule", "slo-shop-checkout")
     assert wrapped["spec"] == yaml.safe_load(render_slos(slos, load_windows("production"), "x"))

@@ -169,7 +169,8 @@ def test_standard_output_that_is_a_socket_is_written_into(tmp_path: Path) -> Non
         "import sys; from lab.durable import write_text; from pathlib import Path; write_text(Path(sys.argv[1]), 'a')"
     )
     with ours, theirs:
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], stdout=theirs.fileno(), check=True, timeout=60)
+        arguments = [sys.executable, "-c", code, str(tmp_path / "out")]
+        subprocess.run(arguments, stdout=theirs.fileno(), check=True, timeout=60)
         assert ours.recv(10) == b"a"
 
 

@@ -1,0 +1,66 @@
+"""PrometheusRule objects, which the Prometheus operator loads: their name, namespace and labels."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from lab.errors import UsageError
+from lab.slo.model import Slo
+
+MAX_NAME = 253
+_OWN_LABELS = {"app.kubernetes.io/component": "slo", "app.kubernetes.io/managed-by": "fleetops"}
+
+_PART = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = re.compile(rf"{_PART}(\.{_PART})*")
+_NAMESPACE = re.compile(_PART)
+_WORD = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a PrometheusRule object says of itself."""
+
+    name: str
+    namespace: str = ""  # empty: where it is applied
+    labels: dict[str, str] = field(default_factory=dict)  # the operator's ruleSelector looks at them
+
+
+def metadata(slos: Sequence[Slo], *, name: str = "", namespace: str = "", labels: Iterable[str] = ()) -> Metadata:
+    """The metadata of an object with the rules of these SLOs; `labels` are KEY=VALUE. Raises UsageError."""
+    if name and not (len(name) <= MAX_NAME and _SUBDOMAIN.fullmatch(name)):
+        raise UsageError(f"--name {name!r} is not an object's name; use at most {MAX_NAME} of a-z, 0-9, '-' and '.'")
+    if namespace and not (len(namespace) <= 63 and _NAMESPACE.fullmatch(namespace)):
+        raise UsageError(f"--namespace {namespace!r} is not a namespace; use at most 63 of a-z, 0-9 and '-'")
+    return Metadata(name or name_of(slos), namespace, _OWN_LABELS | dict(_label(text) for text in labels))
+
+
+def name_of(slos: Sequence[Slo]) -> str:
+    """A name after the first SLO, in Kubernetes' alphabet.
+
+    An SLO stands in one spec file only, so two files never share an object, whatever they and their services are
+    called. Where the alphabet or the length loses something, a hash makes up for it.
+    """
+    exact = f"slo-{slos[0].sloth_id}"
+    folded = re.sub(r"[^a-z0-9]+", "-", exact.lower()).strip("-")
+    if folded == exact and len(exact) <= MAX_NAME:
+        return exact
+    digest = hashlib.sha256(exact.encode()).hexdigest()[:10]
+    return f"{folded[: MAX_NAME - len(digest) - 1].rstrip('-')}-{digest}"
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    prefix, _, name = key.rpartition("/")
+    sound = (
+        equals
+        and len(name) <= 63
+        and _WORD.fullmatch(name)
+        and ("/" not in key or (len(prefix) <= MAX_NAME and _SUBDOMAIN.fullmatch(prefix)))
+        and (not value or (len(value) <= 63 and _WORD.fullmatch(value)))
+    )
+    if not sound:
+        raise UsageError(f"--label {text!r} is not a label of Kubernetes; write KEY=VALUE, such as release=prometheus")
+    return key, value
