@@ -16,7 +16,7 @@ from lab.places import home
 if TYPE_CHECKING:
     from lab.drills.campaign import Result
 
-RESPONDERS = ("autopilot", "human", "command", "none", "wrong")
+RESPONDERS = ("autopilot", "human", "command", "none", "wrong", "peek")
 
 
 @click.group()
@@ -91,15 +91,25 @@ def drill_faults(as_json: bool) -> None:
 )
 @click.option("--blind", is_flag=True, help="Do not say what is broken before the verdict; 'random' never does.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output, progress on standard error.")
+@click.option("--env", "variables", multiple=True, metavar="NAME", help="Give PROGRAM this variable of yours too.")
+@click.option("--picked-by", type=int, hidden=True, help="The pipe that holds ID (lab/drills/blind.py).")
 @click.argument("program", metavar="[-- PROGRAM ARGS...]", nargs=-1, type=click.UNPROCESSED)
 def drill_run(
-    drill_id: str, responder: str, record_file: Path | None, blind: bool, as_json: bool, program: tuple[str, ...]
+    drill_id: str,
+    responder: str,
+    record_file: Path | None,
+    blind: bool,
+    as_json: bool,
+    variables: tuple[str, ...],
+    picked_by: int | None,
+    program: tuple[str, ...],
 ) -> int:
     """Run drill ID end to end: fault, page, response, recovery, verdict. Exit 0 pass, 1 fail, 2 bad request.
 
     The fault is undone however this ends. `random` picks a drill and does not say which before the verdict. `command`
-    hands the page to PROGRAM, as JSON on its standard input, with `fleetops` on its PATH. `none` and `wrong` are the
-    controls of the grading: they must fail.
+    hands the page to PROGRAM, as JSON on its standard input, with `fleetops` on its PATH, in an empty folder and with
+    little of your environment; it is always blind. `none`, `wrong` and `peek`, which tries to read which drill it is,
+    are the controls of the grading: they must fail.
 
     \b
     Examples:
@@ -109,13 +119,21 @@ def drill_run(
       fleetops drill run INC-001 --json --record record.json
     """
     from lab.drills import record
+    from lab.drills.blind import hide, incidents, picked
+    from lab.drills.commands import fleetops
     from lab.drills.journal import RANDOM
     from lab.drills.report import summary
+    from lab.drills.responders import PROGRAMS
     from lab.drills.runner import run_drill
-    from lab.drills.spec import catalogue, find
+    from lab.drills.spec import find
 
-    incidents = [one for one in catalogue() if not one.is_control]
-    found = random.SystemRandom().choice(incidents) if drill_id == RANDOM else find(drill_id)
+    blind = blind or drill_id == RANDOM or responder in PROGRAMS
+    if blind and drill_id != RANDOM:
+        hide(drill_id, fleetops())
+    if picked_by is not None:
+        found = picked(picked_by)
+    else:
+        found = random.SystemRandom().choice(incidents()) if drill_id == RANDOM else find(drill_id)
     if record_file is not None and not record_file.parent.is_dir():
         raise click.BadParameter(f"the folder {record_file.parent} does not exist", param_hint="--record")
     try:
@@ -125,7 +143,8 @@ def drill_run(
             desk(),
             lambda line: click.echo(line, err=as_json),
             program=program,
-            blind=blind or drill_id == RANDOM,
+            variables=variables,
+            blind=blind,
         )
     except KeyboardInterrupt:
         raise LabError("the drill was stopped; what it had changed was put back") from None
@@ -152,17 +171,14 @@ def drill_undo() -> None:
     \b
     Example: fleetops drill undo
     """
-    from lab.drills.journal import journal_path, undo_left_over
+    from lab.drills.journal import journal_path, running, undo_left_over
 
+    if running(home()):
+        raise LabError("a drill is running; 'fleetops drill stop' gives it up")
     left = journal_path(home()).exists()
     for line in undo_left_over(desk()):
         click.echo(line)
-    if not left:
-        click.echo("no drill has left anything")
-    elif journal_path(home()).exists():
-        raise LabError("a drill is running; stop it with Ctrl-C where it runs")
-    else:
-        click.echo("everything is as it was before the drill")
+    click.echo("everything is as it was before the drill" if left else "no drill has left anything")
 
 
 @drill.command("stop")

@@ -9,7 +9,6 @@ from lab.control.desk import Desk
 from lab.drills import journal
 from lab.drills.faults.parameters import nearest
 from lab.drills.score import Diagnosis
-from lab.drills.spec import find
 from lab.errors import LabError, UsageError
 
 HINT, DIAGNOSE = "incident hint", "incident diagnose"
@@ -37,16 +36,9 @@ def buy_hint(desk: Desk) -> tuple[int, int, str]:
 
     LabError when no drill runs, nobody was paged yet, or all hints are sold.
     """
-    entry = _running(desk)
-    drill = find(entry["drill"])
-    if not [page for page in desk.pager.pages() if page["received_at"] >= entry["at"]]:
-        raise LabError("nobody has been paged yet; hints are sold once somebody is")
-    bought = hints(desk.pager.audit(entry["at"]))
-    if bought >= len(drill.hints):
-        raise LabError(f"all {len(drill.hints)} hints are sold" if drill.hints else "this drill has no hints")
-    with desk.trail.action(HINT, f"hint {bought + 1}", new=bought + 1):
-        pass
-    return bought + 1, len(drill.hints), drill.hints[bought]
+    from lab.drills.hints import buy
+
+    return buy(desk, _running(desk))
 
 
 def one_of(what: str, value: str, known: Iterable[str]) -> None:

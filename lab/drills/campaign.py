@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from lab.drills.inputs import of_drill
-from lab.drills.responders import CONTROLS
+from lab.drills.responders import GRADERS
 from lab.drills.spec import Drill
 from lab.durable import write_json
 from lab.errors import LabError
@@ -76,7 +76,7 @@ def plan(drills: Iterable[Drill], *, controls: bool) -> list[Run]:
     return [
         Run(drill, responder, must_pass=False)
         for drill in drills
-        for responder in CONTROLS
+        for responder in GRADERS
         if not (drill.is_control and responder == "none")
     ]
 

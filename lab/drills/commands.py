@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -17,10 +19,12 @@ from typing import Any
 
 from lab.drills.command_line import arguments
 from lab.names import ENV_ACTOR
+from lab.places import home, ports
 
 TIMEOUT_SECONDS = 120
 TIMED_OUT = 124
 OUTPUT_CHARACTERS = 4000
+LOCALE = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
 
 @dataclass(frozen=True)
@@ -56,23 +60,54 @@ def run_command(command: str, actor: str) -> Ran:
 
 
 def hand_over(
-    program: tuple[str, ...], page: dict[str, Any], actor: str, seconds: float, say: Callable[[str], None]
+    program: tuple[str, ...],
+    page: dict[str, Any],
+    actor: str,
+    seconds: float,
+    say: Callable[[str], None],
+    variables: tuple[str, ...] = (),
 ) -> int:
     """Run `program` with `page` as JSON on standard input and `fleetops` first on PATH; its exit status.
 
-    What it says, on both streams, goes to `say` line by line. After `seconds` it is ended, with all it started (124).
+    It runs in an empty folder of its own, which is also its HOME. Of this process's environment it gets PATH, the
+    locale and `variables`, and besides what `fleetops` needs to reach this lab. What it says, on both streams, goes to
+    `say` line by line. After `seconds` it is ended, with all it started (124).
     """
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    process = subprocess.Popen(
-        program,
-        env={**os.environ, ENV_ACTOR: actor, "PATH": path},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    reader = threading.Thread(target=_tell, args=(process, say), daemon=True)
-    reader.start()
+    with tempfile.TemporaryDirectory(prefix="responder-", ignore_cleanup_errors=True) as folder:
+        process = subprocess.Popen(
+            _absolute(program),
+            env=_environment(actor, variables, folder),
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        reader = threading.Thread(target=_tell, args=(process, say), daemon=True)
+        reader.start()
+        return _wait(process, page, seconds, reader)
+
+
+def _absolute(program: tuple[str, ...]) -> list[str]:
+    """The program, and the files among its arguments, as they are called from another folder."""
+    words = [shutil.which(program[0]) or program[0], *program[1:]]
+    return [str(Path(word).absolute()) if Path(word).is_file() else word for word in words]
+
+
+def _environment(actor: str, variables: tuple[str, ...], folder: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in (*LOCALE, *variables) if name in os.environ}
+    return {
+        **kept,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "HOME": folder,
+        "TMPDIR": folder,
+        ENV_ACTOR: actor,
+        "FLEETOPS_HOME": str(home().path),
+        "FLEETOPS_PORT_BASE": str(ports().base),
+    }
+
+
+def _wait(process: subprocess.Popen[bytes], page: dict[str, Any], seconds: float, reader: threading.Thread) -> int:
     try:
         with suppress(BrokenPipeError):  # it may not want to read
             if process.stdin is not None:

@@ -35,6 +35,7 @@ class Incident:
     echo: Say
     doors: Doors
     program: tuple[str, ...] = ()  # what the responder `command` runs
+    variables: tuple[str, ...] = ()  # of the environment, which it is given by name
     blind: bool = False  # whether who watches must not be told what is broken
     started_at: float = field(default_factory=time.time)
     t0: float = 0.0

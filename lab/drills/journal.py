@@ -1,8 +1,11 @@
 """What a drill must put back, written down before it touches anything.
 
-The journal holds each fault of the drill with what it found, the control state as the drill found it, and the instant
+The journal holds faults of the drill with what each found, the control state as the drill found it, and the instant
 at which all of that expires. Whoever finds one that no living drill holds (the guard, the next drill, `fleetops up`,
 `doctor` or `drill undo`) undoes it, so even a drill that was killed leaves nothing behind.
+
+The journal of a blind drill must not say what is broken, and must still be undone by anybody. It therefore holds every
+fault of the catalogue: undoing one that was never injected changes nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +23,22 @@ from lab.control.desk import Desk
 from lab.drills.faults import Doors, Fault, as_json, of_json
 from lab.drills.snapshot import restore, take
 from lab.durable import write_json
-from lab.errors import LabError, UsageError
+from lab.errors import LabError, NotRunning, UsageError
 from lab.oncall.times import utc_text
 from lab.places import Home
 
 CLEANER = "drill-cleanup"
 RANDOM = "random"  # what a drill is called that nobody is told before its verdict
+SHOWN = {"drill": str, "pid": int}  # what others than who undoes it look at
+SCHEMA_FILE = Path(__file__).with_name("journal.schema.json")
+
+
+class DrillRunning(UsageError):
+    """A drill holds the lab now; nothing was changed."""
+
+
+class DamagedJournal(LabError):
+    """A journal cannot be read, so nothing can be undone from it."""
 
 
 def journal_path(home: Home) -> Path:
@@ -35,7 +48,7 @@ def journal_path(home: Home) -> Path:
 
 @contextmanager
 def exclusive(home: Home) -> Iterator[None]:
-    """Hold the lab for one drill; UsageError when another one runs."""
+    """Hold the lab for one drill; DrillRunning when another one does."""
     with _locked(home.run / "drill.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
         yield
 
@@ -51,12 +64,12 @@ def undoing(
 ) -> Iterator[None]:
     """Undo the faults and put the control state back when the body ends, however it ends. Hold `exclusive` around it.
 
-    `expires_at` (epoch seconds) is when somebody else may do it, although the drill still runs. `blind`: whoever is on
-    call must not be told which drill this is.
+    `expires_at` (epoch seconds) is when somebody else may do it, although the drill still runs. `blind`: `drill_id` is
+    not written down; pass the faults of every drill, and an expiry that fits any of them.
     """
     doors = Doors(desk)
     entry = {
-        "drill": drill_id,
+        "drill": RANDOM if blind else drill_id,
         "blind": blind,
         "pid": os.getpid(),
         "at": utc_text(time.time()),
@@ -75,25 +88,22 @@ def undo(desk: Desk, of_process: int | None = None) -> list[str]:
     """Put back what the journal holds, the last fault first, and remove it; what was changed, one line each.
 
     With `of_process`, only a journal which that process wrote. LabError when something could not be put back: all the
-    rest has been, and the journal stays for the next try.
+    rest has been, and the journal stays for the next try. DamagedJournal when it cannot be read: it is moved aside.
     """
     path = journal_path(desk.home)
     with _locked(desk.home.run / "undo.lock", fcntl.LOCK_EX):
-        entry = _entry(path)
+        entry, faults = _readable(path)
         if entry is None or of_process not in (None, entry["pid"]):
             return []
-        cleaner, changed, problems = desk.acting_as(CLEANER), [], []
-        doors = Doors(cleaner)
-        for fault, found in _faults(path, entry)[::-1]:
-            try:
-                changed += fault.undo(doors, found)
-            except LabError as error:
-                problems.append(f"{fault.kind}: {error}")
+        cleaner = desk.acting_as(CLEANER)
+        changed, problems = _undo_faults(Doors(cleaner), faults[::-1])
         try:
             changed += restore(cleaner, entry["state"], reason=f"undo drill {entry['drill']}")
-        except LabError as error:
+        except NotRunning as error:
             if not problems:
                 raise
+            problems.append(str(error))
+        except LabError as error:
             problems.append(str(error))
         if problems:
             raise LabError(
@@ -103,13 +113,41 @@ def undo(desk: Desk, of_process: int | None = None) -> list[str]:
     return changed
 
 
+def _undo_faults(doors: Doors, faults: Sequence[tuple[Fault, dict[str, Any]]]) -> tuple[list[str], list[str]]:
+    """(what was changed, what could not be). What fails is tried again as long as that helps: one may need another."""
+    changed: list[str] = []
+    while True:
+        problems: list[str] = []
+        failed = []
+        for fault, found in faults:
+            try:
+                changed += fault.undo(doors, found)
+            except LabError as error:
+                problems.append(f"{fault.kind}: {error}")
+                failed.append((fault, found))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                problems.append(f"{fault.kind}: the journal's {found!r:.200} does not fit it ({error!r})")
+        if not failed or len(failed) == len(faults):
+            return changed, problems
+        faults = failed
+
+
+def set_aside_if_damaged(home: Home) -> None:
+    """Move a journal that cannot be read aside, whether or not the lab runs; raises DamagedJournal then."""
+    with _locked(home.run / "undo.lock", fcntl.LOCK_EX):
+        _readable(journal_path(home))
+
+
 def undo_at_rest(desk: Desk) -> list[str]:
-    """Before a start of the lab: put back files that would keep it from starting. The journal stays for the rest."""
-    path = journal_path(desk.home)
-    if (entry := _entry(path)) is None:
+    """Before a start of the lab: put back files that would keep it from starting. The journal stays for the rest.
+
+    DamagedJournal when it cannot be read: it is moved aside.
+    """
+    entry, faults = _readable(journal_path(desk.home))
+    if entry is None:
         return []
     doors = Doors(desk.acting_as(CLEANER))
-    return [line for fault, found in _faults(path, entry)[::-1] for line in fault.undo_at_rest(doors, found)]
+    return [line for fault, found in faults[::-1] for line in fault.undo_at_rest(doors, found)]
 
 
 def undo_left_over(desk: Desk) -> list[str]:
@@ -119,7 +157,7 @@ def undo_left_over(desk: Desk) -> list[str]:
     try:
         with exclusive(desk.home):
             return undo(desk)
-    except UsageError:
+    except DrillRunning:
         return []
 
 
@@ -128,32 +166,67 @@ def running(home: Home) -> bool:
     try:
         with exclusive(home):
             return False
-    except UsageError:
+    except DrillRunning:
         return True
 
 
 def current(home: Home) -> dict[str, Any] | None:
-    """The journal as it is now (drill, pid, at, …), or None when there is none."""
+    """The journal as it is now (drill, pid, at, …), or None when there is none; DamagedJournal when it is no journal.
+
+    The `drill` of a blind one is RANDOM.
+    """
     return _entry(journal_path(home))
 
 
 def shown(home: Home) -> dict[str, Any] | None:
     """What anybody may know of the drill in the journal: its `id` (RANDOM for one that is blind) and its `pid`."""
     entry = current(home)
-    return entry and {"id": RANDOM if entry.get("blind") else entry["drill"], "pid": entry["pid"]}
+    return entry and {"id": entry["drill"], "pid": entry["pid"]}
 
 
 def _entry(path: Path) -> dict[str, Any] | None:
     try:
-        return dict(json.loads(path.read_text()))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise DamagedJournal(f"{path} cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise LabError(f"{path} is damaged ({error}); look at 'fleetops canary weight', then delete it") from error
+        raise DamagedJournal(f"{path} is damaged ({error})") from error
+    if isinstance(value, dict) and value.get("blind"):
+        value["drill"] = RANDOM
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), kind) for key, kind in SHOWN.items()):
+        raise DamagedJournal(f"{path} is damaged (it names no drill and no process)")
+    return {"at": "", **value}
 
 
-def _faults(path: Path, entry: dict[str, Any]) -> list[tuple[Fault, dict[str, Any]]]:
-    return [(of_json(row["fault"], str(path)), row["found"]) for row in entry.get("faults", [])]
+def _check(path: Path, entry: dict[str, Any]) -> None:
+    """DamagedJournal names the first place where the journal is not as its schema says."""
+    import jsonschema
+
+    wrong = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).iter_errors(entry)
+    if first := next(wrong, None):
+        place = "/".join(map(str, first.absolute_path))
+        raise DamagedJournal(f"{path} is damaged (/{place}: {first.message:.200})")
+
+
+def _readable(path: Path) -> tuple[dict[str, Any] | None, list[tuple[Fault, dict[str, Any]]]]:
+    """The journal and its faults. One that is damaged is moved aside, kept, and said."""
+    try:
+        if (entry := _entry(path)) is None:
+            return None, []
+        _check(path, entry)
+        return entry, [(of_json(row["fault"], str(path)), row["found"]) for row in entry.get("faults", [])]
+    except (DamagedJournal, UsageError) as error:
+        aside = path.with_name(f"drill.journal.damaged-{utc_text(time.time()).replace(':', '')}.json")
+        try:
+            path.rename(aside)
+        except OSError as problem:
+            raise DamagedJournal(f"{error}, and cannot be moved aside: {problem.strerror}") from error
+        raise DamagedJournal(
+            f"{error}: nothing was undone from it, and it was moved to {aside}; "
+            "'fleetops triage feed' and 'fleetops flag list' show what is not as usual"
+        ) from error
 
 
 @contextmanager
@@ -164,7 +237,7 @@ def _locked(file: Path, how: int) -> Iterator[None]:
             fcntl.flock(lock, how)
         except BlockingIOError:
             lock.seek(0)
-            raise UsageError(f"a drill is running already ({lock.read().strip()}); one at a time") from None
+            raise DrillRunning(f"a drill is running already ({lock.read().strip()}); one at a time") from None
         lock.seek(0)
         lock.truncate()
         lock.write(f"process {os.getpid()}")

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from lab.control.desk import Desk
-from lab.drills.journal import journal_path, running, undo_at_rest, undo_left_over
+from lab.drills.journal import (
+    DamagedJournal,
+    journal_path,
+    running,
+    set_aside_if_damaged,
+    undo_at_rest,
+    undo_left_over,
+)
 from lab.errors import LabError
 from lab.oncall.times import utc_text
 from lab.stack.doctor import Finding
@@ -12,7 +19,10 @@ from lab.stack.supervision import Supervisor
 
 def before_start(desk: Desk) -> list[str]:
     """With no lab running: undo of a killed drill what would keep the lab from starting; one line for each thing."""
-    return [f"undid a drill that was killed: {line}" for line in undo_at_rest(desk)]
+    try:
+        return [f"undid a drill that was killed: {line}" for line in undo_at_rest(desk)]
+    except DamagedJournal as damaged:
+        return [f"fleetops: {damaged}"]
 
 
 def tidy(desk: Desk, started_at: float) -> list[str]:
@@ -49,11 +59,16 @@ def _drill(desk: Desk) -> Finding:
         return Finding(name, True, "none")
     if running(desk.home):
         return Finding(name, True, "a drill is running")
-    if Supervisor(desk.home).pid() is None:
-        left = f"a drill was killed; {journal_path(desk.home)} holds what it left"
-        return Finding(name, False, left, "`fleetops up` undoes it")
     try:
+        set_aside_if_damaged(desk.home)
+        if Supervisor(desk.home).pid() is None:
+            left = f"a drill was killed; {journal_path(desk.home)} holds what it left"
+            return Finding(name, False, left, "`fleetops up` undoes it")
         changed = undo_left_over(desk)
+    except DamagedJournal as error:
+        return Finding(name, False, str(error), "put back by hand what is not as usual")
     except LabError as error:
         return Finding(name, False, f"a drill was killed and cannot be undone: {error}", "`fleetops drill undo`")
+    if journal_path(desk.home).exists():
+        return Finding(name, True, "a drill has just begun")
     return Finding(name, True, f"undid a drill that was killed: {', '.join(changed) or 'nothing was left to change'}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from lab.drills.commands import Ran, hand_over, run_command
 from lab.drills.incident import POLL_SECONDS, Incident
@@ -17,6 +19,8 @@ from lab.places import RUNBOOKS
 AUTOPILOT = "autopilot"
 WRONG = "wrong-responder"
 COMMAND = "command-responder"
+PEEK = "peek-responder"
+PEEK_SECONDS = 60.0
 BAD_REQUEST = 2
 HUMAN_SECONDS = 1800.0
 
@@ -104,9 +108,19 @@ def command(incident: Incident) -> None:
     page = incident.page
     if page is None:
         return
-    incident.say(f"page {page['id']} goes to {incident.program[0]}")
-    status = hand_over(incident.program, page, COMMAND, HUMAN_SECONDS, lambda line: incident.say(f"  | {line}"))
-    incident.say(f"{incident.program[0]} ended with status {status}")
+    _hand_to(incident, page, incident.program, COMMAND, HUMAN_SECONDS)
+
+
+def peek(incident: Incident) -> None:
+    """A program that tries to read which drill this is, in place of finding out (lab/drills/peek.py)."""
+    if incident.page is not None:
+        _hand_to(incident, incident.page, (sys.executable, "-m", "lab.drills.peek"), PEEK, PEEK_SECONDS)
+
+
+def _hand_to(incident: Incident, page: dict[str, Any], program: tuple[str, ...], actor: str, seconds: float) -> None:
+    incident.say(f"page {page['id']} goes to {program[0]}")
+    status = hand_over(program, page, actor, seconds, lambda line: incident.say(f"  | {line}"), incident.variables)
+    incident.say(f"{program[0]} ended with status {status}")
 
 
 RESPONDERS: dict[str, Responder] = {
@@ -115,16 +129,20 @@ RESPONDERS: dict[str, Responder] = {
     "command": command,
     "none": nobody,
     "wrong": wrong,
+    "peek": peek,
 }
 # Who need not follow the runbook, and is graded on what came of it.
 PEOPLE = ("human", "command")
-# Who proves the grading: their drills must fail.
-CONTROLS = ("none", "wrong")
+# Programs that are handed the page: nothing that they could read says which drill it is.
+PROGRAMS = ("command", "peek")
+# Who proves the grading: their drills must fail. The first two do so on every drill.
+GRADERS = ("none", "wrong")
+CONTROLS = (*GRADERS, "peek")
 
 
 def as_played(drill: Drill, responder: str) -> Drill:
-    """The drill, with the alerts that this responder brings about: a control mends nothing, a mistake may do harm."""
-    if responder not in CONTROLS:
+    """The drill, with the alerts that this responder brings about: nobody mends it, a mistake does harm."""
+    if responder not in GRADERS:
         return drill
     mistake = drill.wrong.may if responder == "wrong" else {}
     return replace(drill, expect=drill.expect.allowing(drill.expect.unmended, mistake))

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 from lab.control.desk import Desk
 from lab.drills import promise, record
+from lab.drills.blind import every_fault
 from lab.drills.faults import Doors
 from lab.drills.guard import guarded
+from lab.drills.hints import sold_by_this_process
 from lab.drills.incident import POLL_SECONDS, Incident, Say
 from lab.drills.inputs import hashes
 from lab.drills.journal import RANDOM, exclusive, undo, undo_left_over, undoing
 from lab.drills.measure import GOOD_SECONDS
 from lab.drills.prediction import predict
-from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PEOPLE, RESPONDERS, as_played, check_program
+from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PEOPLE, PROGRAMS, RESPONDERS, as_played, check_program
 from lab.drills.scored import add_score
-from lab.drills.spec import Drill
+from lab.drills.spec import Drill, catalogue
 from lab.drills.steady import remembered, steady_state, whole_windows
 from lab.drills.stoppable import stoppable
 from lab.errors import NotRunning, UsageError
-from lab.oncall.times import epoch_seconds
+from lab.oncall.times import epoch_seconds, utc_text
 
 # The page is measured, not missed, when it comes this much too late.
 LATE_SECONDS = 20.0
@@ -32,12 +34,21 @@ EXPIRY_MARGIN_SECONDS = 120.0
 
 
 def run_drill(
-    drill: Drill, responder: str, desk: Desk, echo: Say, *, program: tuple[str, ...] = (), blind: bool = False
+    drill: Drill,
+    responder: str,
+    desk: Desk,
+    echo: Say,
+    *,
+    program: tuple[str, ...] = (),
+    variables: tuple[str, ...] = (),
+    blind: bool = False,
 ) -> dict[str, Any]:
     """Run `drill` and return its record. Raises LabError when the lab is not running or cannot get steady.
 
-    `program` is what the responder `command` runs. `blind`: what is broken is not told before the verdict.
+    `program` is what the responder `command` runs, with these `variables` of the environment. `blind`: what is broken
+    is not told before the verdict; a program is never told.
     """
+    blind = blind or responder in PROGRAMS
     if responder not in RESPONDERS:
         raise UsageError(f"no responder {responder!r}; the responders are {', '.join(RESPONDERS)}")
     check_program(responder, program)
@@ -49,13 +60,15 @@ def run_drill(
         if responder not in CONTROLS:
             whole_windows(desk, promise.windows(), echo)
         incident = _open(drill, responder, desk, echo)
-        incident.program, incident.blind = program, blind
-        expires_at = time.time() + longest_seconds(incident)
-        with (
-            guarded(desk.home, desk.ports, expires_at),
-            undoing(desk, drill.id, drill.all_faults(), expires_at, blind=blind),
-            closing(incident.doors),
-        ):
+        incident.program, incident.variables, incident.blind = program, variables, blind
+        expires_at = time.time() + (longest_of_all(incident) if blind else longest_seconds(incident))
+        faults = every_fault() if blind else drill.all_faults()
+        with ExitStack() as ending:
+            ending.enter_context(guarded(desk.home, desk.ports, expires_at))
+            ending.enter_context(undoing(desk, drill.id, faults, expires_at, blind=blind))
+            ending.enter_context(closing(incident.doors))
+            if blind:
+                ending.enter_context(sold_by_this_process(desk, drill, utc_text(incident.started_at)))
             for phase in PHASES:
                 phase(incident)
             incident.ended_at = time.time()
@@ -175,6 +188,12 @@ def allowed_seconds(incident: Incident) -> float:
     if incident.responded_until is None or incident.page is None:
         return HUMAN_SECONDS + limit
     return incident.responded_until - epoch_seconds(incident.page["received_at"]) + limit
+
+
+def longest_of_all(incident: Incident) -> float:
+    """The same for the longest drill of the catalogue, which says nothing about this one."""
+    desk, responder = incident.desk, incident.responder
+    return max(longest_seconds(_open(drill, responder, desk, incident.echo)) for drill in catalogue())
 
 
 def longest_seconds(incident: Incident) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -82,21 +82,36 @@ class Sli:
 
 
 def harmful(actions: Sequence[tuple[float, str]], slis: Iterable[Sli]) -> tuple[str, ...]:
-    """The actions (instant, what) after which an SLI that had been good until then turned bad enough for a page.
+    """The actions (instant, what) after which an SLI that had been good turned bad enough for a page.
 
-    One that was bad before the action blames nobody: the fault did that. Nor does one that leaves its objective for a
-    moment, as a single slow request makes it.
+    Good: for HARM_SECONDS, or ever since the fault. One that was bad before the action blames nobody: the fault did
+    that. Nor does one that leaves its objective for a moment, as a single slow request makes it.
     """
     blamed = set()
     for sli in slis:
         at = [(sli.start_seconds + n, value) for n, value in enumerate(sli.values) if value is not None]
-        turned = next((second for second, value in at if second >= 0 and value > sli.good), None)
-        if turned is None:
-            continue
-        before = [second for second, _ in actions if second <= turned <= second + HARM_SECONDS]
-        if before and any(value > sli.paging for second, value in at if turned <= second <= max(before) + HARM_SECONDS):
-            blamed.add(max(before))
+        for turned in _turns(at, sli.good):
+            before = [second for second, _ in actions if second <= turned <= second + HARM_SECONDS]
+            if not before:
+                continue
+            after = (value for second, value in at if turned <= second <= max(before) + HARM_SECONDS)
+            if any(value > sli.paging for value in after):
+                blamed.add(max(before))
     return tuple(what for at, what in actions if at in blamed)
+
+
+def _turns(at: Sequence[tuple[float, float]], good: float) -> Iterator[float]:
+    """The instants, from the fault on, at which an SLI turned bad after it had been good. One sample a second."""
+    good_samples = HARM_SECONDS
+    for second, value in at:
+        if second < 0:
+            continue
+        if value <= good:
+            good_samples += 1
+            continue
+        if good_samples >= HARM_SECONDS:
+            yield second
+        good_samples = 0
 
 
 def card(work: Work, autopilot_mitigation_seconds: float | None) -> list[Line]:

@@ -7,7 +7,7 @@ from typing import Any
 from lab.drills import answers, promise, record, score
 from lab.drills.incident import Incident
 from lab.drills.instants import change
-from lab.drills.responders import PEOPLE
+from lab.drills.responders import PEOPLE, PROGRAMS
 from lab.drills.signals import sli_name
 from lab.errors import LabError
 from lab.oncall.times import epoch_seconds
@@ -16,8 +16,8 @@ from lab.slo.model import PAGE, Slo
 
 
 def add_score(incident: Incident, document: dict[str, Any]) -> dict[str, Any]:
-    """The record, with a score where its responder may be a person."""
-    if incident.responder not in PEOPLE:
+    """The record, with a score where its responder may be a person, or is a program."""
+    if incident.responder not in (*PEOPLE, *PROGRAMS):
         return document
     document = {**document, "score": _score(incident, document)}
     record.validate(document)

@@ -61,11 +61,11 @@ def restore(desk: Desk, wanted: dict[str, Any], reason: str) -> list[str]:
         verbs.undrain(desk, name, reason)
         changed.append(f"{name} is routed to again")
     for service, version in wanted.get("configs", {}).items():
-        if (at := now["configs"][service]) != version:
+        if (at := now["configs"].get(service, version)) != version:
             config.activate(desk, service, version, reason)
             changed.append(f"{service} configuration {at} → {version}")
     for service, count in wanted["replicas"].items():
-        if now["replicas"][service] != count:
+        if now["replicas"].get(service, count) != count:
             verbs.scale(desk, service, count, reason)
             changed.append(f"{service} replicas {now['replicas'][service]} → {count}")
     return changed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,15 +12,28 @@ from typing import Any, ClassVar
 import pytest
 from fakes import FakeGateway, FakePager, JsonServer
 
+from lab.cli.main import run
 from lab.control import settings, verbs
 from lab.control.desk import Desk
+from lab.drills import leftovers
 from lab.drills.faults import FAULTS, Doors, Fault
 from lab.drills.faults.parameters import text
-from lab.drills.journal import CLEANER, exclusive, journal_path, undo, undo_at_rest, undo_left_over, undoing
+from lab.drills.journal import (
+    CLEANER,
+    current,
+    exclusive,
+    journal_path,
+    shown,
+    undo,
+    undo_at_rest,
+    undo_left_over,
+    undoing,
+)
 from lab.drills.snapshot import take
 from lab.errors import LabError, NotRunning, UsageError
 from lab.places import Ports
 from lab.stack import state
+from lab.stack.supervision import Supervisor
 
 
 @pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt, SystemExit])
@@ -141,11 +156,125 @@ def test_a_journal_that_cannot_be_undone_now_is_kept_for_later(desk: Desk, serve
     assert journal_path(desk.home).exists()
 
 
-def test_a_damaged_journal_is_named_with_what_to_do(desk: Desk) -> None:
+NOTHING = '"state": {"canary_weight_percent": 0, "flags": {}, "replicas": {}}}'
+DAMAGED = [
+    "{", "", "[1, 2]", "null", "{}", '"text"', "7", '{"drill": "INC-001"}',
+    '{"drill": "INC-001", "pid": "1", "at": "2026-01-31T12:00:00.000Z", "state": {}}',
+    '{"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": {}}',
+    '{"drill": "INC-001", "pid": 1, "at": 7, ' + NOTHING,
+    '{"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "faults": [7], ' + NOTHING,
+    '{"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "faults": [{"fault": {"kind": "no-such-fault"}, '
+    '"found": {}}], ' + NOTHING,
+]  # fmt: skip
+
+
+@pytest.fixture(params=DAMAGED)
+def damaged(request: pytest.FixtureRequest, desk: Desk) -> str:
+    """A journal of a wrong shape."""
+    text: str = request.param
     journal_path(desk.home).parent.mkdir(parents=True, exist_ok=True)
-    journal_path(desk.home).write_text("{")
-    with pytest.raises(LabError, match=r"journal.*damaged"):
-        undo_left_over(desk)
+    journal_path(desk.home).write_text(text)
+    return text
+
+
+def aside(desk: Desk) -> list[str]:
+    return [file.read_text() for file in journal_path(desk.home).parent.glob("drill.journal.damaged-*.json")]
+
+
+@pytest.mark.parametrize("reader", [undo, undo_at_rest, undo_left_over])
+def test_a_damaged_journal_is_named_with_what_to_do_and_moved_aside_whole(
+    desk: Desk, damaged: str, reader: Callable[[Desk], list[str]]
+) -> None:
+    with pytest.raises(LabError, match=r"drill\.journal\.json.*(damaged|no-such-fault).*moved to .*fleetops flag list"):
+        reader(desk)
+    assert aside(desk) == [damaged]
+    assert reader(desk) == [], "it stands in nobody's way any more"
+
+
+def test_doctor_undo_up_and_the_console_say_one_line_about_a_damaged_journal(
+    desk: Desk, damaged: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLEETOPS_HOME", str(desk.home.path))
+    monkeypatch.setattr("lab.cli.drill.desk", lambda: desk)
+    for look in (current, shown):
+        with suppress(LabError):  # either it knows what to show, or says in one line that it does not
+            look(desk.home)
+    assert aside(desk) == [], "who only looks moves nothing"
+    (line,) = leftovers.before_start(desk)
+    assert "moved to" in line
+    journal_path(desk.home).write_text(damaged)
+    finding = leftovers.examine(desk)[0]
+    assert not finding.ok
+    assert "moved to" in finding.found
+    journal_path(desk.home).write_text(damaged)
+    assert run(["drill", "undo"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("fleetops: ")
+    assert said.count("\n") == 1
+
+
+def test_doctor_and_undo_never_say_that_they_undid_what_they_could_not(
+    desk: Desk,
+    gateway: FakeGateway,
+    servers: dict[str, JsonServer],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The gateway refuses the request: a UsageError, which was taken for a drill that runs."""
+    monkeypatch.setenv("FLEETOPS_HOME", str(desk.home.path))
+    monkeypatch.setattr("lab.cli.drill.desk", lambda: desk)
+    monkeypatch.setattr(Supervisor, "pid", lambda _self: 1)
+    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": take(desk)}
+    journal_path(desk.home).parent.mkdir(parents=True, exist_ok=True)
+    journal_path(desk.home).write_text(json.dumps(journal))
+    verbs.set_canary_weight(desk, 50)
+    servers["gateway"].answer = lambda method, path, body: (
+        gateway(method, path, body) if method == "GET" else (400, {"error": "not like this"})
+    )
+    finding = leftovers.examine(desk)[0]
+    assert not finding.ok
+    assert "not like this" in finding.found
+    assert run(["drill", "undo"]) == 1
+    assert "not like this" in capsys.readouterr().err
+    assert journal_path(desk.home).exists()
+    servers["gateway"].answer = gateway
+    assert leftovers.examine(desk)[0].found == "undid a drill that was killed: canary weight 50 % → 0 %"
+
+
+def test_while_a_drill_runs_undo_says_so_and_doctor_leaves_it_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLEETOPS_HOME", str(desk.home.path))
+    monkeypatch.setattr("lab.cli.drill.desk", lambda: desk)
+    with exclusive(desk.home), undoing(desk, "INC-001"):
+        assert run(["drill", "undo"]) == 1
+        assert "a drill is running" in capsys.readouterr().err
+        assert leftovers.examine(desk)[0].found == "a drill is running"
+    assert run(["drill", "undo"]) == 0
+
+
+@dataclass(frozen=True)
+class NeedsLeak(Leak):
+    """Cannot be undone while the leak is there, as a statement needs its DB."""
+
+    kind: ClassVar[str] = "needs-leak"
+
+    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+        if (doors.home.data / "leak").exists():
+            raise LabError("the leak is in the way")
+        return super().undo(doors, found)
+
+
+def test_a_fault_that_needs_another_one_undone_first_is_tried_again(
+    desk: Desk, leak: type[Leak], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAULTS, "needs-leak", NeedsLeak)
+    desk.home.data.mkdir()
+    first, second = leak("leak"), NeedsLeak("second")
+    with undoing(desk, "INC-001", [first, second]):
+        first.inject(Doors(desk))
+        second.inject(Doors(desk))
+        assert undo(desk) == ["removed leak", "removed second"]
 
 
 def test_a_flag_that_no_longer_exists_does_not_stop_the_rest(desk: Desk, gateway: FakeGateway) -> None:

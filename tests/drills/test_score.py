@@ -70,3 +70,14 @@ def test_an_sli_that_leaves_its_objective_for_a_moment_blames_nobody() -> None:
     """One late answer of a request that the fault had slowed is none of the action that mends it."""
     moment = Sli([0.0, 0.0, 0.0, 0.02, 0.02, 0.02, 0.0] + [0.0] * 7 + [0.2], 0.0, 0.01, 0.144)
     assert harmful([(2.0, "canary weight: 50 → 0")], [moment]) == ()
+
+
+def test_an_action_that_breaks_again_what_had_recovered_is_harmful_too() -> None:
+    broken, mended = [0.5] * 5, [0.0] * 15
+    again = Sli([0.0, *broken, *mended, *broken], 0.0, 0.01, 0.144)
+    actions = [(4.0, "canary weight: 50 → 0"), (20.0, "canary weight: 0 → 50")]
+    assert harmful(actions, [again]) == ("canary weight: 0 → 50",)
+    flaps = Sli([0.0, *broken, *mended[:5], *broken], 0.0, 0.01, 0.144)
+    assert harmful([(10.0, "service restart feed")], [flaps]) == (), "good for a moment is not recovered"
+    unknown = Sli([0.0, *broken, *[None] * 15, *broken], 0.0, 0.01, 0.144)
+    assert harmful([(20.0, "service restart feed")], [unknown]) == (), "not measured is not recovered"

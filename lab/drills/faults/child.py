@@ -18,6 +18,7 @@ from lab.errors import LabError
 from lab.places import ROOT, Home, Ports
 from lab.stack.supervision import MARK
 
+HELPER = "lab.drills.faults.helper"
 READY_SECONDS = 15.0
 END_SECONDS = 5.0
 
@@ -39,7 +40,7 @@ class Child:
             MARK: str(home.path),  # so that `fleetops down` finds it
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", HELPER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -60,7 +61,7 @@ class Child:
         if stdin is None or stdout is None:
             raise LabError(f"{self.module} has no line")
         try:
-            stdin.write(json.dumps(told).encode() + b"\n")
+            stdin.write(json.dumps({"module": self.module, "told": told}).encode() + b"\n")
             stdin.flush()
         except BrokenPipeError:
             pass  # it ended; what it said is read below

@@ -1,4 +1,4 @@
-"""The script behind `cache-flush`: `python -m lab.drills.faults.flusher`, told by child.py.
+"""The script behind `cache-flush`. It is run by helper.py.
 
 It says "ready" after its first flush, and ends when it has flushed as often as it was told (0: never) or when
 its input ends. What the cache refuses it tries again with its next step, as an unattended job does.
@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import sys
 import threading
+from typing import Any
 
 from valkey import Valkey
 from valkey.exceptions import ValkeyError
 
 
-def main() -> None:
-    """Read which instance, how often and how fast, and flush it."""
-    told = json.loads(sys.stdin.readline())
+def main(told: dict[str, Any]) -> None:
+    """Flush the instance at `url`, `times` times, one every `every_seconds`."""
     over = threading.Event()
 
     def watch() -> None:
@@ -38,7 +37,3 @@ def main() -> None:
                 return
             with contextlib.suppress(ValkeyError):
                 cache.flushall()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The proxy behind `network-detour`: `python -m lab.drills.faults.longer_line`, told by child.py.
+"""The proxy behind `network-detour`. It is run by helper.py.
 
 It is the line of lab/services/link.py with a base delay of nothing; it ends when its input does.
 """
@@ -6,7 +6,6 @@ It is the line of lab/services/link.py with a base delay of nothing; it ends whe
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from typing import Any
@@ -36,14 +35,9 @@ async def carry(told: dict[str, Any]) -> None:
     link.close()
 
 
-def main() -> None:
-    """Read what to do, do it."""
-    told = json.loads(sys.stdin.readline())
+def main(told: dict[str, Any]) -> None:
+    """Carry connections as told; exits with a message when it cannot listen."""
     try:
         asyncio.run(carry(told))
     except OSError as problem:
         sys.exit(f"cannot listen on {told['listen']}: {problem.strerror or problem}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The helper behind `open-transactions`: `python -m lab.drills.faults.sessions`, told by child.py.
+"""The helper behind `open-transactions`. It is run by helper.py.
 
 Each session is a thread with a connection of its own. It says "ready" when every session has its connection and has
 sent its statements, or waits for them; it ends, and the server rolls everything back, when its input ends.
@@ -6,7 +6,6 @@ sent its statements, or waits for them; it ends, and the server rolls everything
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -57,9 +56,8 @@ class Session(threading.Thread):
                 pass
 
 
-def main() -> None:
+def main(told: dict[str, Any]) -> None:
     """Hold the sessions until the input ends."""
-    told = json.loads(sys.stdin.readline())
     url = postgres.url(home(), ports().postgres)
     sessions = [Session(url, told) for _ in range(told["sessions"])]
     for session in sessions:
@@ -76,7 +74,3 @@ def main() -> None:
     sys.stdout.flush()
     sys.stdin.read()
     os._exit(0)  # the sockets close, the server rolls back; a thread that waits for a lock would keep the process
-
-
-if __name__ == "__main__":
-    main()

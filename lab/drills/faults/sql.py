@@ -24,9 +24,8 @@ class SqlStatements(Fault):
         _run(doors, self.apply)
 
     def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
-        """Run the ones that revert."""
-        _run(doors, self.revert)
-        return list(self.revert)
+        """Run the ones that revert; those that found nothing to do, as IF NOT EXISTS lets them, changed nothing."""
+        return _run(doors, self.revert)
 
 
 @dataclass(frozen=True)
@@ -58,12 +57,20 @@ class OpenTransactions(Fault):
         return [f"ended {ended} sessions of {self.application}"] if ended else []
 
 
-def _run(doors: Doors, statements: tuple[str, ...]) -> None:
+def _run(doors: Doors, statements: tuple[str, ...]) -> list[str]:
+    """Run them in order; returns those that did something: the DB gives a notice for each that did not."""
     import psycopg
 
+    done: list[str] = []
     with doors.db(superuser=True) as connection:
+        skipped: list[str] = []
+        connection.add_notice_handler(lambda notice: skipped.append(notice.message_primary or ""))
         for statement in statements:
+            skipped.clear()
             try:
                 connection.execute(statement.encode())
             except psycopg.Error as error:
                 raise LabError(f"{statement!r}: {str(error).strip().splitlines()[0]}") from error
+            if not any(text.endswith("skipping") for text in skipped):
+                done.append(statement)
+    return done

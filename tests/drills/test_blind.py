@@ -1,0 +1,197 @@
+"""A blind drill looks like every other one while it runs, and is undone by anybody all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeGateway, FakePager
+
+from lab.control import verbs
+from lab.control.desk import Desk
+from lab.drills import answers, blind, peek
+from lab.drills.commands import hand_over
+from lab.drills.faults import Doors, Fault, as_json
+from lab.drills.hints import sold_by_this_process
+from lab.drills.journal import RANDOM, current, exclusive, journal_path, shown, undo, undoing
+from lab.drills.snapshot import take
+from lab.drills.spec import Drill, catalogue, find
+from lab.errors import LabError, UsageError
+from lab.oncall.times import utc_text
+
+INC = find("INC-001")
+PAGE = {"id": 7, "alertname": "FeedLatencyP99Burn"}
+
+
+@pytest.fixture
+def nothing_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults that look at nothing: the desk of these tests has no DB, no cache and no load."""
+    for fault in blind.every_fault():
+        monkeypatch.setattr(type(fault), "found", lambda _self, _doors: {})
+        monkeypatch.setattr(type(fault), "undo", lambda _self, _doors, _found: [])
+
+
+def journal_of(desk: Desk, drill: Drill) -> dict[str, Any]:
+    with exclusive(desk.home), undoing(desk, drill.id, blind.every_fault(), 2e9, blind=True):
+        entry: dict[str, Any] = json.loads(journal_path(desk.home).read_text())
+        assert shown(desk.home) == {"id": RANDOM, "pid": os.getpid()}
+    return entry
+
+
+@pytest.mark.usefixtures("nothing_found")
+def test_the_journals_of_all_blind_drills_are_the_same(desk: Desk) -> None:
+    journals = [{**journal_of(desk, drill), "at": None} for drill in (INC, find("INC-011"), find("D0"))]
+    assert journals[0] == journals[1] == journals[2]
+    listed = [row["fault"] for row in journals[0]["faults"]]
+    for drill in catalogue():
+        for fault in drill.all_faults():
+            assert json.loads(json.dumps(as_json(fault))) in listed
+
+
+@pytest.mark.usefixtures("nothing_found")
+def test_a_blind_drill_that_was_killed_is_undone_from_its_journal_alone(desk: Desk, gateway: FakeGateway) -> None:
+    entry = journal_of(desk, INC)
+    entry["state"] = take(desk)
+    journal_path(desk.home).write_text(json.dumps(entry))
+    verbs.set_canary_weight(desk, 50)
+    assert undo(desk) == ["canary weight 50 % → 0 %"]
+    assert gateway.state["canary"]["weight_percent"] == 0
+
+
+@pytest.mark.usefixtures("nothing_found")
+def test_what_names_a_drill_gives_it_away_and_a_blind_journal_does_not(desk: Desk) -> None:
+    drills = catalogue()
+    with undoing(desk, INC.id, INC.all_faults()):
+        told = json.dumps(current(desk.home), sort_keys=True)
+        assert peek.names_of(told, drills) == [INC]
+        assert peek.names_of(told.replace(INC.id, "?"), drills) == [INC], "its faults give it away too"
+    sealed = json.dumps(journal_of(desk, INC), sort_keys=True)
+    assert len(peek.names_of(sealed, drills)) > 10
+    assert not any(drill.id in sealed for drill in drills if not drill.is_control)
+
+
+def page(at: float) -> dict[str, Any]:
+    return {"id": 7, "received_at": utc_text(at)}
+
+
+@pytest.fixture
+def selling(desk: Desk, nothing_found: None) -> Iterator[Desk]:
+    """A desk on which a blind INC-001 runs in this process."""
+    since = utc_text(time.time())
+    with exclusive(desk.home), undoing(desk, INC.id, blind=True), sold_by_this_process(desk, INC, since):
+        yield desk
+
+
+def test_hints_of_a_blind_drill_are_sold_by_its_process_in_the_buyers_name(selling: Desk, pager: FakePager) -> None:
+    buyer = selling.acting_as("bob")
+    with pytest.raises(LabError, match="nobody has been paged yet"):
+        answers.buy_hint(buyer)
+    pager.pages = [page(time.time() + 1)]
+    assert [answers.buy_hint(buyer) for _ in INC.hints] == [
+        (number, len(INC.hints), text) for number, text in enumerate(INC.hints, start=1)
+    ]
+    with pytest.raises(LabError, match="sold"):
+        answers.buy_hint(buyer)
+    assert {row["actor"] for row in pager.rows.values()} == {"bob"}
+    assert answers.hints(pager.rows.values()) == len(INC.hints)
+
+
+@pytest.mark.usefixtures("nothing_found")
+def test_without_the_process_that_sells_them_there_are_no_hints_and_one_line_says_so(desk: Desk) -> None:
+    with (
+        exclusive(desk.home),
+        undoing(desk, INC.id, blind=True),
+        pytest.raises(LabError, match="the drill does not answer"),
+    ):
+        answers.buy_hint(desk)
+
+
+HIDE = """
+import sys
+from pathlib import Path
+from lab.drills import blind
+if any(word.startswith(blind.PICKED) for word in sys.argv):
+    drill = blind.picked(int(sys.argv[-1].partition("=")[2]))
+    print(Path("/proc/self/cmdline").read_text().replace(chr(0), " "))
+    print(drill.id)
+else:
+    blind.hide("INC-005", [sys.executable, __file__])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc to look at")
+def test_a_drill_that_was_named_on_the_command_line_is_not_named_in_the_process_table(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(HIDE)
+    done = subprocess.run(
+        [sys.executable, str(script), "drill", "run", "INC-005"], capture_output=True, text=True, check=True
+    )
+    arguments, drill = done.stdout.splitlines()
+    assert "INC-005" not in arguments
+    assert f"drill run {RANDOM} {blind.PICKED}=" in arguments
+    assert drill == "INC-005"
+
+
+def test_a_drill_that_does_not_exist_is_refused_before_anything_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["fleetops", "drill", "run", "INC-999"])
+    with pytest.raises(UsageError, match="INC-999"):
+        blind.hide("INC-999", ["fleetops"])
+
+
+LOOK = """
+import json, os, sys
+json.dump({"cwd": os.listdir(), "env": dict(os.environ), "argv": sys.argv[1:]}, sys.stdout)
+"""
+
+
+def test_a_program_that_answers_a_page_gets_an_empty_folder_and_little_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "look.py").write_text(LOOK)
+    (tmp_path / "notes.txt").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLEETOPS_HOME", "state")
+    monkeypatch.setenv("DRILL", "INC-001")
+    monkeypatch.setenv("API_KEY", "given by name")
+    heard: list[str] = []
+    program = (sys.executable, "look.py", "notes.txt", "--fast")
+    assert hand_over(program, PAGE, "command-responder", 60, heard.append, ("API_KEY", "NOT_SET")) == 0
+    seen = json.loads(heard[0])
+    assert seen["cwd"] == []
+    assert seen["argv"] == [str(tmp_path / "notes.txt"), "--fast"]
+    needed = {"PATH", "HOME", "TMPDIR", "FLEETOPS_HOME", "FLEETOPS_PORT_BASE", "FLEETOPS_ACTOR", "API_KEY"}
+    assert needed <= set(seen["env"])
+    assert set(seen["env"]) <= needed | {"LANG", "LC_ALL", "LC_CTYPE", "TZ"}
+    assert seen["env"]["FLEETOPS_HOME"] == str(tmp_path / "state")
+    assert not Path(seen["env"]["HOME"]).exists(), "it is gone with the program"
+
+
+def test_every_helper_of_a_fault_looks_the_same_in_the_process_table(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+
+    def start(words: list[str], **_: Any) -> subprocess.Popen[bytes]:
+        started.append(words)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lab.drills.faults.child.subprocess.Popen", start)
+    for module in ("flusher", "sessions", "longer_line"):
+        with pytest.raises(KeyboardInterrupt):
+            Doors(desk).child(f"lab.drills.faults.{module}", {})
+    assert started[0] == started[1] == started[2]
+
+
+def test_undoing_what_was_never_injected_is_what_every_fault_must_stand() -> None:
+    """The live test goes through all of them (test_peek_live.py); here: each fault of the catalogue is in the list."""
+    listed = blind.every_fault()
+    assert len(listed) == len({json.dumps(as_json(fault), sort_keys=True) for fault in listed})
+    assert all(isinstance(fault, Fault) for fault in listed)
+    assert {fault for drill in catalogue() for fault in drill.all_faults()} == set(listed)

@@ -1,0 +1,37 @@
+"""A program that tries to read which drill it is gains nothing; a blind drill's undo changes nothing it need not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from embedded import EmbeddedLab
+
+from lab.control.desk import Desk
+from lab.drills.blind import every_fault
+from lab.drills.journal import current, exclusive, undo, undoing
+
+DRILL_SECONDS = 540
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(560, func_only=True)]
+
+
+def test_peek_scores_no_better_at_diagnosis_than_somebody_who_does_nothing(lab: EmbeddedLab) -> None:
+    done = lab.fleetops("drill", "run", "INC-001", "--responder", "peek", "--json", timeout=DRILL_SECONDS)
+    assert done.stdout, done.stderr
+    record = json.loads(done.stdout)
+    assert done.returncode == 1, "it mends nothing"
+    assert record["durations"]["page_seconds"] is not None, "it was paged"
+    assert "nothing says which drill this is" in done.stderr
+    lines = {line["name"]: line["points"] for line in record["score"]["lines"]}
+    assert (lines["diagnosis"], record["score"]["diagnosis"]) == (0, None)
+
+
+def test_undoing_every_fault_of_the_catalogue_changes_nothing_where_none_was_injected(
+    lab: EmbeddedLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEETOPS_HOME", str(lab.home.path))
+    monkeypatch.setenv("FLEETOPS_PORT_BASE", str(lab.ports.base))
+    desk = Desk.here("test")
+    with exclusive(desk.home), undoing(desk, "INC-001", every_fault(), blind=True):
+        assert current(desk.home) is not None
+        assert undo(desk) == []
