@@ -166,3 +166,16 @@ def test_every_text_that_any_verb_takes_goes_through_the_same_door() -> None:
     taken = [param for verb in main.verbs() for param in texts(main.load(verb))]
     assert not [param.name for param in taken if param.type is click.STRING]
     assert sum(param.type is main.PLAIN_TEXT for param in taken) > 40
+
+
+def test_status_says_what_waits_and_since_when(
+    told: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLEETOPS_HOME", str(told.home.path))
+    assert main.run(["status"]) == 1
+    assert "audit log" not in capsys.readouterr().out
+    AuditTrail(Pager("http://127.0.0.1:9", timeout_seconds=0.2), told.trail.spool, "ada").deliver(row(1))
+    assert main.run(["status"]) == 1
+    assert "audit log       1 row waiting for the pager since 2026-01-31T12:00:01.000Z" in capsys.readouterr().out
+    assert main.run(["status", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["audit"]["waiting"] == 1
