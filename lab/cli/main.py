@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -159,6 +160,8 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _say(f"disk full: cannot write {error.filename or 'to it'}; free some space, then try again", 1)
         if os.environ.get("FLEETOPS_DEBUG"):
             raise
         return _say(f"unexpected {type(error).__name__}: {error}; FLEETOPS_DEBUG=1 shows where, please report it", 1)

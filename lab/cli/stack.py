@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -26,10 +24,6 @@ QUIET_SECONDS = 60.0
 
 def _mib(count: int) -> str:
     return f"{count / (1 << 20):.0f} MiB"
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 class _Progress:
@@ -55,21 +49,29 @@ def up(detach: bool) -> None:
     """
     from lab.stack import lifecycle
     from lab.stack.console_key import console_url
+    from lab.stack.interrupt import Interrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    interrupt = Interrupt()
+    interrupt.install()
     began = time.time()
-    _before_start()
-    start = lifecycle.Start(home(), ports(), _Progress(), foreground=not detach)
+    start = lifecycle.Start(home(), ports(), _Progress(), not detach, _before_start, interrupt)
     try:
         run = start.run()
+        with interrupt:
+            _tidy(began)
+            click.echo(f"ready in {run.ready_seconds:.1f} s: {console_url(run.url, home())}")
+            if not detach:
+                _stay(start)
     except lifecycle.AlreadyRunning as news:
         click.echo(str(news))
-        return
-    _tidy(began)
-    click.echo(f"ready in {run.ready_seconds:.1f} s: {console_url(run.url, home())}")
-    if not detach:
-        _stay(start)
+    except KeyboardInterrupt:
+        if not start.ready:
+            raise
+        click.echo("stopping")
+        lifecycle.stop(start.home)
+        click.echo(f"stopped; the data stays in {start.home.data}")
+        if detach:
+            raise
 
 
 def _before_start() -> None:
@@ -94,23 +96,16 @@ def _tidy(began: float) -> None:
 
 
 def _stay(start: Start) -> None:
-    """Show a live line until Ctrl-C, SIGTERM or `fleetops down`; raises LabError when supervision dies."""
+    """Show a live line until `fleetops down` or KeyboardInterrupt; raises LabError when supervision dies."""
     from lab.stack import lifecycle, state, status
 
     line = _Live()
     try:
         while start.alive(LIVE_SECONDS):
             line.show(status.gather(start.home, start.ports))
-    except KeyboardInterrupt:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+    finally:
         line.end()
-        click.echo("stopping")
-        lifecycle.stop(start.home)
-        click.echo(f"stopped; the data stays in {start.home.data}")
-        return
-    line.end()
-    if state.read(start.home) is None:
+    if not state.left(start.home):
         click.echo("stopped by `fleetops down`")
         return
     lifecycle.stop(start.home)

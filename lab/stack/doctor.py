@@ -14,7 +14,7 @@ import psutil
 
 from lab.errors import LabError
 from lab.places import Home, Ports
-from lab.stack import binaries, disk, leftovers, postgres, replicas, state, valkey
+from lab.stack import binaries, disk, leftovers, postgres, replicas, running, state, valkey
 from lab.stack.console_key import console_url
 from lab.stack.supervision import Supervisor
 
@@ -99,14 +99,14 @@ def _machine(home: Home) -> Iterator[Finding]:
 
 
 def _run(home: Home, ports: Ports) -> Iterator[Finding]:
-    pid, run = Supervisor(home).pid(), state.read(home)
+    pid, run = Supervisor(home).pid(), running.find(home)
     if pid is not None:
         yield Finding("lab", True, f"running (pid {pid}, {console_url(run.url, home) if run else 'unknown address'})")
         return
     yield Finding(
         "lab",
-        run is None,
-        "not running" if run is None else "ended without `fleetops down`",
+        not state.left(home),
+        "ended without `fleetops down`" if state.left(home) else "not running",
         "`fleetops up` cleans up and starts",
     )
     remains = leftovers.find(home)

@@ -10,6 +10,7 @@ The kernel's part exists on Linux only; elsewhere `fleetops up` and `fleetops do
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -43,14 +44,19 @@ def die_with_parent(signal_number: int, parent: int) -> None:
         sys.exit(1)
 
 
+def count_start(path: str) -> None:
+    """Add a line to the file of starts. On a full disk the start is more important than its count."""
+    with contextlib.suppress(OSError), open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 -- as in main
+        file.write(f"{time.time():.3f}\n")
+
+
 def main(spec_file: str) -> None:
     """Become the program that `spec_file` describes."""
     parent = os.getppid()
     with open(spec_file, encoding="utf-8") as file:  # noqa: PTH123 -- importing pathlib doubles this program's start
         spec = json.load(file)
     if spec["starts"]:
-        with open(spec["starts"], "a", encoding="utf-8") as file:  # noqa: PTH123 -- as above
-            file.write(f"{time.time():.3f}\n")
+        count_start(spec["starts"])
     os.chdir(spec["cwd"])
     if spec["user"]:
         become(spec["user"])

@@ -18,6 +18,7 @@ from lab.services import schema
 from lab.stack import (
     binaries,
     certificates,
+    disk,
     leftovers,
     logs,
     monitoring,
@@ -25,11 +26,13 @@ from lab.stack import (
     probes,
     programs,
     replicas,
+    running,
     state,
     supervision,
     valkey,
 )
 from lab.stack.console_key import console_url
+from lab.stack.interrupt import Interrupt
 from lab.stack.programs import CLIENTS, PLATFORM, SERVICES, Program
 from lab.stack.supervision import SUPERVISOR, Supervisor
 
@@ -54,12 +57,19 @@ class AlreadyRunning(LabError):
 
 @dataclass
 class Start:
-    """One start of the lab in `home` on `ports`. `foreground` ties it to the life of this process."""
+    """One start of the lab in `home` on `ports`. `foreground` ties it to the life of this process.
+
+    `before` is called once a start is possible, before anything is changed. Every wait asks `interrupt` whether to go
+    on.
+    """
 
     home: Home
     ports: Ports
     say: Say
     foreground: bool
+    before: Callable[[], None] = lambda: None
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    ready: bool = False
     daemon: subprocess.Popen[bytes] | None = None
     table: dict[str, Program] = field(default_factory=dict)
     launched: list[Program] = field(default_factory=list)
@@ -70,18 +80,39 @@ class Start:
         return Supervisor(self.home)
 
     def run(self) -> state.RunState:
-        """All of it: returns when everything is ready, or stops what was started and raises LabError."""
+        """All of it: returns when everything is ready, or stops what was started and raises.
+
+        Raises AlreadyRunning, LabError, and KeyboardInterrupt when a signal has come.
+        """
+        with self.interrupt:
+            self._require_space()
+            self.before()
         state.make_directories(self.home)
-        with state.lock(self.home, lambda: self.say("waiting", "another start or stop is under way")):
-            self._refuse_or_clean()
+        with state.lock(self.home, self._wait_for_lock):
+            with self.interrupt:
+                self._refuse_or_clean()
             try:
-                return self._start()
+                with self.interrupt:
+                    run = self._start()
             except BaseException:
                 stop(self.home, BROKEN_OFF_SECONDS)
                 raise
+            self.ready = True
+            return run
+
+    def _require_space(self) -> None:
+        """Raises LabError when the disk is too full to start. One that runs already may say so first."""
+        if running.find(self.home) is None:
+            disk.require(self.home)
+
+    def _wait_for_lock(self, waited: bool) -> None:
+        if not waited:
+            self.say("waiting", "another start or stop is under way")
+        self.interrupt.check()
 
     def alive(self, seconds: float) -> bool:
         """Wait; False as soon as supervisord has ended."""
+        self.interrupt.check()
         if self.daemon is None:
             return False
         try:
@@ -91,8 +122,11 @@ class Start:
         return False
 
     def _refuse_or_clean(self) -> None:
-        run = state.read(self.home)
-        if run is not None and run.phase == "ready" and Supervisor(self.home).pid() == run.supervisor:
+        run = running.find(self.home)
+        if run is not None and run.phase == "ready":
+            if state.read(self.home) != run:
+                self.say("run state", "run/lab.json could not be used; it is written again from the running processes")
+                state.write(self.home, run)
             raise AlreadyRunning(run, self.home)
         remains = leftovers.find(self.home)
         if remains:
@@ -137,6 +171,7 @@ class Start:
             run = replace(run, supervisor=self._start_supervisor())
             state.write(self.home, run)
             self._bring_up(checked.result)
+        self._still_there()
         run = replace(run, phase="ready", ready_seconds=round(time.monotonic() - began, 1))
         state.write(self.home, run)
         return run
@@ -146,7 +181,7 @@ class Start:
         command = supervision.leashed(
             self.home,
             SUPERVISOR,
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
+            [sys.executable, "-m", "lab.stack.supervisord", "-c", str(config)],
             death_signal=15 if self.foreground else 0,
         )
         with (self.home.logs / "supervisord.out").open("wb") as output:
@@ -163,6 +198,8 @@ class Start:
         return pid
 
     def _still_there(self) -> None:
+        """What every wait of the start asks. Raises KeyboardInterrupt, and LabError when supervisord has ended."""
+        self.interrupt.check()
         if self.daemon is not None and self.daemon.poll() is not None:
             raise LabError(
                 f"supervisord ended (status {self.daemon.returncode}); see {self.home.logs / 'supervisord.log'}"
@@ -201,6 +238,7 @@ class Start:
     def _launch(self, wanted: Iterable[Program]) -> None:
         supervisor = self._supervisor
         for program in wanted:
+            self._still_there()
             supervisor.start(program.name, wait=False)
             self.launched.append(program)
 

@@ -8,13 +8,13 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import psutil
 
 from lab.errors import LabError
-from lab.places import Home
+from lab.places import MAX_REPLICAS, Home
 from lab.stack.monitoring import write_file
 from lab.stack.programs import DEFAULT_REPLICAS
 
@@ -40,11 +40,18 @@ def _file(home: Home) -> Path:
 
 
 def read(home: Home) -> RunState | None:
-    """The state of the last run, or None when the lab was shut down in order (or never started)."""
+    """The state of the last run; None when the lab was shut down in order, never started, or the file is garbled."""
     try:
-        return RunState(**json.loads(_file(home).read_text(encoding="utf-8")))
+        run = RunState(**json.loads(_file(home).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    types = {"str": str, "int": int, "float": int | float, "bool": bool}
+    return run if all(isinstance(getattr(run, one.name), types[str(one.type)]) for one in fields(run)) else None
+
+
+def left(home: Home) -> bool:
+    """Whether the last run was not shut down in order: its file is there, readable or not."""
+    return _file(home).exists()
 
 
 def write(home: Home, state: RunState) -> None:
@@ -61,8 +68,9 @@ def clear(home: Home) -> None:
 def read_replicas(home: Home) -> dict[str, int]:
     """How many replicas of each scalable service should run."""
     try:
-        return {**DEFAULT_REPLICAS, **json.loads((home.run / "replicas.json").read_text(encoding="utf-8"))}
-    except (OSError, ValueError):
+        told = json.loads((home.run / "replicas.json").read_text(encoding="utf-8"))
+        return {service: min(max(int(told[service]), 1), MAX_REPLICAS) for service in DEFAULT_REPLICAS}
+    except (OSError, ValueError, LookupError, TypeError):
         return dict(DEFAULT_REPLICAS)
 
 
@@ -115,10 +123,13 @@ def make_directories(home: Home) -> None:
 
 
 @contextmanager
-def lock(home: Home, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Only one process starts or stops the lab at a time; calls `waiting` once when it has to wait."""
+def lock(home: Home, waiting: Callable[[bool], None] = lambda _: None) -> Iterator[None]:
+    """Only one process starts or stops the lab at a time.
+
+    While it has to wait, calls `waiting` again and again, with whether it has waited before; it may raise.
+    """
     deadline = time.monotonic() + LOCK_SECONDS
-    told = False
+    waited = False
     with (home.run / "start.lock").open("w") as file:
         while True:
             try:
@@ -129,8 +140,7 @@ def lock(home: Home, waiting: Callable[[], None] = lambda: None) -> Iterator[Non
                     raise LabError(
                         f"another `fleetops up` or `down` has held {home.run} for {LOCK_SECONDS:.0f} s"
                     ) from None
-                if not told:
-                    waiting()
-                    told = True
+                waiting(waited)
+                waited = True
                 time.sleep(0.1)
         yield

@@ -10,7 +10,7 @@ from lab.names import TRAFFIC_COMPLETED
 from lab.oncall.client import Pager
 from lab.oncall.http import JsonClient
 from lab.places import Home, Ports
-from lab.stack import probes, replicas, state
+from lab.stack import disk, probes, replicas, running
 from lab.stack.console_key import console_url
 from lab.stack.programs import url
 from lab.stack.supervision import SUPERVISOR, ProcessRow, Supervisor
@@ -76,11 +76,13 @@ def gather(home: Home, ports: Ports) -> Status:
         rows = Supervisor(home).processes()
     except LabError:
         return Status(running=False, urls=urls(ports), console_url=console_url(url(ports.console), home))
-    run = state.read(home)
+    run = running.find(home)
     wanted = replicas.expected(home, ports)
     names = {program.name for program in wanted}
     rows = [row for row in rows if row.state != "stopped" or row.name in names]  # not what was scaled away
     waiting = _waiting(wanted, rows, ports)
+    if full := disk.full(home):
+        waiting.insert(0, full)
     if run is None or run.phase != "ready":
         waiting.append("the start to finish")
     return Status(
@@ -92,7 +94,7 @@ def gather(home: Home, ports: Ports) -> Status:
         open_pages=_open_pages(home, ports),
         requests_per_second=_rate(ports),
         started_at=run.started_at if run else None,
-        ready_seconds=run.ready_seconds if run and run.phase == "ready" else None,
+        ready_seconds=run.ready_seconds or None if run and run.phase == "ready" else None,
     )
 
 

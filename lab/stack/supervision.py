@@ -132,9 +132,10 @@ def _section(home: Home, program: Program) -> str:
         counted=True,
     )
     quoted = " ".join(f'"{part}"' for part in command)
-    # A program that dies at its start is tried again with a growing delay, as an orchestrator would.
+    # A program that dies at its start is tried again with a growing delay, as an orchestrator would. It is never given
+    # up: what keeps PostgreSQL down on a full disk may last for hours.
     return (
-        f"[program:{program.name}]\ncommand={quoted}\nautostart=false\nautorestart=true\nstartsecs=1\nstartretries=100\n"
+        f"[program:{program.name}]\ncommand={quoted}\nautostart=false\nautorestart=true\nstartsecs=1\nstartretries=1000000\n"
         f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nredirect_stderr=true\n"
         f"stdout_logfile={home.logs / program.name}.log\n"
         f"stdout_logfile_maxbytes={LOG_BYTES}\nstdout_logfile_backups={LOG_BACKUPS}\n"
@@ -185,9 +186,12 @@ class Supervisor:
             return None
 
     def start(self, name: str, *, wait: bool = True) -> None:
-        """Start a program; one that runs stays as it is. With `wait`, returns when it has stayed up a second."""
+        """Start a program; one that runs stays as it is. With `wait`, returns when it has stayed up a second.
+
+        On a full disk the start is more important than its count.
+        """
         full = self._full(name)
-        with asked_file(self._home, name).open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), asked_file(self._home, name).open("a", encoding="utf-8") as file:
             file.write("asked\n")
         try:
             self._call("startProcess", full, wait)
@@ -195,7 +199,8 @@ class Supervisor:
             if not str(error).startswith("ALREADY_STARTED"):
                 raise
             asked = asked_file(self._home, name)
-            asked.write_text(asked.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
+            with contextlib.suppress(OSError):
+                asked.write_text(asked.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
 
     def stop(self, name: str) -> None:
         """Stop a program and wait until it is gone; one that is stopped already stays so."""

@@ -23,18 +23,18 @@ Event = MutableMapping[str, Any]
 
 
 class _Output:
-    """stdout as bytes; a reader that went away must not turn answers into errors."""
+    """stdout as bytes; a reader that went away, or a full disk, must not turn answers into errors."""
 
     def write(self, line: bytes) -> int:
         try:
             return sys.stdout.buffer.write(line)
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             return 0
 
     def flush(self) -> None:
         try:
             sys.stdout.buffer.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             return
 
 

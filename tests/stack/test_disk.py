@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 
+from lab.cli import main
 from lab.errors import LabError
 from lab.places import Home, Ports
 from lab.stack import disk, doctor
 from lab.stack.exporter.files import DiskCollector
+from lab.stack.lifecycle import Start
 
 Make = Callable[[int], Home]
 
@@ -53,3 +57,24 @@ def test_doctor_says_that_the_disk_is_full(home_on_a_disk_with: Make) -> None:
     finding = next(one for one in doctor.examine(home, Ports(9000)) if one.name == "disk")
     assert not finding.ok
     assert finding.found.startswith(f"disk full: 0 MiB free at {home.path.parent}")
+
+
+def test_up_refuses_a_full_disk_before_it_changes_anything(home_on_a_disk_with: Make) -> None:
+    home = home_on_a_disk_with(100)
+    start = Start(home, Ports(9000), lambda *_: None, foreground=False, before=lambda: pytest.fail("something changed"))
+    with pytest.raises(LabError, match="disk full: 100 MiB free"):
+        start.run()
+    assert not home.path.exists()
+
+
+def test_a_command_that_meets_a_full_disk_says_so_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/lab/run/targets/user.json")
+
+    monkeypatch.setattr(main, "load", lambda _: click.Command("status", callback=write))
+    assert main.run(["status"]) == 1
+    assert capsys.readouterr().err == (
+        "fleetops: disk full: cannot write /lab/run/targets/user.json; free some space, then try again\n"
+    )

@@ -1,0 +1,51 @@
+"""SIGINT, SIGTERM and SIGHUP while the lab is started and stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupt:
+    """Remembers that a signal came, and breaks off the block it guards.
+
+    Inside `with interrupt:` the first signal raises KeyboardInterrupt, once, so that no blocking call delays it. An
+    exception out of a signal handler can be lost (in a destructor or a callback), so every wait also calls `check`.
+    Later signals, and those outside the block, raise nothing: they cannot cut the clean-up short.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._armed = False
+
+    def install(self) -> None:
+        """Handle the signals of this process from now on."""
+        for number in SIGNALS:
+            signal.signal(number, self._handle)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal has come."""
+        if self._asked:
+            self._armed = False
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> None:
+        self.check()
+        self._armed = True
+        self.check()
+
+    def __exit__(self, *_: object) -> None:
+        self._armed = False
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        again, self._asked = self._asked, True
+        if self._armed:
+            self._armed = False
+            raise KeyboardInterrupt
+        if again:
+            with contextlib.suppress(OSError):
+                os.write(2, b"still stopping\n")

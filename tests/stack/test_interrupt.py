@@ -1,0 +1,157 @@
+"""A signal breaks off a start wherever it is, once; nothing cuts short the clean-up that follows."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lab.places import Home, Ports
+from lab.services import schema
+from lab.stack import (
+    binaries,
+    certificates,
+    disk,
+    lifecycle,
+    monitoring,
+    postgres,
+    probes,
+    programs,
+    replicas,
+    valkey,
+)
+from lab.stack.interrupt import SIGNALS, Interrupt
+from lab.stack.lifecycle import Start
+from lab.stack.programs import Program
+from lab.stack.supervision import Supervisor
+
+PROGRAM = Program("gateway", "gateway", "services", ("true",), (1,), "tcp")
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Interrupt]:
+    """One that handles this process's signals until the end of the test."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handler = Interrupt()
+    handler.install()
+    yield handler
+    for number, action in before.items():
+        signal.signal(number, action)
+
+
+def send() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_first_signal_breaks_off_the_block_and_the_next_does_not_break_the_clean_up(interrupt: Interrupt) -> None:
+    cleaned = False
+    with pytest.raises(KeyboardInterrupt):
+        try:
+            with interrupt:
+                send()
+        finally:
+            send()
+            cleaned = True
+    assert cleaned
+
+
+def test_a_signal_before_the_block_keeps_it_from_beginning(interrupt: Interrupt) -> None:
+    send()
+    with pytest.raises(KeyboardInterrupt), interrupt:
+        pytest.fail("the block has begun")
+
+
+def test_a_signal_whose_exception_is_lost_is_found_by_the_next_wait(interrupt: Interrupt) -> None:
+    with interrupt:
+        with contextlib.suppress(KeyboardInterrupt):  # as a destructor or a callback loses it
+            send()
+        with pytest.raises(KeyboardInterrupt):
+            interrupt.check()
+
+
+def test_a_second_signal_while_stopping_says_so(interrupt: Interrupt, capfd: pytest.CaptureFixture[str]) -> None:
+    send()
+    send()
+    assert capfd.readouterr().err == "still stopping\n"
+
+
+# What a start does, in this order; each takes time in which a signal may come.
+STEPS = {
+    "refuse or clean": (Start, "_refuse_or_clean"),
+    "fetch programs": (binaries, "ensure"),
+    "prepare the database": (postgres, "prepare"),
+    "prepare the cache": (valkey, "prepare"),
+    "issue certificates": (certificates, "ensure"),
+    "render the configuration": (monitoring, "render"),
+    "check the configuration": (monitoring, "check"),
+    "start supervision": (Start, "_start_supervisor"),
+    "start a program": (Supervisor, "start"),
+    "wait until ready": (probes, "wait_ready"),
+    "reach the database": (postgres, "ensure_database"),
+    "fill the database": (schema, "create"),
+    "route to the replicas": (replicas, "route_defaults"),
+    "write the targets": (monitoring, "write_targets"),
+    "wait until watched": (probes, "why_not_watched"),
+}
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupt: Interrupt) -> Start:
+    """A start whose steps do nothing."""
+    found = {
+        name: SimpleNamespace(name=name, version="1", source="PATH", path=Path(name))
+        for name in ("prometheus", "alertmanager")
+    }
+    gives: dict[str, Any] = {"fetch programs": found, "start supervision": 1, "wait until watched": ""}
+    for step, (owner, name) in STEPS.items():
+        monkeypatch.setattr(owner, name, _giving(gives.get(step)))
+    monkeypatch.setattr(disk, "require", lambda _: None)
+    monkeypatch.setattr(monitoring, "forget_notifications", lambda _: None)
+    names = ("postgres", "valkey", "prometheus", "alertmanager")
+    platform = {name: Program(name, name, "platform", ("true",), (1,), "tcp", job=name) for name in names}
+    monkeypatch.setattr(programs, "table", lambda *_: {**platform, "gateway": PROGRAM})
+    return Start(Home(tmp_path), Ports(9000), lambda *_: None, foreground=True, interrupt=interrupt)
+
+
+def _giving(value: Any) -> Callable[..., Any]:
+    return lambda *_args, **_named: value
+
+
+def test_a_start_that_no_signal_reaches_becomes_ready(start: Start) -> None:
+    assert start.run().phase == "ready"
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["raised", "lost"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_signal_at_any_step_breaks_off_the_start_and_all_of_it_is_stopped(
+    start: Start, monkeypatch: pytest.MonkeyPatch, step: str, lost: bool
+) -> None:
+    """Also when the exception is lost on the way; and a second signal does not cut the stopping."""
+    owner, name = STEPS[step]
+    plain = getattr(owner, name)
+    stopped = []
+
+    def interrupted(*args: Any, **named: Any) -> Any:
+        try:
+            send()
+        except KeyboardInterrupt:
+            if not lost:
+                raise
+        return plain(*args, **named)
+
+    def stop(*_: Any) -> None:
+        send()
+        stopped.append("all")
+
+    monkeypatch.setattr(owner, name, interrupted)
+    monkeypatch.setattr(lifecycle, "stop", stop)
+    with pytest.raises(KeyboardInterrupt):
+        start.run()
+    assert stopped == ["all"] or step == "refuse or clean"
+    assert not start.ready
