@@ -90,10 +90,13 @@ def test_an_alert_that_was_told_before_a_stop_pages_again_after_the_next_start(i
 
 
 def test_sigterm_while_starting_leaves_nothing(idle_lab: EmbeddedLab, tmp_path: Path) -> None:
-    """A start that is broken off takes back what it has started."""
-    starter = in_foreground(idle_lab, tmp_path / "up.log")
-    assert eventually(lambda: len(idle_lab.leftovers()) > 3, 120), (tmp_path / "up.log").read_text()
+    """A start that is broken off takes back what it has started, also when it is told twice."""
+    output = tmp_path / "up.log"
+    starter = in_foreground(idle_lab, output)
+    assert eventually(lambda: len(idle_lab.leftovers()) > 3, 120), output.read_text()
     starter.send_signal(signal.SIGTERM)
+    starter.send_signal(signal.SIGHUP)  # another signal: two of one kind may become one
+    assert eventually(lambda: b"still stopping" in output.read_bytes() or starter.poll() is not None)
     assert starter.wait(60) == 130
     assert not idle_lab.leftovers()
     assert not idle_lab.listening()

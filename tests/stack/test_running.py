@@ -44,6 +44,20 @@ def test_a_second_start_says_that_it_runs_already(lab: EmbeddedLab) -> None:
     assert {row["name"]: row["pid"] for row in lab.status()["processes"]} == before
 
 
+def test_a_start_leaves_a_healthy_lab_alone_whose_run_file_is_garbled(lab: EmbeddedLab) -> None:
+    """It finds the lab by its processes, says so, and writes the file again."""
+    before = {row["name"]: row["pid"] for row in lab.status()["processes"]}
+    kept = (lab.home.run / "lab.json").read_text()
+    (lab.home.run / "lab.json").write_text('{"phase": "rea')
+    assert lab.status()["ready"] is True
+    done = lab.fleetops("up", "--detach")
+    assert (done.returncode, done.stdout.partition(" (")[0]) == (0, "running already"), done.stderr
+    assert "written again from the running processes" in done.stderr
+    assert {row["name"]: row["pid"] for row in lab.status()["processes"]} == before
+    assert json.loads((lab.home.run / "lab.json").read_text())["supervisor"] == before["supervisord"]
+    (lab.home.run / "lab.json").write_text(kept)  # with how long the start took, which no process tells
+
+
 def test_a_killed_gateway_is_restarted_and_that_is_seen(lab: EmbeddedLab) -> None:
     before = lab.process("gateway")
     os.kill(before["pid"], signal.SIGKILL)
