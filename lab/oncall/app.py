@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import uuid
 from collections.abc import Iterable
@@ -35,7 +36,14 @@ def create_app(store: Store, switch: deadman.DeadMansSwitch, intake: Intake | No
     app.register_blueprint(_pages(store))
     app.register_blueprint(_notifications(switch, intake))
     app.register_blueprint(_audit(store))
+    app.register_error_handler(sqlite3.Error, _not_stored)
     return app
+
+
+def _not_stored(problem: Exception) -> tuple[dict[str, str], int]:
+    """Nothing is answered 200 that is not stored. Alertmanager sends again what was answered 503."""
+    get_log().error("the store failed", reason=str(problem))
+    return {"error": f"the pager's store failed: {problem}; `fleetops status` says whether the disk is full"}, 503
 
 
 def _pages(store: Store) -> Blueprint:

@@ -35,7 +35,7 @@ def main() -> None:
     telemetry.health.init_app(app)
     metrics.expose(app, telemetry.registry)
     switch.start()
-    run(telemetry, app, closing=[switch.close], most_body_bytes=MOST_BUFFERED_BYTES)
+    run(telemetry, app, closing=[switch.close, store.close], most_body_bytes=MOST_BUFFERED_BYTES)
 
 
 if __name__ == "__main__":

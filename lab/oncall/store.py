@@ -27,13 +27,23 @@ LARGEST_ID = 2**63 - 1
 
 
 class Store:
-    """One SQLite file. Every call opens its own connection, so any thread may call."""
+    """One SQLite file. Every call opens its own connection, so any thread may call.
+
+    One more stays open: the last to close would remove SQLite's shared index, and on a full disk the next could not
+    make it again, not even to read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as db:
             db.executescript(SCHEMA.read_text())
+            self._held = sqlite3.connect(path, check_same_thread=False)
+            self._held.execute("SELECT count(*) FROM pages").fetchall()
+
+    def close(self) -> None:
+        """Close the connection that is held open."""
+        self._held.close()
 
     def receive(self, notices: Sequence[Notice]) -> int:
         """Store a whole notification in one transaction; returns how many of its notices were new pages.
@@ -173,7 +183,8 @@ class Store:
             try:
                 yield db
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:  # SQLite has rolled back by itself when the disk is full
+                    db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
 

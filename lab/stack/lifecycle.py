@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -126,7 +127,8 @@ class Start:
         if run is not None and run.phase == "ready":
             if state.read(self.home) != run:
                 self.say("run state", "run/lab.json could not be used; it is written again from the running processes")
-                state.write(self.home, run)
+                with contextlib.suppress(OSError):  # on a full disk the lab runs all the same
+                    state.write(self.home, run)
             raise AlreadyRunning(run, self.home)
         remains = leftovers.find(self.home)
         if remains:
