@@ -60,7 +60,9 @@ def main() -> None:
             for line in _undo(runner):
                 _say("undone", line)
             return
-        except LabError as error:
+        except (LabError, OSError) as error:
+            if _disk_is_full():  # no control can be changed until it no longer is
+                end = time.monotonic() + TRY_SECONDS
             if time.monotonic() > end:
                 _say("gave up", str(error))
                 sys.exit(1)
@@ -78,11 +80,19 @@ def _undo(runner: int) -> list[str]:
     return undo(Desk.here(), of_process=runner)
 
 
+def _disk_is_full() -> bool:
+    from lab.places import home
+    from lab.stack import disk
+
+    return bool(disk.full(home()))
+
+
 def _say(event: str, detail: str) -> None:
     from lab.oncall.times import utc_text
 
-    sys.stdout.write(json.dumps({"ts": utc_text(time.time()), "event": event, "detail": detail}) + "\n")
-    sys.stdout.flush()
+    with suppress(OSError):  # on a full disk the line is lost
+        sys.stdout.write(json.dumps({"ts": utc_text(time.time()), "event": event, "detail": detail}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

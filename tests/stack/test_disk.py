@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import click
 import pytest
 
 from lab.cli import main
+from lab.drills import guard
 from lab.errors import LabError
 from lab.places import Home, Ports
 from lab.stack import disk, doctor
@@ -78,3 +80,27 @@ def test_a_command_that_meets_a_full_disk_says_so_in_one_line(
     assert capsys.readouterr().err == (
         "fleetops: disk full: cannot write /lab/run/targets/user.json; free some space, then try again\n"
     )
+
+
+def test_what_undoes_a_killed_drill_waits_for_space_however_long(
+    home_on_a_disk_with: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its patience begins when something can be written again."""
+    home = home_on_a_disk_with(0)
+    monkeypatch.setenv("FLEETOPS_HOME", str(home.path))
+    tries = []
+
+    def undo(_runner: int) -> list[str]:
+        tries.append("try")
+        if len(tries) == 3:
+            home_on_a_disk_with(2000)
+        if len(tries) < 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return ["canary weight 50 → 0"]
+
+    monkeypatch.setattr(guard, "_undo", undo)
+    monkeypatch.setattr(guard, "select", lambda *_: None)
+    monkeypatch.setattr(guard, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(sys, "argv", ["guard", "1", "0"])
+    guard.main()
+    assert len(tries) == 4
