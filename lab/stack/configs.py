@@ -24,6 +24,7 @@ from lab.places import Home, Ports
 from lab.stack import probes, replicas
 from lab.stack.programs import Program, config_file
 from lab.stack.supervision import Supervisor
+from lab.telemetry import json_text
 from lab.telemetry.config import SETTINGS
 
 CHECK_SECONDS = 20.0
@@ -146,7 +147,7 @@ def _file(home: Home, service: str, version: int) -> Path:
 
 def _read(path: Path) -> Version:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json_text.parse(path.read_bytes())
         return Version(**{**told, "version": int(told["version"]), "settings": dict(told["settings"])})
     except (ValueError, TypeError, KeyError) as problem:
         raise SpecError(path, f"is no version of a configuration ({problem}); move it away") from None

@@ -6,14 +6,15 @@ the same meaning, is checked as that variable is, and yields to it where both ar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab import names
 from lab.errors import SpecError
+from lab.telemetry import json_text
 
 # setting → the variable it stands for.
 COMMON = {"log_level": names.ENV_LOG_LEVEL, "threads": names.ENV_THREADS}
@@ -40,7 +41,7 @@ def read(path: Path, service: str) -> Config:
     except (OSError, UnicodeDecodeError) as problem:
         raise SpecError(path, f"cannot be read: {problem}") from None
     try:
-        document = json.loads(text)
+        document = json_text.parse(text)
         version, settings = int(document["version"]), dict(document["settings"])
     except (ValueError, KeyError, TypeError):
         raise SpecError(
@@ -51,7 +52,7 @@ def read(path: Path, service: str) -> Config:
         if key not in known:
             raise SpecError(path, f"no such setting of {service}; known: {', '.join(known)}", key=key)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise SpecError(path, f"{value!r} is neither a number nor a text", key=key)
+            raise SpecError(path, f"{value!r:.80} is neither a number nor a text", key=key)
     return Config(
         version,
         {known[key]: str(value) for key, value in settings.items()},
@@ -62,8 +63,7 @@ def read(path: Path, service: str) -> Config:
 def setting(text: str) -> Any:
     """A value as a person types it: a number where it is one, else the text."""
     for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            if abs(number := kind(text)) < 2**63:  # neither "nan" nor what the file's reader would refuse
+                return number
     return text

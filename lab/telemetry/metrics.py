@@ -32,5 +32,8 @@ def expose(app: Flask, registry: CollectorRegistry) -> None:
 
     @app.get("/metrics")
     def metrics() -> Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        try:
+            encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        except (TypeError, ValueError):  # a version that is no number: the library compares it all the same
+            encode, content_type = choose_encoder("")
         return Response(encode(registry), content_type=content_type)

@@ -12,6 +12,7 @@ on FLEETOPS_ADMIN_LISTEN in a daemon thread. A process with one port attaches `t
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -141,7 +142,16 @@ def serve_admin(telemetry: Telemetry, admin_app: Flask) -> Server:
     if address is None:
         raise LabError(f"{telemetry.settings.service} was given no admin address; set {names.ENV_ADMIN_LISTEN}")
     server = Server(admin_app, address, ADMIN_THREADS)
-    server.run_in_thread("admin")
+
+    def serve() -> None:
+        try:
+            server.run()
+        except Exception as problem:
+            # A process that serves and can neither be measured nor controlled is worse than a restart.
+            telemetry.log.error("the admin server ended", exc_info=problem)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=serve, name="admin", daemon=True).start()
     return server
 
 

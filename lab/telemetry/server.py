@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from typing import Any, cast
 from flask import Flask
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError, TransferEncodingNotImplemented
 from waitress.server import BaseWSGIServer, create_server
-from waitress.task import ThreadedTaskDispatcher, WSGITask
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
 from lab.errors import LabError
 from lab.telemetry.http import RECEIVED_AT
@@ -38,11 +40,38 @@ class _Task(WSGITask):
         return header
 
 
+class _Parser(HTTPRequestParser):
+    """What cannot be read or is not supported is the client's error (400), never ours."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except TransferEncodingNotImplemented as problem:
+            raise ParsingError(*problem.args) from None
+        except ValueError:  # a length of 5,000 digits, or a host that urllib does not split
+            raise ParsingError("a header cannot be read") from None
+
+
+class _ErrorTask(ErrorTask):
+    """Says why a request could not be read, as the apps say it."""
+
+    def execute(self) -> None:
+        problem: Any = cast(Any, self.request).error
+        body = json.dumps({"error": " ".join(f"{problem.reason}: {problem.body}".split())}).encode()
+        self.status = f"{problem.code} {problem.reason}"
+        self.response_headers = [("Content-Type", "application/json")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
 _serving = threading.local()
 
 
 class _Channel(HTTPChannel):
     task_class = _Task
+    error_task_class = _ErrorTask
+    parser_class = _Parser
     received_at = 0.0
     server: Any
     _fileno: int | None

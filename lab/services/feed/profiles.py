@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from lab.services.upstream import Upstream, UpstreamTimeoutError, UpstreamUnreachableError
+from lab.telemetry import json_text
 from lab.telemetry.http import fact
 
 
@@ -31,5 +31,9 @@ class Profiles:
         if reply.status != 200:
             fact("degraded", "no viewer profile")
             return None
-        profile = json.loads(reply.body)
-        return {"handle": profile["handle"], "display_name": profile["display_name"]}
+        try:
+            profile = json_text.parse(reply.body)
+            return {"handle": str(profile["handle"]), "display_name": str(profile["display_name"])}
+        except (json_text.JsonError, KeyError, TypeError):
+            fact("degraded", "odd viewer profile")
+            return None

@@ -27,7 +27,7 @@ from lab.telemetry.process import Telemetry
 from lab.telemetry.web import new_app
 
 MAX_BODY_BYTES = 16 * 1024
-_PASSED_BACK = (names.HEADER_VERSION, names.HEADER_INSTANCE, "Retry-After")
+_PASSED_BACK = ("Content-Type", names.HEADER_VERSION, names.HEADER_INSTANCE, "Retry-After")
 
 
 def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstreams: Mapping[str, Upstream]) -> Flask:
@@ -76,8 +76,8 @@ def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstrea
 
 
 def _response(reply: Reply) -> Response:
-    response = Response(reply.body, reply.status, content_type=reply.headers.get("Content-Type", "application/json"))
-    for header in _PASSED_BACK:
-        if value := reply.headers.get(header):
-            response.headers[header] = value
-    return response
+    """The upstream's answer; 502 for one that cannot be passed on as it is."""
+    headers = {name: reply.headers[name] for name in _PASSED_BACK if name in reply.headers}
+    if not 200 <= reply.status < 600:
+        abort(502, f"the upstream answered with the status {reply.status}, which is none")
+    return Response(reply.body, reply.status, headers={"Content-Type": "application/json", **headers})

@@ -1,0 +1,261 @@
+"""Every Flask app of the lab, put together as its process does, over what behaves as its neighbours do.
+
+The gateway asks the user and feed services in this process, the DB refuses what PostgreSQL refuses, the pager has its
+real SQLite store, and a command that the console would run is only checked as the operating system would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+import pytest
+from flask import Flask
+from services_support import TOKEN
+from sources import MadeUpPager, MadeUpPrometheus, watcher
+
+from lab import names
+from lab.drills.commands import Ran
+from lab.drills.spec import catalogue
+from lab.oncall import app as pager_app
+from lab.oncall.deadman import DeadMansSwitch
+from lab.oncall.intake import Intake
+from lab.oncall.store import Store as PageStore
+from lab.places import RUNBOOKS, Home
+from lab.services import link as link_module
+from lab.services import user as user_module
+from lab.services.cache import Cache
+from lab.services.db import Database
+from lab.services.feed import app as feed_app
+from lab.services.feed.canary import CanaryPages
+from lab.services.feed.page_cache import PageCache
+from lab.services.feed.popular import Popular
+from lab.services.feed.profiles import Profiles
+from lab.services.gateway import admin as gateway_admin
+from lab.services.gateway import app as gateway_app
+from lab.services.gateway.limits import Quota, RateLimiter
+from lab.services.gateway.state import State
+from lab.services.gateway.store import Store
+from lab.services.upstream import ClientMetrics, Replica, Reply, Upstream
+from lab.site import console, hands
+from lab.stack.state import RunState, write
+from lab.telemetry import metrics
+from lab.telemetry.guard import Guard
+from lab.telemetry.process import Telemetry
+from lab.telemetry.settings import Address, Environment, Settings
+from lab.traffic import __main__ as traffic
+from lab.traffic.generator import Generator
+
+USERS = 20_000
+# The functions that make an app, and the app below that is made by each. A new one must be added here.
+FACTORIES: dict[str, str] = {
+    "lab/telemetry/web.py:new_app": "gateway",
+    "lab/telemetry/process.py:admin_app": "user-admin",
+    "lab/services/gateway/app.py:create_app": "gateway",
+    "lab/services/user.py:create_app": "user",
+    "lab/services/feed/app.py:create_app": "feed",
+    "lab/services/link.py:admin_app": "link",
+    "lab/traffic/__main__.py:admin_app": "traffic",
+    "lab/oncall/app.py:create_app": "pager",
+    "lab/site/console.py:create_app": "console",
+}
+
+
+class PostgresLike:
+    """Holds the users 1 to USERS, and refuses the values that psycopg and PostgreSQL refuse."""
+
+    operations = 0
+
+    def rows(self, operation: str, _query: object, values: Sequence[Any] | dict[str, Any]) -> list[tuple[Any, ...]]:
+        """As `Session.rows`, for the operations of the user and feed services."""
+        told = list(values.values()) if isinstance(values, dict) else list(values)
+        for value in told:
+            if isinstance(value, str):
+                value.encode()
+                if "\0" in value:
+                    raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+            if isinstance(value, int) and not -(2**31) <= value < 2**31:
+                raise psycopg.errors.NumericValueOutOfRange("integer out of range")
+        if operation not in ("user.select", "user.update"):
+            return []
+        user_id = told[-1]
+        name, bio = (told[0] or "Ann", told[1] or "") if operation == "user.update" else ("Ann", "")
+        known = 0 < user_id <= USERS
+        return [(user_id, f"u{user_id}", name, bio, datetime(2026, 1, 2, tzinfo=UTC))] if known else []
+
+    def row(self, operation: str, query: object, values: Sequence[Any] | dict[str, Any]) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        return next(iter(self.rows(operation, query, values)), None)
+
+    @contextmanager
+    def session(self) -> Iterator[PostgresLike]:
+        """As `Database.session`: errors of the values pass, since they are no failure of the DB."""
+        yield self
+
+
+class Kept(Cache):
+    """A cache in this process."""
+
+    def __init__(self, telemetry: Telemetry, name: str) -> None:
+        super().__init__("valkey://127.0.0.1:9/0", name=name, ttl_seconds=60, registry=telemetry.registry)
+        self._client = cast(Any, self)
+        self.values: dict[str, bytes] = {}
+
+    def get(self, key: str) -> Any:
+        """A value, for the reader above and as the client's."""
+        return self.values.get(key)
+
+    def set(self, key: str, value: bytes, **_options: Any) -> None:
+        """As the client's."""
+        self.values[key] = value
+
+    def delete(self, key: str) -> None:
+        """Forget."""
+        self.values.pop(key, None)
+
+
+class InThisProcess(Upstream):
+    """An upstream that is one of the apps here."""
+
+    def __init__(self, name: str, app: Flask, telemetry_metrics: ClientMetrics) -> None:
+        self._app = app
+        super().__init__(name, ["http://127.0.0.1:9"], 1.0, telemetry_metrics)
+
+    def _send(self, _replica: Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        answer = self._app.test_client().open(path, method=method, headers=dict(headers), data=body)
+        return Reply(answer.status_code, dict(answer.headers), answer.data)
+
+
+def every_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Flask]:
+    """The apps by name, each with the state it needs below `folder`."""
+    token = folder / "token"
+    token.write_text(TOKEN)
+
+    def settings(service: str) -> Settings:
+        told = {
+            names.ENV_LISTEN: "127.0.0.1:8000",
+            names.ENV_ADMIN_LISTEN: "127.0.0.1:8001",
+            names.ENV_TOKEN_FILE: str(token),
+        }
+        return Settings.read(service, environment=Environment(told), version="1.0.0", token=True)
+
+    def telemetry(service: str) -> Telemetry:
+        return Telemetry(settings(service))
+
+    apps: dict[str, Flask] = {}
+    database = cast(Database, PostgresLike())
+
+    told = telemetry("user")
+    apps["user"] = user_module.create_app(told, user_module.Profiles(database, Kept(told, "user")))
+    apps["user-admin"] = told.admin_app()
+
+    told = telemetry("feed")
+    popular, profiles = Popular(), Profiles(InThisProcess("user", apps["user"], ClientMetrics(told.registry)))
+    pages = CanaryPages(database, PageCache(Kept(told, "feed"), told.registry), profiles)
+    apps["feed"] = feed_app.create_app(told, pages, popular)
+    apps["feed-admin"] = told.admin_app()
+    feed_app.add_admin_routes(apps["feed-admin"], popular)
+
+    told = telemetry("gateway")
+    client_metrics = ClientMetrics(told.registry)
+    behind = {
+        names.UPSTREAM_USER: apps["user"],
+        names.UPSTREAM_FEED: apps["feed"],
+        names.UPSTREAM_CANARY: apps["feed"],
+    }
+    upstreams = {name: InThisProcess(name, app, client_metrics) for name, app in behind.items()}
+    open_door = Quota(1e6, 1e6, 1e6, 1e6)
+    public = Store(folder / "gateway", State(ratelimit=open_door))
+    apps["gateway"] = gateway_app.create_app(told, public, RateLimiter(open_door), upstreams)
+
+    # Its settings are set to anything, so they are not those of the gateway that must answer.
+    apps["gateway-admin"] = gateway_with_settings(folder / "gateway-admin", telemetry("gateway"))
+
+    told = telemetry("pager")
+    pages_store = PageStore(folder / "pager.sqlite3")
+    told.registry.register(pager_app.PageCounts(pages_store))
+    switch = DeadMansSwitch(pages_store, "http://127.0.0.1:8000")
+    intake = Intake(pages_store, "http://127.0.0.1:8000", told.registry)
+    apps["pager"] = pager_app.create_app(pages_store, switch, intake)
+    one_port(apps["pager"], told)
+    Guard(told.settings, prefix="", open_reads=True).init_app(apps["pager"])
+
+    told = telemetry("console")
+    apps["console"] = console.create_app(
+        a_site(folder / "site"),
+        watcher(MadeUpPrometheus(), MadeUpPager()),
+        able_hands(Home(folder / "home"), monkeypatch),
+        told,
+    )
+
+    told = telemetry("traffic")
+    apps["traffic"] = traffic.admin_app(told, Generator("http://127.0.0.1:8010", 1.0, told.registry))
+
+    apps["link"] = asyncio.run(a_link(telemetry("link")))
+    return apps
+
+
+def one_port(app: Flask, told: Telemetry) -> None:
+    """As the processes with one port do."""
+    told.init_app(app)
+    told.health.init_app(app)
+    metrics.expose(app, told.registry)
+
+
+def gateway_with_settings(folder: Path, told: Telemetry) -> Flask:
+    """A gateway's admin app; whatever it accepts, a gateway that starts anew must take up as it is."""
+    store = Store(folder, State())
+    client_metrics = ClientMetrics(told.registry)
+    upstreams = {name: Upstream(name, urls, 1.0, client_metrics) for name, urls in store.state.upstreams.items()}
+    controls = gateway_admin.Controls(told, store, RateLimiter(store.state.ratelimit), upstreams)
+    change = controls.change
+
+    def checked(step: Callable[..., State], *values: Any) -> Any:
+        answer = change(step, *values)
+        again = Store(folder, State())
+        assert (again.state, again.refused) == (store.state, ())
+        for name, urls in again.state.upstreams.items():
+            upstreams[name].build(urls)
+        return answer
+
+    controls.change = checked  # type: ignore[method-assign]
+    app = told.admin_app()
+    gateway_admin.add_routes(app, controls)
+    return app
+
+
+def a_site(folder: Path) -> Path:
+    """A built site of a few files."""
+    (folder / "lab").mkdir(parents=True)
+    for name in ("index.html", "404.html", "lab/index.html"):
+        (folder / name).write_text("<h1>site</h1>")
+    return folder
+
+
+def able_hands(home: Home, monkeypatch: pytest.MonkeyPatch) -> hands.Hands:
+    """The console's hands on a lab that seems to run; commands are not run, drills end at once."""
+    home.run.mkdir(parents=True)
+    home.data.mkdir()
+    home.logs.mkdir()
+    write(home, RunState("ready", 1, 1, 8000, "http://127.0.0.1:8000/", 0.0, 1.0, False))
+
+    def not_run(command: str, actor: str) -> Ran:
+        for text in (command, actor):
+            if b"\0" in text.encode():
+                raise ValueError("embedded null byte")
+        return Ran(command, 0, "done", 0.0, 0.1)
+
+    monkeypatch.setattr(hands, "run_command", not_run)
+    monkeypatch.setattr(hands, "fleetops", lambda: ["true"])
+    return hands.Hands(home, RUNBOOKS, tuple(catalogue()))
+
+
+async def a_link(told: Telemetry) -> Flask:
+    """The delay proxy's admin app; the proxy itself carries nothing."""
+    upstream = Address("127.0.0.1", 9)
+    return link_module.admin_app(told, link_module.Link(told, upstream, 0.011), upstream)

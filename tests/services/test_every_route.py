@@ -1,0 +1,107 @@
+"""No request, whatever is in it, is answered with a 5xx by any route of any server or leaves a traceback in a log.
+
+A few hundred requests each time; FLEETOPS_REQUESTS=10000 for a campaign, which is a new one each time.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from any_request import requests
+from every_app import FACTORIES, every_app
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lab.places import ROOT
+
+CAMPAIGN = int(os.environ.get("FLEETOPS_REQUESTS", "0"))
+REQUESTS = CAMPAIGN or 500
+DECORATORS = {"route", "get", "post", "put", "patch", "delete"}
+APPS = (
+    "gateway", "gateway-admin", "user", "user-admin", "feed", "feed-admin", "pager", "console", "traffic", "link",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Flask]]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        made = every_app(tmp_path_factory.mktemp("apps"), monkeypatch)
+        assert set(made) == set(APPS)
+        yield made
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_no_request_to_a_server_is_answered_with_a_5xx_or_a_traceback(
+    apps: dict[str, Flask], name: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    app = apps[name]
+    any_of_them = requests(app)
+
+    @settings(
+        max_examples=-(-REQUESTS // len(APPS)), deadline=None, database=None, derandomize=not CAMPAIGN,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(st.data())
+    def ask(data: st.DataObject) -> None:
+        sent = data.draw(any_of_them)
+        status, kind, body = sent.to(app)
+        assert 200 <= status < 500, (sent, body)
+        if status >= 400 and kind == "application/json" and body:
+            assert "\n" not in json.loads(body)["error"], sent
+
+    ask()
+    written = capsysbinary.readouterr()
+    assert b"Traceback" not in written.out + written.err
+
+
+def test_every_function_that_makes_an_app_is_among_those_that_are_asked() -> None:
+    made = {
+        f"{file.relative_to(ROOT)}:{node.name}"
+        for file, node in nodes(ast.FunctionDef)
+        if isinstance(node.returns, ast.Name) and node.returns.id == "Flask"
+    }
+    assert made == set(FACTORIES)
+    assert set(FACTORIES.values()) <= set(APPS)
+    makers = [file for file, call in nodes(ast.Call) if isinstance(call.func, ast.Name) and call.func.id == "Flask"]
+    assert makers == [ROOT / "lab/telemetry/web.py"], "an app that is made elsewhere lacks the checks of new_app"
+
+
+def test_every_route_of_the_lab_is_in_an_app_that_is_asked(apps: dict[str, Flask]) -> None:
+    """So that a new route is tried without anybody thinking of it."""
+    asked = {
+        (Path(view.__code__.co_filename), view.__code__.co_firstlineno)
+        for app in apps.values()
+        for view in app.view_functions.values()
+        if hasattr(view, "__code__")
+    }
+    for file, node in nodes(ast.FunctionDef):
+        calls = [one.func for one in node.decorator_list if isinstance(one, ast.Call)]
+        if any(isinstance(one, ast.Attribute) and one.attr in DECORATORS for one in calls):
+            line = node.decorator_list[0].lineno
+            assert (file, line) in asked, f"{file.relative_to(ROOT)}:{line}: no app of every_app.py has {node.name}"
+    for file, call in nodes(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "add_url_rule":
+            lines = range(call.lineno, (call.end_lineno or call.lineno) + 1)
+            assert any((file, line) in asked for line in lines), f"{file.relative_to(ROOT)}:{call.lineno}"
+
+
+Node = TypeVar("Node", bound=ast.AST)
+
+
+def nodes(kind: type[Node]) -> list[tuple[Path, Node]]:
+    """Every node of a kind in the lab's sources."""
+    return [(file, node) for file, found in _sources() for node in found if isinstance(node, kind)]
+
+
+@cache
+def _sources() -> list[tuple[Path, list[ast.AST]]]:
+    files = sorted((ROOT / "lab").rglob("*.py"))
+    return [(file, list(ast.walk(ast.parse(file.read_text())))) for file in files]
