@@ -181,7 +181,7 @@ def status(as_json: bool) -> None:
 
 def _print_status(now: Status) -> None:
     if not now.running:
-        click.echo("not running; `fleetops up` starts the lab")
+        click.echo("; ".join(["not running", *now.waiting_for, "`fleetops up` starts the lab"]))
         return
     for row in now.processes:
         again = f"  {row.restarts} restarts" if row.restarts else ""

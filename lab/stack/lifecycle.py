@@ -129,6 +129,8 @@ class Start:
                 self.say("run state", "run/lab.json could not be used; it is written again from the running processes")
                 with contextlib.suppress(OSError):  # on a full disk the lab runs all the same
                     state.write(self.home, run)
+            if full := disk.full(self.home):
+                self.say("disk", full)
             raise AlreadyRunning(run, self.home)
         remains = leftovers.find(self.home)
         if remains:

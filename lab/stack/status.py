@@ -75,7 +75,11 @@ def gather(home: Home, ports: Ports) -> Status:
     try:
         rows = Supervisor(home).processes()
     except LabError:
-        return Status(running=False, urls=urls(ports), console_url=console_url(url(ports.console), home))
+        full = disk.full(home)
+        waiting = [full] if full else []
+        return Status(
+            running=False, urls=urls(ports), waiting_for=waiting, console_url=console_url(url(ports.console), home)
+        )
     run = running.find(home)
     wanted = replicas.expected(home, ports)
     names = {program.name for program in wanted}

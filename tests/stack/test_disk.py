@@ -104,3 +104,15 @@ def test_what_undoes_a_killed_drill_waits_for_space_however_long(
     monkeypatch.setattr(sys, "argv", ["guard", "1", "0"])
     guard.main()
     assert len(tries) == 4
+
+
+def test_status_says_that_the_disk_is_full_also_when_nothing_runs(
+    home_on_a_disk_with: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = home_on_a_disk_with(1)
+    monkeypatch.setenv("FLEETOPS_HOME", str(home.path))
+    assert main.run(["status"]) == 1
+    assert capsys.readouterr().out == (
+        f"not running; disk full: 1 MiB free at {home.path.parent}; free some, and everything recovers by itself; "
+        "`fleetops up` starts the lab\n"
+    )

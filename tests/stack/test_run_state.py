@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from lab.places import Home, Ports
-from lab.stack import doctor, lifecycle, replicas, running, state, supervision
+from lab.stack import disk, doctor, lifecycle, replicas, running, state, supervision
 from lab.stack.lifecycle import AlreadyRunning, Start
 from lab.stack.programs import DEFAULT_REPLICAS
 from lab.stack.supervision import ProcessRow, Supervisor
@@ -58,6 +58,14 @@ def test_a_start_finds_a_healthy_lab_by_its_processes_and_writes_the_file_again(
     assert said == ["run/lab.json could not be used; it is written again from the running processes"]
     assert (run := state.read(healthy)) is not None
     assert (run.phase, run.supervisor, run.port_base) == ("ready", os.getpid(), 9000)
+
+
+def test_a_start_on_a_full_disk_says_so_although_the_lab_runs(healthy: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "full", lambda _: "disk full: 0 MiB free")
+    said: list[str] = []
+    with pytest.raises(AlreadyRunning):
+        Start(healthy, Ports(9000), lambda _, text: said.append(text), foreground=False).run()
+    assert said[-1] == "disk full: 0 MiB free"
 
 
 def test_a_file_of_another_run_is_not_believed(healthy: Home) -> None:
