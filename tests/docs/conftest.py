@@ -9,9 +9,12 @@ from pathlib import Path
 
 import chromium
 import pytest
+from made_up_console import Console
 from published import serve
 
+from lab.errors import ToolError
 from lab.places import DOCS, ROOT
+from lab.site import scripts
 
 
 @pytest.fixture
@@ -45,8 +48,26 @@ def browser() -> Iterator[chromium.Browser]:
 
 
 @pytest.fixture
+def console(site_folder: Path, tmp_path: Path) -> Iterator[Console]:
+    """A console of its own; a tab of `page` has its key once `console.give_key(page)` has been called."""
+    running = Console(site_folder, tmp_path / "home")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
 def page(browser: chromium.Browser) -> Iterator[chromium.Page]:
     """A tab in which everything is in sight, for charts are drawn when they come near."""
     with browser.page() as opened:
         opened.view(1280, 3000)
         yield opened
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script that judges a page by the rules of accessibility."""
+    try:
+        return (scripts.packages(Path(__file__).with_name("web")) / "axe-core" / "axe.min.js").read_text()
+    except ToolError as error:
+        pytest.skip(f"no axe here: {error}")

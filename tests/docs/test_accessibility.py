@@ -9,14 +9,10 @@ from typing import Any
 import chromium
 import pytest
 
-from lab.errors import ToolError
-from lab.site import scripts
-
 pytestmark = [
     pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH"),
     pytest.mark.timeout(600),
 ]
-WEB = Path(__file__).with_name("web")
 EVERY_RULE = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 # What can differ when nothing but the colours does.
 COLOUR_RULES = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
@@ -38,14 +34,6 @@ AT_ONCE = """document.head.append(Object.assign(document.createElement("style"),
   textContent: "*, ::before, ::after { transition: none !important; }",
 }))"""
 SETTLED = "Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))).then(() => undefined)"
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    try:
-        return (scripts.packages(WEB) / "axe-core" / "axe.min.js").read_text()
-    except ToolError as error:
-        pytest.skip(f"no axe here: {error}")
 
 
 def pages(site: Path) -> list[str]:

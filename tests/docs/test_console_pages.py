@@ -3,61 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import chromium
 import pytest
-from sources import EVIL, TOKEN, MadeUpPager, MadeUpPrometheus, settings, watcher
-from support import free_port
+from made_up_console import MODE, Console
+from sources import EVIL
 
-from lab.places import RUNBOOKS, Home, Ports
-from lab.site.console import create_app
-from lab.site.hands import Hands
-from lab.stack.console_key import console_key
-from lab.telemetry.process import Telemetry
-from lab.telemetry.server import Server
-from lab.telemetry.settings import Address
+from lab.places import Ports
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
-MODE = "document.getElementById('live-console').dataset.mode"
-
-
-class Console:
-    """The console process's app on a port of its own, to be stopped and started."""
-
-    def __init__(self, site: Path, home: Path) -> None:
-        self.site = site
-        self.home = Home(home)
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.pager = MadeUpPager()
-        self.prometheus = MadeUpPrometheus()
-
-    @property
-    def url_with_key(self) -> str:
-        """What `fleetops up` prints."""
-        return f"{self.url}/?key={console_key(TOKEN)}"
-
-    def give_key(self, page: chromium.Page) -> None:
-        """Open the URL with the key, and leave again."""
-        page.call("Page.navigate", url=self.url_with_key)
-        page.until(f"location.href === '{self.url}/'")
-        page.open("about:blank")
-
-    def start(self) -> None:
-        """Listen."""
-        telemetry = Telemetry(settings(self.home.path))
-        self.draining = telemetry.health.draining
-        sources = watcher(self.prometheus, self.pager)
-        app = create_app(self.site, sources, Hands(self.home, RUNBOOKS), telemetry)
-        self.server = Server(app, Address("127.0.0.1", self.port), threads=16)
-        self.server.run_in_thread("console")
-
-    def stop(self) -> None:
-        """As a process that is told to stop."""
-        self.draining.set()
-        self.server.drain(5)
 
 
 @pytest.fixture
@@ -65,14 +19,6 @@ def page(page: chromium.Page, console: Console) -> chromium.Page:
     """A tab whose browser has been given the console's key."""
     console.give_key(page)
     return page
-
-
-@pytest.fixture
-def console(site_folder: Path, tmp_path: Path) -> Iterator[Console]:
-    running = Console(site_folder, tmp_path)
-    running.start()
-    yield running
-    running.stop()
 
 
 def test_a_rule_opens_in_the_prometheus_of_the_lab_that_serves_the_page(
@@ -204,7 +150,7 @@ def test_two_tabs_tell_the_same(console: Console, browser: chromium.Browser, pag
 
 
 def test_log_lines_that_mean_harm_stay_text(console: Console, page: chromium.Page) -> None:
-    console.home.logs.mkdir(parents=True)
+    console.home.logs.mkdir()
     line = {"ts": "2026-01-02T03:04:05.000Z", "event": "request", "trace_id": "ab" * 16, "path": EVIL, "service": EVIL}
     (console.home.logs / "gateway.log").write_text(json.dumps(line) + "\n")
     page.open(f"{console.url}/lab/")

@@ -1,0 +1,61 @@
+"""The console as a lab serves it, over a made-up Prometheus and pager."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import chromium
+from sources import TOKEN, MadeUpPager, MadeUpPrometheus, settings, watcher
+from support import free_port
+
+from lab.drills.spec import catalogue
+from lab.places import RUNBOOKS, Home
+from lab.site.console import create_app
+from lab.site.hands import Hands
+from lab.stack.console_key import console_key
+from lab.stack.state import RunState, write
+from lab.telemetry.process import Telemetry
+from lab.telemetry.server import Server
+from lab.telemetry.settings import Address
+
+MODE = "document.getElementById('live-console').dataset.mode"
+
+
+class Console:
+    """The console process's app on a port of its own, to be stopped and started; its lab seems to run in `home`."""
+
+    def __init__(self, site: Path, home: Path) -> None:
+        self.site = site
+        self.home = Home(home)
+        self.home.run.mkdir(parents=True)
+        self.home.data.mkdir()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.pager = MadeUpPager()
+        self.prometheus = MadeUpPrometheus()
+        write(self.home, RunState("ready", 1, 1, self.port, self.url, 0.0, 1.0, False))
+
+    @property
+    def url_with_key(self) -> str:
+        """What `fleetops up` prints."""
+        return f"{self.url}/?key={console_key(TOKEN)}"
+
+    def give_key(self, page: chromium.Page) -> None:
+        """Open the URL with the key, and leave again."""
+        page.call("Page.navigate", url=self.url_with_key)
+        page.until(f"location.href === '{self.url}/'")
+        page.open("about:blank")
+
+    def start(self) -> None:
+        """Listen."""
+        telemetry = Telemetry(settings(self.home.path))
+        self.draining = telemetry.health.draining
+        sources = watcher(self.prometheus, self.pager)
+        app = create_app(self.site, sources, Hands(self.home, RUNBOOKS, tuple(catalogue())), telemetry)
+        self.server = Server(app, Address("127.0.0.1", self.port), threads=16)
+        self.server.run_in_thread("console")
+
+    def stop(self) -> None:
+        """As a process that is told to stop."""
+        self.draining.set()
+        self.server.drain(5)
