@@ -178,12 +178,6 @@ def current(home: Home) -> dict[str, Any] | None:
     return _entry(journal_path(home))
 
 
-def shown(home: Home) -> dict[str, Any] | None:
-    """What anybody may know of the drill in the journal: its `id` (RANDOM for one that is blind) and its `pid`."""
-    entry = current(home)
-    return entry and {"id": entry["drill"], "pid": entry["pid"]}
-
-
 def _entry(path: Path) -> dict[str, Any] | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

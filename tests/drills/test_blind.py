@@ -20,7 +20,7 @@ from lab.drills import answers, blind, peek
 from lab.drills.commands import hand_over
 from lab.drills.faults import Doors, Fault, as_json
 from lab.drills.hints import sold_by_this_process
-from lab.drills.journal import RANDOM, current, exclusive, journal_path, shown, undo, undoing
+from lab.drills.journal import RANDOM, current, exclusive, journal_path, undo, undoing
 from lab.drills.snapshot import take
 from lab.drills.spec import Drill, catalogue, find
 from lab.errors import LabError, UsageError
@@ -41,7 +41,9 @@ def nothing_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def journal_of(desk: Desk, drill: Drill) -> dict[str, Any]:
     with exclusive(desk.home), undoing(desk, drill.id, blind.every_fault(), 2e9, blind=True):
         entry: dict[str, Any] = json.loads(journal_path(desk.home).read_text())
-        assert shown(desk.home) == {"id": RANDOM, "pid": os.getpid()}
+        entry = current(desk.home)
+        assert entry is not None
+        assert (entry["drill"], entry["pid"]) == (RANDOM, os.getpid())
     return entry
 
 
