@@ -141,3 +141,9 @@ ENV_ALLOWED_HOSTS = "FLEETOPS_ALLOWED_HOSTS"  # beside the listener's own; for c
 
 # The external label through which alert annotations reach the site: {{ $externalLabels.site }}.
 EXTERNAL_LABEL_SITE = "site"
+
+# What Alertmanager tells of its silences: while there is one, a page may reach nobody.
+SILENCES_ACTIVE = 'sum(alertmanager_silences{state="active"})'
+
+# Prometheus and Alertmanager ask for this user; the password is the control token.
+LOGIN_USER = "fleetops"

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from lab.names import LOGIN_USER
+from lab.oncall.http import login_headers
 from lab.stack.leftovers import port_free
 
 
@@ -68,15 +70,23 @@ def running(command: tuple[str, ...], log: Path, **options: Any) -> Iterator[sub
             process.wait()
 
 
-def fire(alertmanager: str, alerts: list[dict[str, str]], *, resolved: bool = False) -> None:
-    """Tell the Alertmanager at an address, as Prometheus does, that alerts with these labels fire, or are over."""
+def fire(
+    alertmanager: str, alerts: list[dict[str, str]], *, resolved: bool = False, token: str = "", **annotations: str
+) -> None:
+    """Tell the Alertmanager at an address, as Prometheus does, that alerts with these labels fire, or are over.
+
+    `token` is the lab's, where it asks for a login.
+    """
     now = datetime.now(UTC)
     body = [
-        {"labels": labels, "startsAt": now.isoformat()} | ({"endsAt": now.isoformat()} if resolved else {})
+        {"labels": labels, "annotations": annotations, "startsAt": now.isoformat()}
+        | ({"endsAt": now.isoformat()} if resolved else {})
         for labels in alerts
     ]
     request = urllib.request.Request(
-        f"{alertmanager}/api/v2/alerts", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{alertmanager}/api/v2/alerts",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", **(login_headers(LOGIN_USER, token) if token else {})},
     )
     with urllib.request.urlopen(request, timeout=5) as answer:
         assert answer.status == 200

@@ -106,7 +106,7 @@ def triage(service: str, cause: str | None, as_json: bool) -> int:
     from lab.control.prometheus import Prometheus
     from lab.control.triage import investigate, judge
 
-    prometheus = Prometheus.of(ports())
+    prometheus = Prometheus.of(home(), ports())
     suspects = [judge(prometheus, service, cause)] if cause else investigate(prometheus, service)
     if as_json:
         rows = [
@@ -135,7 +135,7 @@ def query(promql: str, wait_seconds: float, as_json: bool) -> int:
     """
     from lab.control.prometheus import Prometheus
 
-    samples = Prometheus.of(ports()).wait(promql, wait_seconds)
+    samples = Prometheus.of(home(), ports()).wait(promql, wait_seconds)
     if as_json:
         click.echo(json.dumps([{"labels": s.labels, "value": s.value} for s in samples], indent=1))
     for sample in [] if as_json else samples:

@@ -11,6 +11,7 @@ import click
 
 from lab.cli.shared import desk
 from lab.errors import LabError
+from lab.names import LOGIN_USER
 from lab.places import home, ports
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ QUIET_SECONDS = 60.0
 
 def _mib(count: int) -> str:
     return f"{count / (1 << 20):.0f} MiB"
+
+
+def _login() -> str:
+    return f"prometheus and alertmanager ask for a login: user {LOGIN_USER}, password in {home().token}"
 
 
 class _Progress:
@@ -59,6 +64,7 @@ def up(detach: bool) -> None:
         run = start.run()
         with interrupt:
             _tidy(began)
+            click.echo(_login(), err=True)
             click.echo(f"ready in {run.ready_seconds:.1f} s: {console_url(run.url, home())}")
             if not detach:
                 _stay(start)
@@ -124,6 +130,8 @@ class _Live:
         """Tell `now`."""
         state = "ready" if now.ready else "not ready: " + (now.waiting_for or ["the lab"])[0]
         news = f"{state} · {'no' if not now.open_pages else now.open_pages} open pages"
+        if now.silences:
+            news += f" · {len(now.silences)} SILENCED, see `fleetops status`"
         rate = "" if now.requests_per_second is None else f" · {now.requests_per_second:.0f} requests/s"
         text = f"{news}{rate} · {_mib(now.total_rss_bytes)} · Ctrl-C stops everything"
         if self.tty:
@@ -189,8 +197,11 @@ def _print_status(now: Status) -> None:
     click.echo(f"{'total':<34} {_mib(now.total_rss_bytes):>9}")
     for name, address in now.urls.items():
         click.echo(f"{name:<15} {now.console_url if name == 'console' else address}")
+    click.echo(f"{'':<15} {_login()}")
     if now.open_pages is not None:
         click.echo(f"open pages      {now.open_pages}")
+    for silence in now.silences or ():
+        click.echo(f"SILENCED        {silence}: such alerts page nobody")
     click.echo("ready" if now.ready else "not ready: " + "; ".join(now.waiting_for))
 
 

@@ -29,7 +29,7 @@ class Desk:
         here, at = home(), ports()
         pager = Pager.of(here, at)
         trail = AuditTrail.of(here, pager, actor)
-        return cls(here, at, GatewayAdmin.of(here, at), pager, Prometheus.of(at), trail)
+        return cls(here, at, GatewayAdmin.of(here, at), pager, Prometheus.of(here, at), trail)
 
     def acting_as(self, actor: str) -> Desk:
         """The same desk with another name in the audit log."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.errors import UsageError
+from lab.names import LOGIN_USER
+from lab.oncall.client import read_token
 from lab.oncall.http import JsonClient
-from lab.places import LOOPBACK, Ports
+from lab.places import LOOPBACK, Home, Ports
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,13 @@ class Series:
 class Prometheus:
     """The query API of one Prometheus. A query it refuses is a UsageError that quotes the reason."""
 
-    def __init__(self, url: str, timeout_seconds: float = 15.0) -> None:
-        self.http = JsonClient(url, what="Prometheus", timeout_seconds=timeout_seconds)
+    def __init__(self, url: str, token: str | None = None, timeout_seconds: float = 15.0) -> None:
+        self.http = JsonClient(url, what="Prometheus", token=token, user=LOGIN_USER, timeout_seconds=timeout_seconds)
 
     @classmethod
-    def of(cls, ports: Ports) -> Prometheus:
-        """The Prometheus of the lab on `ports`."""
-        return cls(f"http://{LOOPBACK}:{ports.prometheus}")
+    def of(cls, home: Home, ports: Ports) -> Prometheus:
+        """The Prometheus of the lab that lives in `home` on `ports`; NotRunning when none was started there."""
+        return cls(f"http://{LOOPBACK}:{ports.prometheus}", read_token(home))
 
     def instant(self, query: str, at: float | None = None) -> list[Sample]:
         """The vector `query` gives at an instant (epoch seconds; now when None). A scalar counts as one sample."""

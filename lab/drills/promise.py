@@ -10,8 +10,8 @@ import yaml
 from lab.control.desk import Desk
 from lab.drills.prediction import Pipeline
 from lab.errors import UsageError
-from lab.oncall.http import JsonClient
-from lab.places import LOOPBACK, RULES
+from lab.oncall.alertmanager import Alertmanager
+from lab.places import RULES
 from lab.slo.durations import parse_duration
 from lab.slo.library import spec_paths
 from lab.slo.model import Slo, Windows
@@ -80,8 +80,7 @@ def alertmanager_version(desk: Desk) -> str:
 
 
 def _alertmanager_status(desk: Desk) -> dict[str, Any]:
-    client = JsonClient(f"http://{LOOPBACK}:{desk.ports.alertmanager}", what="Alertmanager")
-    return dict(client.call("GET", "/api/v2/status"))
+    return Alertmanager.of(desk.home, desk.ports).status()
 
 
 def _seconds(text: str) -> float:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from lab import names
 from lab.control.desk import Desk
 from lab.drills import promise
 from lab.drills.incident import Incident, Say
@@ -126,6 +127,8 @@ def _unsteady(incident: Incident) -> str:
     alerts = incident.desk.prometheus.alerts()
     if loud := sorted({name for alert in alerts if (name := _disturbs(alert, incident.drill, control=control))}):
         return f"{', '.join(loud)}"
+    if silences := incident.desk.prometheus.number(names.SILENCES_ACTIVE):
+        return f"{silences:.0f} silences are active in Alertmanager, so a page may reach nobody; `fleetops doctor` says"
     open_pages = incident.desk.pager.pages(only_open=True)
     if told := sorted({page["alertname"] for page in open_pages if page["severity"] == PAGE}):
         return f"{', '.join(told)} is not resolved"

@@ -22,10 +22,14 @@ logging.getLogger(urllib3.connectionpool.__name__).setLevel(logging.ERROR)
 class JsonClient:
     """Requests to one base URL. Safe to share between threads."""
 
-    def __init__(self, base_url: str, *, what: str, token: str | None = None, timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self, base_url: str, *, what: str, token: str | None = None, user: str = "", timeout_seconds: float = 5.0
+    ) -> None:
+        """The token goes as a bearer, or with `user` as that user's password."""
         self.base_url = base_url.rstrip("/")
         self.what = what
         self.token = token
+        self.user = user
         self.retries = AT_ONCE
         self._pool = urllib3.PoolManager(
             maxsize=4, timeout=urllib3.Timeout(connect=min(2.0, timeout_seconds), read=timeout_seconds)
@@ -38,7 +42,7 @@ class JsonClient:
         """
         headers = {"Accept": "application/json"}
         if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
+            headers |= login_headers(self.user, self.token) if self.user else {"Authorization": f"Bearer {self.token}"}
         arguments: dict[str, Any] = {"fields": fields} if fields is not None else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -70,6 +74,11 @@ class JsonClient:
         if response.status in (400, 404, 413, 415, 422):
             raise UsageError(message)
         raise LabError(message)
+
+
+def login_headers(user: str, password: str) -> dict[str, str]:
+    """The header that answers a server's request for a login."""
+    return dict(urllib3.make_headers(basic_auth=f"{user}:{password}"))
 
 
 def _why(error: urllib3.exceptions.HTTPError) -> str:

@@ -51,7 +51,7 @@ def main() -> None:
     pager_url = checked_url(env.text(names.ENV_PAGER_URL, example="http://127.0.0.1:8012"), names.ENV_PAGER_URL)
     promises = Promises(RULES)
     watcher = Watcher(
-        Prometheus(prometheus_url, timeout_seconds=SOURCE_TIMEOUT_SECONDS),
+        Prometheus(prometheus_url, token, timeout_seconds=SOURCE_TIMEOUT_SECONDS),
         Pager(pager_url, token, timeout_seconds=SOURCE_TIMEOUT_SECONDS),
         promises.slos, promises.lab, charts(promises.slos),
     )  # fmt: skip

@@ -70,7 +70,11 @@ class Watcher:
         at = self.now()
         picture: dict[str, Any] = {"at": utc_text(at), "factor": self.windows.time_factor, "sources": {}}
         without: dict[str, dict[str, Any]] = {
-            "prometheus": {"slos": [], "nodes": [], "targets": [], "flags": [], "series": [], "alerts": [], "flow": {}},
+            "prometheus": {
+                **{name: [] for name in ("slos", "nodes", "targets", "flags", "series", "alerts")},
+                "flow": {},
+                "silences": None,
+            },
             "pager": self._told,
         }
         for source, gather in (("prometheus", self._measured), ("pager", self._paged)):
@@ -97,6 +101,7 @@ class Watcher:
             ],
             "nodes": _nodes(targets, flow, {slo["service"] for slo in slos if slo["state"] == PAGE}),
             "flow": flow,
+            "silences": _finite(self.prometheus.number(names.SILENCES_ACTIVE)),
             "flags": [{"flag": flag, "enabled": enabled} for flag, enabled in flags],
             "alerts": [
                 {

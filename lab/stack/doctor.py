@@ -14,7 +14,7 @@ import psutil
 
 from lab.errors import LabError
 from lab.places import Home, Ports
-from lab.stack import binaries, disk, leftovers, postgres, replicas, running, state, valkey
+from lab.stack import binaries, disk, leftovers, postgres, replicas, running, state, status, valkey
 from lab.stack.console_key import console_url
 from lab.stack.supervision import Supervisor
 
@@ -98,10 +98,20 @@ def _machine(home: Home) -> Iterator[Finding]:
     )
 
 
+def _silences(home: Home, ports: Ports) -> Finding:
+    active = status.silences(home, ports)
+    if active is None:
+        return Finding("silences", False, "Alertmanager does not answer", "see `fleetops status`")
+    remedy = f"expire them: amtool --alertmanager.url={status.urls(ports)['alertmanager']}"
+    remedy += f" --http.config.file={home.run / 'login.yml'} silence expire ID; or `fleetops down`, which forgets them"
+    return Finding("silences", not active, "; ".join(active) or "none", remedy)
+
+
 def _run(home: Home, ports: Ports) -> Iterator[Finding]:
     pid, run = Supervisor(home).pid(), running.find(home)
     if pid is not None:
         yield Finding("lab", True, f"running (pid {pid}, {console_url(run.url, home) if run else 'unknown address'})")
+        yield _silences(home, ports)
         return
     yield Finding(
         "lab",

@@ -270,7 +270,7 @@ class Start:
 
     def _wait_watched(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while reason := probes.why_not_watched(self.ports, self._default()):
+        while reason := probes.why_not_watched(self.home, self.ports, self._default()):
             self._still_there()
             if time.monotonic() > deadline:
                 raise LabError(f"the lab is not watched after {READY_SECONDS:.0f} s: {reason}")

@@ -11,16 +11,24 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import bcrypt
 import yaml
 
 from lab.errors import LabError, SpecError, ToolError
-from lab.names import EXTERNAL_LABEL_SITE
+from lab.names import EXTERNAL_LABEL_SITE, LOGIN_USER
+from lab.oncall.client import read_token
 from lab.oncall.http import JsonClient
 from lab.places import LOOPBACK, RULES, Home, Ports
 from lab.stack.programs import Program, rules_globs, url
 
 INTERVAL = "1s"
 ALERTMANAGER_TEMPLATE = RULES / "alertmanager.yml"
+WEB_CONFIG = "web.yml"
+# For people and their tools: amtool --http.config.file=.lab/run/login.yml
+LOGIN_CONFIG = "login.yml"
+GUARDED = ("prometheus", "alertmanager")
+# The password is 256 random bits, which no number of guesses finds: rounds would only cost each first request.
+LOGIN_ROUNDS = 4
 CHECK_SECONDS = 60
 RELOAD_SECONDS = 15.0
 # What is kept of the more than a thousand series that Prometheus and Alertmanager serve about themselves: whether they
@@ -93,12 +101,15 @@ def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str
         "rule_files": rules_globs(),
         "alerting": {
             "alert_relabel_configs": [{"action": "labeldrop", "regex": EXTERNAL_LABEL_SITE}],
-            "alertmanagers": [{"static_configs": [{"targets": [f"{LOOPBACK}:{ports.alertmanager}"]}]}],
+            "alertmanagers": [
+                {**login(home), "static_configs": [{"targets": [f"{LOOPBACK}:{ports.alertmanager}"]}]},
+            ],
         },
         "scrape_configs": [
             {
                 "job_name": job,
                 "file_sd_configs": [{"files": [str(targets_dir(home) / f"{job}.json")], "refresh_interval": "5s"}],
+                **(login(home) if job in GUARDED else {}),
                 **_kept(job),
             }
             for job in jobs
@@ -114,6 +125,28 @@ def _kept(job: str) -> dict[str, Any]:
     return {"metric_relabel_configs": [
         {"action": "keep", "source_labels": ["__name__"], "regex": "|".join(KEPT_OF_TOOLS[job])}
     ]}  # fmt: skip
+
+
+def login(home: Home) -> dict[str, Any]:
+    """How a client of Prometheus or Alertmanager logs in, as Prometheus, amtool and promtool read it."""
+    return {"basic_auth": {"username": LOGIN_USER, "password_file": str(home.token)}}
+
+
+def web_config(home: Home) -> dict[str, Any]:
+    """What makes Prometheus and Alertmanager ask for the login. Raises NotRunning when there is no token yet.
+
+    Both answer any web page and any host name, so that without a login a page could silence every alert, or keep
+    Prometheus busy with queries.
+    """
+    digest = bcrypt.hashpw(read_token(home).encode(), bcrypt.gensalt(LOGIN_ROUNDS))
+    return {"basic_auth_users": {LOGIN_USER: digest.decode()}}
+
+
+def client(home: Home, ports: Ports, timeout_seconds: float = 5.0) -> JsonClient:
+    """A client of the lab's Prometheus. Raises NotRunning when the lab was never started."""
+    token = read_token(home)
+    address = url(ports.prometheus)
+    return JsonClient(address, what="Prometheus", token=token, user=LOGIN_USER, timeout_seconds=timeout_seconds)
 
 
 def alertmanager_config(home: Home, ports: Ports) -> str:
@@ -136,6 +169,8 @@ def render(home: Home, ports: Ports, programs: Iterable[Program], targets: Itera
     config = prometheus_config(home, ports, jobs)
     write_file(home.run / "prometheus.yml", yaml.safe_dump(config, sort_keys=False))
     write_file(home.run / "alertmanager.yml", alertmanager_config(home, ports))
+    write_file(home.run / WEB_CONFIG, yaml.safe_dump(web_config(home)), mode=0o600)
+    write_file(home.run / LOGIN_CONFIG, yaml.safe_dump(login(home)))
     defaults = (program for program in programs if program.default)
     write_targets(home, defaults if targets is None else targets, jobs)
     (home.data / "prometheus").mkdir(parents=True, exist_ok=True)
@@ -143,17 +178,20 @@ def render(home: Home, ports: Ports, programs: Iterable[Program], targets: Itera
 
 
 def forget_notifications(home: Home) -> None:
-    """Before Alertmanager starts: drop its log of what it has told. For a start that closes the pages left open.
+    """Before Alertmanager starts: drop its log of what it has told, and its silences.
 
     With the log of the run before, an alert that fires again counts as told until its repeat_interval is over, and
-    nobody is paged.
+    nobody is paged; with a silence of the run before, nobody is paged either, and nobody remembers why. The start
+    closes the pages left open, so each run begins with neither.
     """
-    (home.data / "alertmanager" / "nflog").unlink(missing_ok=True)
+    for name in ("nflog", "silences"):
+        (home.data / "alertmanager" / name).unlink(missing_ok=True)
 
 
 def check(home: Home, tools: Mapping[str, Path]) -> None:
     """Have promtool and amtool read what was rendered. Raises SpecError with the tool's own reason."""
     _accepts([str(tools["promtool"]), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
+    _accepts([str(tools["promtool"]), "check", "web-config", str(home.run / WEB_CONFIG)], "Prometheus")
     _accepts([str(tools["amtool"]), "check-config", str(home.run / "alertmanager.yml")], "Alertmanager")
 
 
@@ -173,9 +211,9 @@ def _accepts(command: list[str], whose: str) -> None:
         raise SpecError(command[-1], f"{whose} would refuse this configuration: {' '.join([reasons[-1], *following])}")
 
 
-def rules_loaded(ports: Ports) -> int:
+def rules_loaded(home: Home, ports: Ports) -> int:
     """How many rule groups Prometheus has loaded. Raises NotRunning."""
-    answer = JsonClient(url(ports.prometheus), what="Prometheus").call("GET", "/api/v1/rules")
+    answer = client(home, ports).call("GET", "/api/v1/rules")
     return len(answer["data"]["groups"])
 
 
@@ -186,7 +224,7 @@ def reload_rules(home: Home, ports: Ports, promtool: Path, send_hup: Callable[[]
     Raises SpecError (refused), LabError (not loaded in time).
     """
     _accepts([str(promtool), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
-    prometheus = JsonClient(url(ports.prometheus), what="Prometheus")
+    prometheus = client(home, ports)
     before = prometheus.call("GET", "/api/v1/status/runtimeinfo")["data"]["lastConfigTime"]
     # Its answer has whole seconds: wait the second out, so that a reload within it is seen.
     time.sleep(max(0.0, 1.05 - (time.time() - datetime.fromisoformat(before).timestamp())))
@@ -195,7 +233,7 @@ def reload_rules(home: Home, ports: Ports, promtool: Path, send_hup: Callable[[]
     while time.monotonic() < deadline:
         info = prometheus.call("GET", "/api/v1/status/runtimeinfo")["data"]
         if info["lastConfigTime"] != before and info["reloadConfigSuccess"]:
-            return rules_loaded(ports)
+            return rules_loaded(home, ports)
         if not info["reloadConfigSuccess"]:
             break
         time.sleep(0.1)

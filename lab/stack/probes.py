@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import urllib3
 
 from lab.errors import LabError
-from lab.oncall.http import JsonClient
-from lab.places import LOOPBACK, Ports
-from lab.stack.programs import Program, url
+from lab.names import LOGIN_USER
+from lab.oncall.http import JsonClient, login_headers
+from lab.places import LOOPBACK, Home, Ports
+from lab.stack import monitoring
+from lab.stack.programs import Program
 
 PROBE_SECONDS = 2.0
 POLL_SECONDS = 0.15
@@ -33,7 +35,7 @@ def why_not_ready(program: Program) -> str:
     if program.ready == "tcp":
         return "" if answers(program) else "connection refused"
     try:
-        answer = _pool.request("GET", program.ready, headers={"Connection": "close"})
+        answer = _pool.request("GET", program.ready, headers={"Connection": "close", **_login(program)})
     except urllib3.exceptions.HTTPError as error:
         return "connection refused" if "refused" in str(error) else "no answer"
     if answer.status == 200:
@@ -43,6 +45,15 @@ def why_not_ready(program: Program) -> str:
         return "; ".join(f"{name}: {result}" for name, result in checks.items() if result != "ok")
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"answers {answer.status}"
+
+
+def _login(program: Program) -> dict[str, str]:
+    if program.token_file is None:
+        return {}
+    try:
+        return login_headers(LOGIN_USER, program.token_file.read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        return {}
 
 
 def not_ready(programs: Iterable[Program]) -> dict[str, str]:
@@ -66,10 +77,10 @@ def wait_ready(programs: Iterable[Program], seconds: float, check: Callable[[], 
             time.sleep(POLL_SECONDS)
 
 
-def why_not_watched(ports: Ports, expected: Iterable[Program]) -> str:
+def why_not_watched(home: Home, ports: Ports, expected: Iterable[Program]) -> str:
     """Empty when Prometheus has loaded rules and every expected target is up, else the reason in a few words."""
-    prometheus = _prometheus(ports)
     try:
+        prometheus = monitoring.client(home, ports, PROBE_SECONDS)
         health = _health(prometheus)
         groups = prometheus.call("GET", "/api/v1/rules")["data"]["groups"]
     except LabError as error:
@@ -82,23 +93,19 @@ def why_not_watched(ports: Ports, expected: Iterable[Program]) -> str:
     return ""
 
 
-def wait_unwatched(ports: Ports, gone: Iterable[Program], seconds: float) -> None:
+def wait_unwatched(home: Home, ports: Ports, gone: Iterable[Program], seconds: float) -> None:
     """Wait until Prometheus scrapes none of `gone` any more: `seconds` at most, and not at all when it does not answer.
 
     It takes up changed targets every five seconds. A process that stops before counts as down until then.
     """
-    prometheus = _prometheus(ports)
     names = {program.name for program in gone}
     deadline = time.monotonic() + seconds
     try:
+        prometheus = monitoring.client(home, ports, PROBE_SECONDS)
         while names and not names.isdisjoint(_health(prometheus)) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     except LabError:
         return
-
-
-def _prometheus(ports: Ports) -> JsonClient:
-    return JsonClient(url(ports.prometheus), what="Prometheus", timeout_seconds=PROBE_SECONDS)
 
 
 def _health(prometheus: JsonClient) -> dict[str, str]:

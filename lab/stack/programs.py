@@ -48,6 +48,7 @@ class Program:
     cwd: str = str(ROOT)
     stop_signal: str = "TERM"
     stop_seconds: int = 10
+    token_file: Path | None = None  # of a program that asks for the lab's login: the password
     death_signal: int = signal.SIGKILL  # a frozen process cannot act on any other
 
 
@@ -124,6 +125,7 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
                 "--storage.tsdb.min-block-duration=10m",
                 "--enable-feature=exemplar-storage",
                 f"--web.listen-address={LOOPBACK}:{ports.prometheus}",
+                f"--web.config.file={home.run / 'web.yml'}",
                 f"--web.external-url={url(ports.prometheus)}",
                 # No --web.enable-lifecycle: any web page could then stop it. Reloads come as SIGHUP.
                 f"--web.cors.origin=http://(127\\.0\\.0\\.1|localhost):{ports.console}",
@@ -134,6 +136,7 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
             ),
             (ports.prometheus,), f"{url(ports.prometheus)}/-/ready",
             env={**GO_LEAN, "GOMEMLIMIT": "160MiB"}, job="prometheus", metrics_port=ports.prometheus,
+            token_file=home.token,
         ),
         Program(
             "alertmanager", "alertmanager", PLATFORM,
@@ -142,13 +145,14 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
                 f"--config.file={home.run / 'alertmanager.yml'}",
                 f"--storage.path={home.data / 'alertmanager'}",
                 f"--web.listen-address={LOOPBACK}:{ports.alertmanager}",
+                f"--web.config.file={home.run / 'web.yml'}",
                 f"--web.external-url={url(ports.alertmanager)}",
                 "--cluster.listen-address=",
                 "--log.format=json",
             ),
             (ports.alertmanager,), f"{url(ports.alertmanager)}/-/ready",
             env={**GO_LEAN, "GOMEMLIMIT": "64MiB"}, job="alertmanager", metrics_port=ports.alertmanager,
-            cwd=str(tools["alertmanager"].parent),
+            token_file=home.token, cwd=str(tools["alertmanager"].parent),
         ),
         _ours(home, ports, "pager", "pager", PLATFORM, "lab.oncall.pager", ports.pager, ports.pager),
         _ours(home, ports, "console", "console", PLATFORM, "lab.site.console", ports.console, ports.console),

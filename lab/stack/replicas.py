@@ -65,7 +65,7 @@ def scale(home: Home, ports: Ports, service: str, count: int) -> int:
         state.write_replicas(home, {**counts, service: count})
         monitoring.write_targets(home, expected(home, ports))
         try:
-            probes.wait_unwatched(ports, removed, UNWATCHED_SECONDS)
+            probes.wait_unwatched(home, ports, removed, UNWATCHED_SECONDS)
         finally:
             for program in removed:
                 supervisor.stop(program.name)

@@ -7,10 +7,10 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.names import TRAFFIC_COMPLETED
+from lab.oncall.alertmanager import Alertmanager
 from lab.oncall.client import Pager
-from lab.oncall.http import JsonClient
 from lab.places import Home, Ports
-from lab.stack import disk, probes, replicas, running
+from lab.stack import disk, monitoring, probes, replicas, running
 from lab.stack.console_key import console_url
 from lab.stack.programs import url
 from lab.stack.supervision import SUPERVISOR, ProcessRow, Supervisor
@@ -26,6 +26,7 @@ class Status:
     processes: list[ProcessRow] = field(default_factory=list)
     waiting_for: list[str] = field(default_factory=list)
     open_pages: int | None = None
+    silences: list[str] | None = None
     requests_per_second: float | None = None
     started_at: float | None = None
     ready_seconds: float | None = None
@@ -51,6 +52,7 @@ class Status:
             "processes": [row.as_json() for row in self.processes],
             "total_rss_bytes": self.total_rss_bytes,
             "open_pages": self.open_pages,
+            "silences": self.silences,
             "requests_per_second": self.requests_per_second,
             "started_at": self.started_at,
             "ready_seconds": self.ready_seconds,
@@ -84,7 +86,7 @@ def gather(home: Home, ports: Ports) -> Status:
     wanted = replicas.expected(home, ports)
     names = {program.name for program in wanted}
     rows = [row for row in rows if row.state != "stopped" or row.name in names]  # not what was scaled away
-    waiting = _waiting(wanted, rows, ports)
+    waiting = _waiting(home, ports, wanted, rows)
     if full := disk.full(home):
         waiting.insert(0, full)
     if run is None or run.phase != "ready":
@@ -96,13 +98,14 @@ def gather(home: Home, ports: Ports) -> Status:
         processes=rows,
         waiting_for=waiting,
         open_pages=_open_pages(home, ports),
-        requests_per_second=_rate(ports),
+        silences=silences(home, ports),
+        requests_per_second=_rate(home, ports),
         started_at=run.started_at if run else None,
         ready_seconds=run.ready_seconds or None if run and run.phase == "ready" else None,
     )
 
 
-def _waiting(wanted: list[Any], rows: list[ProcessRow], ports: Ports) -> list[str]:
+def _waiting(home: Home, ports: Ports, wanted: list[Any], rows: list[ProcessRow]) -> list[str]:
     states = {row.name: row.state for row in rows if row.name != SUPERVISOR}
     waiting = [
         f"{program.name}: {states.get(program.name, 'not started')}"
@@ -111,7 +114,7 @@ def _waiting(wanted: list[Any], rows: list[ProcessRow], ports: Ports) -> list[st
     ]
     reasons = probes.not_ready(program for program in wanted if states.get(program.name) == "running")
     waiting += [f"{name}: {reason}" for name, reason in reasons.items()]
-    watched = probes.why_not_watched(ports, wanted)
+    watched = probes.why_not_watched(home, ports, wanted)
     return [*waiting, watched] if watched else waiting
 
 
@@ -122,10 +125,18 @@ def _open_pages(home: Home, ports: Ports) -> int | None:
         return None
 
 
-def _rate(ports: Ports) -> float | None:
-    """Requests a second that the traffic got answered, over the last ten seconds."""
-    prometheus = JsonClient(url(ports.prometheus), what="Prometheus", timeout_seconds=probes.PROBE_SECONDS)
+def silences(home: Home, ports: Ports) -> list[str] | None:
+    """What keeps pages from being told now, a phrase a silence; None when Alertmanager does not say."""
     try:
+        return [str(silence) for silence in Alertmanager.of(home, ports).silences()]
+    except LabError:
+        return None
+
+
+def _rate(home: Home, ports: Ports) -> float | None:
+    """Requests a second that the traffic got answered, over the last ten seconds."""
+    try:
+        prometheus = monitoring.client(home, ports, probes.PROBE_SECONDS)
         query = f"sum(rate({TRAFFIC_COMPLETED}[10s]))"
         result = prometheus.call("GET", "/api/v1/query", fields={"query": query})["data"]["result"]
     except LabError:

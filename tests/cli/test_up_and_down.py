@@ -78,13 +78,14 @@ def test_an_alert_that_was_told_before_a_stop_pages_again_after_the_next_start(i
         return [page["id"] for page in pages if page["status"] == "firing" and page["alertname"] == alert["alertname"]]
 
     idle_lab.up()
-    fire(alertmanager, [alert])
+    token = idle_lab.home.token.read_text().strip()
+    fire(alertmanager, [alert], token=token)
     assert eventually(firing)
     told = firing()
     assert idle_lab.fleetops("down").returncode == 0
     idle_lab.up()
     assert firing() == []
-    fire(alertmanager, [alert])
+    fire(alertmanager, [alert], token=token)
     assert eventually(firing), "Alertmanager told nobody"
     assert firing() != told
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from compose_file import COMPOSE, services
 
+from lab.names import LOGIN_USER
 from lab.oncall.http import JsonClient
 from lab.places import LOOPBACK, Ports
 
@@ -100,6 +101,11 @@ class Project:
     def http(self, port: int, what: str, token: str | None = None) -> JsonClient:
         """A client of one published port."""
         return JsonClient(f"http://{LOOPBACK}:{port}", what=what, token=token, timeout_seconds=5)
+
+    def prometheus(self) -> JsonClient:
+        """A client of Prometheus, which asks for the lab's login."""
+        address = f"http://{LOOPBACK}:{self.ports.prometheus}"
+        return JsonClient(address, what="Prometheus", token=self.token(), user=LOGIN_USER, timeout_seconds=5)
 
     def token(self) -> str:
         """The control token, out of the shared state."""

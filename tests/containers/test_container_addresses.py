@@ -68,8 +68,12 @@ def test_the_rendered_configuration_finds_every_target_by_its_name(tmp_path: Pat
     config = yaml.safe_load((home.run / "prometheus.yml").read_text())
     assert config["global"]["external_labels"] == {names.EXTERNAL_LABEL_SITE: CONSOLE}
     assert config["alerting"]["alertmanagers"] == [
-        {"static_configs": [{"targets": [f"alertmanager:{PORTS.alertmanager}"]}]}
+        {
+            "basic_auth": {"username": names.LOGIN_USER, "password_file": str(home.token)},
+            "static_configs": [{"targets": [f"alertmanager:{PORTS.alertmanager}"]}],
+        }
     ]
+    assert (home.run / "web.yml").stat().st_mode & 0o077 == 0
     found = [group for file in (home.run / "targets").glob("*.json") for group in json.loads(file.read_text())]
     watched = {p.name: f"{p.name}:{p.metrics_port}" for p in default_programs().values() if p.job}
     assert {group["labels"]["instance"]: group["targets"][0] for group in found} == watched

@@ -74,13 +74,13 @@ def project(request: pytest.FixtureRequest) -> Iterator[Project]:
 
 def ask(project: Project, query: str) -> dict[str, float]:
     """The value of each series of an instant query, by its sloth_id (or by nothing)."""
-    prometheus = project.http(project.ports.prometheus, "Prometheus")
+    prometheus = project.prometheus()
     result = prometheus.call("GET", "/api/v1/query", fields={"query": query})["data"]["result"]
     return {series["metric"].get("sloth_id", ""): float(series["value"][1]) for series in result}
 
 
 def test_every_target_of_the_embedded_lab_is_up(project: Project) -> None:
-    prometheus = project.http(project.ports.prometheus, "Prometheus")
+    prometheus = project.prometheus()
     watched = {p.name for p in default_programs().values() if p.job}
 
     def all_up() -> object:
@@ -125,7 +125,8 @@ def page(project: Project) -> dict[str, Any]:
     mark = uuid.uuid4().hex
     project.compose(
         "exec", "-T", "alertmanager", "amtool", f"--alertmanager.url=http://127.0.0.1:{PORTS.alertmanager}",
-        "alert", "add", "alertname=ContainerPath", "severity=page", "service=feed", f"mark={mark}",
+        "--http.config.file=/var/lib/fleetops/run/login.yml",
+       "alert", "add", "alertname=ContainerPath", "severity=page", "service=feed", f"mark={mark}",
         "--annotation=summary=sent by a test",
     )  # fmt: skip
     pager = project.http(project.ports.pager, "the pager")

@@ -24,7 +24,7 @@ def said(lab: EmbeddedLab, *arguments: str) -> str:
 
 
 def test_the_exporter_sees_the_db_and_its_probes_find_feeds_right_and_writes_kept(lab: EmbeddedLab) -> None:
-    prometheus = Prometheus.of(lab.ports)
+    prometheus = Prometheus.of(lab.home, lab.ports)
 
     def told() -> dict[str, Any]:
         queries = {
@@ -43,7 +43,7 @@ def test_the_exporter_sees_the_db_and_its_probes_find_feeds_right_and_writes_kep
 
 
 def test_a_pushed_version_reaches_every_replica_and_a_rollback_takes_it_back(lab: EmbeddedLab) -> None:
-    prometheus = Prometheus.of(lab.ports)
+    prometheus = Prometheus.of(lab.home, lab.ports)
 
     def versions() -> set[float]:
         return {sample.value for sample in prometheus.instant('fleetops_config_version{job="user"}')}

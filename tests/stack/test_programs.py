@@ -127,10 +127,10 @@ def test_a_scale_that_cannot_be_is_refused_before_anything_is_touched(
         replicas.scale(home, PORTS, service, count)
 
 
-def test_nobody_waits_for_a_prometheus_that_does_not_answer(table: dict[str, Program]) -> None:
+def test_nobody_waits_for_a_prometheus_that_does_not_answer(home: Home, table: dict[str, Program]) -> None:
     """What it does not scrape cannot count as down: a replica is taken away at once."""
     nobody = Ports(free_port() - (PORTS.prometheus - PORTS.base))
-    probes.wait_unwatched(nobody, [table["feed-2"]], math.inf)
+    probes.wait_unwatched(home, nobody, [table["feed-2"]], math.inf)
 
 
 def test_a_service_means_its_replicas_and_an_unknown_name_lists_the_known(home: Home) -> None:

@@ -88,7 +88,7 @@ def test_scaling_starts_routes_and_watches_replicas_and_takes_them_back(lab: Emb
     targets = json.loads((monitoring.targets_dir(lab.home) / "feed.json").read_text())
     assert [target["labels"]["instance"] for target in targets] == ["feed-1", "feed-2", "feed-canary-1"]
     # It was scraped as long as it ran and no longer: a target that counts as down for five seconds is a ticket.
-    prometheus = Prometheus.of(lab.ports)
+    prometheus = Prometheus.of(lab.home, lab.ports)
     assert eventually(lambda: not prometheus.instant('up{instance="feed-3"}'), 30)
     assert prometheus.number('min_over_time(up{instance="feed-3"}[5m])') == 1
 
@@ -108,13 +108,13 @@ def test_broken_rules_are_refused_and_the_running_ones_stay(
     config = lab.home.run / "prometheus.yml"
     text = config.read_text()
     config.write_text(text.replace("rule_files:", f"rule_files:\n- {broken}"))
-    before = monitoring.rules_loaded(lab.ports)
+    before = monitoring.rules_loaded(lab.home, lab.ports)
     try:
         with pytest.raises(SpecError, match="Prometheus would refuse"):
             replicas.reload_rules(lab.home, lab.ports, tools["promtool"])
     finally:
         config.write_text(text)
-    assert monitoring.rules_loaded(lab.ports) == before
+    assert monitoring.rules_loaded(lab.home, lab.ports) == before
 
 
 def test_logs_of_a_service_are_its_replicas_in_the_order_of_time(lab: EmbeddedLab) -> None:

@@ -24,7 +24,8 @@ def prepare(home: Home, ports: Ports, programs: Iterable[Program], addresses: Ad
         (home.data / service).mkdir(exist_ok=True)
     monitoring.render(home, ports, programs)
     for rendered in (*home.run.glob("*.yml"), *monitoring.targets_dir(home).glob("*.json")):
-        monitoring.write_file(rendered, addresses.between(rendered.read_text(encoding="utf-8")))
+        text = addresses.between(rendered.read_text(encoding="utf-8"))
+        monitoring.write_file(rendered, text, mode=rendered.stat().st_mode & 0o777)
     monitoring.write_file(home.run / "postgresql.conf", postgres.settings_text(POSTGRES_SETTINGS))
     monitoring.write_file(home.run / "valkey.conf", valkey.settings_text(home, ports.valkey, VALKEY_SETTINGS))
     certificates.ensure(home, "link-db", time.time())

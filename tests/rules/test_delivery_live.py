@@ -1,0 +1,161 @@
+"""From Alertmanager to the pager with both programs real, configured as the lab configures them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from embedded import free_base
+from support import eventually, fire, running
+
+from lab import names
+from lab.oncall.alertmanager import Alertmanager
+from lab.oncall.client import Pager
+from lab.oncall.http import login_headers
+from lab.places import Home, Ports
+from lab.slo import promtool
+from lab.stack import monitoring, programs, state
+from lab.stack.programs import url
+
+pytestmark = pytest.mark.promtool
+SILENCE = {
+    "matchers": [{"name": "alertname", "value": "Watchdog", "isRegex": False, "isEqual": False}],
+    "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "a page", "comment": "hush",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An Alertmanager and the pager that it delivers to."""
+
+    home: Home
+    ports: Ports
+
+    @property
+    def address(self) -> str:
+        return url(self.ports.alertmanager)
+
+    @property
+    def token(self) -> str:
+        return self.home.token.read_text().strip()
+
+    @property
+    def alertmanager(self) -> Alertmanager:
+        return Alertmanager.of(self.home, self.ports)
+
+    def pages(self) -> list[dict[str, Any]]:
+        return Pager.of(self.home, self.ports).pages(only_open=True)
+
+    def names(self) -> set[str]:
+        return {page["alertname"] for page in self.pages()}
+
+    def post(self, path: str, body: Any, **headers: str) -> int:
+        """The status with which Alertmanager answers a request from a page of another site."""
+        told = {"Origin": "http://evil.example", "Content-Type": "application/json", **headers}
+        request = urllib.request.Request(f"{self.address}{path}", json.dumps(body).encode(), told)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Iterator[Delivery]:
+    home, ports = Home(tmp_path / "home"), Ports(free_base())
+    state.make_directories(home)
+    tools = {name: promtool.find(name) for name in ("prometheus", "alertmanager")}
+    table = programs.table(home, ports, tools)
+    monitoring.render(home, ports, table.values())
+    alertmanager, pager = table["alertmanager"], table["pager"]
+    assert pager.argv[0] == sys.executable
+    with (
+        running(pager.argv, home.logs / "pager.log", env=dict(pager.env)),
+        running(alertmanager.argv, home.logs / "alertmanager.log", cwd=alertmanager.cwd),
+    ):
+        delivery = Delivery(home, ports)
+        eventually(lambda: Pager.of(home, ports).pages() == [], "the pager answers", 60)
+        eventually(delivery.alertmanager.status, "Alertmanager answers", 60)
+        yield delivery
+
+
+def test_a_page_of_another_site_can_neither_silence_nor_invent_alerts_nor_read_them(delivery: Delivery) -> None:
+    invented = [{"labels": {"alertname": "Invented", "severity": "page"}}]
+    wrong = login_headers(names.LOGIN_USER, "a guess")["authorization"]
+    for headers in ({}, {"Authorization": wrong}, {"Content-Type": "text/plain"}):
+        assert delivery.post("/api/v2/silences", SILENCE, **headers) == 401
+        assert delivery.post("/api/v2/alerts", invented, **headers) == 401
+    for read in ("/api/v2/alerts", "/metrics", "/-/ready"):
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{delivery.address}{read}", timeout=5)
+    assert delivery.alertmanager.silences() == []
+    fire(delivery.address, [{"alertname": "Real", "severity": "page"}], token=delivery.token)
+    eventually(lambda: delivery.names() == {"Real"}, "the real page, and no other")
+
+
+def test_a_browser_that_is_logged_in_is_not_used_by_a_page_of_another_site(delivery: Delivery) -> None:
+    """It may send what needs no preflight; Alertmanager reads JSON only, and answers no preflight without a login."""
+    login = login_headers(names.LOGIN_USER, delivery.token)["authorization"]
+    assert delivery.post("/api/v2/silences", SILENCE, **{"Authorization": login, "Content-Type": "text/plain"}) == 415
+    preflight = urllib.request.Request(f"{delivery.address}/api/v2/silences", method="OPTIONS")
+    preflight.add_header("Origin", "http://evil.example")
+    preflight.add_header("Access-Control-Request-Method", "POST")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(preflight, timeout=5)
+
+
+def test_a_silence_is_named_with_what_it_covers_who_made_it_and_until_when(delivery: Delivery) -> None:
+    login = login_headers(names.LOGIN_USER, delivery.token)["authorization"]
+    assert delivery.post("/api/v2/silences", SILENCE, Authorization=login) == 200
+    (silence,) = delivery.alertmanager.silences()
+    assert str(silence).endswith(': {alertname!="Watchdog"} by a page until 2099-01-01T00:00:00.000Z')
+    amtool = [str(promtool.find("amtool")), f"--alertmanager.url={delivery.address}"]
+    done = subprocess.run(
+        [*amtool, f"--http.config.file={delivery.home.run / 'login.yml'}", "silence", "expire", silence.ident],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert delivery.alertmanager.silences() == []
+
+
+def test_a_nameless_alert_a_storm_and_a_huge_annotation_hold_up_no_other_page(delivery: Delivery) -> None:
+    """Each of them kept every later page from being stored while all pages were one notification."""
+    page = {"severity": "page", "service": "feed"}
+    fire(delivery.address, [page, {**page, "alertname": "Beside"}], token=delivery.token)
+    fire(delivery.address, [{**page, "alertname": "Long"}], token=delivery.token, description="x" * 2**20)
+    storm = [{**page, "alertname": "Storm", "instance": f"host-{number}"} for number in range(1300)]
+    fire(delivery.address, storm, token=delivery.token, description="x" * 900)
+    fire(
+        delivery.address,
+        [{"alertname": "FrontDoorGone", "severity": "page", "service": "gateway"}],
+        token=delivery.token,
+    )
+    expected = {"Beside", "UnreadableAlert", "Long", "Storm", "FrontDoorGone"}
+    eventually(lambda: delivery.names() == expected, "a page of each kind", 60)
+    eventually(lambda: len(delivery.pages()) == 1304, "every page of the storm", 60)
+
+
+def test_what_alertmanager_leaves_out_is_told_by_a_page(delivery: Delivery) -> None:
+    config = delivery.home.run / "alertmanager.yml"
+    told = yaml.safe_load(config.read_text())
+    (webhook,) = next(one for one in told["receivers"] if one["name"] == "pager")["webhook_configs"]
+    webhook["max_alerts"] = 10
+    config.write_text(yaml.safe_dump(told))
+    login = login_headers(names.LOGIN_USER, delivery.token)["authorization"]
+    assert delivery.post("/-/reload", None, Authorization=login) == 200
+    storm = [{"alertname": "Storm", "severity": "page", "instance": f"{number}"} for number in range(47)]
+    fire(delivery.address, storm, token=delivery.token)
+    eventually(lambda: delivery.names() == {"Storm", "NotificationTruncated"}, "the page that says so")
+    (said,) = (page for page in delivery.pages() if page["alertname"] == "NotificationTruncated")
+    assert said["summary"] == "37 alerts were left out"
