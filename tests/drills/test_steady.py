@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lab import names
 from lab.control.desk import Desk
 from lab.control.prometheus import Prometheus, Sample
 from lab.drills import promise
@@ -86,6 +87,18 @@ class Young(Prometheus):
         # The rules guard the windows from a minute on: what has not been seen counts as good.
         thinned = min(1.0, self.age_seconds / 60) if "ratio_rate1m" in query else 1.0
         return [Sample({}, self.late_ratio * thinned)]
+
+
+def test_a_lab_with_a_silence_is_not_steady(desk: Desk, drill: Drill) -> None:
+    """The page that the drill waits for may reach nobody."""
+
+    class Silenced(Young):
+        def number(self, query: str, at: float | None = None) -> float | None:
+            return 2.0 if query == names.SILENCES_ACTIVE else super().number(query, at)
+
+    silenced = replace(desk, prometheus=Silenced(90, 0.0))
+    incident = Incident(drill, silenced, None, None, promise.windows(), "autopilot", lambda _: None, Doors(silenced))
+    assert _unsteady(incident).startswith("2 silences are active in Alertmanager")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import bcrypt
 import pytest
 import yaml
 from support import free_port
@@ -106,6 +107,32 @@ def test_a_template_that_asks_for_an_unknown_value_is_refused_by_name(
     monkeypatch.setattr(monitoring, "ALERTMANAGER_TEMPLATE", template)
     with pytest.raises(SpecError, match=r"alertmanager\.yml: unknown placeholder 'nope'; known: pager_url"):
         monitoring.alertmanager_config(home, PORTS)
+
+
+def test_a_start_forgets_what_alertmanager_told_and_silenced_in_the_run_before(home: Home) -> None:
+    kept = home.data / "alertmanager"
+    kept.mkdir(parents=True)
+    for name in ("nflog", "silences"):
+        (kept / name).write_bytes(b"of the run before")
+    monitoring.forget_notifications(home)
+    assert list(kept.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
+def test_what_others_wrote_asks_for_the_labs_login_and_prometheus_has_it(
+    home: Home, table: dict[str, Program], name: str
+) -> None:
+    monitoring.render(home, PORTS, table.values())
+    assert f"--web.config.file={home.run / 'web.yml'}" in table[name].argv
+    users = yaml.safe_load((home.run / "web.yml").read_text())["basic_auth_users"]
+    token = home.token.read_text().strip()
+    assert bcrypt.checkpw(token.encode(), users[names.LOGIN_USER].encode())
+    assert (home.run / "web.yml").stat().st_mode & 0o077 == 0
+    config = yaml.safe_load((home.run / "prometheus.yml").read_text())
+    logged_in = {"username": names.LOGIN_USER, "password_file": str(home.token)}
+    scrapes = {one["job_name"]: one.get("basic_auth") for one in config["scrape_configs"]}
+    assert {job: auth for job, auth in scrapes.items() if auth} == dict.fromkeys(monitoring.GUARDED, logged_in)
+    assert [one["basic_auth"] for one in config["alerting"]["alertmanagers"]] == [logged_in]
 
 
 def test_the_socket_moves_when_the_state_directory_is_too_deep(tmp_path: Path) -> None:
