@@ -41,8 +41,7 @@ def nothing_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def journal_of(desk: Desk, drill: Drill) -> dict[str, Any]:
     with exclusive(desk.home), undoing(desk, drill.id, blind.every_fault(), 2e9, blind=True):
         entry: dict[str, Any] = json.loads(journal_path(desk.home).read_text())
-        entry = current(desk.home)
-        assert entry is not None
+        assert current(desk.home) == entry
         assert (entry["drill"], entry["pid"]) == (RANDOM, os.getpid())
     return entry
 
