@@ -52,7 +52,7 @@ def up(detach: bool) -> None:
     \b
     Example: fleetops up --detach && fleetops status
     """
-    from lab.stack import lifecycle
+    from lab.stack import lifecycle, shutdown
     from lab.stack.console_key import console_url
     from lab.stack.interrupt import Interrupt
 
@@ -74,7 +74,7 @@ def up(detach: bool) -> None:
         if not start.ready:
             raise
         click.echo("stopping")
-        lifecycle.stop(start.home)
+        shutdown.stop(start.home)
         click.echo(f"stopped; the data stays in {start.home.data}")
         if detach:
             raise
@@ -103,7 +103,7 @@ def _tidy(began: float) -> None:
 
 def _stay(start: Start) -> None:
     """Show a live line until `fleetops down` or KeyboardInterrupt; raises LabError when supervision dies."""
-    from lab.stack import lifecycle, state, status
+    from lab.stack import shutdown, state, status
 
     line = _Live()
     try:
@@ -114,7 +114,7 @@ def _stay(start: Start) -> None:
     if not state.left(start.home):
         click.echo("stopped by `fleetops down`")
         return
-    lifecycle.stop(start.home)
+    shutdown.stop(start.home)
     raise LabError(f"supervision ended unexpectedly; everything was stopped; see {start.home.logs / 'supervisord.log'}")
 
 
@@ -156,10 +156,10 @@ def down() -> None:
     \b
     Example: fleetops down
     """
-    from lab.stack import lifecycle
+    from lab.stack import shutdown
 
     where = home()
-    stopped = lifecycle.down(where)
+    stopped = shutdown.down(where)
     click.echo(f"stopped; the data stays in {where.data}" if stopped else f"nothing runs in {where.path}")
 
 

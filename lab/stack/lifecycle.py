@@ -1,4 +1,4 @@
-"""Bring the lab up, step by step, and down, with nothing left behind."""
+"""Bring the lab up, step by step; a start that is broken off leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-
-import psutil
 
 from lab.errors import LabError
 from lab.places import SITE, Home, Ports
@@ -35,11 +33,11 @@ from lab.stack import (
 from lab.stack.console_key import console_url
 from lab.stack.interrupt import Interrupt
 from lab.stack.programs import CLIENTS, PLATFORM, SERVICES, Program
+from lab.stack.shutdown import stop
 from lab.stack.supervision import SUPERVISOR, Supervisor
 
 Say = Callable[[str, str], None]
 READY_SECONDS = 90.0
-STOP_SECONDS = 60.0
 # A start that is broken off serves nobody yet. A signal that reaches a program between fork and exec is lost, and
 # supervisord would wait for each such program in turn.
 BROKEN_OFF_SECONDS = 8.0
@@ -275,32 +273,3 @@ class Start:
             if time.monotonic() > deadline:
                 raise LabError(f"the lab is not watched after {READY_SECONDS:.0f} s: {reason}")
             time.sleep(0.1)
-
-
-def stop(home: Home, patience_seconds: float = STOP_SECONDS) -> bool:
-    """Stop supervisord, everything it runs, and anything left from before; True when there was something to stop.
-
-    Who has not ended by itself after `patience_seconds` is ended.
-    """
-    pid = Supervisor(home).pid()
-    if pid is not None:
-        process = psutil.Process(pid)
-        process.terminate()
-        _, alive = psutil.wait_procs([process], timeout=patience_seconds)
-        leftovers.end(alive)
-    remains = leftovers.find(home)
-    leftovers.end(remains)
-    state.clear(home)
-    supervision.socket_path(home).unlink(missing_ok=True)
-    return bool(pid is not None or remains)
-
-
-def down(home: Home) -> bool:
-    """Stop the lab in `home`, also one that is still starting; True when there was something to stop."""
-    if not home.run.is_dir():
-        return False
-    run = state.read(home)
-    if run is not None and run.phase == "starting" and state.is_alive(run.starter) and run.starter != os.getpid():
-        psutil.Process(run.starter).terminate()
-    with state.lock(home):
-        return stop(home) or run is not None

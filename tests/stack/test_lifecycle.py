@@ -23,7 +23,7 @@ def test_a_start_that_is_broken_off_does_not_wait_for_who_missed_its_signal(
     with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        monkeypatch.setattr("lab.stack.lifecycle.Supervisor.pid", lambda _self: process.pid)
+        monkeypatch.setattr("lab.stack.shutdown.Supervisor.pid", lambda _self: process.pid)
         monkeypatch.setattr("lab.stack.lifecycle.BROKEN_OFF_SECONDS", 0.2)
         monkeypatch.setattr("lab.stack.leftovers.GRACE_SECONDS", 0.2)
         monkeypatch.setattr("lab.stack.lifecycle.Start._refuse_or_clean", lambda _self: None)

@@ -1,0 +1,42 @@
+"""Bring the lab down, with nothing left behind."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+from lab.places import Home
+from lab.stack import leftovers, state, supervision
+from lab.stack.supervision import Supervisor
+
+STOP_SECONDS = 60.0
+
+
+def stop(home: Home, patience_seconds: float = STOP_SECONDS) -> bool:
+    """Stop supervisord, everything it runs, and anything left from before; True when there was something to stop.
+
+    Who has not ended by itself after `patience_seconds` is ended.
+    """
+    pid = Supervisor(home).pid()
+    if pid is not None:
+        process = psutil.Process(pid)
+        process.terminate()
+        _, alive = psutil.wait_procs([process], timeout=patience_seconds)
+        leftovers.end(alive)
+    remains = leftovers.find(home)
+    leftovers.end(remains)
+    state.clear(home)
+    supervision.socket_path(home).unlink(missing_ok=True)
+    return bool(pid is not None or remains)
+
+
+def down(home: Home) -> bool:
+    """Stop the lab in `home`, also one that is still starting; True when there was something to stop."""
+    if not home.run.is_dir():
+        return False
+    run = state.read(home)
+    if run is not None and run.phase == "starting" and state.is_alive(run.starter) and run.starter != os.getpid():
+        psutil.Process(run.starter).terminate()
+    with state.lock(home):
+        return stop(home) or run is not None
