@@ -34,7 +34,7 @@ def render_operator(metadata: Metadata, groups: Iterable[Group], header: Iterabl
         f"  name: {scalar(metadata.name)}",
         *([f"  namespace: {scalar(metadata.namespace)}"] if metadata.namespace else []),
         "  labels:",
-        *(f"    {key}: {scalar(value)}" for key, value in metadata.labels.items()),
+        *(f"    {scalar(key)}: {scalar(value)}" for key, value in metadata.labels.items()),
         "spec:",
         *(f"  {line}".rstrip() for line in rules),
     ]
@@ -75,7 +75,7 @@ def _rule(rule: Rule) -> Iterator[str]:
     for key, values in (("labels", rule.labels), ("annotations", rule.annotations)):
         if values:
             yield f"        {key}:"
-            yield from (f"          {name}: {scalar(value)}" for name, value in sorted(values.items()))
+            yield from (f"          {scalar(name)}: {scalar(value)}" for name, value in sorted(values.items()))
 
 
 def scalar(text: str) -> str:

@@ -120,6 +120,24 @@ def test_a_query_that_cannot_stand_in_the_rules_is_named(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.yml", "spec.yml"]
 
 
+@pytest.mark.parametrize("option", [(), ("--operator",)])
+@pytest.mark.parametrize("kind", ["labels", "annotations"])
+def test_names_that_yaml_takes_for_something_else_come_out_as_written(
+    option: tuple[str, ...], kind: str, tmp_path: Path
+) -> None:
+    """Readers of YAML 1.1 make a flag of a name such as `on`, and nothing at all of `null`."""
+    names = ("on", "yes", "N", "null", "true", "_")
+    result = generate(tmp_path, *option, more=f"    {kind}: {{{', '.join(f'{name}: {name}' for name in names)}}}\n")
+    assert isinstance(result.exception, SpecError), "null is no text"
+    quoted = ", ".join(f"{name}: '{name}'" for name in names)
+    result = generate(tmp_path, *option, more=f"    {kind}: {{{quoted}}}\n")
+    assert result.exit_code == 0, result.exception
+    written = yaml.safe_load((tmp_path / "out.yml").read_text())
+    groups = (written["spec"] if option else written)["groups"]
+    alerts = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    assert all({name: name for name in names}.items() <= alert[kind].items() for alert in alerts)
+
+
 def test_nothing_is_printed_of_rules_that_do_not_load(tmp_path: Path) -> None:
     generate(tmp_path, bad="ops_total[{{.window}}]")
     result = CliRunner().invoke(command, ["generate", "--spec", str(tmp_path / "spec.yml")])

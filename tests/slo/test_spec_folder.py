@@ -1,0 +1,90 @@
+"""Every spec of the folder is read, what is not read is said, and a report checks what generating checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lab.cli.slo import slo as command
+from lab.drills import promise
+from lab.errors import SpecError
+from lab.slo.library import load_specs, spec_paths
+
+SPEC = """\
+version: prometheus/v1
+service: depot
+slos:
+  - {name: ab, objective: 99.9, sli: {raw: {error_ratio_query: 'avg_over_time(x[{{.window}}])'}}, alerting: {name: A}}
+"""
+OPENSLO = """\
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: scans}
+spec:
+  service: depot
+  timeWindow: [{duration: %s}]
+  budgetingMethod: Occurrences
+  objectives: [{target: 0.99}]
+  indicator: {spec: {ratioMetric: {counter: true, bad: {metricSource: {spec: {query: bad_total}}},
+    total: {metricSource: {spec: {query: all_total}}}}}}
+"""
+
+
+def test_all_endings_of_yaml_are_read_and_hidden_files_are_not(tmp_path: Path) -> None:
+    for name in ("a.yml", "b.yaml", "c.YML", "d.Yaml", ".swp", ".e.yml.swp"):
+        (tmp_path / name).write_text(SPEC.replace("depot", f"depot-{name[0]}"))
+    (tmp_path / "f.yaml").symlink_to("../elsewhere.yaml")
+    (tmp_path.parent / "elsewhere.yaml").write_text(SPEC.replace("depot", "depot-f"))
+    assert [path.name for path in spec_paths(tmp_path)] == ["a.yml", "b.yaml", "c.YML", "d.Yaml", "f.yaml"]
+    assert [slo.service[-1] for slo in load_specs(tmp_path)] == list("abcdf")
+
+
+@pytest.mark.parametrize("name", ["depot", "depot.json", "depot.yml.orig", "depot.yml~", "README", "folder.yml"])
+def test_what_is_not_read_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text(SPEC)
+    if name in {"depot", "folder.yml"}:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text(SPEC)
+    with pytest.raises(SpecError, match="is not read: specs are the") as told:
+        spec_paths(tmp_path)
+    assert str(told.value).startswith(f"{tmp_path / name}: ")
+
+
+def test_two_files_whose_rules_would_have_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("depot.yaml", "depot.yml"):
+        (tmp_path / name).write_text(SPEC)
+    with pytest.raises(SpecError, match=r"depot.yml: would have the rule files of depot.yaml; rename one"):
+        spec_paths(tmp_path)
+
+
+def test_drills_read_the_same_specs() -> None:
+    assert promise.spec_files() == spec_paths()
+
+
+@pytest.mark.parametrize("verb", ["generate", "report"])
+def test_a_period_that_is_not_the_windows_is_refused_by_report_too(verb: str, tmp_path: Path) -> None:
+    path = tmp_path / "spec.yml"
+    path.write_text(OPENSLO % "28d")
+    result = CliRunner().invoke(command, [verb, "--spec", str(path)])
+    assert isinstance(result.exception, SpecError)
+    told = f"{path}:6: spec.timeWindow[0].duration: 28d is not the period of windows production (30d)"
+    assert str(result.exception).startswith(told)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("verb", ["generate", "report"])
+def test_two_slos_of_one_name_are_refused_by_report_too(verb: str, tmp_path: Path) -> None:
+    path = tmp_path / "spec.yml"
+    path.write_text(f"{SPEC}---\n{SPEC}")
+    result = CliRunner().invoke(command, [verb, "--spec", str(path)])
+    assert isinstance(result.exception, SpecError)
+    assert "'depot-ab' is already the name of" in str(result.exception)
+
+
+def test_the_report_of_a_right_spec_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "spec.yml").write_text(OPENSLO % "30d")
+    result = CliRunner().invoke(command, ["report", "--spec", str(tmp_path / "spec.yml")])
+    assert result.stdout.startswith("depot-scans: 99 %, budget 7.2 h of outage")
