@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lab.oncall.deadman import SILENT_SECONDS
+from lab.oncall.intake import MOST_BYTES
 from lab.places import RULES
 from lab.slo import promtool
 
@@ -57,7 +58,7 @@ def test_pages_leave_within_a_second_and_resolutions_are_told(config: Path) -> N
     assert (told["route"]["group_wait"], told["route"]["group_interval"]) == ("1s", "1s")
     (webhook,) = next(r for r in told["receivers"] if r["name"] == "pager")["webhook_configs"]
     assert webhook["send_resolved"] is True
-    assert "max_alerts" in webhook
+    assert webhook["max_alerts"] * 4096 <= MOST_BYTES
     assert webhook["http_config"]["authorization"]["credentials_file"].endswith("token")
 
 
