@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import chromium
 import pytest
 import yaml
 from embedded import free_base
@@ -159,3 +163,46 @@ def test_what_alertmanager_leaves_out_is_told_by_a_page(delivery: Delivery) -> N
     eventually(lambda: delivery.names() == {"Storm", "NotificationTruncated"}, "the page that says so")
     (said,) = (page for page in delivery.pages() if page["alertname"] == "NotificationTruncated")
     assert said["summary"] == "37 alerts were left out"
+
+
+TRY_EVERYTHING = """(async () => {
+  const tries = { "/api/v2/silences": SILENCE, "/api/v2/alerts": ALERTS };
+  const came = [];
+  for (const [path, body] of Object.entries(tries))
+    for (const credentials of ["omit", "include"])
+      for (const [mode, type] of [["cors", "application/json"], ["no-cors", "application/json"], ["no-cors", "text/plain"], ["no-cors", ""]]) {
+        const sent = new Blob([JSON.stringify(body)], { type });
+        try { came.push((await fetch(ADDRESS + path, { method: "POST", mode, credentials, body: sent })).status); }
+        catch { came.push("blocked"); }
+      }
+  return came;
+})()"""  # noqa: E501
+
+
+@pytest.mark.skipif(chromium.program() is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("logged_in", [False, True], ids=["never logged in", "logged in"])
+def test_a_real_browser_on_another_origin_changes_nothing(delivery: Delivery, tmp_path: Path, logged_in: bool) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html><title>another site</title>")
+    script = TRY_EVERYTHING.replace("SILENCE", json.dumps(SILENCE)).replace("ADDRESS", json.dumps(delivery.address))
+    script = script.replace("ALERTS", json.dumps([{"labels": {"alertname": "Invented", "severity": "page"}}]))
+    elsewhere = partial(QuietHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), elsewhere) as server, chromium.page() as page:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        if logged_in:
+            login = f"http://{names.LOGIN_USER}:{delivery.token}@"
+            page.call("Page.navigate", url=f"{delivery.address}/api/v2/status".replace("http://", login))
+            page.until("document.body && document.body.innerText.includes('versionInfo')")
+        page.open(f"http://localhost:{server.server_port}/")
+        came = page.value(script)
+        server.shutdown()
+    assert len(came) == 16
+    assert set(came) <= {"blocked", 0}, "what it was answered can be read"
+    assert delivery.alertmanager.silences() == []
+    assert delivery.alertmanager.http.call("GET", "/api/v2/alerts") == []
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
