@@ -5,13 +5,13 @@ at which all of that expires. Whoever finds one that no living drill holds (the 
 `doctor` or `drill undo`) undoes it, so even a drill that was killed leaves nothing behind.
 
 The journal of a blind drill must not say what is broken, and must still be undone by anybody. It therefore holds every
-fault of the catalogue: undoing one that was never injected changes nothing.
+fault of the catalogue: undoing one that was never injected changes nothing. They are packed besides, so that nobody
+takes the first of them for the answer.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from lab.control.desk import Desk
-from lab.drills.faults import Doors, Fault, as_json, of_json
+from lab.drills.faults import Doors, Fault, as_json
+from lab.drills.journal_file import RANDOM, DamagedJournal, journal_path, packed, read, readable
 from lab.drills.snapshot import restore, take
 from lab.durable import write_json
 from lab.errors import LabError, NotRunning, UsageError
@@ -28,22 +29,10 @@ from lab.oncall.times import utc_text
 from lab.places import Home
 
 CLEANER = "drill-cleanup"
-RANDOM = "random"  # what a drill is called that nobody is told before its verdict
-SHOWN = {"drill": str, "pid": int}  # what others than who undoes it look at
-SCHEMA_FILE = Path(__file__).with_name("journal.schema.json")
 
 
 class DrillRunning(UsageError):
     """A drill holds the lab now; nothing was changed."""
-
-
-class DamagedJournal(LabError):
-    """A journal cannot be read, so nothing can be undone from it."""
-
-
-def journal_path(home: Home) -> Path:
-    """Where the journal of a running (or killed) drill lies."""
-    return home.data / "drill.journal.json"
 
 
 @contextmanager
@@ -68,14 +57,18 @@ def undoing(
     not written down; pass the faults of every drill, and an expiry that fits any of them.
     """
     doors = Doors(desk)
+    at = time.time()
+    found = {
+        "faults": [{"fault": as_json(fault), "found": fault.found(doors)} for fault in faults],
+        "state": take(desk),
+    }
     entry = {
         "drill": RANDOM if blind else drill_id,
         "blind": blind,
         "pid": os.getpid(),
-        "at": utc_text(time.time()),
+        "at": utc_text(at),
         "expires_at": utc_text(expires_at) if expires_at != float("inf") else None,
-        "faults": [{"fault": as_json(fault), "found": fault.found(doors)} for fault in faults],
-        "state": take(desk),
+        **({"packed": packed(found)} if blind else found),
     }
     write_json(journal_path(desk.home), entry)
     try:
@@ -92,7 +85,7 @@ def undo(desk: Desk, of_process: int | None = None) -> list[str]:
     """
     path = journal_path(desk.home)
     with _locked(desk.home.run / "undo.lock", fcntl.LOCK_EX):
-        entry, faults = _readable(path)
+        entry, faults = readable(path)
         if entry is None or of_process not in (None, entry["pid"]):
             return []
         cleaner = desk.acting_as(CLEANER)
@@ -135,7 +128,7 @@ def _undo_faults(doors: Doors, faults: Sequence[tuple[Fault, dict[str, Any]]]) -
 def set_aside_if_damaged(home: Home) -> None:
     """Move a journal that cannot be read aside, whether or not the lab runs; raises DamagedJournal then."""
     with _locked(home.run / "undo.lock", fcntl.LOCK_EX):
-        _readable(journal_path(home))
+        readable(journal_path(home))
 
 
 def undo_at_rest(desk: Desk) -> list[str]:
@@ -143,7 +136,7 @@ def undo_at_rest(desk: Desk) -> list[str]:
 
     DamagedJournal when it cannot be read: it is moved aside.
     """
-    entry, faults = _readable(journal_path(desk.home))
+    entry, faults = readable(journal_path(desk.home))
     if entry is None:
         return []
     doors = Doors(desk.acting_as(CLEANER))
@@ -175,52 +168,7 @@ def current(home: Home) -> dict[str, Any] | None:
 
     The `drill` of a blind one is RANDOM.
     """
-    return _entry(journal_path(home))
-
-
-def _entry(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DamagedJournal(f"{path} cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise DamagedJournal(f"{path} is damaged ({error})") from error
-    if isinstance(value, dict) and value.get("blind"):
-        value["drill"] = RANDOM
-    if not isinstance(value, dict) or not all(isinstance(value.get(key), kind) for key, kind in SHOWN.items()):
-        raise DamagedJournal(f"{path} is damaged (it names no drill and no process)")
-    return {"at": "", **value}
-
-
-def _check(path: Path, entry: dict[str, Any]) -> None:
-    """DamagedJournal names the first place where the journal is not as its schema says."""
-    import jsonschema
-
-    wrong = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).iter_errors(entry)
-    if first := next(wrong, None):
-        place = "/".join(map(str, first.absolute_path))
-        raise DamagedJournal(f"{path} is damaged (/{place}: {first.message:.200})")
-
-
-def _readable(path: Path) -> tuple[dict[str, Any] | None, list[tuple[Fault, dict[str, Any]]]]:
-    """The journal and its faults. One that is damaged is moved aside, kept, and said."""
-    try:
-        if (entry := _entry(path)) is None:
-            return None, []
-        _check(path, entry)
-        return entry, [(of_json(row["fault"], str(path)), row["found"]) for row in entry.get("faults", [])]
-    except (DamagedJournal, UsageError) as error:
-        aside = path.with_name(f"drill.journal.damaged-{utc_text(time.time()).replace(':', '')}.json")
-        try:
-            path.rename(aside)
-        except OSError as problem:
-            raise DamagedJournal(f"{error}, and cannot be moved aside: {problem.strerror}") from error
-        raise DamagedJournal(
-            f"{error}: nothing was undone from it, and it was moved to {aside}; "
-            "'fleetops triage feed' and 'fleetops flag list' show what is not as usual"
-        ) from error
+    return read(journal_path(home))
 
 
 @contextmanager
@@ -237,3 +185,20 @@ def _locked(file: Path, how: int) -> Iterator[None]:
         lock.write(f"process {os.getpid()}")
         lock.flush()
         yield
+
+
+__all__ = [
+    "CLEANER",
+    "RANDOM",
+    "DamagedJournal",
+    "DrillRunning",
+    "current",
+    "exclusive",
+    "journal_path",
+    "running",
+    "set_aside_if_damaged",
+    "undo",
+    "undo_at_rest",
+    "undo_left_over",
+    "undoing",
+]

@@ -24,6 +24,7 @@ from pathlib import Path
 from lab.control.desk import Desk
 from lab.drills import journal
 from lab.drills.faults import as_json
+from lab.drills.journal_file import unpacked
 from lab.drills.spec import Drill, catalogue
 from lab.errors import LabError
 from lab.places import home
@@ -79,6 +80,9 @@ def places() -> Iterator[tuple[str, str]]:
     try:
         entry = journal.current(home())
         yield "the journal, as the lab reads it", json.dumps(entry, sort_keys=True)
+        if entry:
+            whole = unpacked(journal.journal_path(home()), entry)
+            yield "the journal, unpacked", json.dumps(whole, sort_keys=True)
         yield "the audit log", json.dumps(Desk.here().pager.audit(entry["at"] if entry else ""))
     except LabError as error:
         sys.stdout.write(f"{error}\n")

@@ -21,6 +21,7 @@ from lab.drills.commands import hand_over
 from lab.drills.faults import Doors, Fault, as_json
 from lab.drills.hints import sold_by_this_process
 from lab.drills.journal import RANDOM, current, exclusive, journal_path, undo, undoing
+from lab.drills.journal_file import packed, unpacked
 from lab.drills.snapshot import take
 from lab.drills.spec import Drill, catalogue, find
 from lab.errors import LabError, UsageError
@@ -50,7 +51,7 @@ def journal_of(desk: Desk, drill: Drill) -> dict[str, Any]:
 def test_the_journals_of_all_blind_drills_are_the_same(desk: Desk) -> None:
     journals = [{**journal_of(desk, drill), "at": None} for drill in (INC, find("INC-011"), find("D0"))]
     assert journals[0] == journals[1] == journals[2]
-    listed = [row["fault"] for row in journals[0]["faults"]]
+    listed = [row["fault"] for row in unpacked(journal_path(desk.home), journals[0])["faults"]]
     for drill in catalogue():
         for fault in drill.all_faults():
             assert json.loads(json.dumps(as_json(fault))) in listed
@@ -59,7 +60,8 @@ def test_the_journals_of_all_blind_drills_are_the_same(desk: Desk) -> None:
 @pytest.mark.usefixtures("nothing_found")
 def test_a_blind_drill_that_was_killed_is_undone_from_its_journal_alone(desk: Desk, gateway: FakeGateway) -> None:
     entry = journal_of(desk, INC)
-    entry["state"] = take(desk)
+    assert "state" not in entry
+    entry |= {"packed": packed({"faults": [], "state": take(desk)})}
     journal_path(desk.home).write_text(json.dumps(entry))
     verbs.set_canary_weight(desk, 50)
     assert undo(desk) == ["canary weight 50 % → 0 %"]
@@ -73,9 +75,12 @@ def test_what_names_a_drill_gives_it_away_and_a_blind_journal_does_not(desk: Des
         told = json.dumps(current(desk.home), sort_keys=True)
         assert peek.names_of(told, drills) == [INC]
         assert peek.names_of(told.replace(INC.id, "?"), drills) == [INC], "its faults give it away too"
-    sealed = json.dumps(journal_of(desk, INC), sort_keys=True)
-    assert len(peek.names_of(sealed, drills)) > 10
-    assert not any(drill.id in sealed for drill in drills if not drill.is_control)
+    entry = journal_of(desk, INC)
+    assert peek.names_of(json.dumps(entry), drills) == []
+    assert not any(fault.kind in json.dumps(entry) for fault in INC.all_faults())
+    whole = json.dumps(unpacked(journal_path(desk.home), entry), sort_keys=True)
+    assert len(peek.names_of(whole, drills)) > 10, "who unpacks it learns what could be broken, not what is"
+    assert not any(drill.id in whole for drill in drills if not drill.is_control)
 
 
 def page(at: float) -> dict[str, Any]:

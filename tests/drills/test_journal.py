@@ -157,10 +157,12 @@ def test_a_journal_that_cannot_be_undone_now_is_kept_for_later(desk: Desk, serve
 
 NOTHING = '"state": {"canary_weight_percent": 0, "flags": {}, "replicas": {}}}'
 DAMAGED = [
-    "{", "", "[1, 2]", "null", "{}", '"text"', "7", '{"drill": "INC-001"}',
+    "{", "", "[" * 100_000, "[1, 2]", "null", "{}", '"text"', "7", '{"drill": "INC-001"}',
     '{"drill": "INC-001", "pid": "1", "at": "2026-01-31T12:00:00.000Z", "state": {}}',
     '{"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": {}}',
     '{"drill": "INC-001", "pid": 1, "at": 7, ' + NOTHING,
+    '{"drill": "random", "blind": true, "pid": 1, "at": "", "packed": "bm90IHppcHBlZA=="}',
+    '{"drill": "random", "blind": true, "pid": 1, "at": "", "packed": 7}',
     '{"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "faults": [7], ' + NOTHING,
     '{"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "faults": [{"fault": {"kind": "no-such-fault"}, '
     '"found": {}}], ' + NOTHING,

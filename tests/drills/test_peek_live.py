@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from embedded import EmbeddedLab
+from embedded import EmbeddedLab, more_drills
 
 from lab.control.desk import Desk
 from lab.drills.blind import every_fault
@@ -15,6 +15,7 @@ DRILL_SECONDS = 540
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(560, func_only=True)]
 
 
+@more_drills
 def test_peek_scores_no_better_at_diagnosis_than_somebody_who_does_nothing(lab: EmbeddedLab) -> None:
     done = lab.fleetops("drill", "run", "INC-001", "--responder", "peek", "--json", timeout=DRILL_SECONDS)
     assert done.stdout, done.stderr
