@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 
-def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
+def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Put a text where `path` leads. Raises OSError, and then what was there is as it was.
 
     A regular file, also behind a symlink, is replaced in one step, and keeps its mode and, where that is permitted, its

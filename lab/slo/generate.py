@@ -57,7 +57,7 @@ def write_output(path: Path, text: str, *, inputs: Sequence[Path] = ()) -> None:
         if path.is_file() and given.is_file() and path.samefile(given):
             raise SpecError(path, f"is {given}, from which the rules are made; write them to another file")
     try:
-        write_text(path, text)
+        write_text(path, text, mode=0o666)
     except OSError as error:
         raise SpecError(path, f"cannot be written: {error.strerror or error}") from error
 

@@ -14,6 +14,7 @@ from typing import Any
 import bcrypt
 import yaml
 
+from lab.durable import write_text
 from lab.errors import LabError, SpecError, ToolError
 from lab.names import EXTERNAL_LABEL_SITE, LOGIN_USER
 from lab.oncall.client import read_token
@@ -57,14 +58,6 @@ def targets_dir(home: Home) -> Path:
     return home.run / "targets"
 
 
-def write_file(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace `path` in one step: a reader sees the old text or the new one."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.touch(mode=mode)
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
-
-
 def write_targets(home: Home, running: Iterable[Program], jobs_known: Iterable[str] = ()) -> None:
     """Tell Prometheus what to scrape: the programs that should run now. It notices the change by itself.
 
@@ -77,7 +70,7 @@ def write_targets(home: Home, running: Iterable[Program], jobs_known: Iterable[s
             jobs.setdefault(program.job, []).append(target)
     targets_dir(home).mkdir(parents=True, exist_ok=True)
     for job, targets in jobs.items():
-        write_file(targets_dir(home) / f"{job}.json", json.dumps(targets, indent=1))
+        write_text(targets_dir(home) / f"{job}.json", json.dumps(targets, indent=1))
 
 
 def targets(home: Home, job: str) -> list[str]:
@@ -167,10 +160,10 @@ def render(home: Home, ports: Ports, programs: Iterable[Program], targets: Itera
     programs = list(programs)
     jobs = list(dict.fromkeys(program.job for program in programs if program.job))
     config = prometheus_config(home, ports, jobs)
-    write_file(home.run / "prometheus.yml", yaml.safe_dump(config, sort_keys=False))
-    write_file(home.run / "alertmanager.yml", alertmanager_config(home, ports))
-    write_file(home.run / WEB_CONFIG, yaml.safe_dump(web_config(home)), mode=0o600)
-    write_file(home.run / LOGIN_CONFIG, yaml.safe_dump(login(home)))
+    write_text(home.run / "prometheus.yml", yaml.safe_dump(config, sort_keys=False))
+    write_text(home.run / "alertmanager.yml", alertmanager_config(home, ports))
+    write_text(home.run / WEB_CONFIG, yaml.safe_dump(web_config(home)), mode=0o600)
+    write_text(home.run / LOGIN_CONFIG, yaml.safe_dump(login(home)))
     defaults = (program for program in programs if program.default)
     write_targets(home, defaults if targets is None else targets, jobs)
     (home.data / "prometheus").mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from lab.durable import write_text
 from lab.errors import LabError
 from lab.places import MAX_REPLICAS, Home
-from lab.stack.monitoring import write_file
 from lab.stack.programs import DEFAULT_REPLICAS
 
 LOCK_SECONDS = 180.0
@@ -56,7 +56,7 @@ def left(home: Home) -> bool:
 
 def write(home: Home, state: RunState) -> None:
     """Keep `state`."""
-    write_file(_file(home), json.dumps(asdict(state)))
+    write_text(_file(home), json.dumps(asdict(state)))
 
 
 def clear(home: Home) -> None:
@@ -76,7 +76,7 @@ def read_replicas(home: Home) -> dict[str, int]:
 
 def write_replicas(home: Home, counts: dict[str, int]) -> None:
     """Keep how many replicas should run; forgotten at `fleetops down`."""
-    write_file(home.run / "replicas.json", json.dumps(counts))
+    write_text(home.run / "replicas.json", json.dumps(counts))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_routing(home: Home) -> Routing:
 
 def write_routing(home: Home, routing: Routing) -> None:
     """Keep how the replicas are reached; forgotten at `fleetops down`."""
-    write_file(home.run / "routing.json", json.dumps(asdict(routing)))
+    write_text(home.run / "routing.json", json.dumps(asdict(routing)))
 
 
 def is_alive(pid: int) -> bool:
@@ -115,7 +115,7 @@ def make_directories(home: Home) -> None:
         for folder in (home.path, home.run, home.data, home.logs, home.bin):
             folder.mkdir(parents=True, exist_ok=True)
         if not home.token.exists():
-            write_file(home.token, secrets.token_urlsafe(32) + "\n", mode=0o600)
+            write_text(home.token, secrets.token_urlsafe(32) + "\n", mode=0o600)
     except OSError as error:
         raise LabError(
             f"cannot write the state directory {home.path}: {error.strerror}; set FLEETOPS_HOME to one you own"

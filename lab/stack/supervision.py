@@ -21,9 +21,9 @@ from typing import Any
 
 import psutil
 
+from lab.durable import write_text
 from lab.errors import LabError, NotRunning, UsageError
 from lab.places import ROOT, Home
-from lab.stack.monitoring import write_file
 from lab.stack.programs import STAGES, Program, service_of
 
 LEASH = Path(__file__).with_name("leash.py")
@@ -92,7 +92,7 @@ def leashed(
         "death_signal": int(death_signal),
         "starts": str(starts_file(home, name)) if counted else None,
     }
-    write_file(spec_file(home, name), json.dumps(spec, indent=1), mode=0o600)
+    write_text(spec_file(home, name), json.dumps(spec, indent=1), mode=0o600)
     return [sys.executable, "-I", "-S", str(LEASH), str(spec_file(home, name))]
 
 
@@ -116,7 +116,7 @@ def render(home: Home, programs: Iterable[Program]) -> Path:
         *_groups(programs),
     ]
     config = home.run / "supervisord.conf"
-    write_file(config, "\n".join(sections).replace("%", "%%"))
+    write_text(config, "\n".join(sections).replace("%", "%%"))
     return config
 
 

@@ -24,7 +24,7 @@ SPEC = """\
 version: prometheus/v1
 service: tollgate
 slos:
-  - {name: a, objective: 99.9, sli: {raw: {error_ratio_query: 'avg_over_time(x[{{.window}}])'}}, alerting: {name: A}}
+  - {name: ab, objective: 99.9, sli: {raw: {error_ratio_query: 'avg_over_time(x[{{.window}}])'}}, alerting: {name: A}}
 """
 
 

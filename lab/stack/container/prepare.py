@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from lab.durable import write_text
 from lab.places import Home, Ports
 from lab.stack import certificates, monitoring, postgres, state, valkey
 from lab.stack.container.addresses import Addresses
@@ -25,8 +26,8 @@ def prepare(home: Home, ports: Ports, programs: Iterable[Program], addresses: Ad
     monitoring.render(home, ports, programs)
     for rendered in (*home.run.glob("*.yml"), *monitoring.targets_dir(home).glob("*.json")):
         text = addresses.between(rendered.read_text(encoding="utf-8"))
-        monitoring.write_file(rendered, text, mode=rendered.stat().st_mode & 0o777)
-    monitoring.write_file(home.run / "postgresql.conf", postgres.settings_text(POSTGRES_SETTINGS))
-    monitoring.write_file(home.run / "valkey.conf", valkey.settings_text(home, ports.valkey, VALKEY_SETTINGS))
+        write_text(rendered, text, mode=rendered.stat().st_mode & 0o777)
+    write_text(home.run / "postgresql.conf", postgres.settings_text(POSTGRES_SETTINGS))
+    write_text(home.run / "valkey.conf", valkey.settings_text(home, ports.valkey, VALKEY_SETTINGS))
     certificates.ensure(home, "link-db", time.time())
-    monitoring.write_file(home.run / "postgres-password", postgres.password(home), mode=0o600)
+    write_text(home.run / "postgres-password", postgres.password(home), mode=0o600)
