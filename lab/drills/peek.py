@@ -90,7 +90,10 @@ def places() -> Iterator[tuple[str, str]]:
 
 def _files() -> Iterator[Path]:
     """The small files of the state directory that changed since the drill began."""
-    began = journal.journal_path(home()).stat().st_mtime
+    try:
+        began = journal.journal_path(home()).stat().st_mtime
+    except FileNotFoundError:  # the drill is over
+        return
     for file in sorted(home().path.rglob("*")):
         with suppress(OSError):  # gone meanwhile, or not for this user
             about = file.stat()

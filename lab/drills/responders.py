@@ -20,7 +20,7 @@ AUTOPILOT = "autopilot"
 WRONG = "wrong-responder"
 COMMAND = "command-responder"
 PEEK = "peek-responder"
-PEEK_SECONDS = 60.0
+PEEK_SECONDS = 180.0
 BAD_REQUEST = 2
 HUMAN_SECONDS = 1800.0
 
