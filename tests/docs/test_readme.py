@@ -1,4 +1,4 @@
-"""The README's figures are those of the bench, as page 10 shows them."""
+"""The README's figures are those of the bench, as page 10 shows them; the files that SECURITY.md names are there."""
 
 from __future__ import annotations
 
@@ -21,3 +21,15 @@ def test_the_sites_own_figures_stand_in_the_readme_as_they_were_measured() -> No
     assert len(rows) > 9
     missing = [line for row in rows[1:] if (line := f"| {' | '.join(row)} |") not in readme]
     assert not missing, "not in README.md:\n" + "\n".join(missing)
+
+
+def test_every_file_that_the_threat_model_names_as_a_guard_exists() -> None:
+    table = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("| ")]
+    folder, missing = "", []
+    for name in [name for line in table for name in re.findall(r"`([\w./]+\.(?:py|yaml|txt))`", line)]:
+        folder = name.rpartition("/")[0] or folder  # a bare name stands beside the one before it
+        path = ROOT / name if "/" in name or (ROOT / name).exists() else ROOT / folder / name
+        if not path.exists():
+            missing.append(name)
+    assert len(table) > 15
+    assert not missing

@@ -1,0 +1,145 @@
+"""A page from elsewhere, open in the operator's own browser, changes nothing in the lab and reads nothing from it.
+
+The browser has the console's key. The page tries what a page can do: fetch, forms, images, scripts, beacons and event
+streams, from another port of this host, from another host name, and by DNS rebinding from the lab's own ports.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import chromium
+import pytest
+from embedded import EmbeddedLab
+from published import serve
+
+from lab.control.gateway import GatewayAdmin
+from lab.drills.stoppable import runner
+from lab.oncall.alertmanager import Alertmanager
+from lab.oncall.client import Pager
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH"),
+    pytest.mark.timeout(300, func_only=True),
+]
+EVIL = "evil.example"
+MARK = "MadeByAForeignPage"
+LATER = "2099-01-01T00:00:00Z"
+ALERT = {"labels": {"alertname": MARK, "severity": "page", "service": "feed"}, "annotations": {}, "startsAt": LATER}
+NOTICE = {**ALERT, "status": "firing", "startsAt": "2026-01-01T00:00:00Z", "endsAt": LATER, "fingerprint": "0" * 16}
+AUDIT = {"id": MARK, "at": LATER, "actor": MARK, "action": MARK, "target": MARK, "outcome": "done"}
+SILENCE = {
+    "matchers": [{"name": "alertname", "value": ".*", "isRegex": True, "isEqual": True}],
+    "startsAt": "2026-01-01T00:00:00Z", "endsAt": LATER, "createdBy": MARK, "comment": MARK,
+}  # fmt: skip
+
+ATTACK = (Path(__file__).parent / "web" / "foreign_page.js").read_text()
+
+
+def attempts(host: str, lab: EmbeddedLab) -> list[dict[str, Any]]:
+    """What would change or show something, by whichever of the lab's names the page uses for it."""
+    ports = lab.ports
+    tried: list[tuple[int, str, str, Any]] = [
+        (ports.alertmanager, "POST", "/api/v2/silences", SILENCE),
+        (ports.alertmanager, "POST", "/api/v2/alerts", [ALERT]),
+        (ports.alertmanager, "GET", "/api/v2/status", None),
+        (ports.prometheus, "POST", "/-/quit", {}),
+        (ports.prometheus, "POST", "/-/reload", {}),
+        (ports.prometheus, "GET", "/api/v1/query?query=up", None),
+        (ports.pager, "POST", "/alertmanager", {"version": "4", "status": "firing", "alerts": [NOTICE]}),
+        (ports.pager, "POST", "/api/pages/close", {"before": LATER}),
+        (ports.pager, "POST", "/api/pages/1/ack", {"by": MARK}),
+        (ports.pager, "POST", "/api/audit", AUDIT),
+        (ports.pager, "GET", "/api/audit", None),
+        (ports.console, "POST", "/api/run", {"command": "fleetops flag set canary off", "by": MARK}),
+        (ports.console, "POST", "/api/drills", {"id": "INC-001", "responder": "autopilot", "by": MARK}),
+        (ports.console, "POST", "/api/drills/stop", {"by": MARK}),
+        (ports.console, "POST", "/api/pages/1/ack", {"by": MARK}),
+        (ports.console, "GET", "/api/live", None),
+        (ports.console, "GET", "/api/query?query=up", None),
+        (ports.gateway_admin, "PUT", "/admin/canary", {"weight_percent": 50}),
+        (ports.gateway_admin, "PUT", "/admin/flags/canary", {"enabled": False}),
+        (ports.gateway_admin, "GET", "/admin/state", None),
+        (ports.gateway, "PUT", "/v1/users/1", {"display_name": MARK}),
+        (ports.traffic_admin, "PUT", "/admin/rate", {"requests_per_second": 1}),
+        (ports.link_db_admin, "PUT", "/admin/delay", {"extra_delay_seconds": 1}),
+    ]
+    return [{"method": how, "url": f"http://{host}:{port}{path}", "body": body} for port, how, path, body in tried]
+
+
+def state(lab: EmbeddedLab) -> dict[str, Any]:
+    """What the page tries to change, and every trace of its mark."""
+    pager, alertmanager = Pager.of(lab.home, lab.ports), Alertmanager.of(lab.home, lab.ports).http
+    with urllib.request.urlopen(f"http://127.0.0.1:{lab.ports.gateway}/v1/users/1") as answer:
+        user = json.load(answer)["display_name"]
+    rows = lab.status()["processes"]
+    return {
+        "silences": alertmanager.call("GET", "/api/v2/silences"),
+        "alerts": [one for one in alertmanager.call("GET", "/api/v2/alerts") if one["labels"]["alertname"] == MARK],
+        "pages": [(one["id"], one["acked_by"]) for one in pager.pages() if MARK in json.dumps(one)],
+        "audit": [row for row in pager.audit() if MARK in json.dumps(row)],
+        "gateway": GatewayAdmin.of(lab.home, lab.ports).state(),
+        "user": user == MARK,  # the traffic edits names too
+        "drill": runner(lab.home),
+        "processes": {row["name"]: row["pid"] for row in rows},
+    }
+
+
+@pytest.fixture
+def browser() -> Iterator[chromium.Browser]:
+    """One to which the foreign name means this machine."""
+    with chromium.browser(f"--host-resolver-rules=MAP {EVIL} 127.0.0.1") as started:
+        yield started
+
+
+@pytest.fixture
+def operators(browser: chromium.Browser, lab: EmbeddedLab) -> Iterator[chromium.Page]:
+    """A tab of the operator's browser, which has the console's key."""
+    with browser.page() as page:
+        give_key(page, lab)
+        yield page
+
+
+def give_key(page: chromium.Page, lab: EmbeddedLab) -> None:
+    page.call("Page.navigate", url=lab.status()["console_url"])
+    page.until(f"location.href === 'http://127.0.0.1:{lab.ports.console}/'")
+
+
+def attack(page: chromium.Page, host: str, lab: EmbeddedLab) -> list[str]:
+    """Everything at once; what the page could read."""
+    streams = [f"http://{host}:{lab.ports.console}/api/events"] * 12
+    read: list[str] = page.value(f"{ATTACK.strip()}({json.dumps(attempts(host, lab))}, {json.dumps(streams)})")
+    return read
+
+
+@pytest.mark.parametrize("origin", ["127.0.0.1", EVIL])
+def test_a_page_of_another_origin_changes_nothing_reads_nothing_and_keeps_nobody_out(
+    lab: EmbeddedLab, browser: chromium.Browser, operators: chromium.Page, origin: str, tmp_path: Path
+) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html><title>elsewhere</title>")
+    before = state(lab)
+    with serve(tmp_path) as url:
+        operators.open(url.replace("127.0.0.1", origin) + "/")
+        assert attack(operators, "127.0.0.1", lab) == []
+        with browser.page() as another:  # while the foreign page holds what streams it could get
+            give_key(another, lab)
+            another.open(f"http://127.0.0.1:{lab.ports.console}/lab/")
+            another.until("document.getElementById('live-console').dataset.mode === 'live'")
+    assert state(lab) == before
+
+
+@pytest.mark.parametrize("part", ["console", "pager", "alertmanager", "gateway"])
+def test_a_name_that_is_bound_to_this_machine_after_the_page_was_loaded_opens_nothing(
+    lab: EmbeddedLab, operators: chromium.Page, part: str
+) -> None:
+    """DNS rebinding: the page's origin is the lab's own port under a foreign name."""
+    before = state(lab)
+    operators.call("Page.navigate", url=f"http://{EVIL}:{getattr(lab.ports, part)}/livez")
+    operators.until(f"location.hostname === '{EVIL}' && document.readyState === 'complete'")
+    assert attack(operators, EVIL, lab) == []
+    assert state(lab) == before
