@@ -5,15 +5,18 @@ All SLOs of one service measure the same requests, so one workload makes every o
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lab.errors import LabError
+from lab.slo.fields import WINDOW, refuse_at
 from lab.slo.model import EventsSli, Slo
+from lab.slo.prove.labels import choose, satisfies
+from lab.slo.querytree import Matcher, Selector, parse, selectors
 
-_SELECTOR = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)\{((?:"[^"]*"|[^"{}])*)\}')
-_MATCHER = re.compile(r'(\w+)(=~|=)"([^"]*)"')
+QUERIES = ("error_query", "total_query")
+BOUND = "le"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def input_series(
     """promtool's `input_series` for one service: series name to values, one value every `step_seconds`.
 
     With `without_errors`, the counters of failed requests do not exist, as before the first failure.
-    Raises LabError when an SLO's queries are none that a proof can be made for.
+    Raises SpecError when an SLO's queries are none that a proof can be made for.
     """
     found = [counter for counter in counters(slos) if counter.failed is None or not without_errors]
     return {counter.series: counter.values(phases, step_seconds) for counter in found}
@@ -83,40 +86,75 @@ def _exact(increment: float) -> float:
 
 def counters(slos: Sequence[Slo]) -> list[Counter]:
     """The failed requests, the successful ones, and of these the ones faster than each latency threshold."""
-    availability = [slo for slo in slos if len(_selectors(slo, "error_query")) == 1]
+    failures = [slo for slo in slos if len(_selectors(slo, "error_query")) == 1]
     latency = [slo for slo in slos if len(_selectors(slo, "error_query")) == 2]
-    if len(availability) + len(latency) != len(slos) or len(availability) > 1:
-        raise LabError(
-            f"no proof for {', '.join(slo.sloth_id for slo in slos)}: write error_query as failures, or all - fast"
-        )
-    failing = availability[0].sloth_id if availability else None
+    for slo in slos:
+        if slo not in failures + latency or slo in failures[1:]:
+            place = slo.origins.get("error_query", slo.origin)
+            raise refuse_at(place, "no proof can be made: write it as failures, once a service, or as all - fast")
+    request = _Request(slos, failures, latency)
+    failing = failures[0].sloth_id if failures else None
     found: dict[str, Counter] = {}
-    for slo in availability:
-        failed, example = _selectors(slo, "error_query")[0], _selectors(slo, "total_query")[0]
-        good = _example(failed[0], example[1] | dict.fromkeys(failed[1].keys() - example[1].keys(), "200"))
-        found[_example(*failed)] = Counter(_example(*failed), failing, None)
+    for slo in failures:
+        failed, good = (
+            request.series(slo, query, is_failed=query == "error_query") for query in ("error_query", "total_query")
+        )
+        found[failed] = Counter(failed, failing, None)
         found[good] = Counter(good, None, failing)
     for slo in latency:
-        every, fast = (_example(*selector) for selector in _selectors(slo, "error_query"))
+        every, fast = (request.series(slo, "error_query", index) for index in (0, 1))
         found[every] = Counter(every, None, failing)
         found[fast] = Counter(fast, None, failing, slo.sloth_id)
     return [found[name] for name in sorted(found)]
 
 
-def _selectors(slo: Slo, query: str) -> list[tuple[str, dict[str, str]]]:
-    """The metric and one matching value for each label, of every selector of a query."""
+class _Request:
+    """The labels of one request that fails and of one that does not, as the selectors of a service's SLOs want them."""
+
+    def __init__(self, slos: Sequence[Slo], failures: Sequence[Slo], latency: Sequence[Slo]) -> None:
+        self.all = [selector for slo in slos for query in QUERIES for selector in _selectors(slo, query)]
+        self.failed = [selector for slo in failures for selector in _selectors(slo, "error_query")]
+        self.total = [selector for slo in failures for selector in _selectors(slo, "total_query")]
+        self.good = self.total + [selector for slo in latency for selector in _selectors(slo, "error_query")]
+
+    def series(self, slo: Slo, query: str, index: int = 0, *, is_failed: bool = False) -> str:
+        """The series by which a selector of an SLO counts the request. Raises SpecError."""
+        selector = _selectors(slo, query)[index]
+        wanted = [*self.failed, *self.total] if is_failed else self.good
+        names = {one.label for other in self.all if other.metric == selector.metric for one in other.matchers}
+        values = {}
+        for name in sorted(names - {BOUND} | {one.label for one in selector.matchers}):
+            # Each bucket has a bound of its own.
+            asked = _of(name, [selector] if name == BOUND else wanted)
+            try:
+                value = choose(asked, () if is_failed else _of(name, self.failed), _of(name, self.all))
+                value = choose(asked, (), _of(name, self.all)) if value is None and not is_failed else value
+            except re.error as error:
+                raise refuse_at(slo.origins[query], f"no proof can be made: {name} is matched by {error}") from error
+            if value is None:
+                text = " and ".join(f'{one.op}"{one.value}"' for one in asked)
+                raise refuse_at(
+                    slo.origins[query], f"no proof can be made: no value of {name} was found that is {text}"
+                )
+            values[name] = value
+        if not is_failed and self.failed and all(satisfies(one, values.get(one.label, "")) for one in self._failing()):
+            raise refuse_at(slo.origins[query], "no proof can be made: every request it counts is a failed one")
+        inside = ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value)
+        return f"{selector.metric}{{{inside}}}"
+
+    def _failing(self) -> list[Matcher]:
+        return [one for selector in self.failed for one in selector.matchers]
+
+
+def _of(name: str, selectors: Sequence[Selector]) -> list[Matcher]:
+    return [one for selector in selectors for one in selector.matchers if one.label == name]
+
+
+def _selectors(slo: Slo, query: str) -> list[Selector]:
+    """The selectors of a query, in the order in which they are written."""
     if not isinstance(slo.sli, EventsSli):
         return []
-    return [
-        # `5..` matches 500: a dot stands for any digit in the status classes that SLOs are written with.
-        (
-            metric,
-            {name: value.replace(".", "0") if how == "=~" else value for name, how, value in _MATCHER.findall(body)},
-        )
-        for metric, body in _SELECTOR.findall(getattr(slo.sli, query))
-    ]
-
-
-def _example(metric: str, labels: Mapping[str, str]) -> str:
-    inside = ",".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
-    return f"{metric}{{{inside}}}"
+    try:
+        return list(selectors(parse(WINDOW.sub("5m", getattr(slo.sli, query)))))
+    except ValueError as error:
+        raise refuse_at(slo.origins[query], f"is not PromQL: {error}") from error
