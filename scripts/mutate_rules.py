@@ -25,9 +25,8 @@ from lab.places import RULES
 from lab.slo import find_slo, load_specs, load_windows, promtool
 from lab.slo.document import Node, read_documents
 from lab.slo.durations import format_duration
-from lab.slo.model import PAGE, Slo, Windows
+from lab.slo.model import Slo, Windows
 from lab.slo.prove.repository import CHAPTERS
-from lab.slo.ratios import floor_rate
 from lab.slo.rule import Group, Rule
 from lab.slo.rulefile import render
 from lab.slo.rules import generate
@@ -82,8 +81,8 @@ def mutate(mutation: Mutation, slo: Slo, windows: Windows) -> list[Group] | None
         return None
     words = {f"w{index}": format_duration(seconds) for index, seconds in enumerate(windows.all_seconds)}
     words |= {f"s{index}": str(seconds) for index, seconds in enumerate(windows.all_seconds)}
-    words |= {"period": format_duration(windows.period_seconds), "budget": repr(slo.budget_ratio)}
-    words["floor"] = f"{floor_rate(slo, windows.of(PAGE)[0]):.6g}"
+    words |= {"id": slo.sloth_id, "period": format_duration(windows.period_seconds), "budget": repr(slo.budget_ratio)}
+    words["floor"] = f"{slo.policy.min_bad_events - 0.5:g}"
 
     def fill(text: str) -> str:
         for word, value in words.items():

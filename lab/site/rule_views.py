@@ -12,6 +12,7 @@ from lab.site.book import RUNBOOKS, Book
 from lab.site.html import Markup
 from lab.site.loop_views import rule_id
 from lab.site.ruletext import Part
+from lab.slo.rules import group_name
 
 # A label that Prometheus fills in when the alert fires; a list of alerts shows its name.
 _LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
@@ -62,8 +63,10 @@ def _block(part: Part) -> Markup:
 def slo_rules(book: Book, ident: str, profile: str = "lab") -> Markup:
     """Every generated group of one SLO, from its file."""
     slo = book.promises.slo(ident)
-    wanted = tuple(f"slo-{slo.sloth_id}{part}" for part in ("", "-ticket", "-budget"))
-    groups = [group for group in book.rule_files.groups(profile) if group.name in wanted]
+    name = group_name(slo)
+    groups = [
+        group for group in book.rule_files.groups(profile) if group.name == name or group.name.startswith(f"{name}:")
+    ]
     return Markup("\n\n").join(
         html.details(
             Markup("{} {}:{}, {} rules").format(

@@ -4,7 +4,8 @@
 
 Idle time adds nothing to either side and leaves no NaN. Time of which nothing is known (the service is young, or was
 gone) counts as good at the average rate of the time that is known: a lab that is five minutes old has not spent twelve
-hours' budget on its first incident. Once the whole period has been seen, this is bad events over all events.
+hours' budget on its first incident. Once the whole period has been seen, this is bad events over all events. As a
+ratio it lies between 0 and 1, so that what remains is a number one can read.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from lab.slo import series
 from lab.slo.durations import format_duration
 from lab.slo.model import RawSli, Slo, Windows
 from lab.slo.ratios import in_window
-from lab.slo.rule import Rule, record
+from lab.slo.rule import Rule, ignoring, record
+
+# Prometheus looks back five minutes for a sample: half of that leaves no gap when an evaluation is missed.
+MAX_INTERVAL_SECONDS = 150
 
 
 def interval_seconds(windows: Windows) -> int:
-    """How often what moves slowly is evaluated: twice in the shortest window."""
-    return max(1, windows.shortest_seconds // 2)
+    """How often what moves slowly is evaluated: twice in the shortest window, and often enough to be found."""
+    return max(1, min(windows.shortest_seconds // 2, MAX_INTERVAL_SECONDS))
 
 
 def budget(slo: Slo, windows: Windows, interval: int) -> list[Rule]:
@@ -48,7 +52,7 @@ def constants(slo: Slo, windows: Windows) -> list[Rule]:
         record(slo, series.ERROR_BUDGET, f"vector({budget_text(slo)})"),
         record(slo, series.PERIOD_DAYS, f"vector({windows.period_seconds / 86400:g})"),
         record(slo, series.CURRENT_BURN_RATE, current, shortest),
-        record(slo, series.INFO, "vector(1)", None, **info),
+        record(slo, series.INFO, "vector(1)", None, info),
     ]
 
 
@@ -62,26 +66,34 @@ def _events(slo: Slo, windows: Windows) -> list[Rule]:
 
     A raw ratio has no events: each evaluation that knows it counts as one.
     """
-    shortest = windows.shortest_seconds
+    shortest, pick = windows.shortest_seconds, series.selector(slo)
+    bad, events = series.error_rate(shortest), series.total_rate(shortest)
     if isinstance(slo.sli, RawSli):
-        query = f"({in_window(slo.sli.error_ratio_query, shortest)}) >= 0"
-        return [
-            record(slo, series.error_rate(shortest), query, shortest),
-            record(slo, series.total_rate(shortest), f"({query}) ^ 0", shortest),
-        ]
-    bad, events = (in_window(query, shortest) for query in (slo.sli.error_query, slo.sli.total_query))
-    # `>= 0` lets neither NaN nor the negative dust of a subtraction into the sums.
+        ratio = f"clamp(({in_window(slo.sli.error_ratio_query, shortest)}), 0, 1) >= 0"
+        return [record(slo, bad, ratio, shortest), record(slo, events, f"({ratio}) ^ 0", shortest)]
+    failed, all_of_them = (in_window(query, shortest) for query in (slo.sli.error_query, slo.sli.total_query))
+    # `>= 0` keeps NaN out of the sums. Bad events of which the total knows nothing, by their labels, are none at all.
     return [
-        record(slo, series.error_rate(shortest), f"({bad}) >= 0\nor\nvector(0)", shortest),
-        record(slo, series.total_rate(shortest), f"({events}) >= 0", shortest),
+        record(slo, events, f"clamp_min(({all_of_them}), 0) >= 0", shortest),
+        record(
+            slo,
+            bad,
+            f"(\nclamp_min(({failed}), 0) >= 0\nor on ()\n{events}{pick} * 0\n)\nand {ignoring(slo)}\n{events}{pick}",
+            shortest,
+        ),
     ]
 
 
 def _period_ratio(slo: Slo, windows: Windows, interval: int) -> str:
-    """Summed over what the SLO's series were called in the period, so that a changed label does not halve it."""
-    shortest, over = windows.shortest_seconds, f"{series.selector(slo)}[{format_duration(windows.period_seconds)}]"
+    """Summed over what the SLO's series were called in the period, so that a changed label does not halve it.
+
+    Absent while the bad events do not match the total, as the windows' ratios are.
+    """
+    shortest, pick = windows.shortest_seconds, series.selector(slo)
+    over = f"{pick}[{format_duration(windows.period_seconds)}]"
     bad, events = series.error_rate(shortest), series.total_rate(shortest)
-    ratio = f"sum(sum_over_time({bad}{over}))\n/\nclamp_min(sum(sum_over_time({events}{over})), 1e-9)"
-    if not slo.policy.cold_start_as_warm:
-        return ratio
-    return f"{ratio}\n*\nclamp_max(sum(count_over_time({events}{over})) / {windows.period_seconds // interval}, 1)"
+    ratio = f"clamp(\nsum(sum_over_time({bad}{over}))\n/\nclamp_min(sum(sum_over_time({events}{over})), 1e-9),\n0, 1)"
+    if slo.policy.cold_start_as_warm:
+        known = f"sum(count_over_time({events}{over})) / {windows.period_seconds // interval}"
+        ratio = f"{ratio}\n*\nclamp_max({known}, 1)"
+    return f"{ratio}\nunless on ()\n({events}{pick} unless on () {bad}{pick})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lab.slo import series
@@ -34,7 +35,14 @@ def ids(slo: Slo) -> dict[str, str]:
     return {series.LABEL_ID: slo.sloth_id, series.LABEL_SERVICE: slo.service, series.LABEL_SLO: slo.name}
 
 
-def record(slo: Slo, name: str, expr: str, window_seconds: int | None = None, **labels: str) -> Rule:
-    """A recording rule with the SLO's labels, and the window's where there is one."""
+def record(
+    slo: Slo, name: str, expr: str, window_seconds: int | None = None, labels: Mapping[str, str] | None = None
+) -> Rule:
+    """A recording rule with the SLO's labels, the window's where there is one, and more `labels`."""
     window = {series.LABEL_WINDOW: format_duration(window_seconds)} if window_seconds else {}
-    return Rule("record", name, expr, slo.labels | ids(slo) | window | labels)
+    return Rule("record", name, expr, slo.labels | ids(slo) | window | dict(labels or {}))
+
+
+def ignoring(slo: Slo) -> str:
+    """Matches a recorded series with what a query of the SLO gives: without the labels that recording adds."""
+    return f"ignoring ({', '.join(sorted({*slo.labels, *ids(slo), series.LABEL_WINDOW}))})"

@@ -14,7 +14,7 @@ from lab.slo.burn_rate import reachable
 from lab.slo.durations import format_duration
 from lab.slo.fields import refuse_at
 from lab.slo.model import PAGE, SEVERITIES, TICKET, Slo, Windows
-from lab.slo.ratios import ratio, seen
+from lab.slo.ratios import floor, ratio, seen
 from lab.slo.rule import Group, Rule, ids
 
 
@@ -23,25 +23,34 @@ def generate(slo: Slo, windows: Windows) -> list[Group]:
     refuse_unreachable(slo, windows)
     refuse_other_period(slo, windows)
     every = slo.intervals
-    slow, name = interval_seconds(windows), f"slo-{slo.sloth_id}"
+    # No name of an SLO holds a colon, so none meets the group of another.
+    slow, name = interval_seconds(windows), group_name(slo)
     paging = {w for tier in windows.of(PAGE) for w in (tier.short_seconds, tier.long_seconds)}
-    quick = [*seen(slo, windows), *(ratio(slo, windows, w) for w in windows.all_seconds if w in paging)]
-    long = [ratio(slo, windows, w) for w in windows.all_seconds if w not in paging]
+    quick = [
+        *seen(slo, windows),
+        *(rule for w in windows.all_seconds if w in paging for rule in ratio(slo, windows, w)),
+    ]
+    long = [rule for w in windows.all_seconds if w not in paging for rule in ratio(slo, windows, w)]
     alerts = {severity: [_alert(slo, windows, severity)] for severity in SEVERITIES if slo.enabled(severity)}
     page, ticket = alerts.get(PAGE, []), alerts.get(TICKET, [])
     if every.any:
         # The spec says how often: its three intervals are three groups, as in Sloth.
         found = [
             Group(name, (*quick, *long), every.sli_seconds),
-            Group(f"{name}-alerts", (*page, *ticket), every.alert_seconds),
+            Group(f"{name}:alerts", (*page, *ticket), every.alert_seconds),
         ]
     elif slo.policy.plain:
         found = [Group(name, (*quick, *long, *page, *ticket))]
     else:
-        found = [Group(name, (*quick, *page)), Group(f"{name}-ticket", (*long, *ticket), slow)]
+        found = [Group(name, (*quick, *page)), Group(f"{name}:ticket", (*long, *ticket), slow)]
     slow = every.metadata_seconds or slow
-    found.append(Group(f"{name}-budget", (*constants(slo, windows), *budget(slo, windows, slow)), slow))
+    found.append(Group(f"{name}:budget", (*constants(slo, windows), *budget(slo, windows, slow)), slow))
     return [group for group in found if group.rules]
+
+
+def group_name(slo: Slo) -> str:
+    """The SLO's first group; the others' names add a part after a colon."""
+    return f"slo-{slo.sloth_id}"
 
 
 def refuse_unreachable(slo: Slo, windows: Windows) -> None:
@@ -76,11 +85,14 @@ def _alert(slo: Slo, windows: Windows, severity: str) -> Rule:
     pick, allowed = series.selector(slo), budget_text(slo)
     pairs = []
     for tier in windows.of(severity):
-        short, long = (
-            f"{series.error_ratio(w)}{pick} > {tier.factor:g} * {allowed}"
+        conditions = [
+            f"    {series.error_ratio(w)}{pick} > {tier.factor:g} * {allowed}"
             for w in (tier.short_seconds, tier.long_seconds)
-        )
-        pairs.append(f"  (\n    {short}\n    and ignoring ({series.LABEL_WINDOW})\n    {long}\n  )")
+        ]
+        if enough := floor(slo, tier):
+            conditions.append(f"    {enough}")
+        both = f"\n    and ignoring ({series.LABEL_WINDOW})\n".join(conditions)
+        pairs.append(f"  (\n{both}\n  )")
     either = f"\n  or ignoring ({series.LABEL_WINDOW})\n".join(pairs)
     # Without the window's label, or the alert would change its identity when another tier takes over.
     expr = f"max without ({series.LABEL_WINDOW}) (\n{either}\n)"

@@ -29,12 +29,12 @@ def error_ratio(window_seconds: int) -> str:
 
 
 def error_rate(window_seconds: int) -> str:
-    """Bad events per second over one window."""
+    """Bad events over one window, in the unit of the SLO's query."""
     return f"slo:sli_error:rate{format_duration(window_seconds)}"
 
 
 def total_rate(window_seconds: int) -> str:
-    """All events per second over one window."""
+    """All events over one window, in the unit of the SLO's query."""
     return f"slo:sli_total:rate{format_duration(window_seconds)}"
 
 

@@ -11,6 +11,7 @@ from lab.slo.fields import origin, read_labels, read_name, read_objective, read_
 from lab.slo.model import PAGE, SEVERITIES, TICKET, AlertPolicy, EventsSli, Intervals, Origin, Policy, RawSli, Slo
 
 VERSION = "prometheus/v1"
+LOOKBACK_SECONDS = 300  # an older sample is not found
 
 
 def read_sloth(document: Node) -> list[Slo]:
@@ -98,6 +99,9 @@ def _intervals(node: Node | None) -> Intervals:
         return Intervals()
     members = node.mapping("all", "slierror", "metadata", "alert")
     seconds = {name: read_seconds(member) for name, member in members.items()}
+    for name, member in members.items():
+        if seconds[name] >= LOOKBACK_SECONDS:
+            raise member.refuse("Prometheus looks back 5m for a sample, so there would be gaps; write 2m30s or less")
     every = seconds.get("all")
     return Intervals(*(seconds.get(name, every) for name in ("slierror", "metadata", "alert")))
 

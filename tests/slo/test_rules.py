@@ -112,8 +112,10 @@ def test_without_guards_an_alerts_ratio_is_errors_over_total_and_nothing_else() 
         rules_of(find_slo("feed-availability")),
         rules_of(replace(find_slo("feed-availability"), policy=PLAIN)),
     )
-    assert "clamp_min" in guarded["slo:sli_error:ratio_rate1h"]
-    assert not any("clamp" in expr for name, expr in plain.items() if name != "slo:sli_error:ratio_rate30d")
+    assert "clamp" in guarded["slo:sli_error:ratio_rate1h"]
+    ratios = {name: expr for name, expr in plain.items() if ":ratio_rate" in name and not name.endswith("30d")}
+    assert len(ratios) == len(load_windows(PRODUCTION).all_seconds)
+    assert not any("clamp" in expr or "> 0" in expr for expr in ratios.values())
     assert "slo:sli_seen:timestamp_seconds" not in plain
 
 

@@ -200,9 +200,9 @@ def test_what_a_spec_says_beside_its_queries_is_in_the_rules(tmp_path: Path) -> 
     assert {"severity": "pageteam", "routing_key": "somebody", "sloth_severity": "page"}.items() <= page[
         "labels"
     ].items()
-    (info,) = (rule for rule in groups["slo-ours-labelled-budget"]["rules"] if rule.get("record") == "sloth_slo_info")
+    (info,) = (rule for rule in groups["slo-ours-labelled:budget"]["rules"] if rule.get("record") == "sloth_slo_info")
     assert {"contact": "somebody", "owner": "somebody", "category": "availability"}.items() <= info["labels"].items()
-    paced = [groups[f"slo-others-paced{part}"]["interval"] for part in ("", "-alerts", "-budget")]
+    paced = [groups[f"slo-others-paced{part}"]["interval"] for part in ("", ":alerts", ":budget")]
     assert paced == ["1s", "1s", "2s"]
     assert not any("alert" in rule for name in groups if "silent" in name for rule in groups[name]["rules"])
 

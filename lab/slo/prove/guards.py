@@ -30,6 +30,7 @@ def guard_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
                   [Phase(long // 4)], without_errors=True)  # fmt: skip
     yield _silent(slos, windows, "dead targets burn no budget (TargetDown tells of them)", cadence,
                   [Phase(long // 6), Phase(long // 4, present=False)])  # fmt: skip
+    yield _ahead(slos, windows, cadence)
     yield _few_failures(slos, windows, cadence)
     yield _woken(slos, windows, cadence)
     yield _outage(slos, windows, cadence)
@@ -52,7 +53,12 @@ def _silent(
     counters = input_series(slos, phases, cadence.step_seconds, without_errors=without_errors)
     checks = [Expectation(at, firing_count(FIRING)) for at in range(until // 4, until + 1, until // 4)]
     whole = [(budget_labels(slo, windows), 1.0) for slo in slos]
+    # What moves at the end has a ratio of 0, also before the first failure; what is idle or gone has none.
+    active = slos if phases[-1].present and phases[-1].per_second else []
+    current = series.error_ratio(windows.shortest_seconds)
     checks += [
+        Expectation(until, f"count by ({series.LABEL_ID}) ({current} == 0)", _each(active)),
+        Expectation(until, f"count by ({series.LABEL_ID}) ({current} != 0)"),
         Expectation(
             until,
             f"{series.BUDGET_REMAINING} == 1",
@@ -63,28 +69,45 @@ def _silent(
     return Proof(title, cadence.step_seconds, counters, checks)
 
 
+def _each(slos: Sequence[Slo]) -> list[tuple[dict[str, str], float]]:
+    """One sample of 1 for each SLO, by its id."""
+    return [({series.LABEL_ID: sloth_id}, 1.0) for sloth_id in sorted(slo.sloth_id for slo in slos)]
+
+
+def _ahead(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """A bucket is read a little ahead of its count: bad events are a hair below zero, and the ratio a healthy 0."""
+    until = windows.of(PAGE)[0].long_seconds // 4
+    proof = _silent(slos, windows, "a bucket a hair ahead of its count is health", cadence, [Phase(until)])
+    behind = Phase(until, per_second=Phase.per_second - 1000)
+    slower = input_series(slos, [behind], cadence.step_seconds)
+    counters = {name: slower[name] if "_bucket{" not in name else values for name, values in proof.series.items()}
+    long = series.error_ratio(windows.of(PAGE)[0].long_seconds)
+    zero = Expectation(until, f"count by ({series.LABEL_ID}) ({long} == 0)", _each(slos))
+    return replace(proof, series=counters, expectations=[*proof.expectations, zero])
+
+
 def _few_failures(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """Ten requests in a long window: one failure is nobody's business, as many as the policy's floor are."""
+    """Ten requests in a long window: fewer failures than the policy's floor are nobody's business, as many are."""
     quick = windows.of(PAGE)[0]
     floor = max(slo.policy.min_bad_events for slo in slos)
     rate = 10 / quick.long_seconds
     wait = (quick.short_seconds // cadence.step_seconds - 1) * cadence.step_seconds
     phases = [
         Phase(quick.long_seconds, per_second=rate),
-        Phase(wait, per_second=rate, burst=1),
         Phase(wait, per_second=rate, burst=floor - 1),
+        Phase(wait, per_second=rate, burst=1),
     ]
-    after_one = cadence.next_evaluation(quick.long_seconds + 2 * cadence.step_seconds)
+    after_few = cadence.next_evaluation(quick.long_seconds + 2 * cadence.step_seconds)
     after_all = cadence.next_evaluation(quick.long_seconds + wait + 3 * cadence.step_seconds)
     loud = [slo for slo in slos if floor / (10 + floor) > quick.factor * slo.budget_ratio]
     pages = [({"alertname": slo.alert_name, series.LABEL_SEVERITY: PAGE}, 1.0) for slo in loud]
     paging = f'ALERTS{{alertstate="firing",{series.LABEL_SEVERITY}="{PAGE}"}}'
     return Proof(
-        f"on a nearly idle service one failure pages nobody, {floor} do",
+        f"on a nearly idle service {floor - 1} failures alert nobody, {floor} page",
         cadence.step_seconds,
         input_series(slos, phases, cadence.step_seconds),
         [
-            Expectation(after_one, firing_count(FIRING)),
+            Expectation(after_few, firing_count(FIRING)),
             Expectation(after_all, firing_count(paging), sorted(pages, key=lambda sample: sample[0]["alertname"])),
         ],
     )
