@@ -42,7 +42,7 @@ def report(slos: Sequence[Slo], windows: Windows, bad_ratios: Sequence[float] = 
             slo.sloth_id,
             windows.name,
             windows.time_factor,
-            str(slo.objective_percent.normalize()),
+            str(slo.objective_percent),
             slo.budget_ratio * windows.period_seconds,
             tuple(tier.name for tier in windows.tiers if not reachable(tier, slo.budget_ratio)),
             tuple(

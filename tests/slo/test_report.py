@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -32,3 +33,14 @@ def test_the_command_prints_all_slos_in_both_times_and_as_json() -> None:
     rows = json.loads(CliRunner().invoke(command, ["report", "--json"]).stdout)
     assert len(rows) == 12
     assert {"sloth_id", "budget_seconds", "unreachable", "cells"} <= rows[0].keys()
+
+
+@pytest.mark.parametrize("written", ["90", "90.0", "9e1"])
+def test_a_whole_objective_is_printed_in_plain_digits(written: str, tmp_path: Path) -> None:
+    query = "{raw: {error_ratio_query: 'avg_over_time(x[{{.window}}])'}}"
+    off = "{page_alert: {disable: true}, ticket_alert: {disable: true}}"
+    path = tmp_path / "spec.yml"
+    slo = f"{{name: cart, objective: {written}, sli: {query}, alerting: {off}}}"
+    path.write_text(f"version: prometheus/v1\nservice: shop\nslos: [{slo}]")
+    result = CliRunner().invoke(command, ["report", "--spec", str(path)])
+    assert result.stdout.startswith("shop-cart: 90 %, budget 72.0 h of outage"), result.exception
