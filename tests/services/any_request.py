@@ -172,15 +172,31 @@ def _request(app: Flask, rule: Rule, words: list[str]) -> st.SearchStrategy[Sent
     own = _own_words(app, rule) or words
     texts = st.sampled_from(TEXTS) | st.sampled_from(words) | st.text(max_size=40)
     keys = st.sampled_from(own) | st.sampled_from(words) | texts
-    methods = sorted(rule.methods or ())
+    broken = st.sampled_from(BROKEN)
+    bodies = [_json(st.sampled_from(own), texts), _json(keys, texts), broken, broken, st.binary(max_size=60)]
     return st.builds(
         Sent,
-        st.sampled_from([*methods, *methods, *METHODS]),
+        st.sampled_from([*methods_of(rule) * len(METHODS), *METHODS]),
         _paths(rule, texts),
         _queries(own, words),
         _headers(),
-        _json(keys, texts) | _json(st.sampled_from(own), texts) | st.sampled_from(BROKEN) | st.binary(max_size=60),
+        st.one_of(bodies) if takes_body(rule) else st.just(b"") | broken,
     )
+
+
+def methods_of(rule: Rule) -> list[str]:
+    """The methods that a route was made for."""
+    return sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+
+
+def takes_body(rule: Rule) -> bool:
+    """Whether a route reads a body."""
+    return not {"POST", "PUT", "PATCH"}.isdisjoint(methods_of(rule))
+
+
+def filled(rule: Rule, value: bytes = b"1") -> bytes:
+    """The route's path with `value` in every place that may be anything."""
+    return re.sub(rb"<[^>]+>", lambda _: value, rule.rule.encode())
 
 
 def _paths(rule: Rule, texts: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
@@ -190,7 +206,7 @@ def _paths(rule: Rule, texts: st.SearchStrategy[str]) -> st.SearchStrategy[bytes
         pieces.append(st.just(fixed.encode()) if fixed else st.sampled_from([b"1", b"7"]) | raw)
     good = st.tuples(*pieces).map(b"".join)
     other = st.binary(max_size=40).map(lambda end: b"/" + end)
-    return st.one_of(good, good, good, other, good.map(lambda path: path + b"/"))
+    return st.one_of(*[good] * 6, other, good.map(lambda path: path + b"/"))
 
 
 def _queries(own: list[str], words: list[str]) -> st.SearchStrategy[bytes]:

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from any_request import requests
+from any_request import BROKEN, HEADERS, IDS, LET_IN, Sent, filled, methods_of, requests, takes_body
 from every_app import FACTORIES, every_app
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.routing import Rule
 
 from lab.places import ROOT
 
 CAMPAIGN = int(os.environ.get("FLEETOPS_REQUESTS", "0"))
-REQUESTS = CAMPAIGN or 500
+REQUESTS = CAMPAIGN or 300
+JSON = "application/json"
 DECORATORS = {"route", "get", "post", "put", "patch", "delete"}
 APPS = (
     "gateway", "gateway-admin", "user", "user-admin", "feed", "feed-admin", "pager", "console", "traffic", "link",
@@ -60,6 +62,43 @@ def test_no_request_to_a_server_is_answered_with_a_5xx_or_a_traceback(
     ask()
     written = capsysbinary.readouterr()
     assert b"Traceback" not in written.out + written.err
+
+
+def test_every_route_that_reads_a_body_refuses_each_that_cannot_be_read(apps: dict[str, Flask]) -> None:
+    for name, method, rule in every_route(apps):
+        for body in BROKEN if takes_body(rule) else ():
+            status, kind, said = Sent(method, filled(rule), b"", {**LET_IN, "Content-Type": JSON}, body).to(apps[name])
+            assert 400 <= status < 500, (name, rule.rule, body[:40])
+            assert kind == JSON
+            assert "\n" not in json.loads(said)["error"]
+
+
+def test_every_route_with_an_id_is_404_for_each_that_no_store_holds(apps: dict[str, Flask]) -> None:
+    for name, method, rule in every_route(apps):
+        for odd in {*IDS} - {b"1", b"7", b"007", b"20001"} if "<id:" in rule.rule else ():
+            sent = Sent(method, filled(rule, odd), b"", {**LET_IN, "Content-Type": JSON}, b'{"by": "ada"}')
+            # The console's pages match any path, and have no POST.
+            assert sent.to(apps[name])[0] in (404, 405), (name, rule.rule, odd[:40])
+
+
+def test_every_server_can_be_scraped_whatever_it_is_said_to_accept(apps: dict[str, Flask]) -> None:
+    for name, _, rule in every_route(apps):
+        for accept in HEADERS["Accept"] if rule.rule == "/metrics" else ():
+            assert Sent("GET", b"/metrics", b"", {**LET_IN, "Accept": accept}, b"").to(apps[name])[0] == 200, (
+                name,
+                accept,
+            )
+
+
+def every_route(apps: dict[str, Flask]) -> list[tuple[str, str, Rule]]:
+    """The server, method and rule of each."""
+    return [
+        (name, method, rule)
+        for name, app in apps.items()
+        for rule in app.url_map.iter_rules()
+        for method in methods_of(rule)
+        if method != "GET" or not takes_body(rule)
+    ]
 
 
 def test_every_function_that_makes_an_app_is_among_those_that_are_asked() -> None:
