@@ -133,11 +133,14 @@ def test_a_page_of_another_origin_changes_nothing_reads_nothing_and_keeps_nobody
     assert state(lab) == before
 
 
-@pytest.mark.parametrize("part", ["console", "pager", "alertmanager", "gateway"])
+@pytest.mark.parametrize("part", ["console", "pager", "gateway"])
 def test_a_name_that_is_bound_to_this_machine_after_the_page_was_loaded_opens_nothing(
     lab: EmbeddedLab, operators: chromium.Page, part: str
 ) -> None:
-    """DNS rebinding: the page's origin is the lab's own port under a foreign name."""
+    """DNS rebinding: the page's origin is the lab's own port under a foreign name.
+
+    Alertmanager and Prometheus answer 401 by any name, and a browser shows no page for that.
+    """
     before = state(lab)
     operators.call("Page.navigate", url=f"http://{EVIL}:{getattr(lab.ports, part)}/livez")
     operators.until(f"location.hostname === '{EVIL}' && document.readyState === 'complete'")
