@@ -7,6 +7,7 @@ events needs to know, because it is a number of events.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 from lab.slo.fields import WINDOW
 from lab.slo.querytree import Binary, Call, Expr, Number, Range, Selector, Text, parse
@@ -46,6 +47,7 @@ _GAUGE, _PART = _Gauge(), _Part()
 _Found = Unit | Number | _Gauge | _Part | None
 
 
+@cache
 def unit_of(query: str) -> Unit | None:
     """The unit of a query with `{{.window}}`; None when it cannot be told. Raises ValueError when it is not PromQL."""
     expr = parse(WINDOW.sub(_ASKED, query))
