@@ -55,9 +55,12 @@ def _silent(
     whole = [(budget_labels(slo, windows), 1.0) for slo in slos]
     # What moves at the end has a ratio of 0, also before the first failure; what is idle or gone has none.
     active = slos if phases[-1].present and phases[-1].per_second else []
-    current = series.error_ratio(windows.shortest_seconds)
+    current, long = (series.error_ratio(w) for w in (windows.shortest_seconds, windows.of(PAGE)[0].long_seconds))
     checks += [
-        Expectation(until, f"count by ({series.LABEL_ID}) ({current} == 0)", _each(active)),
+        *(
+            Expectation(until, f"count by ({series.LABEL_ID}) ({ratio} == 0)", _each(active))
+            for ratio in ((current, long) if active else (current,))
+        ),
         Expectation(until, f"count by ({series.LABEL_ID}) ({current} != 0)"),
         Expectation(
             until,
@@ -81,9 +84,7 @@ def _ahead(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
     behind = Phase(until, per_second=Phase.per_second - 1000)
     slower = input_series(slos, [behind], cadence.step_seconds)
     counters = {name: slower[name] if "_bucket{" not in name else values for name, values in proof.series.items()}
-    long = series.error_ratio(windows.of(PAGE)[0].long_seconds)
-    zero = Expectation(until, f"count by ({series.LABEL_ID}) ({long} == 0)", _each(slos))
-    return replace(proof, series=counters, expectations=[*proof.expectations, zero])
+    return replace(proof, series=counters)
 
 
 def _few_failures(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
