@@ -201,16 +201,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.minutes <= 0:
         parser.error(f"--minutes {options.minutes:g}: must be above 0")
     try:
+        version = binaries.ensure(lambda text: print(text, file=sys.stderr))["prometheus"].version  # noqa: T201
         with tempfile.TemporaryDirectory(prefix="fleetops-soak-") as folder:
             lab = Lab(Path(folder), options.port_base)
             with lab.up():
                 samples, drills = watch(lab, options.minutes, DRILLS)
-        prometheus = binaries.find("prometheus")
-        found = {
-            **figures(samples),
-            "drills": drills,
-            "prometheus": prometheus.version if prometheus else "",
-        }
+        found = {**figures(samples), "drills": drills, "prometheus": version}
         if options.record:
             write_section(options.record, "soak", found)
     except LabError as error:

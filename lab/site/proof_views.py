@@ -1,4 +1,4 @@
-"""What was measured: detection in recorded incidents, the cost of the rules, a stampede on the DB, and this site."""
+"""What was measured: detection in recorded incidents, the cost of the rules, a stampede on the DB, memory, this site."""
 
 from __future__ import annotations
 
@@ -112,6 +112,31 @@ def site_figures(book: Book) -> Markup:
     )
 
 
+def soak_table(book: Book) -> Markup:
+    """Memory of every process over two hours of default traffic, as `make soak` measured it."""
+    found = _figures(book, "soak")
+    rows = [
+        (
+            process,
+            *(f"{row[figure]:.0f}" for figure in ("start_mib", "half_mib", "end_mib", "peak_mib")),
+            f"{row['slope_mib_per_hour']:+.1f}".replace("-", units.MINUS),
+        )
+        for process, row in found["processes"].items()
+    ]
+    head = ("RSS in MiB", "Start", "Half time", "End", "Peak", "MiB an hour, second half")
+    table = html.table(head, rows, label="Memory of every process", numeric=True)
+    return table + Markup(
+        '<p class="lab-note">{} minutes of default traffic, drills in the first half: {}.'
+        " Prometheus {}, {} cores, measured on {}.</p>"
+    ).format(
+        f"{found['minutes']:.0f}",
+        ", ".join(f"{ident} {ended}" for ident, ended in found["drills"].items()),
+        found["prometheus"],
+        found["host"]["cpus"],
+        units.day(found["measured_at"]),
+    )
+
+
 def _figures(book: Book, section: str) -> dict[str, Any]:
     path = book.docs / FIGURES
     try:
@@ -120,8 +145,10 @@ def _figures(book: Book, section: str) -> dict[str, Any]:
         again = f"python -m scripts.bench_{section} --record docs/{FIGURES}"
         if section.startswith("rules_"):
             again = f"python -m scripts.bench_rules --record docs/{FIGURES} --section {section}"
+        elif section == "soak":
+            again = "make soak"
         raise LabError(f"docs/{FIGURES} holds no figures of {section!r}; run `{again}`") from error
     return found
 
 
-VIEWS = (detection_record_table, rule_cost, single_flight_table, site_figures)
+VIEWS = (detection_record_table, rule_cost, single_flight_table, site_figures, soak_table)

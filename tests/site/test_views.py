@@ -120,6 +120,24 @@ def test_the_sites_own_figures_stand_beside_their_bounds_and_say_under_which_loa
     assert "a load of 4.5 before. Out of bound: total blocking time of 03_runbooks/ (0.21 s)." in shown
 
 
+def test_the_memory_of_every_process_is_what_the_soak_measured_or_the_page_does_not_build(book: Book) -> None:
+    file = book.docs / "figures" / "bench.json"
+    row = {"start_mib": 50.2, "half_mib": 55.5, "end_mib": 55.6, "peak_mib": 61.4, "slope_mib_per_hour": -0.24}
+    found = {
+        "minutes": 120.1,
+        "drills": {"INC-001": "passed", "INC-007": "status 1"},
+        "prometheus": "3.5.3",
+        "processes": {"gateway": row, "total": row | {"peak_mib": 901.0}},
+    }
+    write_section(file, "soak", found)
+    shown = text(proof_views.soak_table(book))
+    assert re.search(r"gateway\s+50\s+56\s+56\s+61\s+\u22120.2\s+total\s+50\s+56\s+56\s+901\s+\u22120.2", shown)
+    assert "120 minutes of default traffic, drills in the first half: INC-001 passed, INC-007 status 1." in shown
+    file.write_text(json.dumps({"sections": {}}))
+    with pytest.raises(LabError, match=r"holds no figures of 'soak'; run `make soak`"):
+        proof_views.soak_table(book)
+
+
 def test_an_unknown_alert_is_refused_with_the_ones_there_are(book: Book) -> None:
     with pytest.raises(LabError, match=r"'Nonesuch'.*FeedLatencyP99Burn"):
         rule_views.alert_rule(book, "Nonesuch")
