@@ -1,4 +1,4 @@
-"""What was measured: detection in recorded incidents, the cost of the rules, a stampede on the DB, memory, this site."""
+"""What was measured: detection in recorded incidents, what rules cost, a stampede on the DB, memory, this site."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -38,9 +39,8 @@ def test_a_second_start_says_that_it_runs_already(lab: EmbeddedLab) -> None:
     before = {row["name"]: row["pid"] for row in lab.status()["processes"]}
     done = lab.fleetops("up", "--detach")
     assert done.returncode == 0
-    assert done.stdout.strip() == (
-        f"running already (pid {before['supervisord']}, http://127.0.0.1:{lab.ports.console}); `fleetops down` stops it"
-    )
+    said = f"running already (pid {before['supervisord']}, http://127.0.0.1:{lab.ports.console}"
+    assert re.fullmatch(rf"{re.escape(said)}/\?key=[0-9a-f]{{64}}\); `fleetops down` stops it", done.stdout.strip())
     assert {row["name"]: row["pid"] for row in lab.status()["processes"]} == before
 
 
