@@ -90,6 +90,7 @@ def drill_faults(as_json: bool) -> None:
     "--record", "record_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the record here."
 )
 @click.option("--blind", is_flag=True, help="Do not say what is broken before the verdict; 'random' never does.")
+@click.option("--keep-history", is_flag=True, help="Do not empty Prometheus first; earlier incidents may then count.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output, progress on standard error.")
 @click.option("--env", "variables", multiple=True, metavar="NAME", help="Give PROGRAM this variable of yours too.")
 @click.option("--picked-by", type=int, hidden=True, help="The pipe that holds ID (lab/drills/blind.py).")
@@ -99,6 +100,7 @@ def drill_run(
     responder: str,
     record_file: Path | None,
     blind: bool,
+    keep_history: bool,
     as_json: bool,
     variables: tuple[str, ...],
     picked_by: int | None,
@@ -106,7 +108,8 @@ def drill_run(
 ) -> int:
     """Run drill ID end to end: fault, page, response, recovery, verdict. Exit 0 pass, 1 fail, 2 bad request.
 
-    The fault is undone however this ends. `random` picks a drill and does not say which before the verdict. `command`
+    A drill starts from empty history, so that nothing but its fault raises an alert. The fault is undone however this
+    ends. `random` picks a drill and does not say which before the verdict. `command`
     hands the page to PROGRAM, as JSON on its standard input, with `fleetops` on its PATH, in an empty folder and with
     little of your environment; it is always blind. `none`, `wrong` and `peek`, which tries to read which drill it is,
     are the controls of the grading: they must fail.
@@ -145,6 +148,7 @@ def drill_run(
             program=program,
             variables=variables,
             blind=blind,
+            keep_history=keep_history,
         )
     except KeyboardInterrupt:
         raise LabError("the drill was stopped; what it had changed was put back") from None

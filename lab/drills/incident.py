@@ -37,6 +37,7 @@ class Incident:
     program: tuple[str, ...] = ()  # what the responder `command` runs
     variables: tuple[str, ...] = ()  # of the environment, which it is given by name
     blind: bool = False  # whether who watches must not be told what is broken
+    kept_history: bool = False  # whether Prometheus still holds what was before the drill
     started_at: float = field(default_factory=time.time)
     t0: float = 0.0
     page: dict[str, Any] | None = None  # the expected alert as it was delivered: a page, or a ticket

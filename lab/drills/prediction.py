@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lab.drills import alerts
@@ -42,10 +42,6 @@ class Prediction:
     def latest_seconds(self) -> float:
         """Later than this, detection is too slow."""
         return self.detection_seconds * self.tolerance_ratio + self.allowance_seconds
-
-    def knowing(self, facts: list[str]) -> Prediction:
-        """The same prediction with more said about it."""
-        return replace(self, arithmetic=[*self.arithmetic, *facts])
 
     def as_json(self) -> dict[str, Any]:
         """As the record holds it."""

@@ -21,10 +21,11 @@ from lab.drills.prediction import predict
 from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PEOPLE, PROGRAMS, RESPONDERS, as_played, check_program
 from lab.drills.scored import add_score
 from lab.drills.spec import Drill, catalogue
-from lab.drills.steady import remembered, steady_state, whole_windows
+from lab.drills.steady import steady_state
 from lab.drills.stoppable import stoppable
 from lab.errors import NotRunning, UsageError
 from lab.oncall.times import epoch_seconds, utc_text
+from lab.stack import slate
 
 # The page is measured, not missed, when it comes this much too late.
 LATE_SECONDS = 20.0
@@ -42,11 +43,13 @@ def run_drill(
     program: tuple[str, ...] = (),
     variables: tuple[str, ...] = (),
     blind: bool = False,
+    keep_history: bool = False,
 ) -> dict[str, Any]:
     """Run `drill` and return its record. Raises LabError when the lab is not running or cannot get steady.
 
     `program` is what the responder `command` runs, with these `variables` of the environment. `blind`: what is broken
-    is not told before the verdict; a program is never told.
+    is not told before the verdict; a program is never told. Prometheus and Alertmanager start without history, so the
+    incident alone raises what fires; `keep_history`: they keep it, and earlier incidents may bring alerts forward.
     """
     blind = blind or responder in PROGRAMS
     if responder not in RESPONDERS:
@@ -57,10 +60,12 @@ def run_drill(
     with exclusive(desk.home), stoppable(desk.home, RANDOM if blind else drill.id):
         for line in undo(desk):
             echo(f"put back what an earlier drill left: {line}")
-        if responder not in CONTROLS:
-            whole_windows(desk, promise.windows(), echo)
+        if not keep_history:
+            seconds = slate.clean(desk.home, desk.ports, desk.pager)
+            echo(f"clean slate: history emptied, every error budget is whole; watched again after {seconds:.1f} s")
         incident = _open(drill, responder, desk, echo)
         incident.program, incident.variables, incident.blind = program, variables, blind
+        incident.kept_history = keep_history
         expires_at = time.time() + (longest_of_all(incident) if blind else longest_seconds(incident))
         faults = every_fault() if blind else drill.all_faults()
         with ExitStack() as ending:
@@ -90,10 +95,8 @@ def inject(incident: Incident) -> None:
     incident.say("something is broken" if incident.blind else f"inject: {incident.drill.title}")
     if incident.prediction is None:
         incident.note("inject", "Nothing: this is the control")
-    else:
-        incident.prediction = incident.prediction.knowing(remembered(incident))
-        if not incident.drill.actors:
-            incident.note("inject", f"Fault injected: {incident.drill.fault_kind}", at=incident.t0)
+    elif not incident.drill.actors:
+        incident.note("inject", f"Fault injected: {incident.drill.fault_kind}", at=incident.t0)
     for fault in incident.drill.faults:
         fault.inject(incident.doors)
 
@@ -217,7 +220,6 @@ def _require_running(desk: Desk) -> None:
     try:
         desk.pager.pages(only_open=True)
         desk.gateway.state()
-        desk.prometheus.version()
     except NotRunning as error:
         raise NotRunning(f"the lab is not running ({error}); start it with 'fleetops up --detach'") from error
 

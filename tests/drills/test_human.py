@@ -64,7 +64,6 @@ def test_nothing_that_a_blind_drill_says_before_its_verdict_names_what_is_broken
     incident: Incident, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lab.drills.responders._how_bad", lambda _incident: "")
-    monkeypatch.setattr("lab.drills.runner.remembered", lambda _incident: [])
     monkeypatch.setattr(type(INC.faults[0]), "inject", lambda _self, doors: doors.report("canary-ramp: weight 50 %"))
     incident.prediction = predict(INC, incident.slo, incident.windows, Pipeline(1, 1, 1))
     runner.inject(incident)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from lab import names
 from lab.control.desk import Desk
@@ -18,9 +16,8 @@ from lab.drills import promise
 from lab.drills.faults.doors import Doors
 from lab.drills.incident import Incident
 from lab.drills.spec import Drill, find
-from lab.drills.steady import _disturbs, _unsteady, paused, steady_state, whole_windows
+from lab.drills.steady import _disturbs, _unsteady, steady_state
 from lab.errors import LabError
-from lab.slo import promtool, series
 
 
 def alert(name: str, severity: str, state: str = "firing", **labels: str) -> dict[str, Any]:
@@ -39,7 +36,8 @@ def drill() -> Drill:
     [
         (alert("TargetDown", "ticket", "pending"), "TargetDown is pending"),
         (alert("UserAvailabilityBurn", "page", sloth_id="user-availability"), "UserAvailabilityBurn is firing"),
-        (alert("UserAvailabilityBurn", "ticket", sloth_id="user-availability"), ""),
+        (alert("UserAvailabilityBurn", "page", "pending", sloth_id="user-availability"), ""),
+        (alert("UserAvailabilityBurn", "ticket", sloth_id="user-availability"), "UserAvailabilityBurn is firing"),
         (alert("Watchdog", "none"), ""),
         (alert("CacheHitRatioLow", "ticket"), ""),
         (alert("CacheHitRatioLow", "page"), "CacheHitRatioLow is firing"),
@@ -55,13 +53,11 @@ def test_without_a_load_every_platform_alert_disturbs(drill: Drill) -> None:
     assert _disturbs(alert("CacheHitRatioLow", "ticket"), replace(drill, load=())) == "CacheHitRatioLow is firing"
 
 
-def test_before_a_control_a_ticket_that_it_does_not_wait_for_disturbs_nobody(drill: Drill) -> None:
-    left_over, paging = alert("ProcessRestarted", "ticket"), alert("ProcessCrashLooping", "page")
-    assert _disturbs(left_over, drill, control=True) == ""
-    assert _disturbs(left_over, drill) == "ProcessRestarted is firing"
-    assert _disturbs(paging, drill, control=True) == "ProcessCrashLooping is firing"
-    awaited = alert(drill.expect.alert or "", "ticket")
-    assert _disturbs(awaited, replace(drill, load=()), control=True) == f"{drill.expect.alert} is firing"
+def test_where_the_history_is_kept_the_ticket_of_an_earlier_incident_disturbs_nobody(drill: Drill) -> None:
+    assert _disturbs(alert("UserAvailabilityBurn", "ticket", sloth_id="a"), drill, kept_history=True) == ""
+    platform, page = alert("ProcessRestarted", "ticket"), alert("UserAvailabilityBurn", "page", sloth_id="a")
+    assert _disturbs(platform, drill, kept_history=True) == "ProcessRestarted is firing"
+    assert _disturbs(page, drill, kept_history=True) == "UserAvailabilityBurn is firing"
 
 
 class Young(Prometheus):
@@ -122,40 +118,6 @@ def test_a_young_lab_is_judged_by_what_was_seen_of_it(
     assert _unsteady(incident) == told
 
 
-@pytest.mark.parametrize(
-    ("values", "missing"),
-    [
-        pytest.param("0+1x600", 0, id="always seen"),
-        pytest.param("_x500 501+1x99", 0, id="new"),
-        pytest.param("0+1x400 _x119 521+1x79", 120, id="off and on again"),
-        pytest.param("0+1x200 _x299 501+1x99", 0, id="off for so long that nothing is left of the time before"),
-    ],
-)
-def test_a_pause_is_what_a_window_takes_for_seen_and_was_not(tmp_path: Path, values: str, missing: int) -> None:
-    watched = {"series": f'{series.SEEN}{{sloth_id="a"}}', "values": values}
-    near = f"abs({paused(360)} - {missing}) < bool 2"
-    look = {"eval_time": "600s", "expr": near, "exp_samples": [{"labels": "{}", "value": 1}]}
-    test = {"tests": [{"interval": "1s", "input_series": [watched], "promql_expr_test": [look]}]}
-    (tmp_path / "case.test.yml").write_text(yaml.safe_dump(test))
-    result = promtool.run(["test", "rules", tmp_path / "case.test.yml"])
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-class Paused(Prometheus):
-    """Of a lab that was off for `pause_seconds`, which leave the window after `looks` looks at it; None: never."""
-
-    def __init__(self, pause_seconds: float, looks: int | None) -> None:
-        super().__init__("http://127.0.0.1:9")
-        self.pause_seconds, self.looks = pause_seconds, looks
-
-    def number(self, query: str, at: float | None = None) -> float | None:
-        assert at is None
-        assert query == paused(360)
-        if self.looks is not None:
-            self.looks -= 1
-        return 0.0 if self.looks is not None and self.looks < 0 else self.pause_seconds
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What time it is, in seconds; waiting takes none of the test's."""
@@ -163,30 +125,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     return now
-
-
-def test_a_drill_waits_until_its_windows_hold_no_pause_and_says_for_how_long(desk: Desk, clock: list[float]) -> None:
-    told: list[str] = []
-    whole_windows(replace(desk, prometheus=Paused(240, looks=40)), promise.windows(), told.append)
-    assert clock == [40]
-    assert told[0] == (
-        "the lab was off for 240 s of the last 360: the drill starts when no page window reaches back to before that,"
-        " in 360 s at the latest"
-    )
-    assert [text.rsplit(", ", 1)[1] for text in told] == [f"in {left} s at the latest" for left in (360, 344, 328)]
-
-
-def test_a_drill_does_not_wait_for_a_short_pause(desk: Desk, clock: list[float]) -> None:
-    whole_windows(
-        replace(desk, prometheus=Paused(60, looks=None)), promise.windows(), lambda _: pytest.fail("it waits")
-    )
-    assert clock == [0]
-
-
-def test_a_lab_that_is_never_whole_is_named(desk: Desk, clock: list[float]) -> None:
-    with pytest.raises(LabError, match="the lab was not watched for 240 s of the last 360 s; see 'fleetops status'"):
-        whole_windows(replace(desk, prometheus=Paused(240, looks=None)), promise.windows(), lambda _: None)
-    assert clock[0] > 360
 
 
 def test_a_lab_that_does_not_become_steady_is_told_of_again_and_again_and_then_named(
