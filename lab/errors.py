@@ -4,7 +4,8 @@
     ├── UsageError           exit status 2: the request itself is wrong; nothing was changed
     │   └── SpecError        a data file is wrong: names the file, the line and the key
     ├── NotRunning           the lab, or the part of it that is needed, is not running
-    └── ToolError            a program the lab called failed or is missing
+    ├── ToolError            a program the lab called failed or is missing
+    └── Void                 exit status 3: the machine was too busy, so what was measured says nothing
 
 A message is one line: what happened, to what, and what to do.
 """
@@ -43,3 +44,9 @@ class NotRunning(LabError):
 
 class ToolError(LabError):
     """A program the lab called is missing or failed."""
+
+
+class Void(LabError):
+    """The machine was too busy for the lab, so what was measured says nothing of the lab."""
+
+    exit_status = 3

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lab.cli.shared import AS_JSON, desk
-from lab.errors import LabError, NotRunning
+from lab.errors import LabError, NotRunning, Void
 from lab.places import home
 
 if TYPE_CHECKING:
-    from lab.drills.campaign import Result
+    from lab.drills.campaign import Result, Run
 
 RESPONDERS = ("autopilot", "human", "command", "none", "wrong", "peek")
 
@@ -106,7 +106,9 @@ def drill_run(
     picked_by: int | None,
     program: tuple[str, ...],
 ) -> int:
-    """Run drill ID end to end: fault, page, response, recovery, verdict. Exit 0 pass, 1 fail, 2 bad request.
+    """Run drill ID end to end: fault, page, response, recovery, verdict.
+
+    Exit status 0 pass, 1 fail, 2 bad request, 3 void: the machine was too busy for the run to say anything.
 
     A drill starts from empty history, so that nothing but its fault raises an alert. The fault is undone however this
     ends. `random` picks a drill and does not say which before the verdict. `command`
@@ -153,7 +155,9 @@ def drill_run(
     except KeyboardInterrupt:
         raise LabError("the drill was stopped; what it had changed was put back") from None
     kept = record.keep(document, home())
-    if record_file is not None:
+    verdict = document["verdict"]
+    if record_file is not None and not verdict["void"]:
+        kept = record_file
         record.write(document, record_file)
     if as_json:
         click.echo(json.dumps(document))
@@ -161,10 +165,12 @@ def drill_run(
         click.echo("")
         for line in summary(document):
             click.echo(line)
-        click.echo(f"record    {record_file or kept}")
-    if document["verdict"]["passed"]:
+        click.echo(f"record    {kept}")
+    if verdict["void"]:
+        raise Void(f"drill {found.id} is void: {verdict['why']}")
+    if verdict["passed"]:
         return 0
-    click.echo(f"fleetops: drill {found.id} failed: {document['verdict']['why']}", err=True)
+    click.echo(f"fleetops: drill {found.id} failed: {verdict['why']}", err=True)
     return 1
 
 
@@ -206,16 +212,14 @@ def drill_stop() -> None:
 def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
     """Run the whole catalogue with the autopilot, and refresh the committed records. Exit 0 when all is as it must be.
 
-    Every drill must pass with the autopilot; with --controls, every one must fail. A campaign that was stopped goes on
-    where it was.
+    Every drill must pass with the autopilot; with --controls, every one must fail. A run that is void, because the
+    machine was too busy, is repeated once. A campaign that was stopped goes on where it was.
 
     \b
     Example: fleetops drill all
     """
-    from lab.drills import campaign, record
-    from lab.drills.runner import run_drill
+    from lab.drills import campaign
     from lab.drills.spec import catalogue
-    from lab.places import RECORDS
 
     runs = campaign.plan(catalogue(), controls=controls)
     state = campaign.Campaign(home(), controls=controls)
@@ -226,22 +230,12 @@ def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
         click.echo(f"going on: {len(runs) - len(missing)} of {len(runs)} are done", err=True)
     for number, one in enumerate(missing, start=len(runs) - len(missing) + 1):
         click.echo(f"\n[{number}/{len(runs)}] {one.drill.id} {one.drill.title} ({one.responder})", err=True)
-        try:
-            document = run_drill(one.drill, one.responder, desk(), lambda line: click.echo(line, err=True))
-        except KeyboardInterrupt:
-            raise LabError("stopped; the drill was undone, and `fleetops drill all` goes on from here") from None
-        except NotRunning:
-            raise
-        except LabError as error:
-            found = campaign.failure(one, error)
-        else:
-            record.keep(document, home())
-            campaign.keep_record(document, one, RECORDS)
-            found = campaign.result(one, document)
+        found = _play(one)
+        if found.void:
+            click.echo(f"VOID, once more: {found.why}", err=True)
+            found = _play(one)
         state.add(found)
-        click.echo(
-            f"{'as it must be' if found.as_expected else 'NOT AS IT MUST BE'}: {found.why or 'passed'}", err=True
-        )
+        click.echo(f"{found.outcome}: {found.why or 'passed'}", err=True)
     results = [state.results[one.key] for one in runs]
     if as_json:
         click.echo(json.dumps([{**vars(row), "ratio": row.ratio} for row in results], indent=1))
@@ -249,6 +243,25 @@ def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
         _print_campaign(results)
     state.finish()
     return 0 if all(row.as_expected for row in results) else 1
+
+
+def _play(one: Run) -> Result:
+    """One run of a campaign, and its record kept."""
+    from lab.drills import campaign, record
+    from lab.drills.runner import run_drill
+    from lab.places import RECORDS
+
+    try:
+        document = run_drill(one.drill, one.responder, desk(), lambda line: click.echo(line, err=True))
+    except KeyboardInterrupt:
+        raise LabError("stopped; the drill was undone, and `fleetops drill all` goes on from here") from None
+    except NotRunning:
+        raise
+    except LabError as error:
+        return campaign.failure(one, error)
+    record.keep(document, home())
+    campaign.keep_record(document, one, RECORDS)
+    return campaign.result(one, document)
 
 
 def _print_campaign(results: list[Result]) -> None:
@@ -263,7 +276,7 @@ def _print_campaign(results: list[Result]) -> None:
         ("DRILL/RESPONDER", "AS IT MUST", "VERDICT", "PREDICTED", "PAGED", "RATIO", "RECOVERED", "WHY"),
         [
             (
-                row.key, "yes" if row.as_expected else "NO", "pass" if row.passed else "fail",
+                row.key, "yes" if row.as_expected else "NO", row.verdict,
                 shown(row.predicted_seconds), shown(row.page_seconds), shown(row.ratio, ""), shown(row.mttr_seconds),
                 row.why[:60],
             )

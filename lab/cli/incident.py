@@ -43,7 +43,7 @@ def incident_list(as_json: bool) -> None:
         ("INCIDENT", "STARTED (UTC)", "RESPONDER", "VERDICT", "DETECTED", "RECOVERED", "RECORD"),
         [
             (
-                r["id"], r["started_at"], r["responder"], "pass" if r["passed"] else "FAIL",
+                r["id"], r["started_at"], r["responder"], r["verdict"],
                 _seconds(r["page_seconds"]), _seconds(r["mttr_seconds"]), r["record"],
             )
             for r in rows
@@ -184,12 +184,15 @@ def _records() -> list[tuple[str, dict[str, Any]]]:
 
 
 def _summary(source: str, document: dict[str, Any]) -> dict[str, Any]:
+    from lab.drills.report import outcome
+
     return {
         "id": document["drill"]["id"],
         "title": document["drill"]["title"],
         "started_at": document["started_at"],
         "responder": document["responder"],
         "passed": document["verdict"]["passed"],
+        "verdict": outcome(document["verdict"]),
         "page_seconds": document["durations"]["page_seconds"],
         "mttr_seconds": document["durations"]["mttr_seconds"],
         "record": source,

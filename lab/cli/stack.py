@@ -130,6 +130,8 @@ class _Live:
         """Tell `now`."""
         state = "ready" if now.ready else "not ready: " + (now.waiting_for or ["the lab"])[0]
         news = f"{state} · {'no' if not now.open_pages else now.open_pages} open pages"
+        if now.too_busy:
+            news += " · " + now.too_busy.partition(";")[0]
         if now.silences:
             news += f" · {len(now.silences)} SILENCED, see `fleetops status`"
         rate = "" if now.requests_per_second is None else f" · {now.requests_per_second:.0f} requests/s"
@@ -200,6 +202,8 @@ def _print_status(now: Status) -> None:
     click.echo(f"{'':<15} {_login()}")
     if now.open_pages is not None:
         click.echo(f"open pages      {now.open_pages}")
+    if now.too_busy:
+        click.echo(f"TOO BUSY        {now.too_busy}")
     for silence in now.silences or ():
         click.echo(f"SILENCED        {silence}: such alerts page nobody")
     click.echo("ready" if now.ready else "not ready: " + "; ".join(now.waiting_for))

@@ -14,10 +14,11 @@ from statistics import median
 from typing import Any
 
 from lab.drills.inputs import of_drill
+from lab.drills.report import outcome
 from lab.drills.responders import GRADERS
 from lab.drills.spec import Drill
 from lab.durable import write_json
-from lab.errors import LabError
+from lab.errors import LabError, Void
 from lab.places import Home
 
 AUTOPILOT = "autopilot"
@@ -44,6 +45,7 @@ class Result:
 
     key: str
     passed: bool
+    void: bool
     as_expected: bool
     why: str
     predicted_seconds: float | None
@@ -52,6 +54,16 @@ class Result:
     mttr_seconds: float | None
     run_seconds: float
     inputs: dict[str, str]
+
+    @property
+    def verdict(self) -> str:
+        """In a word: pass, fail, or void."""
+        return outcome({"passed": self.passed, "void": self.void})
+
+    @property
+    def outcome(self) -> str:
+        """What the run was to show, and whether it did."""
+        return "as it must be" if self.as_expected else "VOID" if self.void else "NOT AS IT MUST BE"
 
     @property
     def ratio(self) -> float | None:
@@ -88,12 +100,14 @@ def result(run: Run, record: dict[str, Any]) -> Result:
     runbook, proves nothing.
     """
     passed, prediction, durations = record["verdict"]["passed"], record["prediction"] or {}, record["durations"]
+    void = bool(record["verdict"].get("void"))
     failed = {check["name"] for check in record["verdict"]["checks"] if not check["passed"]}
     proved = run.drill.is_control or (durations["page_seconds"] is not None and bool(failed & OUTCOMES))
     return Result(
         key=run.key,
         passed=passed,
-        as_expected=passed if run.must_pass else proved and not passed,
+        void=void,
+        as_expected=not void and (passed if run.must_pass else proved and not passed),
         why=record["verdict"]["why"],
         predicted_seconds=prediction.get("detection_seconds"),
         allowance_seconds=prediction.get("allowance_seconds"),
@@ -106,7 +120,9 @@ def result(run: Run, record: dict[str, Any]) -> Result:
 
 def failure(run: Run, error: LabError) -> Result:
     """The result of a run that gave no record."""
-    return Result(run.key, False, False, f"no verdict: {error}", None, None, None, None, 0.0, {})
+    return Result(
+        run.key, False, isinstance(error, Void), False, f"no verdict: {error}", None, None, None, None, 0.0, {}
+    )
 
 
 class Campaign:

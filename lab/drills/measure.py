@@ -15,6 +15,7 @@ from lab.drills.incident import Incident
 from lab.oncall.times import epoch_seconds, utc_text
 from lab.slo.model import TICKET, EventsSli
 from lab.slo.ratios import in_window
+from lab.stack import machine
 
 # The SLI counts as recovered when it was good for this many seconds without a break.
 GOOD_SECONDS = 5
@@ -130,6 +131,13 @@ def budget(incident: Incident, end: float) -> Budget:
             "budget_spent_ratio": float(f"{ratio * seconds / allowed_seconds:.4g}"),
         }
     return found
+
+
+def starved(incident: Incident, start: float) -> str:
+    """Whether the machine was too busy at any time from `start` (epoch seconds) to the end: the worst of it, or ""."""
+    matrix = incident.desk.prometheus.range(machine.too_busy_query(), start, incident.ended_at)
+    worst = max((value for series in matrix for _, value in series.points), default=None)
+    return "" if worst is None else machine.too_busy(worst)
 
 
 def down_targets(incident: Incident) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ def build(incident: Incident) -> dict[str, Any]:
     spent = measure.budget(incident, incident.ended_at)
     checks = grade(incident.drill, incident.prediction, facts(incident, found, fired, spent))
     failed = [check for check in checks if not check.passed]
+    starved = measure.starved(incident, start)
     pages = [page for page in incident.desk.pager.pages() if epoch_seconds(page["received_at"]) >= incident.t0]
     slow = next((signal.objective for signal in signals(focus) if signal.name == "feed_p99_seconds"), None)
     document = {
@@ -72,8 +73,9 @@ def build(incident: Incident) -> dict[str, Any]:
         "logs": measure.sampled_logs(incident, slow or 0.4) if incident.slo else [],
         "budget": spent,
         "verdict": {
-            "passed": not failed,
-            "why": "; ".join(f"{check.name}: {check.detail}" for check in failed),
+            "passed": not failed and not starved,
+            "void": bool(starved),
+            "why": starved or "; ".join(f"{check.name}: {check.detail}" for check in failed),
             "checks": [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in checks],
         },
     }

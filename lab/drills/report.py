@@ -42,7 +42,13 @@ def summary(record: dict[str, Any]) -> Iterator[str]:
         yield f"  {'pass' if check['passed'] else 'FAIL'}  {check['name']:<20} {check['detail']}"
     if score := record.get("score"):
         yield from _score(record, score)
-    yield f"verdict   {'PASS' if record['verdict']['passed'] else 'FAIL: ' + record['verdict']['why']}"
+    verdict = record["verdict"]
+    yield f"verdict   {outcome(verdict).upper()}{'' if verdict['passed'] else ': ' + verdict['why']}"
+
+
+def outcome(verdict: dict[str, Any]) -> str:
+    """A record's verdict in a word: pass, fail, or void."""
+    return "void" if verdict.get("void") else "pass" if verdict["passed"] else "fail"
 
 
 def _score(record: dict[str, Any], score: dict[str, Any]) -> Iterator[str]:

@@ -10,9 +10,10 @@ from lab.drills import promise
 from lab.drills.incident import Incident
 from lab.drills.responders import CONTROLS
 from lab.drills.spec import Drill
-from lab.errors import LabError
+from lab.errors import LabError, Void
 from lab.slo import series
 from lab.slo.model import PAGE, SEVERITIES, TICKET, Slo
+from lab.stack import machine
 
 # Before a drill, the last minute must have spent less than this part of the budget's rate, and everything must have
 # been up and watched for as long as the record reaches back before the fault. That time is judged by itself too: over
@@ -27,13 +28,17 @@ TELL_SECONDS = 15
 def steady_state(incident: Incident) -> None:
     """Nothing pages, no platform alert is up, and no SLO has of late spent a tenth of its budget's rate.
 
-    Raises LabError, with what is in the way, when that is not so within the drill's limit.
+    Raises LabError, with what is in the way, when that is not so within the drill's limit; Void when it is the machine.
     """
     incident.say("steady state: waiting until nothing pages and every SLI is inside its objective")
     limit = incident.drill.limits.steady_seconds
     end, told = time.monotonic() + limit, time.monotonic()
+    starved = ""
     while reason := _unsteady(incident):
+        starved = _too_busy(incident) or starved
         now = time.monotonic()
+        if now > end and starved:
+            raise Void(f"{incident.drill.id} did not start within {limit:g} s: {starved}")
         if now > end:
             raise LabError(f"not steady after {limit:g} s: {reason}; see 'fleetops status'")
         if now - told > TELL_SECONDS:
@@ -65,6 +70,8 @@ def _disturbs(alert: dict[str, Any], drill: Drill, *, kept_history: bool = False
 
 def _unsteady(incident: Incident) -> str:
     """Why the lab is not steady, or ""."""
+    if busy := _too_busy(incident):
+        return busy
     control = incident.responder in CONTROLS
     alerts = incident.desk.prometheus.alerts()
     kept = incident.kept_history
@@ -76,6 +83,12 @@ def _unsteady(incident: Incident) -> str:
     if told := sorted({page["alertname"] for page in open_pages if page["severity"] == PAGE}):
         return f"{', '.join(told)} is not resolved"
     return _burning(incident, control=control) or _unwatched(incident, CONTROL_SECONDS if control else WATCHED_SECONDS)
+
+
+def _too_busy(incident: Incident) -> str:
+    """Whether the machine leaves the lab too little, in words, or ""."""
+    others = incident.desk.prometheus.number(machine.too_busy_query())
+    return "" if others is None else machine.too_busy(others)
 
 
 def _burning(incident: Incident, *, control: bool) -> str:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -24,6 +23,7 @@ from lab.drills.journal import exclusive, journal_path, undo
 from lab.durable import write_json
 from lab.errors import LabError, UsageError
 from lab.places import Home
+from lab.stack.state import runner_file
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GIVE_UP_SECONDS = 100.0
@@ -53,13 +53,13 @@ class Runner:
 def announce(home: Home, drill: str, pid: int) -> None:
     """Let others find the process `pid`, which runs `drill` or is about to."""
     with suppress(psutil.NoSuchProcess):
-        write_json(_file(home), asdict(Runner(drill, pid, psutil.Process(pid).create_time())))
+        write_json(runner_file(home), asdict(Runner(drill, pid, psutil.Process(pid).create_time())))
 
 
 def runner(home: Home) -> Runner | None:
     """The process of the drill that is running now, or None."""
     try:
-        told = json.loads(_file(home).read_text(encoding="utf-8"))
+        told = json.loads(runner_file(home).read_text(encoding="utf-8"))
         found = Runner(str(told["drill"]), int(told["pid"]), float(told["started"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -92,7 +92,7 @@ def stoppable(home: Home, drill: str) -> Iterator[None]:
         announce(home, drill, os.getpid())
         yield
     finally:
-        _file(home).unlink(missing_ok=True)
+        runner_file(home).unlink(missing_ok=True)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -127,7 +127,3 @@ def _end(home: Home, running: Runner) -> None:
                 f" 'kill -9 {running.pid}', then 'fleetops drill stop' again"
             )
         time.sleep(POLL_SECONDS)
-
-
-def _file(home: Home) -> Path:
-    return home.run / "drill.runner"

@@ -19,6 +19,7 @@ from typing import Any
 from lab.drills import command_line, record, runbook, stoppable
 from lab.drills.commands import Ran, fleetops, run_command
 from lab.drills.journal import RANDOM
+from lab.drills.report import outcome
 from lab.drills.spec import COMPONENTS, TRIGGERS, Drill, find
 from lab.errors import LabError, UsageError
 from lab.names import ENV_ACTOR
@@ -193,7 +194,7 @@ def _score_card(document: dict[str, Any]) -> dict[str, Any]:
         "responder": document["responder"],
         "ended_at": document["ended_at"],
         "ended_epoch": epoch_seconds(document["ended_at"]),
-        "passed": document["verdict"]["passed"],
+        "verdict": outcome(document["verdict"]),
         "checks": document["verdict"]["checks"],
         "durations": document["durations"],
         "predicted_seconds": prediction.get("detection_seconds"),

@@ -23,6 +23,7 @@ from lab.site.watch import WINDOW, Chart
 from lab.slo import series
 from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, TICKET, Slo, Tier, Windows
+from lab.stack import machine
 
 PICTURE_SECONDS = 1.0
 CHART_SPAN_SECONDS = 300
@@ -74,6 +75,7 @@ class Watcher:
                 **{name: [] for name in ("slos", "nodes", "targets", "flags", "series", "alerts")},
                 "flow": {},
                 "silences": None,
+                "too_busy": "",
             },
             "pager": self._told,
         }
@@ -93,6 +95,7 @@ class Watcher:
         alerts = self.prometheus.alerts()
         flags = sorted((s.labels.get("flag", ""), s.value > 0) for s in ask(names.FEATURE_FLAG_ENABLED))
         slos = self._slos(ask(_SLO_QUERY), alerts)
+        others = self.prometheus.number(machine.too_busy_query())
         return {
             "slos": slos,
             "targets": [
@@ -102,6 +105,7 @@ class Watcher:
             "nodes": _nodes(targets, flow, {slo["service"] for slo in slos if slo["state"] == PAGE}),
             "flow": flow,
             "silences": _finite(self.prometheus.number(names.SILENCES_ACTIVE)),
+            "too_busy": "" if others is None else machine.too_busy(others),
             "flags": [{"flag": flag, "enabled": enabled} for flag, enabled in flags],
             "alerts": [
                 {

@@ -101,6 +101,19 @@ def write_routing(home: Home, routing: Routing) -> None:
     write_text(home.run / "routing.json", json.dumps(asdict(routing)))
 
 
+def runner_file(home: Home) -> Path:
+    """The file that names the process of the drill that runs (lab/drills/stoppable.py writes it)."""
+    return home.run / "drill.runner"
+
+
+def read_runner(home: Home) -> int | None:
+    """The process id of the drill that runs, or of one that was killed; None without a drill."""
+    try:
+        return int(json.loads(runner_file(home).read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
 def is_alive(pid: int) -> bool:
     """Whether the process exists and is no zombie."""
     try:

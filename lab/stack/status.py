@@ -10,7 +10,7 @@ from lab.names import TRAFFIC_COMPLETED
 from lab.oncall.alertmanager import Alertmanager
 from lab.oncall.client import Pager
 from lab.places import Home, Ports
-from lab.stack import disk, monitoring, probes, replicas, running
+from lab.stack import disk, machine, monitoring, probes, replicas, running
 from lab.stack.console_key import console_url
 from lab.stack.programs import url
 from lab.stack.supervision import SUPERVISOR, ProcessRow, Supervisor
@@ -18,7 +18,10 @@ from lab.stack.supervision import SUPERVISOR, ProcessRow, Supervisor
 
 @dataclass(frozen=True)
 class Status:
-    """`waiting_for` says what keeps the lab from being ready; empty when it is. `console_url` has the console's key."""
+    """`waiting_for` says what keeps the lab from being ready; empty when it is. `console_url` has the console's key.
+
+    `too_busy` says what the machine lacks for the lab to mean anything; "" when it lacks nothing.
+    """
 
     running: bool
     urls: dict[str, str]
@@ -27,6 +30,7 @@ class Status:
     waiting_for: list[str] = field(default_factory=list)
     open_pages: int | None = None
     silences: list[str] | None = None
+    too_busy: str = ""
     requests_per_second: float | None = None
     started_at: float | None = None
     ready_seconds: float | None = None
@@ -53,6 +57,7 @@ class Status:
             "total_rss_bytes": self.total_rss_bytes,
             "open_pages": self.open_pages,
             "silences": self.silences,
+            "too_busy": self.too_busy,
             "requests_per_second": self.requests_per_second,
             "started_at": self.started_at,
             "ready_seconds": self.ready_seconds,
@@ -99,6 +104,7 @@ def gather(home: Home, ports: Ports) -> Status:
         waiting_for=waiting,
         open_pages=_open_pages(home, ports),
         silences=silences(home, ports),
+        too_busy=_too_busy(home, ports),
         requests_per_second=_rate(home, ports),
         started_at=run.started_at if run else None,
         ready_seconds=run.ready_seconds or None if run and run.phase == "ready" else None,
@@ -135,10 +141,20 @@ def silences(home: Home, ports: Ports) -> list[str] | None:
 
 def _rate(home: Home, ports: Ports) -> float | None:
     """Requests a second that the traffic got answered, over the last ten seconds."""
+    rate = _number(home, ports, f"sum(rate({TRAFFIC_COMPLETED}[10s]))")
+    return None if rate is None else round(rate, 1)
+
+
+def _too_busy(home: Home, ports: Ports) -> str:
+    others = _number(home, ports, machine.too_busy_query())
+    return "" if others is None else machine.too_busy(others)
+
+
+def _number(home: Home, ports: Ports, query: str) -> float | None:
+    """What Prometheus says now; None when it does not."""
     try:
         prometheus = monitoring.client(home, ports, probes.PROBE_SECONDS)
-        query = f"sum(rate({TRAFFIC_COMPLETED}[10s]))"
         result = prometheus.call("GET", "/api/v1/query", fields={"query": query})["data"]["result"]
     except LabError:
         return None
-    return round(float(result[0]["value"][1]), 1) if result else None
+    return float(result[0]["value"][1]) if result else None

@@ -15,7 +15,7 @@ from lab.control.desk import Desk
 from lab.drills.campaign import Campaign, Run, failure, keep_record, plan, result, summary
 from lab.drills.inputs import of_drill
 from lab.drills.spec import Drill, find
-from lab.errors import LabError
+from lab.errors import LabError, Void
 from lab.places import Home
 
 INC, D0 = find("INC-001"), find("D0")
@@ -68,6 +68,39 @@ def failing(document: dict[str, Any], name: str) -> dict[str, Any]:
     """The record with one check failed."""
     check = {"name": name, "passed": False, "detail": "no"}
     return {**document, "verdict": {"passed": False, "why": f"{name}: no", "checks": [check]}}
+
+
+def test_a_void_run_is_never_as_it_must_be_and_is_no_evidence(tmp_path: Path, document: dict[str, Any]) -> None:
+    void = {**document, "verdict": {**document["verdict"], "passed": False, "void": True, "why": "too busy"}}
+    for run_ in (AUTOPILOT, Run(INC, "none", must_pass=False)):
+        found = result(run_, void)
+        assert (found.void, found.as_expected, found.verdict) == (True, False, "void")
+    assert failure(AUTOPILOT, Void("too busy")).void
+    assert not failure(AUTOPILOT, LabError("not steady")).void
+    assert keep_record(void, AUTOPILOT, tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("voids", "runs", "status"), [(1, 2, 0), (2, 2, 1)])
+def test_a_campaign_repeats_a_void_run_once_and_goes_on(
+    tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, voids: int, runs: int, status: int
+) -> None:
+    played: list[str] = []
+
+    def play(drill: Drill, *_: Any) -> dict[str, Any]:
+        played.append(drill.id)
+        if len(played) <= voids:
+            raise Void("INC-001 did not start within 180 s: this machine is too busy")
+        return document
+
+    monkeypatch.setenv("FLEETOPS_HOME", str(tmp_path))
+    monkeypatch.setattr("lab.drills.spec.catalogue", lambda: [INC])
+    monkeypatch.setattr("lab.drills.runner.run_drill", play)
+    monkeypatch.setattr("lab.places.RECORDS", tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "token").write_text("secret")
+    assert run(["drill", "all"]) == status
+    assert len(played) == runs
 
 
 def test_a_control_is_as_it_must_be_when_it_fails(document: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import replace
@@ -17,7 +18,8 @@ from lab.drills.faults.doors import Doors
 from lab.drills.incident import Incident
 from lab.drills.spec import Drill, find
 from lab.drills.steady import _disturbs, _unsteady, steady_state
-from lab.errors import LabError
+from lab.errors import LabError, Void
+from lab.stack import machine
 
 
 def alert(name: str, severity: str, state: str = "firing", **labels: str) -> dict[str, Any]:
@@ -72,6 +74,8 @@ class Young(Prometheus):
 
     def instant(self, query: str, at: float | None = None) -> list[Sample]:
         assert at is None, "what is asked is asked of now"
+        if query == machine.too_busy_query():
+            return []
         if watched := re.fullmatch(r'count_over_time\(up\{job="gateway"}\[(\d+)s]\) >= (\d+)', query):
             window, least = map(int, watched.groups())
             scrapes = min(window, self.age_seconds)
@@ -95,6 +99,37 @@ def test_a_lab_with_a_silence_is_not_steady(desk: Desk, drill: Drill) -> None:
     silenced = replace(desk, prometheus=Silenced(90, 0.0))
     incident = Incident(drill, silenced, None, None, promise.windows(), "autopilot", lambda _: None, Doors(silenced))
     assert _unsteady(incident).startswith("2 silences are active in Alertmanager")
+
+
+class Busy(Young):
+    """Of a machine that is too busy for the first `looks` looks at it; the lab itself is as it must be."""
+
+    def __init__(self, looks: float) -> None:
+        super().__init__(90, 0.0)
+        self.looks = looks
+
+    def number(self, query: str, at: float | None = None) -> float | None:
+        if query == machine.too_busy_query():
+            self.looks -= 1
+            return 0.8 if self.looks >= 0 else None
+        return super().number(query, at)
+
+
+def test_a_drill_waits_for_a_machine_that_is_too_busy(desk: Desk, drill: Drill, clock: list[float]) -> None:
+    busy, told = replace(desk, prometheus=Busy(80)), list[str]()
+    steady_state(Incident(drill, busy, None, None, promise.windows(), "autopilot", told.append, Doors(busy)))
+    assert clock == [40], "it looks twice a second of waiting"
+    assert any("this machine is too busy: other programs take 80% of its processors" in line for line in told)
+
+
+def test_a_drill_whose_machine_stays_too_busy_is_void_and_no_failure(
+    desk: Desk, drill: Drill, clock: list[float]
+) -> None:
+    busy = replace(desk, prometheus=Busy(math.inf))
+    incident = Incident(drill, busy, None, None, promise.windows(), "autopilot", lambda _: None, Doors(busy))
+    with pytest.raises(Void, match="INC-008 did not start within 180 s: this machine is too busy") as told:
+        steady_state(incident)
+    assert told.value.exit_status == 3
 
 
 @pytest.mark.parametrize(

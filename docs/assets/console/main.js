@@ -97,9 +97,9 @@ export function start(root) {
     const unheard = shown.sources.pager === "ok" ? "" : shown.told_at ? ` when the pager last answered, at ${clock(shown.told_at)} UTC` : " known: the pager has not answered";
     turn("live", shown.series.map((one) => ({ name: one.name, title: one.title, unit: one.unit, objective: one.objective, limit: "objective", lines: one.lines.map((line) => line.title) })));
     player.pause();
-    mode("live", `${words}${unheard}.${shown.silences ? ` SILENCED: ${shown.silences} in Alertmanager, so a page may reach nobody; "fleetops status" names them.` : ""} Lab time, ${shown.factor}x.${silent.length ? ` Not answering: ${silent.join("; ")}.` : ""}`);
+    mode("live", `${words}${unheard}.${shown.silences ? ` SILENCED: ${shown.silences} in Alertmanager, so a page may reach nobody; "fleetops status" names them.` : ""}${shown.too_busy ? ` TOO BUSY: ${shown.too_busy}.` : ""} Lab time, ${shown.factor}x.${silent.length ? ` Not answering: ${silent.join("; ")}.` : ""}`);
     if (!charts.length && shown.series.length) { showing = ""; return live(shown); }
-    root.dataset.open = String(Boolean(unheard) || Boolean(shown.silences) || open.some((one) => one.severity === "page"));
+    root.dataset.open = String(Boolean(unheard) || Boolean(shown.silences) || Boolean(shown.too_busy) || open.some((one) => one.severity === "page"));
     hands.show(shown);
     draw({ ...shown, flow: flow(shown) }, {
       take: hands.take, quiet: unheard ? `No page${unheard}.` : undefined, seek: null, now: Infinity, timeline: happened(shown), score: shown.hands.score,

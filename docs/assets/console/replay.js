@@ -149,7 +149,7 @@ export class Replay {
     const last = this.timeline.at(-1);
     if (!last || now < Math.min(last.t_seconds, this.end) - 0.15) return null; // the scrubber has steps of a tenth
     const { drill, responder, verdict, durations, prediction, score } = this.record;
-    return { id: drill.id, title: drill.title, responder, passed: verdict.passed, checks: verdict.checks, durations, score, predicted_seconds: prediction?.detection_seconds };
+    return { id: drill.id, title: drill.title, responder, verdict: verdict.void ? "void" : verdict.passed ? "pass" : "fail", checks: verdict.checks, durations, score, predicted_seconds: prediction?.detection_seconds };
   }
 
   requests() {

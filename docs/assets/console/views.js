@@ -110,7 +110,7 @@ const DURATIONS = [["page_seconds", "page delivered after"], ["mtta_seconds", "t
 export function scoreCard(score) {
   const facts = DURATIONS.map(([key, words]) => el("div", {}, el("span", { class: "lab-fact__name" }, words), el("span", { class: "lab-fact__value" }, known(score.durations[key]) ? `${score.durations[key].toFixed(1)} s` : "never")));
   return [
-    el("p", {}, badge(score.passed ? "ok" : "bad", score.passed ? "passed" : "failed"), ` ${score.id} ${score.title}, responder ${score.responder}`,
+    el("p", {}, badge(...{ pass: ["ok", "passed"], fail: ["bad", "failed"], void: ["warn", "void"] }[score.verdict]), ` ${score.id} ${score.title}, responder ${score.responder}`,
       known(score.predicted_seconds) ? `; alert predicted after ${score.predicted_seconds.toFixed(1)} s` : ""),
     el("div", { class: "lab-facts" }, facts),
     score.score ? el("p", {}, el("b", {}, `${score.score.points} of 100 points`), ": ", score.score.lines.map((line) => `${line.name} ${line.points}${line.most ? ` of ${line.most}` : ""} (${line.detail})`).join("; ")) : null,

@@ -8,6 +8,7 @@ from lab.stack import replicas
 from lab.stack.exporter.database import DatabaseCollector
 from lab.stack.exporter.feedprobe import FeedProbe, Truth
 from lab.stack.exporter.files import DiskCollector, LogCollector, StartsCollector
+from lab.stack.exporter.machine import Machine
 from lab.stack.exporter.worker import Worker
 from lab.stack.exporter.writeprobe import WriteProbe
 from lab.telemetry.process import Telemetry, program, run
@@ -31,7 +32,7 @@ def main() -> None:
     registry.register(StartsCollector(home(), replicas.known(home(), ports()).values()))
     probe = FeedProbe(gateway_url, Truth(database_url, registry), registry)
     writes = WriteProbe(gateway_url, database_url, registry)
-    workers: list[Worker] = [database, probe, writes]
+    workers: list[Worker] = [database, probe, writes, Machine(home(), registry)]
     for worker in workers:
         worker.start()
     run(telemetry, telemetry.admin_app(), closing=[worker.stop for worker in reversed(workers)])

@@ -1,0 +1,40 @@
+"""A clean slate on the running lab: no history, whole budgets, and everything is watched again."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from embedded import EmbeddedLab
+
+from lab.control.prometheus import Prometheus
+from lab.oncall.client import Pager
+from lab.slo import series
+from lab.stack import slate
+from lab.stack.machine import ratio_query
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
+
+
+def test_after_a_clean_slate_nothing_is_older_and_every_budget_is_whole(lab: EmbeddedLab) -> None:
+    pager, prometheus = Pager.of(lab.home, lab.ports), Prometheus.of(lab.home, lab.ports)
+    began, running = time.time(), {row["name"] for row in lab.status()["processes"]}
+    assert slate.clean(lab.home, lab.ports, pager) < slate.READY_SECONDS
+    oldest = prometheus.number("min(min_over_time(timestamp(up)[1h:1s]))")
+    assert oldest is not None
+    assert oldest >= began - 1, "Prometheus still holds samples of before"
+    status = lab.status()
+    assert status["ready"], status["waiting_for"]
+    assert {row["name"] for row in status["processes"]} == running
+    assert pager.pages(only_open=True) == []
+    budgets = prometheus.wait(series.BUDGET_REMAINING, 10)
+    assert budgets
+    assert min(sample.value for sample in budgets) > 0.999
+
+
+def test_the_lab_tells_what_it_takes_of_the_machine(lab: EmbeddedLab) -> None:
+    prometheus = Prometheus.of(lab.home, lab.ports)
+    (taken,) = prometheus.wait(f"{ratio_query('lab')} > 0", 30)
+    shares = [prometheus.number(ratio_query(by)) or 0.0 for by in ("lab", "others", "idle")]
+    assert sum(shares) == pytest.approx(1, abs=0.01)
+    assert 0.005 < taken.value < 1
