@@ -94,8 +94,10 @@ def _detection(record: Record, drill: Drill) -> Iterator[str]:
     if drill.effect is not None:
         yield _chart(record, [line["name"] for line in record["signals"] if line["name"].startswith("burn_rate_")])
         if record.first("firing") and isinstance(drill.prophecy, BurnRate):
-            seconds = f'record_seconds("{record.ident}", "firing")'
-            yield f"In production windows it would have been told after about {{{{ production_time({seconds}) }}}}."
+            yield (
+                f"With production's windows the same fault would fire it after {_call('production_time', record)},"
+                " by the same arithmetic; scrape, evaluation and group wait come on top."
+            )
     yield _write("Was it seen by the right alert, early enough, and by nothing else?")
 
 

@@ -42,11 +42,6 @@ def moment(book: Book, ident: str, kind: str) -> str:
     return units.seconds(_at(book.records.read(ident), kind))
 
 
-def record_seconds(book: Book, ident: str, kind: str) -> float:
-    """The same as a number, for arithmetic in a page."""
-    return _at(book.records.read(ident), kind)
-
-
 def between(book: Book, ident: str, start: str, end: str) -> str:
     """Time between the first events of two kinds."""
     record = book.records.read(ident)
@@ -205,6 +200,6 @@ def prediction(book: Book, ident: str) -> Markup:
 
 
 VIEWS = (
-    lab_note, moment, record_seconds, between, before, worst, at_end, facts, recorded_day, fact, timeline, durations,
+    lab_note, moment, between, before, worst, at_end, facts, recorded_day, fact, timeline, durations,
     prediction,
 )  # fmt: skip

@@ -55,11 +55,15 @@ def _level(level: str) -> Markup:
     return html.badge(_LEVEL[level], level)
 
 
-def action_items(book: Book, ident: str = "") -> Markup:
-    """Action items, of one incident or of all."""
-    items = [item for item in register.action_items() if not ident or item.incident == ident]
+def action_items(book: Book, ident: str = "", status: str = "") -> Markup:
+    """Action items: of one incident or of all, of one status or of any."""
+    items = [
+        item
+        for item in register.action_items()
+        if (not ident or item.incident == ident) and (not status or item.status == status)
+    ]
     if not items:
-        raise LabError(f"no action item of {ident!r} in {register.ACTION_ITEMS.name}")
+        raise LabError(f"no action item of {ident or 'any incident'!r} {status} in {register.ACTION_ITEMS.name}")
     rows = []
     for item in items:
         target = book.postmortem(item.incident)

@@ -156,9 +156,20 @@ def budget_time(book: Book, ident: str) -> str:
     return units.seconds(book.promises.production.period_seconds * book.promises.slo(ident).budget_ratio)
 
 
-def production_time(book: Book, lab_seconds: float) -> str:
-    """A lab time as the production time it stands for."""
-    return units.seconds(lab_seconds * book.factor)
+def production_time(book: Book, ident: str) -> str:
+    """When production's windows would fire for what drill `ident` does to its SLO; the pipeline comes on top.
+
+    The same arithmetic as for the lab, with production's windows: the fault keeps its own speed, so a lab time must not
+    be multiplied. LabError for a drill whose alert is no burn rate, and where no tier of its severity ever fires.
+    """
+    drill = next((one for one in book.catalogue if one.id == ident), None)
+    if drill is None or drill.effect is None:
+        raise LabError(f"{ident}: no drill with an SLO at stake, so production's windows say nothing of it")
+    slo, severity = book.promises.slo(drill.effect.slo), drill.expect.severity
+    first = burn_rate.first_detection(book.promises.production.of(severity), slo.budget_ratio, drill.effect.profile)
+    if first is None:
+        raise LabError(f"{ident}: no {severity} of production's windows ever fires for {drill.effect.profile}")
+    return units.seconds(first[0] + drill.effect.answered_after_seconds)
 
 
 def detection(book: Book, ident: str, bad_percent: float, profile: str = "production") -> str:

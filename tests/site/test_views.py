@@ -166,6 +166,14 @@ def test_the_lab_shows_production_time_divided_by_its_factor(book: Book) -> None
     assert slo_views.detection(book, "feed-latency-p99", 1) == "never"
 
 
+def test_a_production_time_is_computed_with_productions_windows_and_never_a_lab_time_multiplied(book: Book) -> None:
+    """INC-001: 4.85 % of feeds late for 5 s, then 48.5 %; 3,600 s x 14.4 x 1 % are 518.4 bad seconds."""
+    assert slo_views.production_time(book, "INC-001").replace("\u00a0", " ") == "17 min 54 s"
+    for ident, why in (("D0", "no drill with an SLO at stake"), ("INC-999", "no drill with an SLO at stake")):
+        with pytest.raises(LabError, match=f"{ident}: {why}"):
+            slo_views.production_time(book, ident)
+
+
 def test_the_tail_of_the_slow_tier_after_ten_minutes_of_outage_is_told(book: Book) -> None:
     assert slo_views.tail(book, "feed-availability", 600).replace("\u00a0", " ") == "29 min 49 s"
     assert slo_views.tail(book, "feed-availability", 60).replace("\u00a0", " ") == "0 ms"
