@@ -39,7 +39,7 @@ HTTP_SERVER_THREADS = "http_server_threads"  # {state="busy"|"all"}
 BUILD_INFO = "fleetops_build_info"  # {service, service_version}
 CONFIG_VERSION = "fleetops_config_version"  # of the configuration that the process started with; 0: none
 # Every SLO threshold (0.15, 0.2, 0.3, 0.4) is a bucket edge exactly.
-LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0, 2.5, 5.0)
+LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0)
 
 # Gateway.
 GATEWAY_INFLIGHT = "gateway_inflight_requests"

@@ -14,7 +14,9 @@ from lab.slo.model import PAGE, Slo
 
 _GATEWAY = 'job="gateway"'
 _FAILED = f'job="gateway",{names.LABEL_STATUS}=~"5.."'
-_GATEWAY_FEED = f'job="gateway",{names.LABEL_ROUTE}="{names.ROUTE_FEED}"'
+# Of those answered with a 2xx, as the latency SLIs count: a refusal is quick and served nobody.
+_SERVED_FEED = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}",{names.LABEL_STATUS}=~"2.."'
+_GATEWAY_FEED = f'job="gateway",{_SERVED_FEED}'
 DIGITS = 4
 
 
@@ -50,18 +52,14 @@ def signals(focus: Slo) -> list[Signal]:
             f"{series.BUDGET_REMAINING}{series.selector(focus)}",
             "ratio",
         ),
-        Signal("feed_p99_seconds", "Feed p99 at the gateway", _quantile(_GATEWAY_FEED), "seconds", 0.4),
-        Signal("feed_stable_p99_seconds", "Feed p99, stable", _version_quantile(names.VERSION_STABLE), "seconds", 0.4),
-        Signal("feed_canary_p99_seconds", "Feed p99, canary", _version_quantile(names.VERSION_CANARY), "seconds", 0.4),
+        *_latency("feed", "Feed", "at the gateway", _GATEWAY_FEED),
+        *_latency("feed_stable", "Feed", "of stable", _of_version(names.VERSION_STABLE)),
+        *_latency("feed_canary", "Feed", "of the canary", _of_version(names.VERSION_CANARY)),
         Signal(
             "canary_weight_ratio", "Share of users sent to the canary", f"max({names.GATEWAY_CANARY_WEIGHT})", "ratio"
         ),
-        Signal(
-            "requests_per_second",
-            "Requests at the gateway",
-            _rate(_GATEWAY),
-            "requests/s",
-        ),
+        Signal("offered_per_second", "Load offered", f"sum(rate({names.TRAFFIC_OFFERED}[5s]))", "requests/s"),
+        Signal("requests_per_second", "Requests completed at the gateway", _rate(_GATEWAY), "requests/s"),
         Signal(
             "error_ratio",
             "Server errors at the gateway",
@@ -104,9 +102,16 @@ def _rate(selector: str) -> str:
     return f"sum(rate({names.HTTP_SERVER_DURATION}_count{{{selector}}}[5s]))"
 
 
-def _quantile(selector: str) -> str:
-    return f"histogram_quantile(0.99, sum by (le) (rate({names.HTTP_SERVER_DURATION}_bucket{{{selector}}}[5s])))"
+def _latency(name: str, whose: str, where: str, selector: str) -> list[Signal]:
+    """The p99, which a histogram tells to a bucket only, and the mean, which it tells exactly."""
+    histogram = names.HTTP_SERVER_DURATION
+    buckets = f"sum by (le) (rate({histogram}_bucket{{{selector}}}[5s]))"
+    total, count = (f"sum(rate({histogram}_{part}{{{selector}}}[5s]))" for part in ("sum", "count"))
+    return [
+        Signal(f"{name}_p99_seconds", f"{whose} p99 {where}", f"histogram_quantile(0.99, {buckets})", "seconds", 0.4),
+        Signal(f"{name}_mean_seconds", f"{whose} mean latency {where}", f"{total} / {count}", "seconds"),
+    ]
 
 
-def _version_quantile(version: str) -> str:
-    return _quantile(f'job="feed",{names.LABEL_ROUTE}="{names.ROUTE_FEED}",{names.LABEL_VERSION}="{version}"')
+def _of_version(version: str) -> str:
+    return f'job="feed",{_SERVED_FEED},{names.LABEL_VERSION}="{version}"'
