@@ -1,5 +1,5 @@
 -- One row a page. An alert, named by its fingerprint, has at most one open page; (fingerprint, starts_at) tells one
--- occurrence from the next.
+-- occurrence from the next. Labels, annotations and received_at are those of its first notification, for good.
 CREATE TABLE IF NOT EXISTS pages (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     fingerprint TEXT NOT NULL,

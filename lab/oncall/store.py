@@ -51,6 +51,9 @@ class Store:
         A notice belongs to the open page of its fingerprint, whatever its start: two replicas of Prometheus report two.
         With none open, a firing notice for a page that had resolved opens that page again: a page shown twice is an
         annoyance, a page that is lost is an outage.
+
+        Labels, annotations and `received_at` of a page stay those of its first notice: what a later one says is about a
+        later moment, a resolved one even about the end. Later notices change only its status.
         """
         new = 0
         with self._transaction() as db:
@@ -58,8 +61,8 @@ class Store:
                 known = _pages_of(db, notice)
                 for row in known:
                     db.execute(
-                        "UPDATE pages SET status = ?, resolved_at = ?, annotations = ? WHERE id = ?",
-                        (notice.status, notice.ends_at, json.dumps(notice.annotations), row["id"]),
+                        "UPDATE pages SET status = ?, resolved_at = ? WHERE id = ?",
+                        (notice.status, notice.ends_at, row["id"]),
                     )
                 if known:
                     continue
