@@ -11,6 +11,8 @@ CREATE TABLE IF NOT EXISTS pages (
     resolved_at TEXT,
     acked_at    TEXT,
     acked_by    TEXT,
+    escalated_at TEXT,
+    escalated_to TEXT,
     UNIQUE (fingerprint, starts_at)
 );
 
