@@ -105,7 +105,7 @@ TRAFFIC_DURATION = "traffic_request_duration_seconds"  # {http_route}: from the 
 TRAFFIC_RATE = "traffic_target_rate"
 
 # Pager.
-PAGER_PAGES = "pager_pages"  # {severity, status, acked}
+PAGER_PAGES = "pager_pages"  # {severity, status, acked, escalated}
 PAGER_UNREADABLE_ALERTS = "pager_unreadable_alerts_total"
 PAGER_TRUNCATED_ALERTS = "pager_truncated_alerts_total"
 PAGER_REFUSED_NOTIFICATIONS = "pager_refused_notifications_total"

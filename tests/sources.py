@@ -61,7 +61,7 @@ class MadeUpPrometheus:
 
 
 class MadeUpPager:
-    """One firing page, number 7."""
+    """One firing page, number 7, which was escalated."""
 
     def __init__(self, *, gone: bool = False) -> None:
         self.gone = gone
@@ -76,6 +76,7 @@ class MadeUpPager:
                 "summary": EVIL, "runbook_url": "javascript:window.harmed=1", "received_at": "2026-01-02T03:04:05.000Z",
                 "acked_at": "2026-01-02T03:05:05.000Z" if self.acked else None,
                 "acked_by": self.acked[0][1] if self.acked else None,
+                "escalated_at": "2026-01-02T03:09:05.000Z", "escalated_to": EVIL,
             }
         ]  # fmt: skip
 

@@ -40,11 +40,19 @@ def page_list(only_open: bool, as_json: bool) -> None:
         click.echo(json.dumps(pages, indent=1))
         return
     rows = [
-        (str(p["id"]), p["status"], p["severity"], p["alertname"], p["received_at"], p["acked_by"] or "-")
+        (
+            str(p["id"]),
+            p["status"],
+            p["severity"],
+            p["alertname"],
+            p["received_at"],
+            p["acked_by"] or "-",
+            p["escalated_to"] or "-",
+        )
         for number, p in enumerate(pages)
         if number < PAGES_SHOWN or p["status"] == "firing"
     ]
-    table(("ID", "STATE", "SEVERITY", "ALERT", "RECEIVED (UTC)", "TAKEN BY"), rows, "no pages")
+    table(("ID", "STATE", "SEVERITY", "ALERT", "RECEIVED (UTC)", "TAKEN BY", "ESCALATED TO"), rows, "no pages")
     if more := len(pages) - len(rows):
         click.echo(f"and {more} older resolved ones, which --json shows")
     if left_out:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from lab.drills.faults.parameters import nearest, number, text
 from lab.drills.faults.parameters import read as read_parameters
-from lab.oncall import deadman
+from lab.oncall.ticker import PERIOD_SECONDS
 from lab.slo.document import Node
 from lab.slo.durations import format_duration
 
@@ -72,9 +72,9 @@ class Silence:
 
     def detection(self, hold_seconds: float) -> tuple[float, list[str]]:
         """`hold_seconds` is the switch's own patience, counted from the last Watchdog, which may have come just now."""
-        at = hold_seconds + deadman.CHECK_SECONDS
+        at = hold_seconds + PERIOD_SECONDS
         line = (
-            f"the switch waits {hold_seconds:g} s from the last Watchdog, and looks every {deadman.CHECK_SECONDS:g} s:"
+            f"the switch waits {hold_seconds:g} s from the last Watchdog, and looks every {PERIOD_SECONDS:g} s:"
             f" at the latest {at:g} s after the path broke"
         )
         return at, [line]

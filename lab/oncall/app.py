@@ -157,13 +157,14 @@ class PageCounts(Collector):
         self.store = store
 
     def collect(self) -> Iterable[Metric]:
-        """Pages by severity, status and whether somebody has them."""
-        counts: dict[tuple[str, str, str], int] = {}
-        for severity, status, acked, number in self.store.counts():
+        """Pages by severity, status, whether somebody has them and whether they went to the second on-call."""
+        counts: dict[tuple[str, str, str, str], int] = {}
+        for severity, status, acked, escalated, number in self.store.counts():
             # A label of an alert is not ours to trust: an unknown severity must not become a series.
-            key = (severity if severity in SEVERITIES else "other", status, str(acked).lower())
+            key = (severity if severity in SEVERITIES else "other", status, str(acked).lower(), str(escalated).lower())
             counts[key] = counts.get(key, 0) + number
-        gauge = GaugeMetricFamily(names.PAGER_PAGES, "Pages in the store.", labels=["severity", "status", "acked"])
+        labels = ["severity", "status", "acked", "escalated"]
+        gauge = GaugeMetricFamily(names.PAGER_PAGES, "Pages in the store.", labels=labels)
         for key, number in sorted(counts.items()):
             gauge.add_metric(key, number)
         yield gauge

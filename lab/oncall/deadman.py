@@ -5,7 +5,6 @@ Nothing else can: whatever is broken between Prometheus and here would have carr
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +20,6 @@ ALERT = "Watchdog"
 SILENT_SECONDS = 20.0
 # A lab that starts fetches, seeds and evaluates first. Only after this does silence mean anything.
 GRACE_SECONDS = 90.0
-CHECK_SECONDS = 1.0
 # A pager that was itself frozen or starved for this long cannot say who was silent meanwhile.
 ABSENT_SECONDS = 5.0
 
@@ -40,7 +38,7 @@ class Instant:
 
 
 class DeadMansSwitch:
-    """Hears the Watchdog and watches for its absence. `clock` is replaced by tests."""
+    """Hears the Watchdog and, checked every second, watches for its absence. `clock` is replaced by tests."""
 
     def __init__(self, store: Store, console_url: str, clock: Callable[[], Instant] = Instant.now) -> None:
         self._store = store
@@ -50,7 +48,6 @@ class DeadMansSwitch:
         now = clock()
         self._last_check = now.monotonic
         self._silent_at = now.monotonic + GRACE_SECONDS
-        self._ended = threading.Event()
 
     def heard(self) -> None:
         """The Watchdog has arrived: the silence, if there was one, is over."""
@@ -70,26 +67,8 @@ class DeadMansSwitch:
             if now.monotonic < self._silent_at or self._is_open():
                 return False
             self._write("firing", utc_text(now.epoch))
-            return True
-
-    def start(self) -> None:
-        """Check every second, in a daemon thread, until `close`."""
-        threading.Thread(target=self._run, name="deadman", daemon=True).start()
-
-    def close(self) -> None:
-        """End the thread."""
-        self._ended.set()
-
-    def _run(self) -> None:
-        log = get_log()
-        while not self._ended.wait(CHECK_SECONDS):
-            try:
-                raised = self.check()
-            except sqlite3.Error as problem:  # a full disk, say: the switch must outlive it, and tries again
-                log.error("the page cannot be stored", reason=str(problem))
-                continue
-            if raised:
-                log.error("watchdog is silent", silent_seconds=SILENT_SECONDS)
+        get_log().error("watchdog is silent", silent_seconds=SILENT_SECONDS)
+        return True
 
     def _is_open(self) -> bool:
         return self._store.open_page(own_pages.fingerprint(ALERT)) is not None

@@ -7,8 +7,10 @@ from pathlib import Path
 from lab import names
 from lab.oncall.app import PageCounts, create_app
 from lab.oncall.deadman import DeadMansSwitch
+from lab.oncall.escalation import Escalation
 from lab.oncall.intake import Intake
 from lab.oncall.store import Store
+from lab.oncall.ticker import Ticker
 from lab.telemetry import metrics
 from lab.telemetry.guard import Guard
 from lab.telemetry.process import Telemetry, program, run
@@ -34,8 +36,9 @@ def main() -> None:
     Guard(settings, prefix="", open_reads=True).init_app(app)
     telemetry.health.init_app(app)
     metrics.expose(app, telemetry.registry)
-    switch.start()
-    run(telemetry, app, closing=[switch.close, store.close], most_body_bytes=MOST_BUFFERED_BYTES)
+    ticker = Ticker(switch.check, Escalation(store).check)
+    ticker.start()
+    run(telemetry, app, closing=[ticker.close, store.close], most_body_bytes=MOST_BUFFERED_BYTES)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 -- One row a page. An alert, named by its fingerprint, has at most one open page; (fingerprint, starts_at) tells one
--- occurrence from the next.
+-- occurrence from the next. Labels, annotations and received_at are those of its first notification, for good.
 CREATE TABLE IF NOT EXISTS pages (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     fingerprint TEXT NOT NULL,
@@ -11,6 +11,8 @@ CREATE TABLE IF NOT EXISTS pages (
     resolved_at TEXT,
     acked_at    TEXT,
     acked_by    TEXT,
+    escalated_at TEXT,
+    escalated_to TEXT,
     UNIQUE (fingerprint, starts_at)
 );
 

@@ -24,6 +24,13 @@ OUTCOMES = ("pending", "done", "failed")
 ACKED_BY_LIMIT = 200
 RESOLVED_SHOWN = 500
 LARGEST_ID = 2**63 - 1
+PLAIN_COLUMNS = (
+    "starts_at", "received_at", "resolved_at", "acked_at", "acked_by", "escalated_at", "escalated_to",
+)  # fmt: skip
+# Columns of `pages` that a store made by an older version may lack.
+ADDED_COLUMNS = ("escalated_at", "escalated_to")
+_SEVERITY = "CASE WHEN json_valid(labels) THEN json_extract(labels, '$.severity') END"
+_WAITING = "status = 'firing' AND acked_at IS NULL AND escalated_at IS NULL"
 
 
 class Store:
@@ -38,6 +45,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as db:
             db.executescript(SCHEMA.read_text())
+            _add_columns(db)
             self._held = sqlite3.connect(path, check_same_thread=False)
             self._held.execute("SELECT count(*) FROM pages").fetchall()
 
@@ -51,6 +59,9 @@ class Store:
         A notice belongs to the open page of its fingerprint, whatever its start: two replicas of Prometheus report two.
         With none open, a firing notice for a page that had resolved opens that page again: a page shown twice is an
         annoyance, a page that is lost is an outage.
+
+        Labels, annotations and `received_at` of a page stay those of its first notice: what a later one says is about a
+        later moment, a resolved one even about the end. Later notices change only its status.
         """
         new = 0
         with self._transaction() as db:
@@ -58,8 +69,8 @@ class Store:
                 known = _pages_of(db, notice)
                 for row in known:
                     db.execute(
-                        "UPDATE pages SET status = ?, resolved_at = ?, annotations = ? WHERE id = ?",
-                        (notice.status, notice.ends_at, json.dumps(notice.annotations), row["id"]),
+                        "UPDATE pages SET status = ?, resolved_at = ? WHERE id = ?",
+                        (notice.status, notice.ends_at, row["id"]),
                     )
                 if known:
                     continue
@@ -122,6 +133,22 @@ class Store:
         page = self.page(page_id)
         return (page, changed == 1) if page else None
 
+    def escalate(self, to: str, at: str, *, received_by: str) -> list[dict[str, Any]]:
+        """Mark the pages that were received by `received_by` and wait for an acknowledgement as escalated; these pages.
+
+        Instants are normalised UTC texts. A page is escalated once; a ticket wakes nobody, so it never is. Nothing is
+        written when there is none.
+        """
+        due = f"SELECT id FROM pages WHERE {_WAITING} AND received_at <= ? AND ({_SEVERITY}) IS NOT 'ticket'"  # noqa: S608
+        mark = f"UPDATE pages SET escalated_at = ?, escalated_to = ? WHERE id = ? AND {_WAITING}"  # noqa: S608
+        with self._connection() as db:
+            found = [row["id"] for row in db.execute(due, (received_by,))]
+        if not found:
+            return []
+        with self._transaction() as db:
+            marked = [page_id for page_id in found if db.execute(mark, (at, to, page_id)).rowcount]
+        return [page for page in map(self.page, marked) if page]
+
     def close_left_open(self, before: str) -> int:
         """Mark open pages received before an instant (a normalised UTC text) as resolved now; how many there were."""
         with self._transaction() as db:
@@ -152,14 +179,17 @@ class Store:
         with self._connection() as db:
             return [_audit(row) for row in db.execute(newest, (since, limit))][::-1]
 
-    def counts(self) -> list[tuple[str, str, bool, int]]:
-        """(severity, status, acked, number of pages), for /metrics."""
+    def counts(self) -> list[tuple[str, str, bool, bool, int]]:
+        """(severity, status, acked, escalated, number of pages), for /metrics."""
         query = (
-            "SELECT CASE WHEN json_valid(labels) THEN json_extract(labels, '$.severity') END AS severity, status,"
-            " acked_at IS NOT NULL AS acked, count(*) AS number FROM pages GROUP BY 1, 2, 3"
+            f"SELECT {_SEVERITY}, status, acked_at IS NOT NULL, escalated_at IS NOT NULL, count(*) FROM pages"  # noqa: S608
+            " GROUP BY 1, 2, 3, 4"
         )
         with self._connection() as db:
-            return [(str(r["severity"] or ""), r["status"], bool(r["acked"]), r["number"]) for r in db.execute(query)]
+            return [
+                (str(severity or ""), status, bool(acked), bool(escalated), number)
+                for severity, status, acked, escalated, number in db.execute(query)
+            ]
 
     def check(self) -> None:
         """Raises what SQLite says when the store cannot be read."""
@@ -187,6 +217,14 @@ class Store:
                     db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
+
+
+def _add_columns(db: sqlite3.Connection) -> None:
+    """Bring a store made by an older version up to schema.sql. Safe to repeat, also after a kill half-way."""
+    present = {row["name"] for row in db.execute("PRAGMA table_info(pages)")}
+    for name in ADDED_COLUMNS:
+        if name not in present:
+            db.execute(f"ALTER TABLE pages ADD COLUMN {name} TEXT")
 
 
 def _pages_of(db: sqlite3.Connection, notice: Notice) -> list[sqlite3.Row]:
@@ -219,7 +257,7 @@ def _page(row: sqlite3.Row) -> dict[str, Any]:
         **{name: annotations.get(name, "") for name in ("summary", "description", "runbook_url", "dashboard_url")},
         "labels": labels,
         "annotations": annotations,
-        **{name: _shown(row[name]) for name in ("starts_at", "received_at", "resolved_at", "acked_at", "acked_by")},
+        **{name: _shown(row[name]) for name in PLAIN_COLUMNS},
     }
 
 

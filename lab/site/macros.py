@@ -21,6 +21,7 @@ from lab.site import (
     evidence_views,
     incident_views,
     loop_views,
+    oncall_views,
     proof_views,
     published,
     queries,
@@ -46,6 +47,7 @@ ROOMS = (
     service_views,
     drawings,
     drill_views,
+    oncall_views,
 )
 
 

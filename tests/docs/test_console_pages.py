@@ -110,6 +110,22 @@ def test_taking_a_page_reaches_the_pager_and_shows_who_has_it(console: Console, 
     assert console.pager.acked == [(7, "ada")]
 
 
+def test_a_page_that_was_escalated_says_so_until_it_is_taken_and_in_the_timeline_for_good(
+    console: Console, page: chromium.Page
+) -> None:
+    said = (
+        "document.querySelector('.console-pages .lab-badge--{}:last-of-type')?.textContent.startsWith('escalated to')"
+    )
+    page.open(f"{console.url}/lab/")
+    page.until(said.format("bad"))
+    assert "at 03:09:05" in page.value("document.querySelector('.console-pages').textContent")
+    assert "Page 7 escalated" in page.value("document.querySelector('.console-timeline').textContent")
+    page.value("document.querySelector('[data-part=by]').value = 'grace'")
+    page.value("document.querySelector('button[data-page=\"7\"]').click()")
+    page.until(said.format("warn"))
+    assert "Page 7 escalated" in page.value("document.querySelector('.console-timeline').textContent")
+
+
 def test_a_lab_that_goes_away_is_said_to_be_gone_then_replayed_and_comes_back_by_itself(
     console: Console, page: chromium.Page
 ) -> None:

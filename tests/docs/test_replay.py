@@ -8,6 +8,8 @@ import chromium
 import pytest
 
 from lab.control import audit
+from lab.oncall.escalation import TO
+from lab.oncall.times import epoch_seconds, utc_text
 from lab.places import DOCS
 from lab.site import bounds
 
@@ -132,6 +134,19 @@ def test_the_console_says_what_changed_in_the_words_of_the_pages(published: str,
         f"import('{published}/assets/console/dom.js').then(({{ stated }}) => {json.dumps(values)}.map(stated))"
     )
     assert said == [audit.stated(value) for value in values]
+
+
+def test_an_escalation_is_replayed_from_its_instant_on(published: str, page: chromium.Page) -> None:
+    record = json.loads((DOCS / "records" / "INC-001.json").read_text())
+    zero = epoch_seconds(record["timeline"][0]["at"]) - record["timeline"][0]["t_seconds"]
+    record["pages"][0] |= {"escalated_at": utc_text(zero + 60), "escalated_to": TO, "acked_at": None, "acked_by": None}
+    page.open(f"{published}/lab/")
+    told = page.value(
+        f"import('{published}/assets/console/replay.js').then(({{ Replay }}) => {{"
+        f" const replay = new Replay({json.dumps(record)}, {{}});"
+        " return [59.9, 60.1].map((now) => replay.picture(now).pages.at(-1).escalated_to); })"
+    )
+    assert told == [None, TO]
 
 
 def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, page: chromium.Page) -> None:

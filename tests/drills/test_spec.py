@@ -11,7 +11,8 @@ from lab.drills.prediction import Pipeline, predict
 from lab.drills.runbook import sections
 from lab.drills.spec import Drill, catalogue, find, load
 from lab.errors import SpecError, UsageError
-from lab.oncall.deadman import CHECK_SECONDS, SILENT_SECONDS
+from lab.oncall.deadman import SILENT_SECONDS
+from lab.oncall.ticker import PERIOD_SECONDS
 from lab.places import DRILLS, RUNBOOKS
 
 INC = (DRILLS / "INC-001.yml").read_text()
@@ -138,7 +139,7 @@ def test_the_dead_mans_switch_is_predicted_from_its_own_patience(tmp_path: Path)
     text = PLATFORM.replace("ticket: CacheHitRatioLow", "page: Watchdog")
     prediction = predict(drill(tmp_path, f"{text}predict:\n  kind: silence\n"), None, promise.windows(), PIPELINE)
     assert prediction is not None
-    assert prediction.detection_seconds == SILENT_SECONDS + CHECK_SECONDS
+    assert prediction.detection_seconds == SILENT_SECONDS + PERIOD_SECONDS
 
 
 @pytest.mark.parametrize(

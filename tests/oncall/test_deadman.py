@@ -10,9 +10,9 @@ import pytest
 from payloads import alert, payload
 from polling import eventually
 
-from lab.oncall import deadman
 from lab.oncall.deadman import GRACE_SECONDS, SILENT_SECONDS, DeadMansSwitch
 from lab.oncall.store import Store
+from lab.oncall.ticker import Ticker
 
 Post = Callable[..., Any]
 
@@ -106,11 +106,11 @@ def test_a_store_that_fails_for_a_moment_does_not_end_the_switch(
         return receive(notices)
 
     monkeypatch.setattr(store, "receive", failing_once)
-    monkeypatch.setattr(deadman, "CHECK_SECONDS", 0.01)
     pass_time(clock, switch, GRACE_SECONDS - 1)
     clock.seconds += 1
-    switch.start()
+    ticker = Ticker(switch.check, period_seconds=0.01)
+    ticker.start()
     try:
         assert eventually(lambda: bool(store.pages(only_open=True)), 10)
     finally:
-        switch.close()
+        ticker.close()

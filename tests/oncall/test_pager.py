@@ -54,6 +54,28 @@ def test_a_resolved_notice_closes_its_page_and_the_list_of_open_pages_is_empty(p
     assert rows(app, "pages", "?state=open") == []
 
 
+def test_the_words_of_a_page_are_those_of_its_first_notification(post: Post, app: Flask) -> None:
+    first = {"summary": "feeds are slow", "description": "14.5x at 12:00", "runbook_url": "http://lab/first"}
+    labels = {"alertname": "FeedLatencyP99Burn", "severity": "page", "service": "feed", "window": "short"}
+    post("/alertmanager", payload(alert(annotations=first, labels=labels)))
+    (told,) = rows(app, "pages")
+    later = {"summary": "feeds are fine", "description": "0x at 12:05", "runbook_url": "http://lab/later", "also": "x"}
+    post("/alertmanager", payload(alert(annotations=later, labels={**labels, "window": "long"})))
+    post(
+        "/alertmanager",
+        payload(alert(annotations=later, labels=labels, status="resolved", endsAt="2026-01-31T12:05:00Z")),
+    )
+    post("/alertmanager", payload(alert(annotations=later, labels=labels)))
+    post(
+        "/alertmanager",
+        payload(alert(annotations=later, labels=labels, status="resolved", endsAt="2026-01-31T12:06:00Z")),
+    )
+    (page,) = rows(app, "pages")
+    assert (page["status"], page["resolved_at"]) == ("resolved", "2026-01-31T12:06:00.000Z")
+    assert page | {"status": "firing", "resolved_at": None} == told
+    assert {key: told[key] for key in first} == first == told["annotations"]
+
+
 def test_a_page_that_fires_again_after_it_resolved_is_open_again(post: Post, store: Store) -> None:
     post("/alertmanager", payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z")))
     post("/alertmanager", payload(alert()))

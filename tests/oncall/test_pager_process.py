@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,10 +13,14 @@ from pathlib import Path
 
 import pytest
 from payloads import alert, payload
+from polling import eventually
 from support import free_port
 
 from lab.errors import LabError, NotRunning
 from lab.oncall.client import Pager
+from lab.oncall.escalation import AFTER_SECONDS, TO
+from lab.oncall.ticker import PERIOD_SECONDS
+from lab.oncall.times import utc_text
 
 TOKEN = "a-token-of-sixteen-or-more"
 READY_SECONDS = 20
@@ -65,6 +70,22 @@ def test_kill_9_between_a_page_and_its_ack_loses_neither(tmp_path: Path, port: i
         assert page["acked_by"] == "ada"
 
 
+def test_a_page_that_came_of_age_while_the_pager_was_down_is_escalated_at_its_start(tmp_path: Path, port: int) -> None:
+    with pager(tmp_path, port) as (_, client):
+        client.http.call("POST", "/alertmanager", payload(alert("Waiting"), alert("Young")))
+    with sqlite3.connect(tmp_path / "pager" / "pager.sqlite3") as db:
+        db.execute(
+            "UPDATE pages SET received_at = ? WHERE labels LIKE '%Waiting%'", (utc_text(time.time() - AFTER_SECONDS),)
+        )
+    with pager(tmp_path, port) as (_, client):
+        assert eventually(lambda: any(page["escalated_at"] for page in client.pages()), 10)
+        first = client.pages()
+    with pager(tmp_path, port) as (_, client):
+        time.sleep(2.5 * PERIOD_SECONDS)
+        assert client.pages() == first
+    assert {page["alertname"]: page["escalated_to"] for page in first} == {"Waiting": TO, "Young": None}
+
+
 def test_sigterm_ends_the_pager_cleanly(tmp_path: Path, port: int) -> None:
     with pager(tmp_path, port) as (process, _):
         process.terminate()
@@ -76,8 +97,8 @@ def test_the_pager_counts_its_pages_for_prometheus_without_trusting_a_label(tmp_
         odd = alert("Odd", labels={"alertname": "Odd", "severity": "surprise"})
         client.http.call("POST", "/alertmanager", payload(alert(), odd))
         metrics = client.http._pool.request("GET", f"{client.http.base_url}/metrics").data.decode()
-    assert 'pager_pages{acked="false",severity="page",status="firing"} 1.0' in metrics
-    assert 'pager_pages{acked="false",severity="other",status="firing"} 1.0' in metrics
+    for severity in ("page", "other"):
+        assert f'pager_pages{{acked="false",escalated="false",severity="{severity}",status="firing"}} 1.0' in metrics
 
 
 def test_a_wrong_token_is_refused_with_a_line_that_says_where_to_look(tmp_path: Path, port: int) -> None:

@@ -14,12 +14,14 @@ from made_record import INSTANTS, record
 
 from lab import names
 from lab.errors import LabError
-from lab.places import RULES
+from lab.oncall import escalation
+from lab.places import DOCS, RULES
 from lab.site import (
     catalogue_views,
     chart_views,
     evidence_views,
     incident_views,
+    oncall_views,
     proof_views,
     register,
     register_views,
@@ -300,3 +302,15 @@ def test_an_objective_that_is_no_bucket_edge_is_refused_by_its_spec(
     monkeypatch.setattr(names, "LATENCY_BUCKETS_SECONDS", edges)
     with pytest.raises(LabError, match=r"feed\.yml: feed-latency-p99 is held to 0\.4 s"):
         service_views.objective_edges(book)
+
+
+def test_the_playbook_says_when_and_to_whom_the_pager_escalates_from_the_pagers_own_policy(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(escalation, "AFTER_SECONDS", 420.0)
+    monkeypatch.setattr(escalation, "TO", "third on-call")
+    assert (text(oncall_views.escalation_after(book)), oncall_views.escalation_to(book)) == ("7 min", "third on-call")
+    playbook = (DOCS / "07_oncall_playbook.md").read_text(encoding="utf-8")
+    promised = "| {{ escalation_after() }} without an acknowledgement | {{ escalation_to() }} | the pager, by itself |"
+    assert promised in playbook
+    assert re.findall(r"\b(?:5 min|(?:within|after) five minutes)\b", playbook) == []

@@ -136,6 +136,7 @@ export function start(root) {
     const rows = [
       ...shown.pages.flatMap((one) => [
         row(one.received_at, `${one.severity === "page" ? "Page" : "Ticket"} ${one.id} delivered`, one.alertname, "alertmanager", "page"),
+        one.escalated_at ? row(one.escalated_at, `Page ${one.id} escalated`, `to ${one.escalated_to}`, "pager", "escalated") : null,
         one.acked_at ? row(one.acked_at, `Page ${one.id} taken`, "", one.acked_by, "ack") : null,
         one.resolved_at ? row(one.resolved_at, `${one.alertname} resolved`, "", "alertmanager", "resolved") : null,
       ]),

@@ -87,8 +87,9 @@ export class Replay {
     const firing = this.firing(now);
     const stamp = new Date(this.zero + now * 1000).toISOString();
     const pages = record.pages.filter((one) => one.received_at <= stamp).map((one) => {
-      const resolved = one.resolved_at && one.resolved_at <= stamp, acked = one.acked_at && one.acked_at <= stamp;
-      return { ...one, status: resolved ? "resolved" : "firing", acked_at: acked ? one.acked_at : null, acked_by: acked ? one.acked_by : null };
+      const past = (at) => Boolean(at) && at <= stamp;
+      const status = past(one.resolved_at) ? "resolved" : "firing";
+      return { ...one, status, ...(past(one.acked_at) ? {} : { acked_at: null, acked_by: null }), ...(past(one.escalated_at) ? {} : { escalated_at: null, escalated_to: null }) };
     });
     return {
       at: stamp, pages: pages.sort((a, b) => (a.received_at < b.received_at ? 1 : -1)),

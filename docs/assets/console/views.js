@@ -35,6 +35,7 @@ export function page(one, take, link) {
     button.addEventListener("click", () => take(one.id, button));
     foot.append(button);
   } else foot.append(el("span", {}, one.status === "firing" ? "nobody has it" : "nobody took it"));
+  if (one.escalated_at) foot.append(badge(one.acked_at || one.status === "resolved" ? "warn" : "bad", `escalated to ${one.escalated_to} at ${clock(one.escalated_at)}`));
   const runbook = link(one);
   if (runbook) foot.append(el("a", { href: runbook, "data-key": `runbook-${one.id}` }, "Runbook"));
   return el(

@@ -1,0 +1,56 @@
+"""`fleetops page list`: what rang, who has it, and whom it went to when nobody did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.cli import main
+from lab.oncall.escalation import TO
+from lab.oncall.store import Store
+from lab.oncall.webhook import Notice
+
+
+class StoredPages:
+    """The pager's client, over a store of the test's."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def listing(self, *, only_open: bool) -> tuple[list[dict[str, Any]], int]:
+        return self.store.pages(only_open=only_open), 0
+
+    def page(self, page_id: int) -> dict[str, Any]:
+        return self.store.page(page_id) or {}
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Two open pages, the first of which was escalated."""
+    store = Store(tmp_path / "pager.sqlite3")
+    for name in ("Waiting", "Young"):
+        store.receive([Notice(name, "firing", "2026-01-31T12:00:00.000Z", None, {"alertname": name}, {})])
+        store.escalate(
+            TO, "2026-01-31T12:06:00.000Z", received_by="2999-01-01T00:00:00.000Z" if name == "Waiting" else ""
+        )
+    monkeypatch.setattr("lab.cli.oncall.pager", lambda: StoredPages(store))
+    return store
+
+
+def test_the_list_says_whom_an_unacknowledged_page_went_to(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["page", "list"]) == 0
+    head, young, waiting = capsys.readouterr().out.splitlines()
+    column = head.index("ESCALATED TO")
+    assert (waiting[column:], young[column:]) == (TO, "-")
+    store.ack(1, "grace")
+    main.run(["page", "list"])
+    acknowledged = capsys.readouterr().out.splitlines()[2]
+    assert acknowledged.split()[-3:] == ["grace", *TO.split()]
+
+
+def test_a_page_is_shown_with_the_instant_of_its_escalation(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["page", "show", "1"]) == 0
+    shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if " " in line.strip())
+    assert (shown["escalated_at"], shown["escalated_to"]) == ("2026-01-31T12:06:00.000Z", TO)
