@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,8 +13,11 @@ from lab.site.book import RUNBOOKS, Book
 from lab.site.html import Markup
 from lab.site.loop_views import rule_id
 from lab.site.ruletext import Part
+from lab.slo.durations import format_duration, parse_duration
 from lab.slo.rules import group_name
 
+# `[1m]`, and the range of a subquery, `[35s:5s]`.
+_RANGE = re.compile(r"\[(\w+)(?::\w*)?\]")
 # A label that Prometheus fills in when the alert fires; a list of alerts shows its name.
 _LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
@@ -24,9 +28,39 @@ def alert_rule(book: Book, name: str, profile: str = "lab") -> Markup:
     for part in parts:
         queries.require(book, f"{part.name} at {part.file}:{part.line}", part.data["expr"])
     blocks = [html.details(_summary(part), _block(part) + _open(part, profile)) for part in parts]
+    if profile == "lab":
+        blocks.append(_in_production(book, name, parts))
     shown = Markup("\n\n").join(blocks)
     # One id a page: the production rules stand beside the lab's where both are shown.
     return Markup('<div id="{}">{}</div>').format(rule_id(name), shown) if profile == "lab" else shown
+
+
+def _in_production(book: Book, name: str, parts: list[Part]) -> Markup:
+    """What stands for a lab rule in production: a rule of its own, or the lab rule's windows times the factor."""
+    generated = [part for part in book.rule_files.alerts("production") if part.name == name]
+    if generated:
+        return Markup(
+            '<p class="lab-open">In production: its own rule, generated from the same SLO, in {}.</p>'
+        ).format(html.code(generated[0].file))
+    windows = sorted({seconds for part in parts for seconds in _windows(part)})
+    if not windows:
+        return Markup('<p class="lab-open">For the lab only, without a window.</p>')
+    times = Markup(", ").join(
+        Markup("{} as {}").format(
+            html.code(format_duration(seconds)), html.code(format_duration(seconds * book.factor))
+        )
+        for seconds in windows
+    )
+    return Markup(
+        '<p class="lab-open">For the lab only. A production rule would have its windows times {}: {}.</p>'
+    ).format(book.factor, times)
+
+
+def _windows(part: Part) -> Iterator[int]:
+    """The range windows of a rule's expression and its `for`, in seconds."""
+    for text in (*_RANGE.findall(part.data["expr"]), part.data.get("for", "")):
+        if text:
+            yield parse_duration(text)
 
 
 def _open(part: Part, profile: str) -> Markup:

@@ -55,6 +55,17 @@ def test_the_rule_on_a_page_is_the_rule_in_the_file_to_the_character(book: Book)
             assert indented in source
 
 
+def test_each_rule_of_the_lab_says_what_stands_for_it_in_production(book: Book) -> None:
+    """A generated rule of its own, or the lab rule's own windows times the factor; never both."""
+    assert "In production: its own rule" in text(rule_views.alert_rule(book, "FeedLatencyP99Burn"))
+    shown = text(rule_views.alert_rule(book, "RetryRatioHigh"))
+    assert re.search(r"windows times 60:\s+5s\s+as\s+5m\s+,\s+15s\s+as\s+15m", shown)
+    assert "For the lab only, without a window" in text(rule_views.alert_rule(book, "Watchdog"))
+    produced = {part.name for part in book.rule_files.alerts("production")}
+    for name in book.rule_files.names():
+        assert ("For the lab only" in text(rule_views.alert_rule(book, name))) == (name not in produced)
+
+
 def test_every_rule_of_the_lab_opens_in_its_prometheus(book: Book) -> None:
     """The link holds the rule's own expression; production's rules are loaded by no lab and have none."""
     shown = str(rule_views.slo_rules(book, "feed-latency-p99"))
