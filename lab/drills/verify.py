@@ -227,6 +227,7 @@ def _expected_first(document: Mapping[str, Any], rows: list[Row]) -> Iterator[Ro
             predicted=prediction["detection_seconds"],
             bound=prediction["bound"],
             measured=document["durations"]["detection_seconds"],
+            measured_end=document["durations"]["resolved_seconds"],
             note="not a burn rate; nothing to compute" if prediction["tier"] is None else "did not fire",
         )
     yield from sorted(rows, key=lambda row: (row.predicted is None, row.measured or row.computed or 0.0))
