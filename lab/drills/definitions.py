@@ -100,7 +100,7 @@ FIGURES = (
 )
 RUN_MEANS = "From the start of the run, steady state included, to its end."
 BUDGET_MEANS = (
-    "Error budget spent: bad events from the injection of the fault to the end of the run, as a part of those that the"
+    "Bad events from the injection of the fault to the end of the run, as a part of those that the"
     " objective allows in its period at the mean rate of events of the record. Each event weighs the same, whenever it"
     " came."
 )
