@@ -206,6 +206,6 @@ def figure_means(_book: Book, key: str) -> str:
 
 
 VIEWS = (
-    figure_means, lab_note, moment, record_seconds, between, before, worst, at_end, facts, recorded_day, fact, timeline, durations,
-    prediction,
+    figure_means, lab_note, moment, record_seconds, between, before, worst, at_end, facts, recorded_day, fact, timeline,
+    durations, prediction,
 )  # fmt: skip

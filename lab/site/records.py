@@ -100,10 +100,7 @@ class Record:
         raise LabError(f"record {self.path} has no signal {name!r}, it has {known}")
 
     def firing_spans(self, alert: str) -> list[tuple[float, float]]:
-        """(start, end) in seconds from injection of every span in which `alert` fired, as a page where it paged.
-
-        The ticket of the same SLO looks back further: it may still fire for what an earlier incident burned.
-        """
+        """(start, end) in seconds from injection of every span in which `alert` fired, as a page where it paged."""
         rows = [row for row in self["alerts"] if row["name"] == alert]
         paged = [row for row in rows if row["severity"] == "page"]
         spans = []

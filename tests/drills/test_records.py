@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import made_record
 import pytest
 
 from lab.drills import promise
@@ -16,8 +17,9 @@ from lab.drills.inputs import stale
 from lab.drills.measure import of_this_incident
 from lab.drills.record import SCHEMA_FILE, portable, read, validate, write
 from lab.drills.spec import find
+from lab.drills.verify import verify
 from lab.errors import LabError, UsageError
-from lab.places import RECORDS, ROOT
+from lab.places import DOCS, RECORDS, ROOT
 from lab.slo.model import TICKET
 
 FILES = sorted(RECORDS.glob("*.json"))
@@ -29,7 +31,18 @@ def test_the_published_schema_is_itself_valid() -> None:
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    return read(RECORDS / "INC-001.json")
+    return made_record.record()
+
+
+def pages(ident: str) -> list[str]:
+    """The pages that draw from a record."""
+    return sorted(file.relative_to(DOCS).as_posix() for file in DOCS.rglob("*.md") if f'"{ident}"' in file.read_text())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_committed_record_proves_itself(file: Path) -> None:
+    problems = verify(read(file)).problems
+    assert not problems, f"docs/records/{file.name}, of {', '.join(pages(file.stem))}: {'; '.join(problems)}"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
