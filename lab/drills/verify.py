@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from lab.drills import burning, definitions, promise
@@ -21,6 +22,8 @@ from lab.slo.replay import Counts, Span
 
 # A budget that is 100 % to the whole percent at the injection: the odd slow request of a steady minute is no incident.
 WHOLE_BUDGET_RATIO = 0.995
+# Two ways to write the same instant.
+SAME_SECONDS = 0.005
 # Alerts are recorded from here on before the injection.
 BEFORE_SECONDS = 30
 
@@ -111,41 +114,37 @@ def _alert(document: Mapping[str, Any], slo: Slo, windows: Windows, counts: Coun
     until = _until(document)
     prediction = document["prediction"] or {}
     expected = (prediction.get("alert"), prediction.get("severity")) == (slo.alert_name, severity)
-    computed = _merged([one for one in replay.spans(counts, slo, windows, severity) if one.start <= until], allowance)
-    recorded = _merged(list(_recorded(document, slo.sloth_id, severity)), allowance)
-    pairs: list[tuple[Span | None, Span | None]] = [(must, _matching(must, recorded)) for must in computed]
-    pairs += [(None, one) for one in recorded if one not in [did for _, did in pairs]]
+    computed = [one for one in replay.spans(counts, slo, windows, severity) if one.start <= until]
+    recorded = list(_recorded(document, slo.sloth_id, severity))
     rows: list[Row] = []
     problems: list[str] = []
-    for must, did in sorted(pairs, key=lambda pair: (pair[1] or pair[0] or _NEVER).start):
-        if must and (must.end or until) < -BEFORE_SECONDS:
-            continue
-        if (must is None or did is None) and _brief(must or did, until, allowance):
-            continue
-        wrong = list(_disagreement(slo.alert_name, severity, must, did, until, allowance))
+    for must, did in _episodes(computed, recorded, allowance, until):
+        wrong = [
+            f"{key}: {severity} {slo.alert_name} {text}" for key, text in _disagreement(must, did, until, allowance)
+        ]
+        if not wrong and not (must and did):
+            continue  # too brief to be seen by both
+        tier = must[0].tier if must else None
         first = expected and not rows
-        if first and must and must.tier != prediction["tier"]:
-            wrong.append(f"/prediction/tier: {prediction['tier']} was predicted, by the counts {must.tier} fired")
+        if first and tier and tier != prediction["tier"]:
+            wrong.append(f"/prediction/tier: {prediction['tier']} was predicted, by /counts {tier} fired")
         problems += wrong
         rows.append(
             Row(
                 drill=document["drill"]["id"],
                 alert=slo.alert_name,
                 severity=severity,
-                tier=must.tier if must else None,
+                tier=tier,
                 predicted=prediction["detection_seconds"] if first else None,
                 bound=bool(first and prediction["bound"]),
-                computed=must.start if must else None,
-                measured=did.start if did else None,
-                computed_end=must.end if must else None,
-                measured_end=did.end if did else None,
+                computed=must[0].start if must else None,
+                measured=did[0].start if did else None,
+                computed_end=must[-1].end if must else None,
+                measured_end=did[-1].end if did else None,
                 agrees=not wrong,
             )
         )
     return Verification(rows, problems)
-
-
-_NEVER = Span(0.0, None, "")
 
 
 def _recorded(document: Mapping[str, Any], sloth_id: str, severity: str) -> Iterator[Span]:
@@ -157,57 +156,64 @@ def _recorded(document: Mapping[str, Any], sloth_id: str, severity: str) -> Iter
             yield Span(epoch_seconds(row["starts_at"]) - t0, end, str(index))
 
 
-def _disagreement(
-    alert: str, severity: str, must: Span | None, did: Span | None, until: float, allowance: float
-) -> Iterator[str]:
-    name = f"{severity} {alert}"
-    if did is None and must is not None:
-        yield f"/alerts: {name} is missing, by /counts {must.tier} fired {must.start:.1f} s after the injection"
-    if did is None:
-        return
-    key = f"/alerts/{did.tier}"
-    if must is None:
-        yield f"{key}/starts_at: {name} fired {did.start:.1f} s after the injection, by /counts it must not have"
-        return
-    if did.start > -BEFORE_SECONDS + allowance and abs(did.start - must.start) > allowance:
-        yield (
-            f"{key}/starts_at: {name} fired {did.start:.1f} s after the injection, by /counts at {must.start:.1f} s;"
-            f" one scrape and one evaluation allow {allowance:g} s"
-        )
-    did_end, must_end = did.end or until, min(until, must.end or until)
-    if abs(did_end - must_end) > allowance:
-        yield (
-            f"{key}/ends_at: {name} cleared {did_end:.1f} s after the injection, by /counts at {must_end:.1f} s;"
-            f" one scrape and one evaluation allow {allowance:g} s"
-        )
+def _episodes(
+    computed: list[Span], recorded: list[Span], allowance: float, until: float
+) -> Iterator[tuple[list[Span], list[Span]]]:
+    """The spans of both sides that belong together: those that overlap, and those that nearly follow each other."""
+    together: tuple[list[Span], list[Span]] = ([], [])
+    over = -float("inf")
+    sides = [(span, 0) for span in computed] + [(span, 1) for span in recorded]
+    for span, side in sorted(sides, key=lambda pair: pair[0].start):
+        if (span.end or until) < -BEFORE_SECONDS:
+            continue
+        if span.start > over + 2 * allowance and any(together):
+            yield together
+            together = ([], [])
+        together[side].append(span)
+        over = max(over, until if span.end is None else span.end)
+    if any(together):
+        yield together
 
 
-def _matching(must: Span, recorded: list[Span]) -> Span | None:
-    """The recorded span that overlaps the computed one, the nearest by its start."""
-    ends = must.end if must.end is not None else float("inf")
-    near = [
-        one
-        for one in recorded
-        if one.start < ends + 1 and (one.end if one.end is not None else float("inf")) > must.start - 1
-    ]
-    return min(near, key=lambda one: abs(one.start - must.start), default=None)
-
-
-def _merged(spans: list[Span], gap: float) -> list[Span]:
-    """Spans no further apart than `gap` as one: between two evaluations nothing can be told apart."""
-    found: list[Span] = []
-    for span in sorted(spans, key=lambda one: one.start):
-        before = found[-1] if found else None
-        if before and (before.end is None or span.start - before.end <= gap):
-            found[-1] = Span(before.start, None if before.end is None else span.end, before.tier)
+def _disagreement(must: list[Span], did: list[Span], until: float, allowance: float) -> Iterator[tuple[str, str]]:
+    """(key, what is wrong) for each time longer than `allowance` in which one side fires and the other does not."""
+    edges = sorted(
+        {min(until, max(-BEFORE_SECONDS, at)) for one in (*must, *did) for at in (one.start, _end(one, until))}
+    )
+    apart: list[tuple[float, float, bool]] = []
+    for start, end in pairwise(edges):
+        middle = (start + end) / 2
+        fires, must_fire = _fires(did, middle, until), _fires(must, middle, until)
+        if fires == must_fire:
+            continue
+        if apart and apart[-1][1] == start and apart[-1][2] == fires:
+            apart[-1] = (apart[-1][0], end, fires)
         else:
-            found.append(span)
-    return found
+            apart.append((start, end, fires))
+    for start, end, fires in apart:
+        if end - start <= allowance or (start == -BEFORE_SECONDS and end - start <= 2 * allowance):
+            continue
+        allows = f"one scrape and one evaluation allow {allowance:g} s"
+        begun = next((one for one in did if abs(one.start - (start if fires else end)) < SAME_SECONDS), None)
+        over = next((one for one in did if abs(_end(one, until) - (end if fires else start)) < SAME_SECONDS), None)
+        if begun:
+            when = f"at {end:.1f} s" if fires else f"at {start:.1f} s"
+            when = when if _fires(must, end + SAME_SECONDS if fires else start + SAME_SECONDS, until) else "not then"
+            yield f"/alerts/{begun.tier}/starts_at", f"fired at {begun.start:.1f} s, by /counts {when}; {allows}"
+        elif over:
+            says = f"cleared at {_end(over, until):.1f} s, by /counts at {start if fires else end:.1f} s"
+            yield f"/alerts/{over.tier}/ends_at", f"{says}; {allows}"
+        else:
+            says = "fired, by /counts it must not have" if fires else "is missing, by /counts it fired"
+            yield "/alerts", f"{says} from {start:.1f} to {end:.1f} s; {allows}"
 
 
-def _brief(span: Span | None, until: float, allowance: float) -> bool:
-    """Whether a span is too short, or began too late, to be seen by the other side in any case."""
-    return span is not None and min(until, span.end or until) - span.start <= allowance
+def _fires(spans: list[Span], at: float, until: float) -> bool:
+    return any(one.start <= at < _end(one, until) for one in spans)
+
+
+def _end(span: Span, until: float) -> float:
+    return until if span.end is None else span.end
 
 
 def _until(document: Mapping[str, Any]) -> float:
