@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from lab.drills import promise
+from lab.drills import definitions, promise
 from lab.drills.signals import signals
 from lab.drills.spec import find
 from lab.places import ROOT
+from lab.slo.model import Slo
+from lab.slo.replay import Counts
 
 ZERO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 INSTANTS = {
@@ -39,16 +41,37 @@ def values(name: str) -> list[float | None]:
     return row
 
 
+def counts(slo: Slo, sloth_id: str) -> dict[str, Any]:
+    """Events of an SLO: 39 of 80 a second are bad from second 6 to 33, if it is `slo`: it pages from 24 to 36."""
+    total = [80] * (BEFORE + AFTER)
+    bad = [39 if sloth_id == slo.sloth_id and 6 <= second <= 33 else 0 for second in range(-BEFORE, AFTER)]
+    return {
+        "start_seconds": -BEFORE, "step_seconds": 1, "total_events": sum(total), "bad_events": sum(bad), "total": total,
+        "bad": bad,
+    }  # fmt: skip
+
+
+def budget(counted: dict[str, Any]) -> dict[str, Any]:
+    """What the counts spend of each budget."""
+    found = {}
+    for sloth_id, row in counted.items():
+        events = Counts(row["total"], row["bad"], row["start_seconds"])
+        found[sloth_id] = definitions.budget(events, AFTER, promise.find(sloth_id)[0], promise.windows().period_seconds)
+    return found
+
+
 def record() -> dict[str, Any]:
     """The document."""
     drill = find("INC-001")
     slo, _ = promise.find(drill.effect.slo if drill.effect else "")
+    counted = {sloth_id: counts(slo, sloth_id) for sloth_id in promise.all_slos()}
+    pointers = {"page": "/pages/0", "action": "/actions/0"}
     timeline = [
         {
             "at": at(seconds), "t_seconds": seconds, "kind": kind, "title": f"Made up: {kind}",
             "detail": "Only a test.",
             "by": BY.get(kind, "prometheus"),
-            "evidence": {"pointer": "/pages/0"} if kind == "page" else {"query": 'up{job="feed"}'},
+            "evidence": {"pointer": pointers[kind]} if kind in pointers else {"query": 'up{job="feed"}'},
         }
         for kind, seconds in INSTANTS.items()
     ]  # fmt: skip
@@ -57,11 +80,12 @@ def record() -> dict[str, Any]:
         "fingerprint",
     )  # fmt: skip
     page = dict.fromkeys(texts, "made up") | {
-        "id": 1, "labels": {}, "annotations": {}, "starts_at": at(24.2), "received_at": at(25.4),
-        "resolved_at": at(36), "acked_at": at(25.9), "acked_by": "autopilot",
+        "alertname": "FeedLatencyP99Burn", "severity": "page", "id": 1, "labels": {}, "annotations": {},
+        "starts_at": at(24.2), "received_at": at(25.4), "resolved_at": at(36), "acked_at": at(25.9),
+        "acked_by": "autopilot",
     }  # fmt: skip
     return {
-        "schema": "fleetops.record/v1",
+        "schema": "fleetops.record/v2",
         "drill": {
             "id": drill.id, "title": drill.title, "trigger": drill.trigger, "component": drill.component,
             "severity": drill.severity, "fault": drill.fault_kind,
@@ -72,10 +96,12 @@ def record() -> dict[str, Any]:
         },
         "responder": "autopilot",
         "started_at": at(-60),
+        "t0": at(0),
         "ended_at": at(AFTER),
         "inputs": {drill.file.relative_to(ROOT).as_posix(): f"sha256:{sha256(drill.file.read_bytes()).hexdigest()}"},
         "prediction": {
-            "alert": "FeedLatencyP99Burn", "detection_seconds": 22.3, "allowance_seconds": 4.0, "tolerance_ratio": 1.0,
+            "alert": "FeedLatencyP99Burn", "severity": "page", "detection_seconds": 22.3, "allowance_seconds": 4.0,
+            "tolerance_ratio": 1.0, "bound": False, "tier": "page.quick", "bad_ratio": 0.485, "effect_seconds": 5.6,
             "arithmetic": ["b = 1 - 0.99 = 0.01", "L k b / e = 60 x 14.4 x 0.01 / 0.5 = 17.3 s"],
         },
         "durations": {
@@ -86,7 +112,7 @@ def record() -> dict[str, Any]:
         "alerts": [
             {
                 "name": "FeedLatencyP99Burn", "severity": "page", "service": "feed", "starts_at": at(24.2),
-                "ends_at": at(36), "t_seconds": 24.2, "labels": {},
+                "ends_at": at(36), "t_seconds": 24.2, "labels": {"sloth_id": slo.sloth_id},
             }
         ],
         "pages": [page],
@@ -102,6 +128,7 @@ def record() -> dict[str, Any]:
                 "exit_status": 0, "output": "canary <b>slower</b>", "t_seconds": 26.5, "duration_seconds": 0.4,
             }
         ],
+        "counts": counted,
         "signals": [
             {
                 "name": signal.name, "title": signal.title, "query": signal.query, "unit": signal.unit,
@@ -113,12 +140,7 @@ def record() -> dict[str, Any]:
         "logs": [
             {"ts": at(10), "service": "gateway", "instance": "gateway", "event": "request", "trace_id": "00" * 16}
         ],
-        "budget": {
-            slo.sloth_id: {
-                "objective_ratio": slo.objective_ratio, "total_events": 4000, "bad_events": 800, "bad_ratio": 0.2,
-                "budget_spent_ratio": 0.05,
-            }
-        },
+        "budget": budget(counted),
         "verdict": {
             "passed": True, "why": "", "checks": [{"name": "page_arrived", "passed": True, "detail": "made up"}],
         },

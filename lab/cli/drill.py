@@ -238,7 +238,7 @@ def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
         click.echo(f"{found.outcome}: {found.why or 'passed'}", err=True)
     results = [state.results[one.key] for one in runs]
     if as_json:
-        click.echo(json.dumps([{**vars(row), "ratio": row.ratio} for row in results], indent=1))
+        click.echo(json.dumps([{**vars(row), "late_seconds": row.late_seconds} for row in results], indent=1))
     else:
         _print_campaign(results)
     state.finish()
@@ -268,16 +268,16 @@ def _print_campaign(results: list[Result]) -> None:
     from lab.cli.text import table
     from lab.drills.campaign import summary
 
-    def shown(value: float | None, unit: str = " s") -> str:
-        return "-" if value is None else f"{value:.1f}{unit}" if unit else f"{value:.2f}"
+    def shown(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1f} s"
 
     click.echo("")
     table(
-        ("DRILL/RESPONDER", "AS IT MUST", "VERDICT", "PREDICTED", "PAGED", "RATIO", "RECOVERED", "WHY"),
+        ("DRILL/RESPONDER", "AS IT MUST", "VERDICT", "PREDICTED", "PAGED", "LATER BY", "RECOVERED", "WHY"),
         [
             (
                 row.key, "yes" if row.as_expected else "NO", row.verdict,
-                shown(row.predicted_seconds), shown(row.page_seconds), shown(row.ratio, ""), shown(row.mttr_seconds),
+                shown(row.predicted_seconds), shown(row.page_seconds), shown(row.late_seconds), shown(row.mttr_seconds),
                 row.why[:60],
             )
             for row in results

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,42 @@ def incident_hint() -> None:
 
     number, there_are, text = answers.buy_hint(desk())
     click.echo(f"hint {number} of {there_are} ({HINT_POINTS} points): {text}")
+
+
+@incident.command("verify")
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
+@AS_JSON
+def incident_verify(files: tuple[Path, ...], as_json: bool) -> int:
+    """Check that each record FILE proves itself; without FILE, the committed ones.
+
+    From a record's counts of events the ratios in every tier's windows are computed as the rules do it: which alert
+    must fire, when, by which tier, and when it must clear. The recorded alerts must agree within one scrape and one
+    evaluation, the tier must be the predicted one, and every budget must be whole at the injection.
+
+    \b
+    Examples:
+      fleetops incident verify
+      fleetops incident verify .lab/data/incidents/*.json
+    """
+    from lab.drills import record, report, verify
+    from lab.places import RECORDS
+
+    rows, problems = [], []
+    for file in files or sorted(RECORDS.glob("*.json")):
+        try:
+            found = verify.verify(record.read(file))
+        except LabError as error:
+            problems.append(str(error))
+            continue
+        rows += found.rows
+        problems += [f"{file}: {problem}" for problem in found.problems]
+    if as_json:
+        click.echo(json.dumps({"alerts": [asdict(row) for row in rows], "problems": problems}, indent=1))
+    else:
+        table(report.VERIFIED, [report.verified(row) for row in rows], "nothing that could be computed")
+        for problem in problems:
+            click.echo(f"fleetops: {problem}", err=True)
+    return 1 if problems else 0
 
 
 @incident.command("postmortem")

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from lab.drills.inputs import of_drill
@@ -66,16 +65,11 @@ class Result:
         return "as it must be" if self.as_expected else "VOID" if self.void else "NOT AS IT MUST BE"
 
     @property
-    def ratio(self) -> float | None:
-        """Measured over predicted detection, the pipeline's allowance taken off; None where nothing was predicted."""
-        return detection_ratio(self.predicted_seconds, self.allowance_seconds, self.page_seconds)
-
-
-def detection_ratio(predicted: float | None, allowance: float | None, told: float | None) -> float | None:
-    """Measured over predicted detection (seconds), the pipeline's allowance taken off; never below 0."""
-    if not predicted or told is None:
-        return None
-    return max(0.0, told - (allowance or 0)) / predicted
+    def late_seconds(self) -> float | None:
+        """Page less prediction, the pipeline's own delay included; None where nothing was predicted or nobody told."""
+        if self.predicted_seconds is None or self.page_seconds is None:
+            return None
+        return self.page_seconds - self.predicted_seconds
 
 
 def plan(drills: Iterable[Drill], *, controls: bool) -> list[Run]:
@@ -165,11 +159,11 @@ def summary(results: Iterable[Result]) -> Iterator[str]:
     rows = list(results)
     fine = sum(row.as_expected for row in rows)
     yield f"{fine} of {len(rows)} as they must be, {sum(row.run_seconds for row in rows) / 60:.1f} min of drills"
-    ratios = sorted(ratio for row in rows if (ratio := row.ratio) is not None)
-    if ratios:
+    late = sorted(seconds for row in rows if (seconds := row.late_seconds) is not None)
+    if late:
         yield (
-            f"detection, measured over predicted (the pipeline's {rows[0].allowance_seconds or 0:g} s taken off):"
-            f" median {median(ratios):.2f}, worst {ratios[-1]:.2f}"
+            f"page less prediction: from {late[0]:+.1f} s to {late[-1]:+.1f} s,"
+            f" where the pipeline may add {rows[0].allowance_seconds or 0:g} s"
         )
 
 

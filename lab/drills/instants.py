@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lab.control import audit
-from lab.drills import measure
+from lab.drills import burning, definitions, measure, promise
 from lab.drills.answers import DIAGNOSE, HINT
+from lab.drills.definitions import Change
 from lab.drills.incident import Incident
 from lab.drills.journal import CLEANER
 from lab.drills.signals import sli_name
@@ -40,18 +41,29 @@ def read(incident: Incident, sampled: list[dict[str, Any]]) -> Instants:
         instants["resolved"] = incident.since_t0(max(map(epoch_seconds, over))) if all(over) else None
         if (end := instants["resolved"]) is not None and incident.t0 + end > incident.ended_at:
             instants["resolved"] = None  # the clean-up did that
-    done = [epoch_seconds(row["at"]) for row in incident.responder_actions() if row["outcome"] == "done"]
-    instants["action"] = mitigation([incident.since_t0(at) for at in done], instants["recovered"])
+    good = instants["recovered"] if incident.slo else instants["resolved"]
+    instants["action"] = definitions.mitigation(changes(incident.responder_actions(), incident.t0), good)
     said = [row["t_seconds"] for row in incident.timeline if row["kind"] == "diagnosis"]
     said += [incident.since_t0(epoch_seconds(row["at"])) for row in incident.actions() if row["action"] == DIAGNOSE]
     instants["diagnosis"] = min(said, default=None)
     return {name: None if at is None else round(at, 3) for name, at in instants.items()}
 
 
-def mitigation(actions: list[float], recovered: float | None) -> float | None:
-    """The instant of the mitigating action: the last one before the recovery; the first one when there was none."""
-    before = [at for at in actions if recovered is not None and at <= recovered]
-    return max(before, default=min(actions, default=None))
+def changes(actions: list[dict[str, Any]], t0: float) -> list[Change]:
+    """The audit rows that came to something as changes of one setting each; `t0` in epoch seconds."""
+    found = []
+    for row in actions:
+        if row["outcome"] != "done":
+            continue
+        at, what = epoch_seconds(row["at"]) - t0, f"{row['action'].partition(' ')[0]} {row['target']}"
+        old, new = row["old"], row["new"]
+        if isinstance(old, dict) and isinstance(new, dict):
+            # The version of a configuration counts on when its settings are put back.
+            keys = sorted((old.keys() | new.keys()) - {"version"})
+            found += [Change(at, f"{what} {key}", old.get(key), new.get(key)) for key in keys]
+        else:
+            found.append(Change(at, what, old, new))
+    return found
 
 
 def _values(sampled: list[dict[str, Any]], slo: Slo) -> tuple[list[float | None], float]:
@@ -68,8 +80,11 @@ def _recovered(incident: Incident, sampled: list[dict[str, Any]], after: float) 
     return None if None in found else max(at for at in found if at is not None)
 
 
-def put_on_timeline(incident: Incident, instants: Instants) -> None:
-    """Timeline rows for the instants that were read from Prometheus, the pager and the audit log."""
+def put_on_timeline(incident: Incident, instants: Instants, counts: dict[str, Any]) -> None:
+    """Timeline rows for the instants that were read from Prometheus, the pager and the audit log.
+
+    `counts` are the record's: what stood in the windows when the alert fired is computed from them.
+    """
     page, sli = incident.page, incident.sli_query() if incident.slo else ""
     actions = incident.actions()
     rows = {
@@ -81,7 +96,8 @@ def put_on_timeline(incident: Incident, instants: Instants) -> None:
         ),
     }
     if page is not None:
-        rows["firing"] = (f"{page['alertname']} firing", page["description"], "prometheus", {"pointer": "/alerts"})
+        fired = _burn(incident, page, counts) or page["description"]
+        rows["firing"] = (f"{page['alertname']} firing", fired, "prometheus", {"pointer": "/alerts"})
         rows["page"] = (
             f"{page['severity'].title()} {page['id']} delivered",
             page["summary"],
@@ -108,23 +124,14 @@ def put_on_timeline(incident: Incident, instants: Instants) -> None:
             incident.note(kind, change(row), detail, by=row["actor"], at=at, evidence={"pointer": f"/actions/{index}"})
 
 
-def durations(incident: Incident, instants: Instants) -> dict[str, float | None]:
-    """As the record's schema explains them; None for what never happened."""
-
-    def between(end: str, start: str | None = None) -> float | None:
-        a, b = instants[end], 0.0 if start is None else instants[start]
-        return None if a is None or b is None else round(a - b, 3)
-
-    return {
-        "detection_seconds": between("firing"),
-        "page_seconds": between("page"),
-        "mtta_seconds": between("ack", "page"),
-        "diagnosis_seconds": between("diagnosis", "page"),
-        "mttm_seconds": between("action"),
-        "mttr_seconds": between("recovered"),
-        "resolved_seconds": between("resolved"),
-        "run_seconds": round(incident.ended_at - incident.started_at, 3),
-    }
+def _burn(incident: Incident, page: dict[str, Any], counts: dict[str, Any]) -> str:
+    """What the windows of a burn-rate alert held when it fired; "" for an alert of another kind."""
+    sloth_id = page["labels"].get("sloth_id", "")
+    if sloth_id not in counts:
+        return ""
+    slo, at = promise.find(sloth_id)[0], incident.since_t0(epoch_seconds(page["starts_at"]))
+    events = burning.counts_of(counts, sloth_id)
+    return burning.stated(events, slo, incident.windows, page["severity"], at)
 
 
 def change(row: dict[str, Any]) -> str:

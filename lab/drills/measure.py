@@ -10,11 +10,11 @@ from typing import Any
 
 from lab import names
 from lab.control.prometheus import Series
-from lab.drills import promise
+from lab.drills import burning, definitions, promise
 from lab.drills.incident import Incident
 from lab.oncall.times import epoch_seconds, utc_text
-from lab.slo.model import TICKET, EventsSli
-from lab.slo.ratios import in_window
+from lab.slo.budget import interval_seconds
+from lab.slo.model import TICKET
 from lab.stack import machine
 
 # The SLI counts as recovered when it was good for this many seconds without a break.
@@ -49,87 +49,54 @@ def sli_recovered_at(
 
 
 def alerts(incident: Incident) -> list[dict[str, Any]]:
-    """Every alert that fired between injection and the end, with its spans to the second (a page's start exactly)."""
-    matrix = incident.desk.prometheus.range(
-        'ALERTS{alertstate="firing",severity!="none"}', math.floor(incident.t0) - 30, incident.ended_at
-    )
-    pages = incident.desk.pager.pages()
+    """Every alert that fired between injection and the end, each span from the evaluation that began it to the one that
+    ended it; `ends_at` is None while it still fires."""
+    start, end = math.floor(incident.t0) - 30, incident.ended_at
+    firing = 'ALERTS{alertstate="firing",severity!="none"}'
+    evaluated = incident.desk.prometheus.range(f"timestamp({firing})", start, end)
+    interval = promise.pipeline(incident.desk).evaluation_interval_seconds
+    slow = interval_seconds(incident.windows)
     rows = []
-    for series in matrix:
+    for series in evaluated:
         labels = series.labels
+        every = slow if labels.get("severity") == TICKET and labels.get("sloth_id") else interval
         for first, last in _spans(series):
-            over = last + 1 < incident.ended_at
-            if over and last < incident.t0:
+            began, ended = first[1], last[1] + every
+            over = last[0] + 1 < incident.ended_at
+            if over and ended < incident.t0:
                 continue
             rows.append(
                 {
                     "name": labels["alertname"],
                     "severity": labels.get("severity", ""),
                     "service": labels.get("service", ""),
-                    "starts_at": utc_text(_exact_start(pages, labels, first)),
-                    "ends_at": utc_text(last + 1) if over else None,
-                    "t_seconds": round(incident.since_t0(_exact_start(pages, labels, first)), 3),
+                    "starts_at": utc_text(began),
+                    "ends_at": utc_text(ended) if over else None,
+                    "t_seconds": round(incident.since_t0(began), 3),
                     "labels": {k: v for k, v in sorted(labels.items()) if k not in ("__name__", "alertstate")},
                 }
             )
     return sorted(rows, key=lambda row: str(row["starts_at"]))
 
 
-def _exact_start(pages: list[dict[str, Any]], labels: dict[str, str], first: float) -> float:
-    """The instant at which the alert began, by the pager's page of it; else the first second at which it fired."""
-    for page in pages:
-        begun = epoch_seconds(page["starts_at"])
-        same = page["alertname"] == labels["alertname"] and page["severity"] == labels.get("severity", "")
-        if same and page["labels"].get("instance") == labels.get("instance") and 0 <= first - begun < 1.5:
-            return begun
-    return first
-
-
-def _spans(series: Series) -> Iterator[tuple[float, float]]:
-    start = last = series.points[0][0]
-    for at, _ in series.points[1:]:
-        if at - last > 1.5:
+def _spans(series: Series) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
+    """First and last (instant asked, instant evaluated) of each run of samples without a gap."""
+    start = last = series.points[0]
+    for point in series.points[1:]:
+        if point[0] - last[0] > 1.5:
             yield start, last
-            start = at
-        last = at
+            start = point
+        last = point
     yield start, last
 
 
-def of_this_incident(severity: str, labels: dict[str, str], spent: Budget) -> bool:
-    """Whether an incident that spent this much can have raised an alert with these labels.
-
-    It cannot have raised the ticket of an SLO that kept its objective over the whole of it: that one's windows remember
-    what earlier incidents spent for an hour and more, and near its factor it comes and goes with the load.
-    """
-    slo = spent.get(labels.get("sloth_id", ""))
-    if severity != TICKET or slo is None:
-        return True
-    return slo["bad_ratio"] > 1 - slo["objective_ratio"]
-
-
-def budget(incident: Incident, end: float) -> Budget:
-    """What the incident cost each SLO, from injection to `end`: events, and the part of the period's budget it spent.
-
-    The part is time-weighted (bad seconds over the bad seconds the period allows), so it does not depend on how long
-    the lab had run before.
-    """
-    seconds = max(1, round(end - incident.t0))
+def budget(incident: Incident, counts: dict[str, Any]) -> Budget:
+    """What the incident cost each SLO, from injection to its end: events, and the part of the budget they spent."""
+    until = incident.since_t0(incident.ended_at)
     found: Budget = {}
-    for sloth_id, (slo, _) in sorted(promise.all_slos().items()):
-        if not isinstance(slo.sli, EventsSli):
-            continue
-        ask = incident.desk.prometheus.number
-        bad = ask(in_window(slo.sli.error_query, seconds), end) or 0.0
-        total = ask(in_window(slo.sli.total_query, seconds), end) or 0.0
-        ratio = max(0.0, bad / total) if total else 0.0
-        allowed_seconds = slo.budget_ratio * incident.windows.period_seconds
-        found[sloth_id] = {
-            "objective_ratio": slo.objective_ratio,
-            "total_events": round(total * seconds),
-            "bad_events": round(max(0.0, bad) * seconds),
-            "bad_ratio": float(f"{ratio:.4g}"),
-            "budget_spent_ratio": float(f"{ratio * seconds / allowed_seconds:.4g}"),
-        }
+    for sloth_id in counts:
+        slo, events = promise.find(sloth_id)[0], burning.counts_of(counts, sloth_id)
+        found[sloth_id] = definitions.budget(events, until, slo, incident.windows.period_seconds)
     return found
 
 

@@ -21,6 +21,7 @@ class BurnRate:
     """The burn-rate arithmetic of the SLO at stake, from the drill's effect on it. It takes no numbers of its own."""
 
     kind: ClassVar[str] = "burn-rate"
+    bound: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Condition:
     """The rule's condition comes true at a known time, and must then hold for the rule's `for`."""
 
     kind: ClassVar[str] = "condition"
+    bound: ClassVar[bool] = False
     true_after_seconds: float = number(0, 300, "When the rule's expression first holds.")
     because: str = text("Why then, in one line.")
 
@@ -44,6 +46,7 @@ class WindowMean:
     """The mean over the rule's window goes in a straight line from one level to another, and crosses a threshold."""
 
     kind: ClassVar[str] = "window-mean"
+    bound: ClassVar[bool] = False
     window_seconds: float = number(1, 3600, "The window of the rule's rate().")
     before: float = number(-1e12, 1e12, "The level before the fault.")
     after: float = number(-1e12, 1e12, "The level the fault leads to at once.")
@@ -69,6 +72,7 @@ class Silence:
     """The dead-man's switch: the Watchdog stops arriving, and the pager pages by itself."""
 
     kind: ClassVar[str] = "silence"
+    bound: ClassVar[bool] = True  # no later than: the last Watchdog may have come long before
 
     def detection(self, hold_seconds: float) -> tuple[float, list[str]]:
         """`hold_seconds` is the switch's own patience, counted from the last Watchdog, which may have come just now."""

@@ -33,10 +33,15 @@ class Prediction:
     """The instant (seconds after the fault began) at which the alert fires, and what the pipeline may add."""
 
     alert: str
+    severity: str
     detection_seconds: float
     allowance_seconds: float
     arithmetic: list[str]
     tolerance_ratio: float = 1.0
+    bound: bool = False  # no later than this, not at about this time
+    tier: str | None = None  # of a burn rate: which one fires first
+    bad_ratio: float | None = None  # of a burn rate: what the arithmetic assumes in the end
+    effect_seconds: float | None = None  # from when on that ratio is counted
 
     @property
     def latest_seconds(self) -> float:
@@ -48,6 +53,8 @@ class Prediction:
         return {
             **asdict(self),
             "detection_seconds": round(self.detection_seconds, 2),
+            "bad_ratio": None if self.bad_ratio is None else round(self.bad_ratio, 4),
+            "effect_seconds": None if self.effect_seconds is None else round(self.effect_seconds, 2),
             "allowance_seconds": round(self.allowance_seconds, 2),
         }
 
@@ -56,30 +63,39 @@ def predict(drill: Drill, slo: Slo | None, windows: Windows, pipeline: Pipeline)
     """None for a control. UsageError when no tier of the expected alert can see the drill's effect."""
     if drill.prophecy is None or drill.expect.alert is None:
         return None
+    effect, tier = None, None
     if isinstance(drill.prophecy, BurnRate):
         if slo is None or drill.effect is None:
             raise UsageError(f"{drill.id}: a burn rate needs an SLO at stake")
-        seconds, arithmetic = _burn(drill, drill.effect, slo, windows)
+        effect = drill.effect
+        seconds, tier, arithmetic = _burn(drill, effect, slo, windows)
     else:
         alert = alerts.find(drill.expect.alert, drill.expect.severity)
         seconds, arithmetic = drill.prophecy.detection(alert.hold_seconds if alert else 0.0)
     return Prediction(
-        drill.expect.alert,
-        seconds,
-        pipeline.allowance_seconds,
-        [*arithmetic, *_allowance(pipeline, drill.limits.detection_ratio)],
-        drill.limits.detection_ratio,
+        alert=drill.expect.alert,
+        severity=drill.expect.severity,
+        detection_seconds=seconds,
+        allowance_seconds=pipeline.allowance_seconds,
+        arithmetic=[*arithmetic, *_allowance(pipeline, drill.limits.detection_ratio)],
+        tolerance_ratio=drill.limits.detection_ratio,
+        bound=drill.prophecy.bound,
+        tier=tier.name if tier else None,
+        bad_ratio=effect.profile[-1][1] if effect else None,
+        effect_seconds=sum(piece for piece, _ in effect.profile[:-1]) + effect.answered_after_seconds
+        if effect
+        else None,
     )
 
 
-def _burn(drill: Drill, effect: Effect, slo: Slo, windows: Windows) -> tuple[float, list[str]]:
+def _burn(drill: Drill, effect: Effect, slo: Slo, windows: Windows) -> tuple[float, Tier, list[str]]:
     tiers = windows.of(drill.expect.severity)
     found = first_detection(tiers, slo.budget_ratio, effect.profile)
     if found is None:
         raise UsageError(f"{drill.id}: no {drill.expect.severity} tier of {slo.sloth_id} can see {effect.profile}")
     fires, tier = found
     at = fires + effect.answered_after_seconds
-    return at, _arithmetic(effect, slo, tier, fires, at)
+    return at, tier, _arithmetic(effect, slo, tier, fires, at)
 
 
 def _arithmetic(effect: Effect, slo: Slo, tier: Tier, fires: float, at: float) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import time
 from functools import cache
 from importlib.metadata import version
@@ -14,23 +15,25 @@ from typing import Any
 import jsonschema
 
 from lab.control.desk import Desk
-from lab.drills import instants, measure, promise
+from lab.drills import counts, definitions, instants, measure, promise
+from lab.drills.definitions import PEOPLE
 from lab.drills.grade import Facts, grade
 from lab.drills.incident import Incident
-from lab.drills.responders import PEOPLE
 from lab.drills.signals import sample, signals
-from lab.durable import write_json
+from lab.durable import write_text
 from lab.errors import LabError, UsageError
 from lab.oncall.times import epoch_seconds, utc_text
 from lab.places import ROOT, Home
 
-SCHEMA_NAME = "fleetops.record/v1"
+SCHEMA_NAME = "fleetops.record/v2"
 SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
 BEFORE_SECONDS = 30
 AFTER_SECONDS = 30
 PREVIEW = "feed-latency-p99"  # whose burn rate a control shows
 KEPT = 50
 BAD_REQUEST = 2
+SHOWN = 160  # characters of what is wrong with a document, which may quote all of it
+_NUMBERS = re.compile(r"\[\n\s*(?:(?:-?[\d.]+(?:e[-+]?\d+)?|null),?\s*)+\]")
 
 
 def build(incident: Incident) -> dict[str, Any]:
@@ -39,10 +42,11 @@ def build(incident: Incident) -> dict[str, Any]:
     start, end = incident.t0 - BEFORE_SECONDS, min(time.time(), incident.ended_at + AFTER_SECONDS)
     sampled = [sample(incident.desk.prometheus, signal, incident.t0, start, end) for signal in signals(focus)]
     fired = measure.alerts(incident)
+    counted = counts.read(incident.desk.prometheus, incident.windows, incident.t0, end)
     found = instants.read(incident, sampled)
-    instants.put_on_timeline(incident, found)
-    spent = measure.budget(incident, incident.ended_at)
-    checks = grade(incident.drill, incident.prediction, facts(incident, found, fired, spent))
+    instants.put_on_timeline(incident, found, counted)
+    spent = measure.budget(incident, counted)
+    checks = grade(incident.drill, incident.prediction, facts(incident, found, fired))
     failed = [check for check in checks if not check.passed]
     starved = measure.starved(incident, start)
     pages = [page for page in incident.desk.pager.pages() if epoch_seconds(page["received_at"]) >= incident.t0]
@@ -60,15 +64,17 @@ def build(incident: Incident) -> dict[str, Any]:
         "lab": _lab(incident),
         "responder": incident.responder,
         "started_at": utc_text(incident.started_at),
+        "t0": utc_text(incident.t0),
         "ended_at": utc_text(incident.ended_at),
         "inputs": incident.inputs,
         "prediction": incident.prediction.as_json() if incident.prediction else None,
-        "durations": instants.durations(incident, found),
+        "durations": definitions.durations(found, incident.ended_at - incident.started_at),
         "timeline": sorted(incident.timeline, key=lambda row: float(row["t_seconds"])),
         "alerts": fired,
         "pages": pages[::-1],
         "actions": [row for row in incident.actions() if epoch_seconds(row["at"]) <= incident.ended_at],
         "runbook": incident.runbook,
+        "counts": counted,
         "signals": sampled,
         "logs": measure.sampled_logs(incident, slow or 0.4) if incident.slo else [],
         "budget": spent,
@@ -93,21 +99,32 @@ def portable(value: Any, home: Path) -> Any:
     return value.replace(str(home), ".lab").replace(f"{ROOT}/", "") if isinstance(value, str) else value
 
 
-def validate(document: dict[str, Any]) -> None:
+def validate(document: Any) -> None:
     """LabError names the first place where `document` is not as the schema says."""
+    version = document.get("schema") if isinstance(document, dict) else None
+    if version != SCHEMA_NAME:
+        raise LabError(f"/schema: is {version!r}, this lab reads {SCHEMA_NAME!r}; record the drill again")
     errors = sorted(_validator().iter_errors(document), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
-        place = "/".join(map(str, errors[0].absolute_path))
-        raise LabError(f"not a {SCHEMA_NAME} document: /{place}: {errors[0].message}")
+        error = jsonschema.exceptions.best_match(errors[:1])
+        place, why = "/".join(map(str, error.absolute_path)), error.message
+        why = why if len(why) <= SHOWN else f"{why[: SHOWN // 2]} … {why[-SHOWN // 2 :]}"
+        raise LabError(f"/{place}: {why} (not a {SCHEMA_NAME} document)")
 
 
 def write(document: dict[str, Any], file: Path) -> None:
     """Write the record whole or not at all."""
     validate(document)
     try:
-        write_json(file, document)
+        write_text(file, as_text(document))
     except OSError as error:
         raise UsageError(f"cannot write the record to {file}: {error.strerror}") from error
+
+
+def as_text(document: dict[str, Any]) -> str:
+    """The document as JSON with one key a line, and each list of numbers on one line."""
+    text = json.dumps(document, indent=1)
+    return _NUMBERS.sub(lambda found: "".join(found[0].split()), text) + "\n"
 
 
 def keep(document: dict[str, Any], home: Home) -> Path:
@@ -126,12 +143,17 @@ def folder(home: Home) -> Path:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """A record; LabError when the file is damaged or not one."""
+    """A record; LabError, with the file's name, when it cannot be read, is damaged or not one."""
     try:
         document = json.loads(file.read_text())
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
     except ValueError as error:
         raise LabError(f"{file} is damaged ({error}); run the drill again") from error
-    validate(document)
+    try:
+        validate(document)
+    except LabError as error:
+        raise LabError(f"{file}: {error}") from None
     return dict(document)
 
 
@@ -140,24 +162,19 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
 
 
-def facts(incident: Incident, found: instants.Instants, fired: list[dict[str, Any]], spent: measure.Budget) -> Facts:
+def facts(incident: Incident, found: instants.Instants, fired: list[dict[str, Any]]) -> Facts:
     """What the grading goes by: the graded instants, the alerts that the incident raised, how it ended."""
-    rows = [(row["name"], row["severity"], row["labels"]) for row in fired if row["t_seconds"] >= 0]
-    rows += [
-        (one["alertname"], one["severity"], one["labels"])
+    raised = {(row["name"], row["severity"]) for row in fired if row["t_seconds"] >= 0}
+    raised |= {
+        (one["alertname"], one["severity"])
         for one in incident.notices()
         if epoch_seconds(one["starts_at"]) >= incident.t0
-    ]
-    fired_or_told = {
-        (name, severity)
-        for name, severity, labels in rows
-        if incident.drill.expect.allows(name, severity) or measure.of_this_incident(severity, labels, spent)
     }
     return Facts(
         page=incident.page["alertname"] if incident.page else None,
         page_at=found["page"],
         acked_at=found["ack"],
-        fired=frozenset(fired_or_told),
+        fired=frozenset(raised),
         runbook_expected=incident.responder not in PEOPLE,
         branch=incident.branch,
         invalid_commands=tuple(r["command"] for r in incident.runbook if r["exit_status"] == BAD_REQUEST),

@@ -131,8 +131,6 @@ RESPONDERS: dict[str, Responder] = {
     "wrong": wrong,
     "peek": peek,
 }
-# Who need not follow the runbook, and is graded on what came of it.
-PEOPLE = ("human", "command")
 # Programs that are handed the page: nothing that they could read says which drill it is.
 PROGRAMS = ("command", "peek")
 # Who proves the grading: their drills must fail. The first two do so on every drill.

@@ -10,6 +10,7 @@ from typing import Any
 from lab.control.desk import Desk
 from lab.drills import promise, record
 from lab.drills.blind import every_fault
+from lab.drills.definitions import PEOPLE
 from lab.drills.faults import Doors
 from lab.drills.guard import guarded
 from lab.drills.hints import sold_by_this_process
@@ -18,7 +19,7 @@ from lab.drills.inputs import hashes
 from lab.drills.journal import RANDOM, exclusive, undo, undo_left_over, undoing
 from lab.drills.measure import GOOD_SECONDS
 from lab.drills.prediction import predict
-from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PEOPLE, PROGRAMS, RESPONDERS, as_played, check_program
+from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PROGRAMS, RESPONDERS, as_played, check_program
 from lab.drills.scored import add_score
 from lab.drills.spec import Drill, catalogue
 from lab.drills.steady import steady_state

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lab.drills import answers, promise, record, score
+from lab.drills.definitions import PEOPLE
 from lab.drills.incident import Incident
 from lab.drills.instants import change
-from lab.drills.responders import PEOPLE, PROGRAMS
+from lab.drills.responders import PROGRAMS
 from lab.drills.signals import sli_name
 from lab.errors import LabError
 from lab.oncall.times import epoch_seconds

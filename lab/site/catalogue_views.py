@@ -175,7 +175,7 @@ def incident_measures(book: Book) -> Markup:
         rows.append(
             (f"Median of {len(rows)}", *(_seconds(median(column) if column else None) for column in columns), "")
         )
-    head = ("Incident", "Predicted", "Fired", "Acked", "Mitigated", "Recovered", "Budget")
+    head = ("Incident", "Predicted", "Fired", "Ack by autopilot", "Mitigated", "Recovered", "Budget")
     return html.table(head, rows, label=f"Incidents, lab time {book.factor}x", numeric=True)
 
 

@@ -15,7 +15,7 @@ from lab.drills.spec import Drill
 from lab.errors import LabError
 from lab.site import register
 from lab.site.records import Record
-from lab.site.series import Line, extremes, usual, wrong_side_is_above
+from lab.site.series import Line, extremes, wrong_side_is_above
 
 FOLDER = "06_postmortems"
 TO_WRITE = "To be written"
@@ -186,8 +186,10 @@ def _moved_by(line: Line, objective: float | None) -> float:
     if objective is not None:
         good, bad = (worst, objective) if wrong_side_is_above(line, objective) else (objective, worst)
         return min(good / bad if bad else 0.0, 100.0)
+    if before is None:
+        return 0.0
     after = [value for at, value in line.known if at >= 0] or [before]
-    change = max(abs(value - usual(line)) for value in after)
+    change = max(abs(value - before) for value in after)
     return min(change / (MOVED_RATIO * abs(before)) if before else (2.0 if change else 0.0), 100.0)
 
 

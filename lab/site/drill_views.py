@@ -1,49 +1,12 @@
-"""Drills on pages beside the catalogue: detection against prediction, how a person is scored, the faults there are."""
+"""Drills on pages beside the catalogue: how a person is scored, the faults there are."""
 
 from __future__ import annotations
 
-from statistics import median
-
-from lab.drills import campaign, chooser, score
+from lab.drills import chooser, score
 from lab.drills.spec import COMPONENTS, TRIGGERS
 from lab.site import html, units
 from lab.site.book import Book
 from lab.site.html import Markup
-from lab.site.records import Record
-
-
-def drill_detection(book: Book) -> Markup:
-    """Each recorded drill's detection: predicted, what the pipeline may add, measured, and the ratio of the two."""
-    rows, ratios = [], []
-    for drill in book.catalogue:
-        record = book.records.find(drill.id)
-        if record is None or not record["prediction"]:
-            continue
-        foretold, told = record["prediction"], record["durations"]["page_seconds"]
-        ratio = _ratio(record)
-        ratios += [] if ratio is None else [ratio]
-        rows.append(
-            (
-                drill.id, html.link(book.runbook(foretold["alert"]), foretold["alert"]),
-                units.seconds(foretold["detection_seconds"]), units.seconds(foretold["allowance_seconds"]),
-                units.ABSENT if told is None else units.seconds(told),
-                units.ABSENT if ratio is None else f"{ratio:.2f}",
-            )
-        )  # fmt: skip
-    head = ("Drill", "Alert", "Predicted", "Pipeline adds at most", f"Told after (lab time, {book.factor}x)", "Ratio")
-    table = html.table(head, rows, label="Detection against prediction", numeric=True)
-    if not ratios:
-        return table
-    return table + Markup("<p>Measured over predicted, the pipeline taken off: median {}, worst {}.</p>").format(
-        f"{median(ratios):.2f}", f"{max(ratios):.2f}"
-    )
-
-
-def _ratio(record: Record) -> float | None:
-    foretold = record["prediction"]
-    return campaign.detection_ratio(
-        foretold["detection_seconds"], foretold["allowance_seconds"], record["durations"]["page_seconds"]
-    )
 
 
 def score_table(_book: Book) -> Markup:
@@ -87,4 +50,4 @@ def _parameter(one: dict[str, object]) -> Markup:
     return Markup("{} {}{}. {}").format(html.code(one["name"]), one["shape"], default, one["about"])
 
 
-VIEWS = (drill_detection, score_table, diagnosis_words, fault_table)
+VIEWS = (score_table, diagnosis_words, fault_table)

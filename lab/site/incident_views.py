@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lab.drills import definitions
 from lab.errors import LabError
-from lab.site import html, units
+from lab.site import detection_views, html, series, units
 from lab.site.book import Book
 from lab.site.chart_views import chart_id
 from lab.site.html import Markup
 from lab.site.records import PHASES, Record
 from lab.site.series import extremes
-
-DURATION_TITLES = {
-    "detection_seconds": "Detection: fault to firing alert",
-    "page_seconds": "Fault to delivered page",
-    "mtta_seconds": "Page to acknowledgement",
-    "diagnosis_seconds": "Page to diagnosis",
-    "mttm_seconds": "Fault to mitigating action",
-    "mttr_seconds": "Fault to recovered SLI",
-    "resolved_seconds": "Fault to resolved alert",
-    "run_seconds": "The whole run, with its quiet start and its hold",
-}
 
 
 def lab_note(book: Book, ident: str) -> Markup:
@@ -59,15 +49,14 @@ def _kinds(record: Record) -> list[str]:
     return list(dict.fromkeys(event["kind"] for event in record.timeline))
 
 
-def _extremes(book: Book, ident: str, name: str) -> tuple[float, float, float, str]:
+def _extremes(book: Book, ident: str, name: str) -> tuple[float | None, float, float, str]:
     line, objective, _ = book.records.read(ident).signal(name)
     return *extremes(line, objective), line.unit
 
 
 def before(book: Book, ident: str, name: str) -> str:
-    """A signal's usual value before the fault."""
-    base, _, _, unit = _extremes(book, ident, name)
-    return units.quantity(base, unit)
+    """A signal's usual value before the fault; `no data` where it had none."""
+    return series.before(book.records.read(ident).signal(name)[0])
 
 
 def worst(book: Book, ident: str, name: str) -> str:
@@ -125,13 +114,9 @@ def timeline(book: Book, ident: str, signal: str = "") -> Markup:
     each phase leads to its mark on that chart.
     """
     record = book.records.read(ident)
-    graded: set[str] = set()
     rows = []
     for event in record.timeline:
-        phase = ""
-        if event["kind"] in PHASES and event["kind"] not in graded:
-            graded.add(event["kind"])
-            phase = PHASES[event["kind"]][0]
+        phase = PHASES[event["kind"]][0] if event["kind"] in PHASES and record.first(event["kind"]) is event else ""
         offset = float(event["t_seconds"])
         detail = Markup("<br>{}").format(html.breakable(event["detail"])) if event["detail"] else ""
         instant = html.link(
@@ -165,30 +150,37 @@ def _evidence(book: Book, record: Record, evidence: dict[str, str] | None) -> ob
 
 
 def durations(book: Book, ident: str) -> Markup:
-    """Every measured duration of an incident."""
+    """Every measured duration of an incident, and what it means."""
     record = book.records.read(ident)
+    means = {one.key: (one.name, one.means) for one in definitions.FIGURES}
+    means["mtta_seconds"] = (definitions.acknowledgement(record["responder"]), means["mtta_seconds"][1])
+    means["run_seconds"] = ("Run", definitions.RUN_MEANS)
     rows = [
-        (DURATION_TITLES[key], units.ABSENT if value is None else units.seconds(float(value)))
+        (Markup("<b>{}</b><br><small>{}</small>").format(*means[key]), detection_views.shown(value))
         for key, value in record["durations"].items()
     ]
     return html.table(("Duration", f"Measured (lab time, {record.factor}x)"), rows, label="Durations", numeric=True)
 
 
 def prediction(book: Book, ident: str) -> Markup:
-    """Detection as the arithmetic predicts it against what was measured."""
+    """Detection as the arithmetic predicts it, as the record's counts make it, and as it was measured."""
     record = book.records.read(ident)
-    foretold = record["prediction"]
+    foretold, found = record["prediction"], detection_views.of(record)
     paged = _at(record, "page")
-    allowance = float(foretold["allowance_seconds"])
-    expected = float(foretold["detection_seconds"])
-    stretch = float(foretold.get("tolerance_ratio", 1))
+    allowance, expected = float(foretold["allowance_seconds"]), float(foretold["detection_seconds"])
+    stretch = float(foretold["tolerance_ratio"])
     met = paged <= expected * stretch + allowance
-    severity = "page" if record.told_by_page else "ticket"
+    severity = foretold["severity"]
     rows = [
         (f"Alert that must come as a {severity}", html.link(book.runbook(foretold["alert"]), foretold["alert"])),
-        ("Predicted, alert firing", units.seconds(expected)),
+        ("Predicted before the fault, alert firing", detection_views.predicted(found)),
         *([("Its inputs are chance: in time up to", f"{stretch:g} times that")] if stretch > 1 else []),
-        ("Allowed on top (scrape, evaluations, grouping)", units.seconds(allowance)),
+        *([("Computed from the recorded counts", detection_views.shown(found.computed))] if found.tier else []),
+        *([("By tier", found.tier)] if found.tier else []),
+        *([("Bad ratio, assumed", units.percent(found.assumed))] if found.assumed is not None else []),
+        *([("Bad ratio, observed", units.percent(found.observed))] if found.observed is not None else []),
+        ("Measured, alert firing", detection_views.shown(found.measured)),
+        ("Allowed from there to the pager (scrape, evaluations, grouping)", units.seconds(allowance)),
         (f"Measured, {severity} delivered", units.seconds(paged)),
         ("Inside the prediction", html.badge("ok" if met else "bad", "yes" if met else "no")),
     ]
@@ -199,7 +191,16 @@ def prediction(book: Book, ident: str) -> Markup:
     return table + html.details("How the prediction is computed", steps)
 
 
+def figure_means(_book: Book, key: str) -> str:
+    """The one definition of a figure of incidents, by its key in a record."""
+    means = {one.key: one.means for one in definitions.FIGURES}
+    means |= {"run_seconds": definitions.RUN_MEANS, "budget_spent_ratio": definitions.BUDGET_MEANS}
+    if key not in means:
+        raise LabError(f"no figure {key!r}; there are {', '.join(means)}")
+    return means[key]
+
+
 VIEWS = (
-    lab_note, moment, between, before, worst, at_end, facts, recorded_day, fact, timeline, durations,
+    figure_means, lab_note, moment, between, before, worst, at_end, facts, recorded_day, fact, timeline, durations,
     prediction,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What was measured: detection in recorded incidents, what rules cost, a stampede on the DB, memory, this site."""
+"""What was measured: what rules cost, a stampede on the DB, memory, this site."""
 
 from __future__ import annotations
 
@@ -11,30 +11,6 @@ from lab.site.book import Book
 from lab.site.html import Markup
 
 FIGURES = "figures/bench.json"
-
-
-def detection_record_table(book: Book) -> Markup:
-    """Predicted against measured detection, of every recorded incident that an SLO's page caught."""
-    rows = []
-    for record in book.records:
-        foretold, fired, paged = record.data.get("prediction"), record.first("firing"), record.first("page")
-        if not foretold or not foretold.get("alert") or paged is None:
-            continue
-        predicted, allowed = (float(foretold[key]) for key in ("detection_seconds", "allowance_seconds"))
-        measured = float(paged["t_seconds"])
-        rows.append(
-            (
-                html.link(book.href(record.path), record.ident),
-                html.link(book.runbook(foretold["alert"]), foretold["alert"]),
-                units.seconds(predicted),
-                units.ABSENT if fired is None else units.seconds(float(fired["t_seconds"])),
-                units.seconds(measured),
-                units.seconds(allowed),
-                html.badge("ok", "yes") if measured <= predicted + allowed else html.badge("bad", "no"),
-            )
-        )
-    head = ("Record", "Page", "Predicted", "Fired", "Page delivered", "Allowed on top", "Inside")
-    return html.table(head, rows, label="Detection, predicted and measured, in lab time", numeric=True)
 
 
 def rule_cost(book: Book) -> Markup:
@@ -151,4 +127,4 @@ def _figures(book: Book, section: str) -> dict[str, Any]:
     return found
 
 
-VIEWS = (detection_record_table, rule_cost, single_flight_table, site_figures, soak_table)
+VIEWS = (rule_cost, single_flight_table, site_figures, soak_table)

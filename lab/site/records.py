@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lab.drills.burning import counts_of
 from lab.drills.inputs import stale
 from lab.drills.record import read
+from lab.drills.verify import verify
 from lab.errors import LabError
 from lab.site import units
 from lab.site.series import Line, Mark
 from lab.slo.model import PAGE
+from lab.slo.replay import Counts
 
 # The instants of an incident, in the order in which they are graded, with what each is called on a page.
 PHASES = {
@@ -22,7 +26,7 @@ PHASES = {
     "page": ("T3", "Page delivered"),
     "ack": ("T4", "Acknowledged"),
     "diagnosis": ("T5", "Diagnosis"),
-    "action": ("T6", "Mitigating action"),
+    "action": ("T6", "Mitigated"),
     "recovered": ("T7", "SLI recovered"),
     "resolved": ("T8", "Alert resolved"),
 }
@@ -52,8 +56,21 @@ class Record:
         return sorted(self["timeline"], key=lambda row: float(row["t_seconds"]))
 
     def first(self, kind: str) -> dict[str, Any] | None:
-        """The first event of a kind, or None."""
-        return next((row for row in self.timeline if row["kind"] == kind), None)
+        """The event of a kind that is graded, or None: the first, of the actions the one that mitigated."""
+        rows = (row for row in self.timeline if row["kind"] == kind)
+        if kind != "action":
+            return next(rows, None)
+        mitigated = self["durations"]["mttm_seconds"]
+        return next((row for row in rows if mitigated is not None and abs(row["t_seconds"] - mitigated) < 0.005), None)
+
+    def counts(self, sloth_id: str) -> Counts:
+        """The events of an SLO, second by second."""
+        return counts_of(self["counts"], sloth_id)
+
+    @property
+    def t0(self) -> datetime:
+        """The injection of the fault."""
+        return units.parse(self["t0"])
 
     @property
     def told_by_page(self) -> bool:
@@ -83,18 +100,14 @@ class Record:
         raise LabError(f"record {self.path} has no signal {name!r}, it has {known}")
 
     def firing_spans(self, alert: str) -> list[tuple[float, float]]:
-        """(start, end) in seconds from injection of every span in which `alert` fired, as a page where it paged.
-
-        The ticket of the same SLO looks back further: it may still fire for what an earlier incident burned.
-        """
+        """(start, end) in seconds from injection of every span in which `alert` fired, as a page where it paged."""
         rows = [row for row in self["alerts"] if row["name"] == alert]
         paged = [row for row in rows if row["severity"] == "page"]
-        zero = units.parse(str((self.first("inject") or {"at": self["started_at"]})["at"]))
         spans = []
         for row in paged or rows:
-            start = (units.parse(row["starts_at"]) - zero).total_seconds()
+            start = (units.parse(row["starts_at"]) - self.t0).total_seconds()
             end = units.parse(row.get("ends_at") or self["ended_at"])
-            spans.append((start, (end - zero).total_seconds()))
+            spans.append((start, (end - self.t0).total_seconds()))
         return spans
 
 
@@ -131,5 +144,7 @@ class Records:
         record = Record(ident, f"records/{path.name}", read(path))
         if changed := stale(dict(record.data)):
             raise LabError(f"record {shown} is stale: {', '.join(changed)} changed since; {mend}")
+        if problems := verify(record.data).problems:
+            raise LabError(f"record {shown} does not prove itself: {problems[0]}; {mend}")
         self._read[ident] = (stamp, record)
         return record

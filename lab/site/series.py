@@ -44,18 +44,19 @@ class Mark:
 def wrong_side_is_above(line: Line, objective: float | None) -> bool:
     """Whether high values are the bad ones: a good signal starts on the right side of its objective.
 
-    A burn rate need not, as its window may still hold an earlier incident; its high values are always the bad ones.
+    The high values of a burn rate are always the bad ones, and so are those of a signal that has no start.
     """
-    return objective is None or line.unit == units.BURN_RATE or usual(line) <= objective
+    before = usual(line)
+    return objective is None or before is None or line.unit == units.BURN_RATE or before <= objective
 
 
-def usual(line: Line) -> float:
-    """The median before the injection, or the first sample where there is none before it."""
-    known = line.known
-    return median([value for at, value in known if at < 0] or [known[0][1]])
+def usual(line: Line) -> float | None:
+    """The median before the injection; None without a sample before it, as of a canary that has no traffic yet."""
+    values = [value for at, value in line.known if at < 0]
+    return median(values) if values else None
 
 
-def extremes(line: Line, objective: float | None) -> tuple[float, float, float]:
+def extremes(line: Line, objective: float | None) -> tuple[float | None, float, float]:
     """(usual, worst from the injection on, last). Raises LabError for a series without a sample."""
     if not line.known:
         raise LabError(f"signal {line.title!r} holds no sample")
@@ -75,7 +76,7 @@ def summary(line: Line, objective: float | None) -> str:
     worst_at, worst = _worst(line, objective)
     extreme = "highest" if objective is None else "worst"
     text = (
-        f"{line.title}: {units.quantity(usual(line), line.unit)} before the fault, "
+        f"{line.title}: {before(line)} before the fault, "
         f"{units.quantity(worst, line.unit)} at its {extreme} (T+{units.seconds(max(worst_at, 0))}), "
         f"{units.quantity(line.known[-1][1], line.unit)} at the end"
     )
@@ -85,6 +86,12 @@ def summary(line: Line, objective: float | None) -> str:
         wrong = units.seconds(bad * line.step_seconds)
         text += f"; {wrong} {'above' if above else 'below'} {units.quantity(objective, line.unit)}"
     return text + "."
+
+
+def before(line: Line) -> str:
+    """The usual value before the fault, in words."""
+    value = usual(line)
+    return "no data" if value is None else units.quantity(value, line.unit)
 
 
 def nice_step(span: float, parts: int) -> float:

@@ -76,16 +76,19 @@ def chart(
     unit = lines[0].unit if lines else ""
     inner = [_band(axes, *band) for band in bands]
     inner += [_path(axes, line, index) for index, line in enumerate(lines)]
+    plot = Markup(
+        '<svg y="{}" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">{}</svg>'
+    ).format(TOP, PLOT, BOX, BOX, Markup().join(inner))
+    over = [_objective(axes, objective, unit), *_ticks(axes, unit), *_marks(ident, axes, marks)]
+    return drawing(ident, title, description, HEIGHT, [*_grid(axes), plot, *over])
+
+
+def drawing(ident: str, title: str, description: str, height: int, parts: Sequence[Markup]) -> Markup:
+    """Parts of a drawing, the lowest first, as one picture with a name and a description."""
     return Markup(
         '<svg class="lab-chart__svg" role="img" aria-labelledby="{0}-title {0}-desc" width="100%" height="{1}">'
-        '<title id="{0}-title">{2}</title><desc id="{0}-desc">{3}</desc>{4}'
-        '<svg y="{5}" width="100%" height="{6}" viewBox="0 0 {7} {7}" preserveAspectRatio="none">{8}</svg>'
-        "{9}{10}{11}</svg>"
-    ).format(
-        ident, HEIGHT, title, description,
-        Markup().join(_grid(axes)), TOP, PLOT, BOX, Markup().join(inner),
-        _objective(axes, objective, unit), Markup().join(_ticks(axes, unit)), Markup().join(_marks(ident, axes, marks)),
-    )  # fmt: skip
+        '<title id="{0}-title">{2}</title><desc id="{0}-desc">{3}</desc>{4}</svg>'
+    ).format(ident, height, title, description, Markup().join(parts))
 
 
 def _levels(axes: Frame) -> list[float]:

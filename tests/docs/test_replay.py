@@ -89,6 +89,7 @@ def test_the_band_is_the_page_not_what_an_earlier_incident_left_of_its_ticket(
         "values": [0] * 40, "start_seconds": -30, "step_seconds": 1,
     }  # fmt: skip
     record = {
+        "t0": "2026-01-02T00:00:00Z",
         "timeline": [{"at": "2026-01-02T00:00:00Z", "t_seconds": 0, "kind": "inject"}],
         "signals": [signal],
         "prediction": {"alert": "A"},

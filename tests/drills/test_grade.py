@@ -13,7 +13,7 @@ from lab.drills.spec import Restored, find
 
 INC = find("INC-001")
 D0 = find("D0")
-PREDICTION = Prediction("FeedLatencyP99Burn", 21.8, 4, [])
+PREDICTION = Prediction("FeedLatencyP99Burn", "page", 21.8, 4, [])
 GOOD = Facts(
     page="FeedLatencyP99Burn",
     page_at=23.5,

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from made_record import INSTANTS, record
+from made_record import INSTANTS, at, record
 
 from lab import names
 from lab.errors import LabError
@@ -19,6 +19,7 @@ from lab.places import DOCS, RULES
 from lab.site import (
     catalogue_views,
     chart_views,
+    detection_views,
     evidence_views,
     incident_views,
     oncall_views,
@@ -31,6 +32,7 @@ from lab.site import (
     units,
 )
 from lab.site.book import Book
+from lab.site.records import Record
 from lab.slo import load_rules
 from lab.slo.burn_rate import detection_seconds
 from scripts.figures import write_section
@@ -78,15 +80,53 @@ def test_every_rule_of_the_lab_opens_in_its_prometheus(book: Book) -> None:
     assert "http://127.0.0.1:8090/graph" in str(rule_views.alert_rule(book, "FeedLatencyP99Burn"))
 
 
-def test_predicted_detection_stands_beside_what_a_record_measured(book: Book) -> None:
-    foretold = record()["prediction"]
-    shown = text(proof_views.detection_record_table(book))
-    assert "INC-001" in shown
-    assert units.seconds(foretold["detection_seconds"]).replace("\u00a0", " ") in shown
-    assert units.seconds(INSTANTS["page"]).replace("\u00a0", " ") in shown
-    assert "yes" in shown
-    rewrite(book, prediction=foretold | {"detection_seconds": 0.1, "allowance_seconds": 0.1})
-    assert "no" in text(proof_views.detection_record_table(book)).split()
+def test_a_detection_is_shown_as_predicted_computed_and_measured_and_drawn(book: Book) -> None:
+    shown = text(detection_views.detection_proof(book))
+    assert re.search(r"INC-001\s+FeedLatencyP99Burn\s+page.quick\s+22.3 s\s+24 s\s+24.2 s\s+48.5 %\s+48.8 %", shown)
+    drawn = str(detection_views.detection_proof(book))
+    assert drawn.count("<title>INC-001: predicted 22.3\u00a0s, ") == 2
+    rewrite(book, prediction=record()["prediction"] | {"bound": True})
+    drawn = str(detection_views.detection_proof(book))
+    assert "no later than 22.3\u00a0s" in drawn and 'class="dot dot--bound" cx="' in drawn
+
+
+def test_a_record_that_does_not_prove_itself_builds_no_page(book: Book) -> None:
+    counts = record()["counts"]
+    counts["feed-latency-p99"]["total"][60] = 81
+    rewrite(book, counts=counts)
+    with pytest.raises(
+        LabError, match=r"docs/records/INC-001\.json does not prove itself: /counts/feed-latency-p99/tot"
+    ):
+        detection_views.detection_proof(book)
+
+
+def test_the_mitigation_is_the_change_that_the_record_grades(book: Book) -> None:
+    """An action before it is on the timeline, and is no T6."""
+    made = record()
+    early = made["timeline"][5] | {"kind": "action", "t_seconds": 26.0, "at": at(26.0), "title": "Made up: early"}
+    action = made["actions"][0] | {"action": "service restart", "old": None, "new": None, "at": at(26.0)}
+    early["evidence"] = {"pointer": "/actions/1"}
+    rewrite(book, timeline=[*made["timeline"], early], actions=[*made["actions"], action])
+    assert incident_views.moment(book, "INC-001", "action") == "27.6\u00a0s"
+    assert [mark.at_seconds for mark in book.records.read("INC-001").marks() if mark.label == "T6"] == [27.6]
+
+
+def test_time_zero_is_the_records_and_a_band_is_drawn_where_the_alert_fired(book: Book) -> None:
+    made = record()
+    timeline = made["timeline"]
+    inject = timeline[0] | {"at": at(3), "t_seconds": 3.0}  # a fault whose first change came three seconds in
+    rewrite(book, timeline=[inject, *timeline[1:]])
+    assert book.records.read("INC-001").firing_spans("FeedLatencyP99Burn") == [pytest.approx((24.2, 36.0))]
+
+
+def test_a_signal_without_a_sample_before_the_fault_has_no_usual_value(book: Book) -> None:
+    signals = record()["signals"]
+    for signal in signals:
+        if signal["name"] == "feed_canary_p99_seconds":
+            signal["values"] = [None] * 40 + signal["values"][40:]
+    rewrite(book, signals=signals)
+    assert incident_views.before(book, "INC-001", "feed_canary_p99_seconds") == "no data"
+    assert "no data before the fault" in text(chart_views.chart(book, "INC-001", "feed_canary_p99_seconds"))
 
 
 def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build(book: Book) -> None:
@@ -255,16 +295,12 @@ def test_a_stale_record_fails_by_name_and_says_what_changed(book: Book) -> None:
         incident_views.timeline(book, "INC-001")
 
 
-def test_the_band_of_a_chart_is_the_page_not_what_an_earlier_incident_left_of_its_ticket(book: Book) -> None:
+def test_the_band_of_a_chart_is_the_page_and_the_ticket_only_where_nobody_was_paged() -> None:
     page = record()["alerts"][0]
-    rewrite(book, alerts=[page | {"severity": "ticket", "starts_at": record()["started_at"], "t_seconds": -60}, page])
-    made = book.records.find("INC-001")
-    assert made
-    assert made.firing_spans("FeedLatencyP99Burn") == [(INSTANTS["firing"], INSTANTS["resolved"])]
-    rewrite(book, alerts=[page | {"severity": "ticket"}])
-    made = Book(docs=book.docs).records.find("INC-001")
-    assert made
-    assert made.firing_spans("FeedLatencyP99Burn") == [(INSTANTS["firing"], INSTANTS["resolved"])]
+    ticket = page | {"severity": "ticket", "starts_at": at(28), "t_seconds": 28.0, "ends_at": None}
+    for alerts, spans in (([ticket, page], [(24.2, 36.0)]), ([ticket], [(28.0, 90.0)])):
+        made = Record("INC-001", "records/INC-001.json", record() | {"alerts": alerts})
+        assert made.firing_spans("FeedLatencyP99Burn") == [pytest.approx(span) for span in spans]
 
 
 def test_an_unknown_signal_is_refused_with_the_ones_there_are(book: Book) -> None:

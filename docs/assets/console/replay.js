@@ -10,20 +10,25 @@ export class Replay {
   constructor(record, about) {
     this.record = record;
     this.about = about;
-    const anchor = record.timeline[0];
-    this.zero = Date.parse(anchor.at) - anchor.t_seconds * 1000;
+    this.zero = Date.parse(record.t0);
     this.start = Math.min(...record.signals.map((one) => one.start_seconds));
     this.end = Math.max(...record.signals.map((one) => one.start_seconds + (one.values.length - 1) * one.step_seconds));
     this.focus = /sloth_id="([^"]+)"/.exec(this.signal("burn_rate_60s")?.query || record.signals[0]?.query || "")?.[1] || "";
     this.charts = this.layout();
     const graded = new Set();
     this.timeline = [...record.timeline].sort((a, b) => a.t_seconds - b.t_seconds).map((row) => {
-      const phase = graded.has(row.kind) ? "" : PHASES[row.kind] || "";
-      graded.add(row.kind);
+      const phase = graded.has(row.kind) || !this.grades(row) ? "" : PHASES[row.kind] || "";
+      if (phase) graded.add(row.kind);
       return { ...row, phase, when: offset(row.t_seconds) };
     });
     this.marks = this.timeline.filter((row) => row.phase).map((row) => ({ x: row.t_seconds, label: row.phase }));
     this.opening = this.at("page") ?? this.at("firing") ?? 0;
+  }
+
+  // Of the responder's changes the one that completed the mitigation is graded, of everything else the first.
+  grades(row) {
+    const mitigated = this.record.durations.mttm_seconds;
+    return row.kind !== "action" || (known(mitigated) && Math.abs(row.t_seconds - mitigated) < 0.005);
   }
 
   since(stamp) {
@@ -109,18 +114,23 @@ export class Replay {
       const tiers = id === this.focus && long ? [{ severity: "page", factor: long.objective, long_window: "1m", short_window: "5s", long_burn: this.value(long, now), short_burn: this.value(brief, now) }] : [{ long_burn: known(bad) ? bad / signal.objective : null }];
       return {
         id, state, tiers, title: id.replaceAll("-", " "), window: "5 s", objective_ratio: 1 - signal.objective, good_ratio: known(bad) ? 1 - bad : null,
-        budget_remaining_ratio: this.left(id, signal, now),
+        budget_remaining_ratio: this.left(id, now),
       };
     });
   }
 
-  // What the incident had spent of the whole period's budget by now: the record's total, spread as the bad share was.
-  left(id, signal, now) {
+  // What of the budget was left by now: the record's figure, event by event as its counts have them.
+  left(id, now) {
     const spent = this.record.budget[id]?.budget_spent_ratio;
-    if (!known(spent)) return null;
-    const sum = (until) => signal.values.reduce((total, value, at) => (known(value) && signal.start_seconds + at * signal.step_seconds <= until ? total + value : total), 0);
-    const all = sum(Infinity);
-    return 1 - (all > 0 ? (spent * sum(now)) / all : spent);
+    const counts = this.record.counts[id];
+    if (!known(spent) || !counts) return null;
+    const end = Math.min(now, (Date.parse(this.record.ended_at) - this.zero) / 1000);
+    const bad = counts.bad.reduce((sum, value, index) => {
+      const at = counts.start_seconds + index * counts.step_seconds;
+      return known(value) && at > 0 && at <= end ? sum + value : sum;
+    }, 0);
+    const all = this.record.budget[id].bad_events;
+    return 1 - (all > 0 ? (spent * bad) / all : 0);
   }
 
   nodes(now, firing) {
