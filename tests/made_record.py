@@ -140,6 +140,7 @@ def record() -> dict[str, Any]:
         "logs": [
             {"ts": at(10), "service": "gateway", "instance": "gateway", "event": "request", "trace_id": "00" * 16}
         ],
+        "users": {"asked": 900, "hit": 410},
         "budget": budget(counted),
         "verdict": {
             "passed": True, "why": "", "checks": [{"name": "page_arrived", "passed": True, "detail": "made up"}],

@@ -10,7 +10,7 @@ from typing import Any
 
 from lab import names
 from lab.control.prometheus import Series
-from lab.drills import burning, definitions, promise
+from lab.drills import burning, definitions, impact, promise
 from lab.drills.incident import Incident
 from lab.oncall.times import epoch_seconds, utc_text
 from lab.slo.budget import interval_seconds
@@ -126,6 +126,16 @@ def sampled_logs(incident: Incident, threshold_seconds: float) -> list[dict[str,
     fine = [one for one in gateway if one["duration_seconds"] <= threshold_seconds and one.get("status") == 200]
     fast = min(fine, key=lambda one: abs(epoch_seconds(one["ts"]) - epoch_seconds(slow["ts"])), default=None)
     return [line for request in (slow, fast) if request for line in _trace(logs, request["trace_id"])]
+
+
+def users(incident: Incident) -> dict[str, int] | None:
+    """Users who asked, and users hit, from the injection to the end; None where no SLO is at stake."""
+    if incident.slo is None:
+        return None
+    lines = _lines(incident.desk.home.logs / "gateway.log", '"request"')
+    return impact.users(
+        (line for line in lines if line.get("event") == "request" and _within(incident, line)), incident.slo
+    )
 
 
 def _trace(folder: Path, trace_id: str) -> list[dict[str, Any]]:

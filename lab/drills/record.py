@@ -77,6 +77,7 @@ def build(incident: Incident) -> dict[str, Any]:
         "counts": counted,
         "signals": sampled,
         "logs": measure.sampled_logs(incident, slow or 0.4) if incident.slo else [],
+        "users": measure.users(incident),
         "budget": spent,
         "verdict": {
             "passed": not failed and not starved,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from lab.errors import LabError
 from lab.slo.library import spec_paths
-from lab.slo.model import EventsSli, Slo, Windows
+from lab.slo.model import Slo, Windows
 from lab.slo.spec import read_spec
 from lab.slo.windows import read_windows
-
-_EDGE = re.compile(r'\ble="([0-9.]+)"')
 
 
 @dataclass(frozen=True)
@@ -57,13 +54,3 @@ class Promises:
 def title(slo: Slo) -> str:
     """`feed latency p99`."""
     return f"{slo.service} {slo.name.replace('-', ' ')}"
-
-
-def threshold_seconds(slo: Slo) -> float | None:
-    """The latency a good event stays within, read from the SLI's own bucket edge; None for an availability SLO."""
-    edges = set(_EDGE.findall(slo.sli.error_query)) if isinstance(slo.sli, EventsSli) else set()
-    if len(edges) > 1:
-        raise LabError(
-            f"{slo.origin.file}: {slo.sloth_id} compares with several bucket edges: {', '.join(sorted(edges))}"
-        )
-    return float(edges.pop()) if edges else None

@@ -16,8 +16,8 @@ from lab.services.gateway.state import State
 from lab.site import html, units
 from lab.site.book import Book
 from lab.site.html import Markup
-from lab.site.promises import threshold_seconds
 from lab.slo.generate import display
+from lab.slo.thresholds import threshold_seconds
 
 
 def flag_table(_book: Book) -> Markup:

@@ -8,11 +8,12 @@ from lab.errors import LabError
 from lab.site import html, units
 from lab.site.book import Book
 from lab.site.html import Markup
-from lab.site.promises import threshold_seconds, title
+from lab.site.promises import title
 from lab.slo import burn_rate
 from lab.slo.budget import interval_seconds
 from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, Slo, Tier, Windows
+from lab.slo.thresholds import threshold_seconds
 
 # Bad ratios for the tables: an outage, what a half-bad canary does, and down to what never pages.
 BAD_RATIOS = (1.0, 0.5, 0.1, 0.05, 0.02, 0.01, 0.002)

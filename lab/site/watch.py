@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lab import names
-from lab.site.promises import threshold_seconds
 from lab.slo.model import Slo
+from lab.slo.thresholds import threshold_seconds
 
 WINDOW = "10s"  # long enough for a p99 at the lab's traffic, short enough to see an edge
 ROUTES = {"feed": names.ROUTE_FEED, "user": names.ROUTE_USER}

@@ -1,0 +1,34 @@
+"""Whom an incident reached: the users whose requests were bad by the SLO at stake, from the gateway's log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lab import names
+from lab.slo.model import Slo
+from lab.slo.thresholds import threshold_seconds
+
+# Route templates by the service that answers them; every one names the user whose page or profile it is.
+ROUTES = {"feed": (names.ROUTE_FEED,), "user": (names.ROUTE_USER,)}
+_USER = re.compile(r"/v1/\w+/(\d+)")
+SERVER_ERROR = 500
+
+
+def users(lines: Iterable[Mapping[str, Any]], slo: Slo) -> dict[str, int]:
+    """How many users `asked` the SLO's service, and how many of them were `hit`: had a bad answer at least once.
+
+    `lines` are request lines of the gateway's log. Bad is what the SLO calls bad: a 5xx for availability, and for a
+    latency SLO an answer later than its threshold.
+    """
+    limit, asked, hit = threshold_seconds(slo), set[str](), set[str]()
+    for line in lines:
+        found = _USER.match(str(line.get("path", "")))
+        if found is None or line.get("route") not in ROUTES.get(slo.service, ()):
+            continue
+        user, failed = found.group(1), int(line.get("status", 0)) >= SERVER_ERROR
+        asked.add(user)
+        if failed if limit is None else not failed and float(line.get("duration_seconds", 0.0)) > limit:
+            hit.add(user)
+    return {"asked": len(asked), "hit": len(hit)}
