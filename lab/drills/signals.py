@@ -18,6 +18,7 @@ _FAILED = f'job="gateway",{names.LABEL_STATUS}=~"5.."'
 _SERVED_FEED = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}",{names.LABEL_STATUS}=~"2.."'
 _GATEWAY_FEED = f'job="gateway",{_SERVED_FEED}'
 DIGITS = 4
+QUANTILE = "seconds of a quantile"  # exact to a bucket of its histogram only
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _latency(name: str, whose: str, where: str, selector: str) -> list[Signal]:
     buckets = f"sum by (le) (rate({histogram}_bucket{{{selector}}}[5s]))"
     total, count = (f"sum(rate({histogram}_{part}{{{selector}}}[5s]))" for part in ("sum", "count"))
     return [
-        Signal(f"{name}_p99_seconds", f"{whose} p99 {where}", f"histogram_quantile(0.99, {buckets})", "seconds", 0.4),
+        Signal(f"{name}_p99_seconds", f"{whose} p99 {where}", f"histogram_quantile(0.99, {buckets})", QUANTILE, 0.4),
         Signal(f"{name}_mean_seconds", f"{whose} mean latency {where}", f"{total} / {count}", "seconds"),
     ]
 

@@ -84,7 +84,7 @@ def summary(line: Line, objective: float | None) -> str:
         above = wrong_side_is_above(line, objective)
         bad = sum((value > objective) if above else (value < objective) for _, value in line.known)
         wrong = units.seconds(bad * line.step_seconds)
-        text += f"; {wrong} {'above' if above else 'below'} {units.quantity(objective, line.unit)}"
+        text += f"; {wrong} {'above' if above else 'below'} {units.quantity(objective, units.exact(line.unit))}"
     return text + "."
 
 

@@ -106,7 +106,7 @@ def _ticks(axes: Frame, unit: str) -> list[Markup]:
     parts = []
     above = _levels(axes)[1:]
     for value in above:
-        label = units.quantity(value, unit)
+        label = units.quantity(value, units.exact(unit))
         short = label if value == above[-1] else label.removesuffix(f"{units.NBSP}{unit}")
         parts.append(Markup('<text class="tick" x="2" y="{:.1f}">{}</text>').format(axes.pixel(value) + 13, short))
     tick = series.time_step(axes.end - axes.start, 7)
@@ -148,7 +148,7 @@ def _objective(axes: Frame, objective: float | None, unit: str) -> Markup:
     return Markup(
         '<line class="objective" x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/>'
         '<text class="objective-label" x="99.5%" y="{1:.1f}" text-anchor="end">{2} {3}</text>'
-    ).format(y, y - 5, limit_word(unit), units.quantity(objective, unit))
+    ).format(y, y - 5, limit_word(unit), units.quantity(objective, units.exact(unit)))
 
 
 def limit_word(unit: str) -> str:

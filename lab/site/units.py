@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from lab import names
+
 NBSP = "\u00a0"  # a number is never parted from its unit
 MINUS = "\u2212"
 ABSENT = "\u2013"
 BURN_RATE = "x budget"  # as records write the unit of a burn rate
+QUANTILE = "seconds of a quantile"  # as they write that of a latency which a histogram tells to a bucket only
 
 
 def seconds(value: float) -> str:
@@ -55,6 +58,8 @@ def quantity(value: float | None, unit: str) -> str:
     """A sample in its unit (`seconds`, `ratio`, `bytes`, anything else is written as it is)."""
     if value is None:
         return ABSENT
+    if unit == QUANTILE:
+        return bucket(value)
     if unit in {"seconds", "s"}:
         return f"{value * 1000:.0f}{NBSP}ms" if value < 1 else f"{value:.2f}{NBSP}s"
     if unit == "ratio":
@@ -64,6 +69,23 @@ def quantity(value: float | None, unit: str) -> str:
     if unit == BURN_RATE:
         return f"{number(value)}x"
     return f"{number(value)}{NBSP}{unit}".strip() if unit not in {"", "1", "none"} else number(value)
+
+
+def bucket(value: float) -> str:
+    """A quantile of a latency histogram, in seconds, by the edges it lies between: all that the histogram tells."""
+    edges = (0.0, *names.LATENCY_BUCKETS_SECONDS)
+    above = next((edge for edge in edges[1:] if value <= edge), None)
+    if above is None:
+        return f"over {quantity(edges[-1], 'seconds')}"
+    below = edges[edges.index(above) - 1]
+    low, high = quantity(below, "seconds"), quantity(above, "seconds")
+    same = low.rpartition(NBSP)[2] == high.rpartition(NBSP)[2] or not below
+    return f"{low.rpartition(NBSP)[0] if same else low}\u2013{high}"
+
+
+def exact(unit: str) -> str:
+    """The unit of an axis or an objective of a signal: those are no quantiles."""
+    return "seconds" if unit == QUANTILE else unit
 
 
 def clock(stamp: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lab import names
+from lab.site import units
 from lab.slo.model import Slo
 from lab.slo.thresholds import threshold_seconds
 
@@ -30,7 +31,7 @@ def charts(slos: Iterable[Slo]) -> list[Chart]:
         Chart(
             slo.sloth_id,
             f"{slo.service} latency at the gateway",
-            "seconds",
+            units.QUANTILE,
             threshold_seconds(slo),
             tuple((f"p{percent}", _gateway_quantile(percent, ROUTES[slo.service])) for percent in (99, 95)),
         )
@@ -42,7 +43,11 @@ def charts(slos: Iterable[Slo]) -> list[Chart]:
     return [
         *latencies,
         Chart(
-            "versions", "feed p99 by version", "seconds", None, tuple((name, _version_p99(v)) for name, v in versions)
+            "versions",
+            "feed p99 by version",
+            units.QUANTILE,
+            None,
+            tuple((name, _version_p99(v)) for name, v in versions),
         ),
         Chart(
             "load", "requests, open loop", "per second", None, tuple((n, f"sum(rate({m}[{WINDOW}]))") for n, m in loads)
@@ -55,8 +60,8 @@ def _gateway_quantile(percent: int, route: str) -> str:
 
 
 def _version_p99(version: str) -> str:
-    route = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}"'
-    return _quantile(0.99, f'job="feed", {route}, {names.LABEL_VERSION}="{version}"')
+    served = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}", {names.LABEL_STATUS}=~"2.."'
+    return _quantile(0.99, f'job="feed", {served}, {names.LABEL_VERSION}="{version}"')
 
 
 def _quantile(quantile: float, matchers: str) -> str:

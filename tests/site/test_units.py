@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.drills import signals
 from lab.site import units
 
 
@@ -48,3 +49,20 @@ def test_a_quantity_is_shown_in_its_unit_and_an_absent_one_as_a_dash() -> None:
 def test_clock_and_day_are_utc_whatever_the_zone_of_the_stamp() -> None:
     assert units.clock("2026-03-01T01:30:00.250+02:00") == "23:30:00.2"
     assert units.day("2026-03-01T01:30:00+02:00") == "2026-02-28"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.003, "0\u20135 ms"), (0.02, "10\u201325 ms"), (0.4, "300\u2013400 ms"), (0.996, "800 ms\u20131.00 s"),
+        (2.2, "1.50\u20132.50 s"), (5.0, "2.50\u20135.00 s"), (7.0, "over 5.00 s"),
+    ],
+)  # fmt: skip
+def test_a_quantile_is_told_by_the_bucket_it_lies_in(value: float, shown: str) -> None:
+    """More than its edges a histogram does not say: 0.996 s was 0.6 + 0.99 x 0.4 at every sample."""
+    assert units.quantity(value, units.QUANTILE).replace(units.NBSP, " ") == shown
+
+
+def test_records_and_pages_call_the_unit_of_a_quantile_alike() -> None:
+    assert signals.QUANTILE == units.QUANTILE
+    assert units.quantity(0.4, units.exact(units.QUANTILE)).replace(units.NBSP, " ") == "400 ms"

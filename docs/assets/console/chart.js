@@ -5,6 +5,7 @@ import { el, known, quantity } from "./dom.js";
 const HEIGHT = 170;
 const FONT = "11px system-ui, sans-serif";
 const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // the others stand in words beside the title
+const exact = (unit) => (unit === "seconds of a quantile" ? "seconds" : SHORT.has(unit) ? unit : ""); // of an axis or an objective
 const DASHES = [[], [6, 3], [2, 3]];
 
 // The library is work to read, so it comes with the first chart that is near; on a phone that is far down the page.
@@ -56,9 +57,9 @@ export class Chart {
     const now = data.lines.map((values) => values.findLast(known));
     const { unit, objective } = this.shape;
     this.words.textContent = this.shape.lines.map((title, at) => (now.length > 1 ? `${title} ` : "") + quantity(now[at], unit)).join(", ")
-      + (known(objective) ? `; ${this.shape.limit} ${quantity(objective, unit)}` : "");
+      + (known(objective) ? `; ${this.shape.limit} ${quantity(objective, exact(unit) || unit)}` : "");
     this.key.replaceChildren(...this.shape.lines.map((title, at) => el("li", {}, swatch(at), `${title} `, el("b", {}, quantity(now[at], unit)))),
-      ...(known(objective) ? [el("li", {}, swatch("objective"), `${this.shape.limit} ${quantity(objective, unit)}`)] : []),
+      ...(known(objective) ? [el("li", {}, swatch("objective"), `${this.shape.limit} ${quantity(objective, exact(unit) || unit)}`)] : []),
       ...(data.bands.length ? [el("li", {}, swatch("band"), "alert firing")] : []));
     if (this.details.open) this.tabulate();
   }
@@ -91,7 +92,7 @@ export class Chart {
       scales: { x: { time: false, range: () => this.data.range }, y: { range: (_, low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] } },
       axes: [
         { stroke: soft, font: FONT, size: 26, gap: 3, space: 64, grid: { show: false }, ticks: { stroke: rule, size: 4 }, values: (_, ticks) => ticks.map(this.data.label) },
-        { stroke: soft, font: FONT, size: 58, gap: 4, space: 36, grid: { stroke: rule, width: 1 }, ticks: { show: false }, values: (_, ticks) => ticks.map((tick) => quantity(tick, SHORT.has(unit) ? unit : "")) },
+        { stroke: soft, font: FONT, size: 58, gap: 4, space: 36, grid: { stroke: rule, width: 1 }, ticks: { show: false }, values: (_, ticks) => ticks.map((tick) => quantity(tick, exact(unit))) },
       ],
       series: [{}, ...this.shape.lines.map((title, at) => ({ label: title, stroke: ink(`--lab-line-${at % 3}`), width: 2, dash: DASHES[at % 3], points: { show: false } }))],
       hooks: { drawClear: [(plot) => this.bands(plot)], draw: [(plot) => this.marks(plot)] },

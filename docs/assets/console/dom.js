@@ -30,6 +30,7 @@ export function short(value, length = 80) {
 
 export function quantity(value, unit) {
   if (!known(value)) return "–";
+  if (unit === "seconds of a quantile") return `about ${quantity(value, "seconds")}`; // exact to a bucket only
   if (unit === "seconds") return Math.abs(value) < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`;
   if (unit === "ratio") return percent(value, Math.abs(value) < 0.1 ? 2 : 1);
   if (unit === "x budget") return `${value < 10 ? value.toFixed(1) : Math.round(value)}x`;
