@@ -1,12 +1,14 @@
-"""Drills on pages beside the catalogue: how a person is scored, the faults there are."""
+"""Drills on pages beside the catalogue: how a person is scored, the faults there are, when a run is void."""
 
 from __future__ import annotations
 
 from lab.drills import chooser, score
 from lab.drills.spec import COMPONENTS, TRIGGERS
+from lab.errors import LabError
 from lab.site import html, units
 from lab.site.book import Book
 from lab.site.html import Markup
+from lab.stack import machine
 
 
 def score_table(_book: Book) -> Markup:
@@ -50,4 +52,16 @@ def _parameter(one: dict[str, object]) -> Markup:
     return Markup("{} {}{}. {}").format(html.code(one["name"]), one["shape"], default, one["about"])
 
 
-VIEWS = (score_table, diagnosis_words, fault_table)
+def busy_bound(_book: Book, which: str) -> str:
+    """The bounds beyond which the machine is too busy for the lab: `others`, `idle`, and the `window` they hold for."""
+    shown = {
+        "others": units.percent(machine.OTHERS_RATIO),
+        "idle": units.percent(machine.IDLE_RATIO),
+        "window": units.seconds(machine.WINDOW_SECONDS),
+    }
+    if which not in shown:
+        raise LabError(f"no bound {which!r}; there are {', '.join(shown)}")
+    return shown[which]
+
+
+VIEWS = (score_table, diagnosis_words, fault_table, busy_bound)
