@@ -202,6 +202,8 @@ def _print_status(now: Status) -> None:
         click.echo(f"open pages      {now.open_pages}")
     for silence in now.silences or ():
         click.echo(f"SILENCED        {silence}: such alerts page nobody")
+    for note in now.notes:
+        click.echo(f"note            {note}")
     click.echo("ready" if now.ready else "not ready: " + "; ".join(now.waiting_for))
 
 
