@@ -206,6 +206,8 @@ def _print_status(now: Status) -> None:
         click.echo(f"TOO BUSY        {now.too_busy}")
     for silence in now.silences or ():
         click.echo(f"SILENCED        {silence}: such alerts page nobody")
+    for note in now.notes:
+        click.echo(f"note            {note}")
     click.echo("ready" if now.ready else "not ready: " + "; ".join(now.waiting_for))
 
 

@@ -135,8 +135,8 @@ def restart(home: Home, ports: Ports, service: str, *, at_once: bool = False) ->
             supervisor.stop(program.name)
             supervisor.start(program.name, wait=False)
         return [program.name for program in found]
-    broken = probes.not_ready(found)
-    for program in sorted(found, key=lambda one: one.name not in broken):
+    answers = probes.ask_all(found)
+    for program in sorted(found, key=lambda one: not answers[one.name].reason):
         replicas.restart(home, ports, program.name)
     return [program.name for program in found]
 

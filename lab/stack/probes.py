@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import urllib3
 
@@ -30,21 +31,29 @@ def answers(program: Program) -> bool:
     return True
 
 
-def why_not_ready(program: Program) -> str:
-    """Empty when `program` is ready, else the reason in a few words."""
+@dataclass(frozen=True)
+class Readiness:
+    """`reason` is empty when the program is ready; `notes` is what an operator should know though it can serve."""
+
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def readiness(program: Program) -> Readiness:
+    """What `program` answers, in a few words."""
     if program.ready == "tcp":
-        return "" if answers(program) else "connection refused"
+        return Readiness("" if answers(program) else "connection refused")
     try:
         answer = _pool.request("GET", program.ready, headers={"Connection": "close", **_login(program)})
     except urllib3.exceptions.HTTPError as error:
-        return "connection refused" if "refused" in str(error) else "no answer"
-    if answer.status == 200:
-        return ""
+        return Readiness("connection refused" if "refused" in str(error) else "no answer")
+    ready = answer.status == 200
     try:
-        checks = answer.json()["checks"]
-        return "; ".join(f"{name}: {result}" for name, result in checks.items() if result != "ok")
+        said = answer.json()
+        failed = "; ".join(f"{name}: {result}" for name, result in said["checks"].items() if result != "ok")
+        return Readiness("" if ready else failed, tuple(map(str, said["notes"])))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"answers {answer.status}"
+        return Readiness("" if ready else f"answers {answer.status}")
 
 
 def _login(program: Program) -> dict[str, str]:
@@ -56,19 +65,19 @@ def _login(program: Program) -> dict[str, str]:
         return {}
 
 
-def not_ready(programs: Iterable[Program]) -> dict[str, str]:
-    """Why each program that is not ready is not, all asked at once."""
+def ask_all(programs: Iterable[Program]) -> dict[str, Readiness]:
+    """The readiness of each program, all asked at once."""
     programs = list(programs)
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe") as pool:
-        reasons = pool.map(why_not_ready, programs)
-        return {program.name: reason for program, reason in zip(programs, reasons, strict=True) if reason}
+        answered = pool.map(readiness, programs)
+        return {program.name: answer for program, answer in zip(programs, answered, strict=True)}
 
 
 def wait_ready(programs: Iterable[Program], seconds: float, check: Callable[[], None] = lambda: None) -> None:
     """Wait until all are ready. `check` is called on the way and may raise. LabError names a late one, and why."""
     deadline = time.monotonic() + seconds
     for program in programs:
-        while reason := why_not_ready(program):
+        while reason := readiness(program).reason:
             check()
             if time.monotonic() > deadline:
                 raise LabError(

@@ -12,7 +12,7 @@ from lab.oncall.client import Pager
 from lab.places import Home, Ports
 from lab.stack import disk, machine, monitoring, probes, replicas, running
 from lab.stack.console_key import console_url
-from lab.stack.programs import url
+from lab.stack.programs import Program, url
 from lab.stack.supervision import SUPERVISOR, ProcessRow, Supervisor
 
 
@@ -31,6 +31,7 @@ class Status:
     open_pages: int | None = None
     silences: list[str] | None = None
     too_busy: str = ""
+    notes: list[str] = field(default_factory=list)
     requests_per_second: float | None = None
     started_at: float | None = None
     ready_seconds: float | None = None
@@ -58,6 +59,7 @@ class Status:
             "open_pages": self.open_pages,
             "silences": self.silences,
             "too_busy": self.too_busy,
+            "notes": self.notes,
             "requests_per_second": self.requests_per_second,
             "started_at": self.started_at,
             "ready_seconds": self.ready_seconds,
@@ -91,7 +93,9 @@ def gather(home: Home, ports: Ports) -> Status:
     wanted = replicas.expected(home, ports)
     names = {program.name for program in wanted}
     rows = [row for row in rows if row.state != "stopped" or row.name in names]  # not what was scaled away
-    waiting = _waiting(home, ports, wanted, rows)
+    states = {row.name: row.state for row in rows if row.name != SUPERVISOR}
+    answers = probes.ask_all(program for program in wanted if states.get(program.name) == "running")
+    waiting = _waiting(home, ports, wanted, states, answers)
     if full := disk.full(home):
         waiting.insert(0, full)
     if run is None or run.phase != "ready":
@@ -105,21 +109,22 @@ def gather(home: Home, ports: Ports) -> Status:
         open_pages=_open_pages(home, ports),
         silences=silences(home, ports),
         too_busy=_too_busy(home, ports),
+        notes=[f"{name}: {note}" for name, answer in answers.items() for note in answer.notes],
         requests_per_second=_rate(home, ports),
         started_at=run.started_at if run else None,
         ready_seconds=run.ready_seconds or None if run and run.phase == "ready" else None,
     )
 
 
-def _waiting(home: Home, ports: Ports, wanted: list[Any], rows: list[ProcessRow]) -> list[str]:
-    states = {row.name: row.state for row in rows if row.name != SUPERVISOR}
+def _waiting(
+    home: Home, ports: Ports, wanted: list[Program], states: dict[str, str], answers: dict[str, probes.Readiness]
+) -> list[str]:
     waiting = [
         f"{program.name}: {states.get(program.name, 'not started')}"
         for program in wanted
         if states.get(program.name) != "running"
     ]
-    reasons = probes.not_ready(program for program in wanted if states.get(program.name) == "running")
-    waiting += [f"{name}: {reason}" for name, reason in reasons.items()]
+    waiting += [f"{name}: {answer.reason}" for name, answer in answers.items() if answer.reason]
     watched = probes.why_not_watched(home, ports, wanted)
     return [*waiting, watched] if watched else waiting
 

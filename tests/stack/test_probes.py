@@ -1,0 +1,71 @@
+"""What a program answers when it is asked whether it is ready, and what `fleetops status` says of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from support import free_port
+from werkzeug.serving import make_server
+
+from lab.cli import stack
+from lab.stack import probes
+from lab.stack.programs import Program, url
+from lab.stack.status import Status
+from lab.telemetry.health import Health
+
+NOTE = "stored state refused, default used: canary: 500 is more than 100"
+
+
+def program(port: int) -> Program:
+    return Program("gateway", "gateway", "services", (), (port,), f"{url(port)}/readyz")
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+def gateway(health: Health) -> Iterator[Program]:
+    app, port = Flask("gateway"), free_port()
+    health.init_app(app)
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield program(port)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_ready_program_has_no_reason_and_its_notes_are_told(health: Health, gateway: Program) -> None:
+    assert probes.readiness(gateway) == probes.Readiness()
+    health.note(NOTE)
+    assert probes.readiness(gateway) == probes.Readiness("", (NOTE,))
+
+
+def test_a_program_that_is_not_ready_says_which_check_failed_beside_its_notes(health: Health, gateway: Program) -> None:
+    health.note(NOTE)
+    health.draining.set()
+    assert probes.readiness(gateway) == probes.Readiness("serving: draining", (NOTE,))
+
+
+def test_each_program_is_asked_and_one_that_does_not_listen_is_named(gateway: Program) -> None:
+    other = Program("pager", "pager", "platform", (), (1,), f"{url(1)}/readyz")
+    assert probes.ask_all([gateway, other]) == {
+        "gateway": probes.Readiness(),
+        "pager": probes.Readiness("connection refused"),
+    }
+
+
+def test_status_shows_each_note_in_a_line_and_is_ready_all_the_same(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "_login", lambda: "")
+    now = Status(running=True, urls={}, console_url="", notes=[f"gateway: {NOTE}"])
+    stack._print_status(now)
+    assert capsys.readouterr().out.splitlines()[-2:] == [f"note            gateway: {NOTE}", "ready"]
+    assert now.as_json()["notes"] == [f"gateway: {NOTE}"]
