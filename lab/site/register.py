@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,12 @@ ACTION_ITEMS = HERE / "action_items.yml"
 LEVELS = ("low", "medium", "high")
 TYPES = ("prevent", "detect", "mitigate")
 STATUSES = ("done", "open")
+# What a priority means, and with it how far off a due date may be.
+PRIORITIES = {
+    "P1": "The same fault would do the same harm again. Due within two weeks; nothing that can wait goes before it.",
+    "P2": "The same fault would be found late or fixed slowly. Due within a quarter.",
+    "P3": "A fault like it would do more harm than it must. Due within half a year.",
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class ActionItem:
     text: str
     owner: str
     status: str
+    priority: str  # one of PRIORITIES
+    due: date  # of what is done: the date it was due
     proof: str
 
 
@@ -64,13 +73,15 @@ def risks(file: Path = RISKS) -> list[Risk]:
 
 def action_items(file: Path = ACTION_ITEMS) -> list[ActionItem]:
     """Every action item, as ordered in the file."""
-    keys = ("id", "incident", "type", "text", "owner", "status", "proof")
+    keys = ("id", "incident", "type", "text", "owner", "status", "priority", "due", "proof")
     found = []
     for node in _rows(file):
         row = node.mapping(*keys, required=keys)
         _one_of(row["type"], TYPES)
         _one_of(row["status"], STATUSES)
-        found.append(ActionItem(**{key: row[key].text() for key in keys}))
+        _one_of(row["priority"], tuple(PRIORITIES))
+        texts = {key: row[key].text() for key in keys if key != "due"}
+        found.append(ActionItem(due=_day(row["due"]), **texts))
     return _unique(found, file)
 
 
@@ -82,6 +93,13 @@ def _rows(file: Path) -> list[Node]:
 def _one_of(node: Node, known: tuple[str, ...]) -> None:
     if node.text() not in known:
         raise node.refuse(f"{node.text()!r} is none of {', '.join(known)}")
+
+
+def _day(node: Node) -> date:
+    try:
+        return date.fromisoformat(node.text())
+    except ValueError:
+        raise node.refuse(f"{node.text()!r} is not a date such as 2026-12-31") from None
 
 
 def _unique(rows: list[Row], file: Path) -> list[Row]:
