@@ -18,6 +18,7 @@ from lab.site.records import Records
 from lab.site.ruletext import RuleFiles
 from lab.slo.check import rule_drift
 
+POSTMORTEMS = "06_postmortems"
 RUNBOOKS = "03_runbooks.md"
 SIMULATIONS = "05_incident_simulations.md"
 SLOS = "02_slos_and_alerts.md"
@@ -64,6 +65,13 @@ class Book:
         """Every drill, the control last: a hundred macros ask for them, and they are read once a build."""
         return tuple(spec.catalogue(self.drills))
 
+    def drill(self, ident: str) -> Drill:
+        """The drill with that id; LabError names those there are."""
+        for drill in self.catalogue:
+            if drill.id == ident:
+                return drill
+        raise LabError(f"no drill {ident!r} in the catalogue; it has {', '.join(d.id for d in self.catalogue)}")
+
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric our own processes register, by name; it takes parsing the whole package, so once a build."""
@@ -80,5 +88,5 @@ class Book:
 
     def postmortem(self, incident: str) -> str | None:
         """The docs file of an incident's postmortem, or None."""
-        found = sorted((self.docs / "06_postmortems").glob(f"{incident}_*.md"))
-        return f"06_postmortems/{found[0].name}" if found else None
+        found = sorted((self.docs / POSTMORTEMS).glob(f"{incident}_*.md"))
+        return f"{POSTMORTEMS}/{found[0].name}" if found else None

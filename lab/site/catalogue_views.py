@@ -1,13 +1,10 @@
-"""Lists on pages: drills, runbook commands, postmortems, and when each alert was last proven."""
+"""Lists on pages: drills, runbook commands, and when each alert was last proven."""
 
 from __future__ import annotations
 
-import re
 from statistics import median
 
 from lab.drills import runbook
-from lab.drills.spec import Drill
-from lab.errors import LabError
 from lab.site import html, units
 from lab.site.book import RUNBOOKS, SIMULATIONS, Book
 from lab.site.html import Markup
@@ -15,13 +12,6 @@ from lab.site.loop_views import alert_loop
 from lab.site.records import Record
 
 NOT_YET = "not yet recorded"
-
-
-def _drill(book: Book, ident: str) -> Drill:
-    for drill in book.catalogue:
-        if drill.id == ident:
-            return drill
-    raise LabError(f"no drill {ident!r} in the catalogue; it has {', '.join(d.id for d in book.catalogue)}")
 
 
 def drill_table(book: Book) -> Markup:
@@ -43,7 +33,7 @@ def drill_count(book: Book) -> int:
 
 def drill_record(book: Book, ident: str) -> object:
     """Date and verdict of a drill's record, linked to its postmortem; `not yet recorded` where there is none."""
-    record = book.records.find(_drill(book, ident).id)
+    record = book.records.find(book.drill(ident).id)
     if record is None:
         return NOT_YET
     passed = "passed" if record["verdict"]["passed"] else "failed"
@@ -54,18 +44,18 @@ def drill_record(book: Book, ident: str) -> object:
 
 def drill_source(book: Book, ident: str) -> Markup:
     """A drill's file, as it is."""
-    drill = _drill(book, ident)
+    drill = book.drill(ident)
     return html.code_block(drill.file.read_text(), "yaml", title=f"lab/drills/catalogue/{drill.file.name}")
 
 
 def drill_title(book: Book, ident: str) -> str:
     """A drill's title."""
-    return _drill(book, ident).title
+    return book.drill(ident).title
 
 
 def wrong_answer(book: Book, ident: str) -> Markup:
     """What the mistaken responder does in a drill, and why it does not help."""
-    drill = _drill(book, ident)
+    drill = book.drill(ident)
     commands = Markup(", ").join(html.code(command) for command in drill.wrong.commands)
     return Markup("<p>{} <em>{}</em></p>").format(commands, drill.wrong.why)
 
@@ -133,26 +123,6 @@ def runbook_commands(book: Book) -> Markup:
     )
 
 
-def postmortem_index(book: Book) -> Markup:
-    """Every postmortem with what its record says."""
-    rows = []
-    for path in sorted((book.docs / "06_postmortems").glob("INC-*.md")):
-        ident = path.name.split("_")[0]
-        heading = re.search(r"^# (.+)$", path.read_text(), re.MULTILINE)
-        record = book.records.read(ident)
-        recovered = record.first("recovered")
-        rows.append(
-            (
-                html.link(book.href(f"06_postmortems/{path.name}"), heading[1] if heading else ident),
-                units.day(record["started_at"]), _drill(book, ident).severity, _drill(book, ident).trigger,
-                html.link(book.runbook(record["prediction"]["alert"]), record["prediction"]["alert"]),
-                units.ABSENT if recovered is None else units.seconds(float(recovered["t_seconds"])),
-            )
-        )  # fmt: skip
-    head = ("Postmortem", "Recorded", "Severity", "Trigger", "Caught by", f"Recovered after (lab time, {book.factor}x)")
-    return html.table(head, rows, label="Postmortems")
-
-
 def incident_measures(book: Book) -> Markup:
     """Every recorded incident's times beside the prediction, and their medians once there are three."""
     rows: list[tuple[object, ...]] = []
@@ -185,5 +155,5 @@ def _seconds(value: float | None) -> str:
 
 VIEWS = (
     incident_measures, drill_count, drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised,
-    last_proven, runbook_commands, postmortem_index,
+    last_proven, runbook_commands,
 )  # fmt: skip

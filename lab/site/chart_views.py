@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from lab.errors import LabError
 from lab.site import html, svg, units
 from lab.site.book import Book
 from lab.site.html import Markup
 from lab.site.records import Record
 from lab.site.series import Line, summary
+
+CLAIM = re.compile(r"[:;]\s")
 
 
 def chart_id(ident: str, signal: str) -> str:
@@ -16,9 +20,14 @@ def chart_id(ident: str, signal: str) -> str:
 
 
 def chart(book: Book, ident: str, *names: str, title: str = "") -> Markup:
-    """One or more recorded signals on one axis, with objective, alert band, phase marks, summary and data."""
+    """One or more recorded signals on one axis, with objective, alert band, phase marks, summary and data.
+
+    A title names a quantity or asks; LabError for a clause after a colon or a semicolon, which would claim.
+    """
     if not names:
         raise LabError("chart() needs at least one signal's name")
+    if CLAIM.search(title) and not title.endswith("?"):
+        raise LabError(f"the chart's title {title!r} claims something; have it name a quantity or ask a question")
     record = book.records.read(ident)
     read = [record.signal(name) for name in names]
     lines = [line for line, _, _ in read]

@@ -13,11 +13,11 @@ from pathlib import Path
 from lab.drills.predict import BurnRate
 from lab.drills.spec import Drill
 from lab.errors import LabError
-from lab.site import register
+from lab.site import postmortem, register
+from lab.site.book import POSTMORTEMS
 from lab.site.records import Record
 from lab.site.series import Line, extremes, wrong_side_is_above
 
-FOLDER = "06_postmortems"
 TO_WRITE = "To be written"
 # A signal without an objective has moved when it changed by this part of what it usually is.
 MOVED_RATIO = 0.5
@@ -51,9 +51,11 @@ def _head(record: Record) -> Iterator[str]:
     lower = title if title[1:2].isupper() else title[:1].lower() + title[1:]
     yield (
         f'---\ntitle: "{record.ident} {title}"\n'
-        f"description: The postmortem of {record.ident}, {lower}. Every number is read from its record.\n---"
+        f"description: The postmortem of {record.ident}, {lower}. Every number is read from its record.\n"
+        f"status: {postmortem.DRAFT}\nauthors: [{TO_WRITE}]\nreviewers: [{TO_WRITE}]\n---"
     )
     yield f"# {record.ident}: {lower}"
+    yield _call("postmortem_head", record)
 
 
 def _summary(record: Record) -> Iterator[str]:
@@ -62,7 +64,7 @@ def _summary(record: Record) -> Iterator[str]:
     yield _write("What happened, to whom, and how it ended: three or four sentences that stand alone.")
     told = [f"{alert} reached the responder at T+{_call('moment', record, 'page')}"]
     if record.first("action"):
-        told.append(f"what mended it was done at T+{_call('moment', record, 'action')}")
+        told.append(f"the mitigation was complete at T+{_call('moment', record, 'action')}")
     if record.first("recovered"):
         told.append(f"every SLI at stake was good again at T+{_call('moment', record, 'recovered')}")
     elif record.first("resolved"):
@@ -154,7 +156,8 @@ def _actions(record: Record) -> Iterator[str]:
     else:
         yield _write(
             f"Add rows of {record.ident} to lab/site/action_items.yml: prevent, detect and mitigate, each with an"
-            " owner, its status and what proves it done. Then put the macro action_items here."
+            f" owner, status, priority ({', '.join(register.PRIORITIES)}), due date and what proves it done. Then put"
+            " the macro action_items here."
         )
 
 
@@ -202,7 +205,7 @@ def nav_line(file: Path) -> str:
     """What mkdocs.yml's navigation needs for the page."""
     text = file.read_text(encoding="utf-8")
     title = next(line.removeprefix("title: ").strip('"') for line in text.splitlines() if line.startswith("title: "))
-    return f"- {title}: {FOLDER}/{file.name}"
+    return f"- {title}: {POSTMORTEMS}/{file.name}"
 
 
 def _write(prompt: str) -> str:

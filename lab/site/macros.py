@@ -23,6 +23,8 @@ from lab.site import (
     incident_views,
     loop_views,
     oncall_views,
+    postmortem,
+    postmortem_views,
     proof_views,
     published,
     queries,
@@ -50,6 +52,7 @@ ROOMS = (
     drawings,
     drill_views,
     oncall_views,
+    postmortem_views,
 )
 
 
@@ -104,12 +107,14 @@ def _telling(env: Environment) -> Iterator[None]:
 
 
 def on_post_page_macros(env: Environment) -> None:
-    """Called for each page when its macros have run: its queries are checked, its dates go to foot and sitemap."""
+    """Called for each page when its macros have run: its queries and typed numbers are checked, its dates are shown."""
+    file = env.book.docs / source(env.page)
     with _telling(env):
-        for line, query in queries.asked((env.book.docs / source(env.page)).read_text(encoding="utf-8")):
+        postmortem.require_no_typed(file, source(env.page))
+        for line, query in queries.asked(file.read_text(encoding="utf-8")):
             queries.require(env.book, f"line {line}", query)
     asked, env.book.records.asked = env.book.records.asked, {}
-    changed = stamps.last_change(env.book.docs / source(env.page))
+    changed = stamps.last_change(file)
     if changed:
         env.page.update_date = changed
     env.markdown += stamps.foot(env.book, changed, list(asked.values()))

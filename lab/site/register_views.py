@@ -72,12 +72,18 @@ def action_items(book: Book, ident: str = "", status: str = "") -> Markup:
         cells: tuple[object, ...] = (
             Markup("{}<br>{}").format(html.whole(item.id), status),
             Markup("{}<br><small>To {}. Owner: {}</small>").format(item.text, item.type, item.owner),
+            Markup("{}<br>{}").format(item.priority, html.whole(item.due.isoformat())),
             html.breakable(item.proof),
         )
         rows.append(cells if ident else (*cells, where))
-    head = ("Item, status", "What, to which end, and owner", "What proves it done")
+    head = ("Item, status", "What, to which end, and owner", "Priority, due", "What proves it done")
     ids = [item.id.lower() for item in items]
     return html.table(head if ident else (*head, "Incident"), rows, label="Action items", ids=ids)
 
 
-VIEWS = (risk_table, action_items)
+def priority_table(_book: Book) -> Markup:
+    """What each priority of an action item means."""
+    return html.table(("Priority", "Means"), register.PRIORITIES.items(), label="Priorities of action items")
+
+
+VIEWS = (risk_table, action_items, priority_table)

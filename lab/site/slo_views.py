@@ -139,6 +139,12 @@ def _never() -> Markup:
     return Markup('<span class="lab-never">never</span>')
 
 
+def page_floor(book: Book, ident: str) -> str:
+    """The bad ratio at and below which no page of an SLO fires: its page tiers' least factor times the budget."""
+    least = min(tier.factor for tier in book.promises.production.of(PAGE))
+    return units.percent(least * book.promises.slo(ident).budget_ratio)
+
+
 def tail(book: Book, ident: str, outage_seconds: float, profile: str = "production") -> str:
     """How long the slow page tier keeps a page up after a total outage of a given length has ended.
 
@@ -183,5 +189,5 @@ def detection(book: Book, ident: str, bad_percent: float, profile: str = "produc
 
 VIEWS = (
     factor, objective, threshold, slo_table, tier_table, detection_table, reset_table, tail, budget_time,
-    production_time, detection, slow_interval,
+    production_time, detection, slow_interval, page_floor,
 )  # fmt: skip
