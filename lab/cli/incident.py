@@ -170,8 +170,10 @@ def incident_verify(files: tuple[Path, ...], as_json: bool) -> int:
 def incident_postmortem(incident_id: str, output: Path | None) -> None:
     """Draft the postmortem of ID from its committed record.
 
-    Every number is a macro that reads the record; what a person must still write is marked "To be written". A page
-    that exists is never overwritten.
+    It opens with status, severity, date, duration, roles, services, users and requests hit and the budget spent;
+    status and roles stand in its front matter. Every number is a macro that reads the record; what a person must
+    still write is marked "To be written", the action items with priority and due date among it. A page that exists is
+    never overwritten.
 
     \b
     Examples:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from textwrap import indent
 
 from lab.drills.predict import BurnRate
 from lab.drills.spec import Drill
@@ -155,10 +157,19 @@ def _actions(record: Record) -> Iterator[str]:
         yield _call("action_items", record)
     else:
         yield _write(
-            f"Add rows of {record.ident} to lab/site/action_items.yml: prevent, detect and mitigate, each with an"
-            f" owner, status, priority ({', '.join(register.PRIORITIES)}), due date and what proves it done. Then put"
-            " the macro action_items here."
-        )
+            "Add rows such as these to lab/site/action_items.yml, with what proves each done. Then put the macro"
+            " action_items here."
+        ) + indent(f"\n\n``` yaml\n{_rows(record)}```", "    ")
+
+
+def _rows(record: Record) -> str:
+    """A row for each type of action item, with the latest due date that its priority allows."""
+    return "".join(
+        f"- id: {record.ident.replace('INC', 'AI')}-{number}\n  incident: {record.ident}\n  type: {kind}\n"
+        f"  text: {TO_WRITE}\n  owner: {TO_WRITE}\n  status: open\n  priority: {priority}\n"
+        f"  due: {record.t0.date() + timedelta(register.PRIORITIES[priority].days)}\n  proof: {TO_WRITE}\n"
+        for number, (kind, priority) in enumerate(zip(register.TYPES, register.PRIORITIES, strict=True), 1)
+    )
 
 
 def _evidence(record: Record) -> Iterator[str]:

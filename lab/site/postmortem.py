@@ -24,7 +24,7 @@ _FRONT = re.compile(r"\A---\n(.*?)^---$", re.DOTALL | re.MULTILINE)
 _REASON = re.compile(r"<!--\s*typed:\s*\S.*?-->")
 # What may hold a digit: macros, code, the target of a link, and names: INC-001, p99, T0, SEV2, N+1, 5xx, 1.1.0.
 _MAY = re.compile(
-    r"\{\{.*?\}\}|^```.*?^```|`[^`\n]*`|\]\([^)\n]*\)|<!--.*?-->"
+    r"\{\{.*?\}\}|^ *```.*?^ *```|`[^`\n]*`|\]\([^)\n]*\)|<!--.*?-->"
     r"|^\d+\.(?= )|\bN\+1\b|\b[A-Za-z][\w-]*|\b[1-5]xx\b|\b\d+\.\d+\.\d+\b",
     re.DOTALL | re.MULTILINE,
 )

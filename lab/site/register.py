@@ -16,11 +16,20 @@ ACTION_ITEMS = HERE / "action_items.yml"
 LEVELS = ("low", "medium", "high")
 TYPES = ("prevent", "detect", "mitigate")
 STATUSES = ("done", "open")
-# What a priority means, and with it how far off a due date may be.
+
+
+@dataclass(frozen=True)
+class Priority:
+    """What an action item's priority means, and within how many days of the incident it is due."""
+
+    means: str
+    days: int
+
+
 PRIORITIES = {
-    "P1": "The same fault would do the same harm again. Due within two weeks; nothing that can wait goes before it.",
-    "P2": "The same fault would be found late or fixed slowly. Due within a quarter.",
-    "P3": "A fault like it would do more harm than it must. Due within half a year.",
+    "P1": Priority("The same fault would do the same harm again. Nothing that can wait goes before it.", 14),
+    "P2": Priority("The same fault would be found late or mitigated slowly.", 91),
+    "P3": Priority("A fault like it would do more harm than it must.", 182),
 }
 
 

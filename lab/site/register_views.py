@@ -82,8 +82,9 @@ def action_items(book: Book, ident: str = "", status: str = "") -> Markup:
 
 
 def priority_table(_book: Book) -> Markup:
-    """What each priority of an action item means."""
-    return html.table(("Priority", "Means"), register.PRIORITIES.items(), label="Priorities of action items")
+    """What each priority of an action item means, and when it is due."""
+    rows = [(name, one.means, f"{one.days} days") for name, one in register.PRIORITIES.items()]
+    return html.table(("Priority", "Means", "Due within"), rows, label="Priorities of action items")
 
 
 VIEWS = (risk_table, action_items, priority_table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import jinja2
@@ -15,7 +16,7 @@ from lab.cli.main import run
 from lab.drills.spec import find
 from lab.errors import LabError
 from lab.places import DOCS, RECORDS
-from lab.site import draft, postmortem
+from lab.site import draft, postmortem, register
 from lab.site.book import POSTMORTEMS, Book
 from lab.site.macros import views
 from lab.site.records import Record, Records
@@ -47,6 +48,23 @@ def test_the_draft_of_every_committed_record_renders(ident: str, tmp_path: Path)
     (tmp_path / page).write_text(text)
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(PARTS)
     assert book.records.read(ident)["verdict"]["checks"][0]["detail"].split()[-2] in rendered(text, book)
+
+
+def test_a_draft_without_action_items_has_rows_that_the_register_takes(
+    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(register, "action_items", list)
+    text = draft.page(book.records.read("INC-001"), INC)
+    assert postmortem.typed(text) == []
+    monkeypatch.undo()
+    rows = dedent(text.split("``` yaml\n")[1].split("    ```")[0])
+    (tmp_path / "items.yml").write_text(rows)
+    items = register.action_items(tmp_path / "items.yml")
+    assert [(one.id, one.type, one.priority, one.due.isoformat()) for one in items] == [
+        ("AI-001-1", "prevent", "P1", "2026-01-16"),
+        ("AI-001-2", "detect", "P2", "2026-04-03"),
+        ("AI-001-3", "mitigate", "P3", "2026-07-03"),
+    ]
 
 
 def test_every_number_of_the_draft_comes_from_the_record(book: Book) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -162,13 +163,24 @@ def test_an_action_item_without_priority_or_due_date_is_refused_by_its_line(
         register.action_items(file)
 
 
+def recorded(ident: str) -> date:
+    return date.fromisoformat(json.loads((RECORDS / f"{ident}.json").read_text())["started_at"][:10])
+
+
+def test_an_action_item_is_due_within_the_time_of_its_priority() -> None:
+    for item in register.action_items():
+        latest = recorded(item.incident) + timedelta(register.PRIORITIES[item.priority].days)
+        assert item.due <= latest, f"{item.id} is {item.priority} and due after {latest}"
+
+
 def test_no_open_action_item_was_overdue_when_the_newest_record_was_made() -> None:
-    newest = max(json.loads(file.read_text())["started_at"][:10] for file in RECORDS.glob("INC-*.json"))
-    overdue = [one.id for one in register.action_items() if one.status == "open" and one.due.isoformat() < newest]
+    newest = max(recorded(file.stem) for file in RECORDS.glob("INC-*.json"))
+    overdue = [one.id for one in register.action_items() if one.status == "open" and one.due < newest]
     assert not overdue
 
 
 def test_action_items_show_priority_and_due_date(book: Book) -> None:
     shown = text(register_views.action_items(book, "INC-001"))
     assert "P1 2026-12-11" in shown
-    assert all(means in text(register_views.priority_table(book)) for means in register.PRIORITIES.values())
+    meanings = text(register_views.priority_table(book))
+    assert all(one.means in meanings and f"{one.days} days" in meanings for one in register.PRIORITIES.values())
