@@ -207,12 +207,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with lab.up():
                 samples, drills = watch(lab, options.minutes, DRILLS)
         found = {**figures(samples), "drills": drills, "prometheus": version}
+        found["out_of_bounds"] = broken = out_of_bounds(found)
         if options.record:
             write_section(options.record, "soak", found)
     except LabError as error:
         sys.stderr.write(f"\nsoak: {error}\n")
         return error.exit_status
-    broken = out_of_bounds(found)
     sys.stdout.write(json.dumps(found) if options.json else f"\n{table(found)}")
     sys.stdout.write("".join(f"\nout of bounds: {sentence}" for sentence in broken) + "\n")
     return int(bool(broken))

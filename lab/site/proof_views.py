@@ -103,13 +103,14 @@ def soak_table(book: Book) -> Markup:
     table = html.table(head, rows, label="Memory of every process", numeric=True)
     return table + Markup(
         '<p class="lab-note">{} minutes of default traffic, drills in the first half: {}.'
-        " Prometheus {}, {} cores, measured on {}.</p>"
+        " Prometheus {}, {} cores, measured on {}. {}</p>"
     ).format(
         f"{found['minutes']:.0f}",
         ", ".join(f"{ident} {ended}" for ident, ended in found["drills"].items()),
         found["prometheus"],
         found["host"]["cpus"],
         units.day(found["measured_at"]),
+        f"Out of bounds: {'; '.join(found['out_of_bounds'])}." if found["out_of_bounds"] else "All inside its bounds.",
     )
 
 
