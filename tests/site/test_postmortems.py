@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from made_record import record as made_record
@@ -17,7 +19,7 @@ from lab.drills import alerts
 from lab.drills.spec import catalogue
 from lab.errors import LabError, SpecError
 from lab.places import DOCS, RECORDS
-from lab.site import chart_views, postmortem, postmortem_views, register, register_views, slo_views, units
+from lab.site import chart_views, macros, postmortem, postmortem_views, register, register_views, slo_views, units
 from lab.site.book import POSTMORTEMS, Book
 from lab.site.records import Record
 
@@ -68,6 +70,16 @@ def test_a_page_with_a_typed_number_does_not_build(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="line 2 has '7' typed by hand"):
         postmortem.require_no_typed(file, f"{POSTMORTEMS}/INC-001_x.md")
     postmortem.require_no_typed(file, "04_capacity_planning.md")
+
+
+def test_the_build_stops_at_a_typed_number_and_names_the_page(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    page = f"{POSTMORTEMS}/INC-001_x.md"
+    (book.docs / page).write_text("It failed 7 times\n")
+    with pytest.raises(LabError):
+        macros.on_post_page_macros(
+            cast("macros.Environment", SimpleNamespace(book=book, page=SimpleNamespace(path=page)))
+        )
+    assert capsys.readouterr().err.startswith(f"site: docs/{page}: line 1 has '7' typed by hand")
 
 
 @pytest.mark.parametrize(
