@@ -53,7 +53,7 @@ def _head(record: Record) -> Iterator[str]:
     lower = title if title[1:2].isupper() else title[:1].lower() + title[1:]
     yield (
         f'---\ntitle: "{record.ident} {title}"\n'
-        f"description: The postmortem of {record.ident}, {lower}. Every number is read from its record.\n"
+        f'description: "The postmortem of {record.ident}, {lower}. Every number is read from its record."\n'
         f"status: {postmortem.DRAFT}\nauthors: [{TO_WRITE}]\nreviewers: [{TO_WRITE}]\n---"
     )
     yield f"# {record.ident}: {lower}"

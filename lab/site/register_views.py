@@ -78,7 +78,12 @@ def action_items(book: Book, ident: str = "", status: str = "") -> Markup:
         rows.append(cells if ident else (*cells, where))
     head = ("Item, status", "What, to which end, and owner", "Priority, due", "What proves it done")
     ids = [item.id.lower() for item in items]
-    return html.table(head if ident else (*head, "Incident"), rows, label="Action items", ids=ids)
+    return html.table(
+        head if ident else (*head, "Incident"),
+        rows,
+        label=f"Action items, {status}" if status else "Action items",
+        ids=ids,
+    )
 
 
 def priority_table(_book: Book) -> Markup:

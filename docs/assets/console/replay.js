@@ -27,7 +27,7 @@ export class Replay {
 
   // Of the responder's changes the one that completed the mitigation is graded, of everything else the first.
   grades(row) {
-    const mitigated = this.record.durations.mttm_seconds;
+    const mitigated = this.record.durations?.mttm_seconds;
     return row.kind !== "action" || (known(mitigated) && Math.abs(row.t_seconds - mitigated) < 0.005);
   }
 
