@@ -66,8 +66,9 @@ def detection_proof(book: Book) -> Markup:
     rows = [
         (
             html.link(book.href(f"records/{one.ident}.json"), one.ident),
-            html.link(book.runbook(one.alert), one.alert),
-            one.tier or "no burn rate",
+            Markup("{}<br><small>{}</small>").format(
+                html.link(book.runbook(one.alert), one.alert), one.tier or "no burn rate"
+            ),
             predicted(one),
             shown(one.computed),
             shown(one.measured),
@@ -76,7 +77,7 @@ def detection_proof(book: Book) -> Markup:
         )
         for one in found
     ]
-    head = ("Record", "Alert", "Tier", "Predicted", "Computed", "Measured", "Bad ratio assumed", "Observed")
+    head = ("Record", "Alert, tier", "Predicted", "Computed", "Measured", "Bad, assumed", "Observed")
     label = f"Detection, predicted, computed and measured, in lab time, {book.factor}x"
     return _figure(book, found) + html.table(head, rows, label=label, numeric=True)
 

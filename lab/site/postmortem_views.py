@@ -82,14 +82,17 @@ def postmortem_index(book: Book) -> Markup:
         recovered = record["durations"]["mttr_seconds"]
         rows.append(
             (
-                html.link(book.href(page), heading[1] if heading else ident),
-                postmortem.signed(path, f"docs/{page}").status, units.day(record["t0"]), drill.severity, drill.trigger,
+                Markup("{}<br><small>{}, {}</small>").format(
+                    html.link(book.href(page), heading[1] if heading else ident),
+                    units.day(record["t0"]), postmortem.signed(path, f"docs/{page}").status,
+                ),
+                drill.severity, drill.trigger,
                 html.link(book.runbook(record["prediction"]["alert"]), record["prediction"]["alert"]),
                 units.ABSENT if recovered is None else units.seconds(float(recovered)),
             )
         )  # fmt: skip
     head = (
-        "Postmortem", "Status", "Date", "Severity", "Trigger", "Caught by",
+        "Postmortem, date, status", "Severity", "Trigger", "Caught by",
         f"Recovered after (lab time, {book.factor}x)",
     )  # fmt: skip
     return html.table(head, rows, label="Postmortems")
