@@ -5,6 +5,7 @@ from __future__ import annotations
 # Routes, as templates (never raw paths). The gateway's routes are the ones the SLOs promise.
 ROUTE_FEED = "/v1/feed/{user_id}"
 ROUTE_USER = "/v1/users/{user_id}"
+ROUTES = {"feed": ROUTE_FEED, "user": ROUTE_USER}  # by the service that answers
 
 # Headers.
 HEADER_REQUEST_ID = "X-Request-Id"

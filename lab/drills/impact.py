@@ -10,8 +10,7 @@ from lab import names
 from lab.slo.model import Slo
 from lab.slo.thresholds import threshold_seconds
 
-# Route templates by the service that answers them; every one names the user whose page or profile it is.
-ROUTES = {"feed": (names.ROUTE_FEED,), "user": (names.ROUTE_USER,)}
+# Every route names the user whose page or profile it is.
 _USER = re.compile(r"/v1/\w+/(\d+)")
 SERVER_ERROR = 500
 
@@ -25,7 +24,7 @@ def users(lines: Iterable[Mapping[str, Any]], slo: Slo) -> dict[str, int]:
     limit, asked, hit = threshold_seconds(slo), set[str](), set[str]()
     for line in lines:
         found = _USER.match(str(line.get("path", "")))
-        if found is None or line.get("route") not in ROUTES.get(slo.service, ()):
+        if found is None or line.get("route") != names.ROUTES.get(slo.service, ""):
             continue
         user, failed = found.group(1), int(line.get("status", 0)) >= SERVER_ERROR
         asked.add(user)

@@ -34,8 +34,8 @@ def steady_state(incident: Incident) -> None:
     limit = incident.drill.limits.steady_seconds
     end, told = time.monotonic() + limit, time.monotonic()
     starved = ""
-    while reason := _unsteady(incident):
-        starved = _too_busy(incident) or starved
+    while reason := (busy := _too_busy(incident)) or _unsteady(incident):
+        starved = busy or starved
         now = time.monotonic()
         if now > end and starved:
             raise Void(f"{incident.drill.id} did not start within {limit:g} s: {starved}")
@@ -70,8 +70,6 @@ def _disturbs(alert: dict[str, Any], drill: Drill, *, kept_history: bool = False
 
 def _unsteady(incident: Incident) -> str:
     """Why the lab is not steady, or ""."""
-    if busy := _too_busy(incident):
-        return busy
     control = incident.responder in CONTROLS
     alerts = incident.desk.prometheus.alerts()
     kept = incident.kept_history

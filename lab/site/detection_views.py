@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.drills import burning, verify
+from lab.drills import burning
 from lab.site import html, svg, units
 from lab.site.book import Book
 from lab.site.html import Markup
@@ -35,23 +35,23 @@ class Detection:
 
 def of(record: Record) -> Detection:
     """The figures of a record that has a prediction."""
-    foretold, measured = record["prediction"], record["durations"]["detection_seconds"]
-    row = verify.verify(record.data).rows[0]
+    expected, measured = record["prediction"], record["durations"]["detection_seconds"]
+    row = record.verification.rows[0]
     fired = record.first("firing")
     observed = None
-    if foretold["tier"] and fired:
-        alert = next(one for one in record["alerts"] if _same(one, foretold))
+    if expected["tier"] and fired:
+        alert = next(one for one in record["alerts"] if _same(one, expected))
         counts = record.counts(alert["labels"]["sloth_id"])
-        observed = burning.observed_ratio(counts, foretold["effect_seconds"], float(fired["t_seconds"]))
+        observed = burning.observed_ratio(counts, expected["effect_seconds"], float(fired["t_seconds"]))
     return Detection(
         record.ident,
-        foretold["alert"],
-        float(foretold["detection_seconds"]),
-        bool(foretold["bound"]),
+        expected["alert"],
+        float(expected["detection_seconds"]),
+        bool(expected["bound"]),
         row.tier,
         row.computed,
         measured,
-        foretold["bad_ratio"],
+        expected["bad_ratio"],
         observed,
     )
 

@@ -165,14 +165,14 @@ def durations(book: Book, ident: str) -> Markup:
 def prediction(book: Book, ident: str) -> Markup:
     """Detection as the arithmetic predicts it, as the record's counts make it, and as it was measured."""
     record = book.records.read(ident)
-    foretold, found = record["prediction"], detection_views.of(record)
+    due, found = record["prediction"], detection_views.of(record)
     paged = _at(record, "page")
-    allowance, expected = float(foretold["allowance_seconds"]), float(foretold["detection_seconds"])
-    stretch = float(foretold["tolerance_ratio"])
+    allowance, expected = float(due["allowance_seconds"]), float(due["detection_seconds"])
+    stretch = float(due["tolerance_ratio"])
     met = paged <= expected * stretch + allowance
-    severity = foretold["severity"]
+    severity = due["severity"]
     rows = [
-        (f"Alert that must come as a {severity}", html.link(book.runbook(foretold["alert"]), foretold["alert"])),
+        (f"Alert that must come as a {severity}", html.link(book.runbook(due["alert"]), due["alert"])),
         ("Predicted before the fault, alert firing", detection_views.predicted(found)),
         *([("Its inputs are chance: in time up to", f"{stretch:g} times that")] if stretch > 1 else []),
         *([("Computed from the recorded counts", detection_views.shown(found.computed))] if found.tier else []),
@@ -185,7 +185,7 @@ def prediction(book: Book, ident: str) -> Markup:
         ("Inside the prediction", html.badge("ok" if met else "bad", "yes" if met else "no")),
     ]
     steps = Markup("<ol>{}</ol>").format(
-        Markup().join(Markup("<li>{}</li>").format(step) for step in foretold["arithmetic"])
+        Markup().join(Markup("<li>{}</li>").format(step) for step in due["arithmetic"])
     )
     table = html.table(("Detection", f"Lab time, {record.factor}x"), rows, label="Detection, predicted and measured")
     return table + html.details("How the prediction is computed", steps)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lab.drills.burning import counts_of
 from lab.drills.inputs import stale
 from lab.drills.record import read
-from lab.drills.verify import verify
+from lab.drills.verify import Verification, verify
 from lab.errors import LabError
 from lab.site import units
 from lab.site.series import Line, Mark
@@ -49,6 +50,11 @@ class Record:
     def factor(self) -> int:
         """How many times faster than production the lab's windows are."""
         return int(self["lab"]["factor"])
+
+    @cached_property
+    def verification(self) -> Verification:
+        """Its alerts computed again from its counts, and what contradicts them."""
+        return verify(self.data)
 
     @property
     def timeline(self) -> list[dict[str, Any]]:
@@ -144,7 +150,7 @@ class Records:
         record = Record(ident, f"records/{path.name}", read(path))
         if changed := stale(dict(record.data)):
             raise LabError(f"record {shown} is stale: {', '.join(changed)} changed since; {mend}")
-        if problems := verify(record.data).problems:
+        if problems := record.verification.problems:
             raise LabError(f"record {shown} does not prove itself: {problems[0]}; {mend}")
         self._read[ident] = (stamp, record)
         return record

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lab import names
+from lab.drills import signals
 
 NBSP = "\u00a0"  # a number is never parted from its unit
 MINUS = "\u2212"
 ABSENT = "\u2013"
 BURN_RATE = "x budget"  # as records write the unit of a burn rate
-QUANTILE = "seconds of a quantile"  # as they write that of a latency which a histogram tells to a bucket only
+QUANTILE = signals.QUANTILE
 
 
 def seconds(value: float) -> str:

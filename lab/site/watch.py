@@ -11,7 +11,6 @@ from lab.slo.model import Slo
 from lab.slo.thresholds import threshold_seconds
 
 WINDOW = "10s"  # long enough for a p99 at the lab's traffic, short enough to see an edge
-ROUTES = {"feed": names.ROUTE_FEED, "user": names.ROUTE_USER}
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def charts(slos: Iterable[Slo]) -> list[Chart]:
             f"{slo.service} latency at the gateway",
             units.QUANTILE,
             threshold_seconds(slo),
-            tuple((f"p{percent}", _gateway_quantile(percent, ROUTES[slo.service])) for percent in (99, 95)),
+            tuple((f"p{percent}", _gateway_quantile(percent, names.ROUTES[slo.service])) for percent in (99, 95)),
         )
         for slo in slos
         if slo.name == "latency-p99"

@@ -235,7 +235,7 @@ class Start:
         self._watch(self._default())  # Prometheus looks for new targets every 5 s: do not miss the next time
         probes.wait_ready(self._default(CLIENTS), READY_SECONDS, self._check)
         self.say("watching", "waiting for every target and rule")
-        self._wait_watched()
+        probes.wait_watched(self.home, self.ports, self._default(), READY_SECONDS, self._still_there)
 
     def _launch(self, wanted: Iterable[Program]) -> None:
         supervisor = self._supervisor
@@ -265,11 +265,3 @@ class Start:
                 time.sleep(0.1)
         self.say("db", "schema and seed")
         self.say("db", schema.create(postgres.url(self.home, self.ports.postgres)))
-
-    def _wait_watched(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        while reason := probes.why_not_watched(self.home, self.ports, self._default()):
-            self._still_there()
-            if time.monotonic() > deadline:
-                raise LabError(f"the lab is not watched after {READY_SECONDS:.0f} s: {reason}")
-            time.sleep(0.1)

@@ -102,6 +102,21 @@ def why_not_watched(home: Home, ports: Ports, expected: Iterable[Program]) -> st
     return ""
 
 
+def wait_watched(
+    home: Home, ports: Ports, expected: Iterable[Program], seconds: float, check: Callable[[], None] = lambda: None
+) -> None:
+    """Wait until Prometheus has loaded rules and every expected target is up. `check` is called on the way, may raise.
+
+    LabError names what is missing after `seconds`.
+    """
+    deadline, programs = time.monotonic() + seconds, list(expected)
+    while reason := why_not_watched(home, ports, programs):
+        check()
+        if time.monotonic() > deadline:
+            raise LabError(f"the lab is not watched after {seconds:.0f} s: {reason}")
+        time.sleep(POLL_SECONDS)
+
+
 def wait_unwatched(home: Home, ports: Ports, gone: Iterable[Program], seconds: float) -> None:
     """Wait until Prometheus scrapes none of `gone` any more: `seconds` at most, and not at all when it does not answer.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 
-from lab.errors import LabError
 from lab.oncall.client import Pager
 from lab.oncall.times import utc_text
 from lab.places import Home, Ports
@@ -13,7 +12,6 @@ from lab.stack import monitoring, probes, replicas
 from lab.stack.supervision import Supervisor
 
 READY_SECONDS = 20.0
-POLL_SECONDS = 0.1
 WATCHERS = ("prometheus", "alertmanager")
 
 
@@ -39,8 +37,5 @@ def clean(home: Home, ports: Ports, pager: Pager) -> float:
         for name in WATCHERS:
             supervisor.start(name, wait=False)
     probes.wait_ready([program for program in expected if program.name in WATCHERS], READY_SECONDS)
-    while reason := probes.why_not_watched(home, ports, expected):
-        if time.monotonic() - began > READY_SECONDS:
-            raise LabError(f"the lab is not watched {READY_SECONDS:.0f} s after its history was emptied: {reason}")
-        time.sleep(POLL_SECONDS)
+    probes.wait_watched(home, ports, expected, READY_SECONDS - (time.monotonic() - began))
     return time.monotonic() - began
