@@ -1,11 +1,13 @@
-"""Helpers of every test: ports, polling, processes that end."""
+"""Helpers of every test: ports, polling, processes that end, pages as text."""
 
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import os
 import random
+import re
 import subprocess
 import time
 import urllib.request
@@ -90,3 +92,8 @@ def fire(
     )
     with urllib.request.urlopen(request, timeout=5) as answer:
         assert answer.status == 200
+
+
+def text(markup: object) -> str:
+    """What a reader sees of HTML: no tags, and plain spaces."""
+    return html.unescape(re.sub(r"<[^>]+>", " ", str(markup))).replace("\u00a0", " ")
