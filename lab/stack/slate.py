@@ -19,8 +19,8 @@ def clean(home: Home, ports: Ports, pager: Pager) -> float:
     """Empty the history; returns the seconds it took until every target is scraped and the rules are evaluated again.
 
     Afterwards no window holds anything, so every error budget is whole; nothing fires, nothing counts as told, no
-    silence is left, and no page is open. Both programs are started again however this ends. Raises LabError when they
-    do not come back, NotRunning when the lab does not run.
+    silence is left, and no page is open. Both programs are started again, and answer again, however this ends. Raises
+    LabError when they do not come back, NotRunning when the lab does not run.
     """
     began = time.monotonic()
     supervisor = Supervisor(home)
@@ -36,6 +36,6 @@ def clean(home: Home, ports: Ports, pager: Pager) -> float:
     finally:
         for name in WATCHERS:
             supervisor.start(name, wait=False)
-    probes.wait_ready([program for program in expected if program.name in WATCHERS], READY_SECONDS)
+        probes.wait_ready([program for program in expected if program.name in WATCHERS], READY_SECONDS)
     probes.wait_watched(home, ports, expected, READY_SECONDS - (time.monotonic() - began))
     return time.monotonic() - began

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from embedded import EmbeddedLab, more_drills
 
+from lab.control.prometheus import Prometheus
 from lab.drills.journal import journal_path
 from lab.drills.stoppable import runner
 
@@ -202,10 +203,14 @@ def test_what_a_drill_left_that_was_killed_with_its_guard_is_undone_on_the_conso
 
 
 def test_a_query_and_the_log_lines_of_a_request_are_answered_by_the_lab(
+    lab: EmbeddedLab,
     tabs: tuple[chromium.Page, chromium.Page],
 ) -> None:
     page, _ = tabs
     page.value("document.querySelector('[data-part=query-tab]').click()")
+    # A rate needs two scrapes and its chart two rates, and the drill before this emptied the history.
+    served = 'rate(http_server_request_duration_seconds_count{job="feed"}[10s] offset 10s)'
+    Prometheus.of(lab.home, lab.ports).wait(served, 40)
     page.value("document.querySelector('[data-part=query-form]').requestSubmit()")
     page.until("document.querySelector('[data-part=query-rows]').textContent.includes('service_version')", 30)
     # A chart is drawn when it comes into sight.

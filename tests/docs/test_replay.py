@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from pathlib import Path
 
 import chromium
 import pytest
+from published import serve
 
 from lab.control import audit
 from lab.oncall.escalation import TO
@@ -39,17 +43,20 @@ def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
 
 
 def test_a_chart_that_cannot_be_drawn_says_where_its_figures_are_and_is_drawn_when_it_can_be(
-    published: str, page: chromium.Page
+    site_folder: Path, tmp_path: Path, page: chromium.Page
 ) -> None:
-    page.call("Network.setBlockedURLs", urls=["*/uplot.js"])
-    page.open(f"{published}/lab/")
-    page.until("document.querySelector('.console-canvas')?.textContent.includes('could not be loaded')")
-    page.value("document.querySelector('.console-charts details').open = true")
-    page.until("document.querySelectorAll('.console-charts details tbody tr').length > 20")
-    page.call("Network.setBlockedURLs", urls=[])
-    seek(page, 0)
-    page.until("document.querySelectorAll('.console-charts canvas').length >= 5")
-    assert page.value("document.querySelector('.console-canvas').textContent") == ""
+    served = shutil.copytree(site_folder, tmp_path / "site", copy_function=os.link)
+    library = served / "assets" / "vendor" / "uplot.js"
+    away = library.rename(tmp_path / "uplot.js")
+    with serve(served) as url:
+        page.open(f"{url}/lab/")
+        page.until("document.querySelector('.console-canvas')?.textContent.includes('could not be loaded')")
+        page.value("document.querySelector('.console-charts details').open = true")
+        page.until("document.querySelectorAll('.console-charts details tbody tr').length > 20")
+        away.rename(library)
+        seek(page, 0)
+        page.until("document.querySelectorAll('.console-charts canvas').length >= 5")
+        assert page.value("document.querySelector('.console-canvas').textContent") == ""
 
 
 def test_what_a_box_of_the_system_map_says_stays_inside_it(published: str, page: chromium.Page) -> None:

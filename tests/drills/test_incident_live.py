@@ -37,8 +37,9 @@ def run(lab: EmbeddedLab, *arguments: str) -> tuple[int, dict[str, Any], str]:
 
 
 def weight(lab: EmbeddedLab) -> float:
-    answer = json.loads(lab.fleetops("query", "max(gateway_canary_weight_ratio)", "--json").stdout)
-    return float(answer[0]["value"])
+    """The canary's weight; 0 while Prometheus, on its clean slate, knows none."""
+    answer = json.loads(lab.fleetops("query", "max(gateway_canary_weight_ratio)", "--json").stdout or "[]")
+    return float(answer[0]["value"]) if answer else 0
 
 
 def test_inc_001_is_paged_in_time_and_mended_by_its_runbook_alone(lab: EmbeddedLab, tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ const exact = (unit) => (unit === "seconds of a quantile" ? "seconds" : SHORT.ha
 const DASHES = [[], [6, 3], [2, 3]];
 
 // The library is work to read, so it comes with the first chart that is near; on a phone that is far down the page.
-let Plot = null, coming = null;
+// A browser may remember that a module could not be loaded, so each further try asks under an address of its own.
+let Plot = null, coming = null, tries = 0;
 const library = () => (coming ||= (async () => {
   const sheet = new URL("../vendor/uplot.css", import.meta.url).href;
   if (![...document.styleSheets].some((one) => one.href === sheet)) document.head.append(el("link", { rel: "stylesheet", href: sheet }));
-  Plot = (await import("../vendor/uplot.js")).default;
+  Plot = (await import(`../vendor/uplot.js${tries++ ? `?try=${tries}` : ""}`)).default;
 })().finally(() => { coming = null; }));
 
 const ink = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();

@@ -100,7 +100,7 @@ class Doors:
             time.sleep(0.05)
 
     def bring_back(self, programs: Iterable[Program]) -> list[str]:
-        """See that programs run, unfrozen, and are ready; one line for each that was not."""
+        """See that programs run, unfrozen, and are ready; one line for each that had to be helped."""
         changed, states = [], self.states()
         wanted = list(programs)
         for program in wanted:
@@ -108,10 +108,10 @@ class Doors:
             if state == "frozen":
                 self.supervisor.signal(program.name, "CONT")
                 changed.append(f"{program.name} resumed")
-            elif state != "running":
+            elif state not in ("running", "starting"):
                 self.supervisor.start(program.name, wait=False)
                 changed.append(f"{program.name} started again (it was {state})")
-        if changed:
+        if changed or "starting" in states.values():
             probes.wait_ready(wanted, READY_SECONDS)
         return changed
 
