@@ -1,4 +1,4 @@
-"""Memory over time: a lab of its own under default traffic, five drills in its first half, RSS of every process.
+"""Memory over time: a lab of its own under default traffic, five drills in its first quarter, RSS of every process.
 
     python -m scripts.soak [--minutes N] [--record FILE] [--json]
 
@@ -150,9 +150,9 @@ class Lab:
 
 
 def watch(lab: Lab, minutes: float, drills: Sequence[str]) -> tuple[list[Sample], dict[str, str]]:
-    """Samples over `minutes`, and how each drill ended; the drills are spread over the first half."""
+    """Samples over `minutes`, and how each drill ended; the drills are spread over the first quarter."""
     began, samples, ended = time.monotonic(), [], dict[str, str]()
-    due = [(minutes * 60 * (number + 0.5) / (2 * len(drills)), ident) for number, ident in enumerate(drills)]
+    due = [(minutes * 60 * (number + 0.5) / (4 * len(drills)), ident) for number, ident in enumerate(drills)]
     running: tuple[str, subprocess.Popen[bytes]] | None = None
     with suppress(KeyboardInterrupt):
         while (now := time.monotonic() - began) <= minutes * 60:
@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 0 when both bounds hold."""
     parser = argparse.ArgumentParser(
         prog="soak",
-        description="RSS of every process of a lab under default traffic, with five drills in the first half.",
+        description="RSS of every process of a lab under default traffic, with five drills in the first quarter.",
         epilog="example: python -m scripts.soak --minutes 120 --record docs/figures/bench.json",
     )
     parser.add_argument("--minutes", type=float, default=120.0, help="how long to watch (120)")

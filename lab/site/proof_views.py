@@ -102,7 +102,7 @@ def soak_table(book: Book) -> Markup:
     head = ("RSS in MiB", "Start", "Half time", "End", "Peak", "MiB an hour, second half")
     table = html.table(head, rows, label="Memory of every process", numeric=True)
     return table + Markup(
-        '<p class="lab-note">{} minutes of default traffic, drills in the first half: {}.'
+        '<p class="lab-note">{} minutes of default traffic, drills in the first quarter: {}.'
         " Prometheus {}, {} cores, measured on {}. {}</p>"
     ).format(
         f"{found['minutes']:.0f}",

@@ -71,7 +71,7 @@ def test_the_memory_of_every_process_is_what_the_soak_measured_or_the_page_does_
     write_section(file, "soak", found)
     shown = text(proof_views.soak_table(book))
     assert re.search(r"gateway\s+50\s+56\s+56\s+61\s+\u22120.2\s+total\s+50\s+56\s+56\s+901\s+\u22120.2", shown)
-    assert "120 minutes of default traffic, drills in the first half: INC-001 passed, INC-007 status 1." in shown
+    assert "120 minutes of default traffic, drills in the first quarter: INC-001 passed, INC-007 status 1." in shown
     assert "Out of bounds: gateway grew by 3 MiB an hour over the second half." in shown
     file.write_text(json.dumps({"sections": {}}))
     with pytest.raises(LabError, match=r"holds no figures of 'soak'; run `make soak`"):

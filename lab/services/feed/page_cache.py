@@ -26,7 +26,7 @@ WAIT_SECONDS = 3.0
 REFRESHERS = 2
 REFRESHES_WAITING_MOST = 200
 
-# Pages made lately, by key: enough to know of one that is gone that it should be there.
+# Pages that should be in the cache, by key: at most this many, and none for longer than its time to live.
 REMEMBERED = 5_000
 
 Make = Callable[[], bytes | None]
@@ -70,11 +70,12 @@ class PageCache:
     def put(self, key: str, page: bytes, ttl_seconds: float) -> None:
         """Keeps a page that was made."""
         self._cache.put(key, page, ttl_seconds)
+        now = monotonic()
         with self._lock:
             # It lives a fifth longer or shorter than it was told.
-            self._fresh_until[key] = monotonic() + ttl_seconds * (1 - JITTER_RATIO)
+            self._fresh_until[key] = now + ttl_seconds * (1 - JITTER_RATIO)
             self._fresh_until.move_to_end(key)
-            if len(self._fresh_until) > REMEMBERED:
+            while len(self._fresh_until) > REMEMBERED or next(iter(self._fresh_until.values())) < now:
                 self._fresh_until.popitem(last=False)
 
     def _missed(self, key: str) -> None:
