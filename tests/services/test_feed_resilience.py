@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import valkey
@@ -12,9 +13,11 @@ from services_support import operations
 from support import eventually
 from werkzeug.exceptions import ServiceUnavailable
 
+from lab.services.feed import page_cache
 from lab.services.feed.profiles import Profiles
 from lab.services.feed.ranking import PAGE_ITEMS
 from lab.services.feed.stable import StablePages
+from lab.telemetry.metrics import CollectorRegistry
 
 
 class Gate(Profiles):
@@ -155,3 +158,14 @@ def test_a_page_that_is_gone_before_its_time_is_counted_and_one_whose_time_was_u
     feed.get(228)
     feed.get(228)
     assert lost() == 1
+
+
+def test_a_page_whose_time_is_up_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(page_cache, "monotonic", lambda: now)
+    pages = page_cache.PageCache(Mock(), CollectorRegistry())
+    for viewer in range(100):
+        now = viewer
+        pages.put(f"feed:1.0:{viewer}", b"{}", ttl_seconds=10)
+    assert set(pages._fresh_until) == {f"feed:1.0:{viewer}" for viewer in range(91, 100)}
+    pages.close()
