@@ -36,7 +36,7 @@ lab: $(VENV) ## start everything, print the console's URL, stay until Ctrl-C
 # The tests of a whole stack come by themselves: drills are measured in seconds, and a lab that runs beside others slows them.
 # Files go by name: by their number of tests, the file of one long test would come last, and alone.
 test: $(VENV) ## every test this machine can run; says what it skipped and why; DRILLS=1: more live drills
-	@$(BIN)/python -m lab.stack.binaries >/dev/null || true # it has said what is missing; the tests say what that costs
+	@$(BIN)/python -m lab.stack.tools.binaries >/dev/null || true # it has said what is missing; the tests say what that costs
 	@failed=0; \
 	$(BIN)/python -m pytest -m "not stack and not containers" -n auto --dist loadfile --no-loadscope-reorder || failed=1; \
 	$(BIN)/python -m pytest -m "stack or containers" || failed=1; \
@@ -68,7 +68,7 @@ check: $(VENV) ## lint, types, rules in step with their specs, the site builds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m lab.stack.binaries >/dev/null
+	$(BIN)/python -m lab.stack.tools.binaries >/dev/null
 	$(BIN)/fleetops slo check
 	$(BIN)/mkdocs build --strict --quiet --site-dir "$$(mktemp -d)"
 
@@ -87,7 +87,7 @@ lock: $(VENV) ## solve the dependencies of pyproject.toml again into .ci/require
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o .ci/requirements.txt
 
 sums: $(VENV) ## keep the published checksums of the pinned Prometheus and Alertmanager releases, after a version changed
-	$(BIN)/python -m lab.stack.fetch >/dev/null
+	$(BIN)/python -m lab.stack.tools.fetch >/dev/null
 
 clean: ## remove what was built; the lab's data in .lab stays
 	rm -rf site .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache

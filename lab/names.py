@@ -92,7 +92,9 @@ LOG_WRITTEN = "log_written_bytes_total"  # {process}
 DISK_FREE = "state_directory_free_bytes"  # what the filesystem of the state directory still takes
 CPU_SECONDS = "machine_cpu_seconds_total"  # {by="lab"|"others"|"idle"}: of all processors
 PROCESS_STARTS = "supervised_process_starts_total"  # {process, service}: also of one that never gets to serve metrics
-PROCESS_STARTS_UNASKED = "supervised_process_unasked_starts_total"  # of these, supervision's own: the process had ended
+PROCESS_STARTS_UNPLANNED = (
+    "supervised_process_unplanned_starts_total"  # of these, supervision's own: the process had ended
+)
 LOG_DEBUG = "log_debug_enabled"  # of the process itself
 FEED_PROBES = "feed_probe_requests_total"  # {result="match"|"mismatch"|"unanswered"}
 WRITE_PROBES = "write_probe_requests_total"  # {result="acknowledged"|"refused"}

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError, ToolError
-from lab.places import RULES
+from lab.paths import RULES
 from scripts.figures import write_section
 
 RUNS = 3
-MOST_SECONDS = 5.0
-MOST_BYTES = 300 * 2**20
+MAX_SECONDS = 5.0
+MAX_BYTES = 300 * 2**20
 
 
 def measure(count: int) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     took = f"{found['seconds']:.1f} s ({found['cpu_seconds']:.1f} s of processor)"
     line = f"{found['slos']} SLOs in {took} and {found['peak_rss_bytes'] / 2**20:.0f} MiB, {stable}"
     sys.stdout.write((json.dumps(found, indent=1) if options.json else line) + "\n")
-    return 0 if found["stable"] and found["seconds"] < MOST_SECONDS and found["peak_rss_bytes"] < MOST_BYTES else 1
+    return 0 if found["stable"] and found["seconds"] < MAX_SECONDS and found["peak_rss_bytes"] < MAX_BYTES else 1
 
 
 if __name__ == "__main__":

@@ -29,14 +29,15 @@ from typing import Any
 import yaml
 
 from lab.errors import LabError, ToolError
-from lab.places import RULES
-from lab.slo import load_windows, promtool, series
+from lab.paths import RULES
+from lab.slo import load_windows, promtool
 from lab.slo.model import Slo, Windows
 from lab.slo.prove.workload import Phase, counters
-from lab.slo.rule import Group
-from lab.slo.rulefile import render
-from lab.slo.rules import generate
-from lab.slo.spec import read_spec
+from lab.slo.rendering import series
+from lab.slo.rendering.rule import Group
+from lab.slo.rendering.rule_file import render
+from lab.slo.rendering.rules import generate
+from lab.slo.specs.reader import read_spec
 from scripts import sloth_shape
 from scripts.figures import write_section
 

@@ -19,43 +19,43 @@ from pathlib import Path
 from typing import Any
 
 from lab import names
-from lab.control import verbs
-from lab.control.desk import Desk
-from lab.drills.faults import Doors
+from lab.control import actions
+from lab.control.lab_clients import LabClients
+from lab.drills.faults import FaultContext
 from lab.errors import LabError
 from scripts.figures import write_section
 
 PEOPLE, PEOPLES_RATE, USUAL_RATE = 4, 180.0, 2.0
 FLUSH_SECONDS, WATCHED_SECONDS, SETTLE_SECONDS = 4.0, 24, 12.0
-LEAST_RATIO = 3.0
+MIN_RATIO = 3.0
 _MADE = f'sum(rate({names.DB_OPERATION_DURATION}_count{{job="feed",db_operation_name="feed.rank"}}[3s]))'
 _ALL = f'sum(rate({names.DB_OPERATION_DURATION}_count{{job="feed"}}[3s]))'
 
 
-def measure(desk: Desk) -> dict[str, Any]:
+def measure(clients: LabClients) -> dict[str, Any]:
     """Pages the DB makes and operations it does, a second, peak and mean, without single-flight and with it."""
-    doors = Doors(desk)
-    rate, flag = doors.traffic.rate(), verbs.flags(desk)["single-flight"]["enabled"]
+    context = FaultContext(clients)
+    rate, flag = context.traffic.rate(), actions.flags(clients)["single-flight"]["enabled"]
     try:
-        doors.traffic.set_rate(USUAL_RATE)
-        doors.traffic.set_extra("crowd", PEOPLES_RATE, PEOPLE)
-        found = {name: _flushed(doors, on) for name, on in (("without", False), ("with", True))}
+        context.traffic.set_rate(USUAL_RATE)
+        context.traffic.set_extra("crowd", PEOPLES_RATE, PEOPLE)
+        found = {name: _flushed(context, on) for name, on in (("without", False), ("with", True))}
     finally:
-        doors.traffic.set_extra("crowd", 0)
-        doors.traffic.set_rate(rate)
-        verbs.set_flag(desk, "single-flight", flag, "the measurement is over")
+        context.traffic.set_extra("crowd", 0)
+        context.traffic.set_rate(rate)
+        actions.set_flag(clients, "single-flight", flag, "the measurement is over")
     return {"people": PEOPLE, "requests_per_second": PEOPLES_RATE, "flush_seconds": FLUSH_SECONDS, **found}
 
 
-def _flushed(doors: Doors, single_flight: bool) -> dict[str, float]:
-    verbs.set_flag(doors.desk, "single-flight", single_flight, "to measure what it is worth")
+def _flushed(context: FaultContext, single_flight: bool) -> dict[str, float]:
+    actions.set_flag(context.clients, "single-flight", single_flight, "to measure what it is worth")
     time.sleep(SETTLE_SECONDS)
     end = time.monotonic() + WATCHED_SECONDS
-    with doors.cache() as cache:
+    with context.cache() as cache:
         while time.monotonic() < end:
             cache.flushall()
             time.sleep(FLUSH_SECONDS)
-    ask, found = doors.desk.prometheus.number, {}
+    ask, found = context.clients.prometheus.number, {}
     for name, query in (("pages", _MADE), ("operations", _ALL)):
         for figure, over in (("peak", "max_over_time"), ("mean", "avg_over_time")):
             found[f"{name}_{figure}"] = round(ask(f"{over}(({query})[{WATCHED_SECONDS}s:1s])") or 0.0, 1)
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one object instead of lines")
     options = parser.parse_args(arguments)
     try:
-        found = measure(Desk.here("bench"))
+        found = measure(LabClients.here("bench"))
         if options.record:
             write_section(options.record, "single_flight", found)
     except LabError as error:
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{name} single-flight: {row['pages_mean']:g} pages made a second, at most {row['pages_peak']:g};"
                 f" {row['operations_mean']:g} DB operations a second, at most {row['operations_peak']:g}\n"
             )
-    return int(found["without"]["pages_peak"] < LEAST_RATIO * found["with"]["pages_peak"])
+    return int(found["without"]["pages_peak"] < MIN_RATIO * found["with"]["pages_peak"])
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError, ToolError
-from lab.places import ROOT
-from lab.site import bounds, scripts
+from lab.paths import ROOT
+from lab.site.build import budgets, npm
 from scripts.figures import write_section
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "docs")]
@@ -37,7 +37,7 @@ WEB = ROOT / "tests" / "docs" / "web"
 LIMIT_SECONDS = 180
 TIMELESS = ("accessibility", "best-practices", "seo")
 CATEGORIES = ("performance", *TIMELESS)
-LEAST_INDEX = 1500  # Lighthouse's docs/throttling.md: four times slower is a phone from here on
+MIN_INDEX = 1500  # Lighthouse's docs/throttling.md: four times slower is a phone from here on
 SLOW_RUNS = 6  # so many more a page, before those at the machine's fastest must do
 DARK = "--blink-settings=preferredColorScheme=0"
 TIMINGS = {
@@ -52,7 +52,7 @@ def measure(runs: int, only: Sequence[str] = ()) -> dict[str, Any]:
     """Build, serve and measure."""
     if chromium.program() is None:
         raise ToolError("no Chromium on PATH; on Debian: apt-get install chromium")
-    modules = scripts.packages(WEB, dev=True)
+    modules = npm.packages(WEB, dev=True)
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder) / "site"
         load = os.getloadavg()[0]
@@ -106,12 +106,12 @@ def _page(modules: Path, url: str, runs: int) -> dict[str, float]:
 
 
 def _at_speed(run: Callable[[], dict[str, Any]], runs: int) -> list[dict[str, Any]]:
-    """`runs` reports of a machine with LEAST_INDEX; those with the highest index when it is slow for too long."""
+    """`runs` reports of a machine with MIN_INDEX; those with the highest index when it is slow for too long."""
     reports: list[dict[str, Any]] = []
     fast = 0
     while fast < runs and len(reports) < runs + SLOW_RUNS:
         reports.append(run())
-        fast += _index(reports[-1]) >= LEAST_INDEX
+        fast += _index(reports[-1]) >= MIN_INDEX
     return sorted(reports, key=_index)[-runs:]
 
 
@@ -139,7 +139,7 @@ def _failed(report: dict[str, Any], category: str) -> list[str]:
 def _lighthouse(modules: Path, url: str, categories: Sequence[str] = CATEGORIES, *chrome_flags: str) -> dict[str, Any]:
     flags = " ".join(("--headless=new --no-sandbox --disable-gpu", *chrome_flags))
     words = [
-        scripts.node(), str(modules / "lighthouse" / "cli" / "index.js"), url, "--output=json", "--quiet",
+        npm.node(), str(modules / "lighthouse" / "cli" / "index.js"), url, "--output=json", "--quiet",
         f"--chrome-flags={flags}", f"--only-categories={','.join(categories)}",
     ]  # fmt: skip
     chrome = os.environ | {"CHROME_PATH": str(chromium.program())}
@@ -164,8 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LabError as error:
         sys.stderr.write(f"bench_site: {error}\n")
         return error.exit_status
-    out = bounds.missed(found)
-    worst = bounds.worst(found["pages"]) | {bounds.BUILD.figure: found[bounds.BUILD.figure]}
+    out = budgets.missed(found)
+    worst = budgets.worst(found["pages"]) | {budgets.BUILD.figure: found[budgets.BUILD.figure]}
     lines = [f"{name:<16} {value:g}" for name, value in worst.items()]
     sys.stdout.write((json.dumps(found, indent=1) if options.json else "\n".join(lines)) + "\n")
     for page, bound, value in out:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lab.durable import write_json
+from lab.atomic_write import write_json
 from lab.errors import UsageError
 
 SCHEMA = "fleetops.bench/v1"

@@ -21,15 +21,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lab.errors import LabError, UsageError
-from lab.places import RULES
+from lab.paths import RULES
 from lab.slo import find_slo, load_specs, load_windows, promtool
-from lab.slo.document import Node, read_documents
 from lab.slo.durations import format_duration
 from lab.slo.model import Slo, Windows
 from lab.slo.prove.repository import CHAPTERS
-from lab.slo.rule import Group, Rule
-from lab.slo.rulefile import render
-from lab.slo.rules import generate
+from lab.slo.rendering.rule import Group, Rule
+from lab.slo.rendering.rule_file import render
+from lab.slo.rendering.rules import generate
+from lab.slo.specs.document import Node, read_documents
 
 MUTATIONS = Path(__file__).with_name("mutations.yml")
 KEYS = ("name", "rule", "find", "replace", "chapter", "only", "equivalent")

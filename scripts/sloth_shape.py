@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.slo.durations import format_duration
 from lab.slo.model import SEVERITIES, EventsSli, Slo, Windows
-from lab.slo.ratios import in_window
+from lab.slo.rendering.ratios import in_window
 
 
 def groups(slo: Slo, windows: Windows, *, ident: str | None = None) -> list[dict[str, Any]]:

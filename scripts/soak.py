@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError
-from lab.stack import binaries
+from lab.stack.tools import binaries
 from scripts.figures import write_section
 
 DRILLS = ("INC-001", "INC-003", "INC-004", "INC-007", "INC-011")

@@ -14,8 +14,8 @@ from embedded import EmbeddedLab, make_lab
 from servers import postgres_url, seeded_url, server_home, valkey_url  # noqa: F401 - fixtures of every test
 
 from lab.errors import ToolError
-from lab.places import ROOT, SITE
-from lab.stack import binaries
+from lab.paths import ROOT, SITE
+from lab.stack.tools import binaries
 
 
 @pytest.fixture(scope="session")

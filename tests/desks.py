@@ -1,4 +1,4 @@
-"""Fixtures: a desk in a folder of its own, whose pager and gateway only pretend."""
+"""Fixtures: a clients in a folder of its own, whose pager and gateway only pretend."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from fakes import FakeGateway, FakePager, JsonServer
 
+from lab.clients.gateway import GatewayAdmin
+from lab.clients.pager import Pager
+from lab.clients.prometheus import Prometheus
 from lab.control.audit import AuditTrail
-from lab.control.desk import Desk
-from lab.control.gateway import GatewayAdmin
-from lab.control.prometheus import Prometheus
-from lab.oncall.client import Pager
-from lab.places import Home, Ports
+from lab.control.lab_clients import LabClients
+from lab.paths import Home, Ports
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def servers(gateway: FakeGateway, pager: FakePager) -> Iterator[dict[str, JsonSe
 
 
 @pytest.fixture
-def desk(servers: dict[str, JsonServer], tmp_path: Path) -> Desk:
+def clients(servers: dict[str, JsonServer], tmp_path: Path) -> LabClients:
     client = Pager(servers["pager"].url, "token", timeout_seconds=1)
     home = Home(tmp_path)
-    return Desk(
+    return LabClients(
         home,
         Ports(9),
         GatewayAdmin(servers["gateway"].url, "token"),

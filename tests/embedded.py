@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lab.places import ROOT, Home, Ports
-from lab.stack import leftovers
+from lab.paths import ROOT, Home, Ports
+from lab.stack.processes import orphans
 
 START_SECONDS = 240
 # With its steady state before it a drill is some two minutes; there is time for INC-001 and for one that is killed.
@@ -62,18 +62,18 @@ class EmbeddedLab:
 
     def leftovers(self) -> list[int]:
         """Process ids of this lab that exist now."""
-        return [process.pid for process in leftovers.find(self.home)]
+        return [process.pid for process in orphans.find(self.home)]
 
     def listening(self) -> list[int]:
         """Ports of this lab on which somebody listens."""
-        return [port for port in range(self.ports.base, self.ports.base + 100) if not leftovers.port_free(port)]
+        return [port for port in range(self.ports.base, self.ports.base + 100) if not orphans.port_free(port)]
 
 
 def free_base() -> int:
     """The first of a hundred free ports, below the range from which the kernel gives out its own."""
     start = 20000 + os.getpid() % 100 * 100
     for base in (20000 + (start - 20000 + step * 100) % 12000 for step in range(120)):
-        if all(leftovers.port_free(port) for port in range(base, base + 100)):
+        if all(orphans.port_free(port) for port in range(base, base + 100)):
             return base
     raise RuntimeError("no hundred free ports between 20000 and 32000")
 

@@ -1,4 +1,4 @@
-"""A JSON server with answers to order, and a desk whose pager, gateway and Prometheus are such servers."""
+"""A JSON server with answers to order, and a clients whose pager, gateway and Prometheus are such servers."""
 
 from __future__ import annotations
 

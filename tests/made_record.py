@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from lab.drills import definitions, promise
-from lab.drills.signals import signals
-from lab.drills.spec import find
-from lab.places import ROOT
+from lab.drills.evidence import definitions
+from lab.drills.evidence.signals import signals
+from lab.drills.spec.drill import find
+from lab.paths import ROOT
+from lab.slo.catalogue import LAB, find_slo, load_specs, load_windows
 from lab.slo.model import Slo
 from lab.slo.replay import Counts
 
@@ -56,15 +57,15 @@ def budget(counted: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for sloth_id, row in counted.items():
         events = Counts(row["total"], row["bad"], row["start_seconds"])
-        found[sloth_id] = definitions.budget(events, AFTER, promise.find(sloth_id)[0], promise.windows().period_seconds)
+        found[sloth_id] = definitions.budget(events, AFTER, find_slo(sloth_id), load_windows(LAB).period_seconds)
     return found
 
 
 def record() -> dict[str, Any]:
     """The document."""
     drill = find("INC-001")
-    slo, _ = promise.find(drill.effect.slo if drill.effect else "")
-    counted = {sloth_id: counts(slo, sloth_id) for sloth_id in promise.all_slos()}
+    slo = find_slo(drill.effect.slo if drill.effect else "")
+    counted = {one.sloth_id: counts(slo, one.sloth_id) for one in load_specs()}
     pointers = {"page": "/pages/0", "action": "/actions/0"}
     timeline = [
         {
@@ -91,7 +92,8 @@ def record() -> dict[str, Any]:
             "severity": drill.severity, "fault": drill.fault_kind,
         },
         "lab": {
-            "factor": promise.windows().time_factor, "scrape_interval_seconds": 1, "evaluation_interval_seconds": 1,
+            "factor": load_windows(LAB).time_factor,
+            "scrape_interval_seconds": 1, "evaluation_interval_seconds": 1,
             "group_wait_seconds": 1, "cores": 2, "versions": {"prometheus": "0.0.0-made-up"},
         },
         "responder": "autopilot",

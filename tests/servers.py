@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from support import eventually, free_port, running
 
-from lab.places import LOOPBACK, Home
+from lab.paths import LOOPBACK, Home
 from lab.services import schema
-from lab.stack import postgres, valkey
+from lab.stack.backends import postgres, valkey
 
 READY_SECONDS = 60.0
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from lab.control.prometheus import Prometheus, Sample, Series
+from lab.clients.pager import Pager
+from lab.clients.prometheus import Prometheus, Sample, Series
+from lab.console.charts import charts
+from lab.console.snapshot import Watcher
 from lab.errors import NotRunning, UsageError
-from lab.oncall.client import Pager
-from lab.places import RULES
-from lab.site.live import Watcher
-from lab.site.promises import Promises
-from lab.site.watch import charts
+from lab.paths import RULES
+from lab.slo.catalogue import Catalogue
 from lab.telemetry.settings import Environment, Settings
 
 EVIL = '<img src=x onerror="window.harmed=1">'
@@ -95,8 +95,10 @@ class MadeUpPager:
 
 def watcher(prometheus: MadeUpPrometheus, pager: MadeUpPager) -> Watcher:
     """A watcher over the made-up sources and the real specs."""
-    promises = Promises(RULES)
-    return Watcher(cast(Prometheus, prometheus), cast(Pager, pager), promises.slos, promises.lab, charts(promises.slos))
+    catalogue = Catalogue(RULES)
+    return Watcher(
+        cast(Prometheus, prometheus), cast(Pager, pager), catalogue.slos, catalogue.lab, charts(catalogue.slos)
+    )
 
 
 TOKEN = "the-control-token-of-the-made-up-lab"

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
+from lab.clients.http import login_headers
 from lab.names import LOGIN_USER
-from lab.oncall.http import login_headers
-from lab.stack.leftovers import port_free
+from lab.stack.processes.orphans import port_free
 
 
 def _ports() -> Iterator[int]:

@@ -10,8 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "lab"
 ORDER = (
-    "errors", "names", "places", "durable", "plaintext",
-    "slo", "telemetry", "services", "traffic", "oncall", "stack", "control", "drills", "site", "cli",
+    "errors", "names", "paths", "atomic_write", "plaintext", "promql_tokens", "units",
+    "slo", "telemetry", "services", "traffic", "clients",
+    "oncall", "stack", "control", "drills", "console", "site", "cli",
 )  # fmt: skip
 
 

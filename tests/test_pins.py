@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.places import ROOT
-from lab.stack.binaries import OLDEST
+from lab.paths import ROOT
+from lab.stack.tools.binaries import OLDEST
 
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 TEXT = WORKFLOW.read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
 // A page that a lab's console serves links its rules to that lab's Prometheus: 90 above the console's own port
-// (lab/places.py), whatever the port base is. A published copy keeps the links to a lab with default ports.
+// (lab/paths.py), whatever the port base is. A published copy keeps the links to a lab with default ports.
 
 const PROMETHEUS_ABOVE_CONSOLE = 90;
 

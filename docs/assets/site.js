@@ -43,7 +43,7 @@
       block.dataset.number = at + 1;
       shown.observe(block);
     });
-    // A runbook's steps, which lab.site.steps has kept from the theme.
+    // A runbook's steps, which lab.site.markdown.runbook_steps has kept from the theme.
     document.querySelectorAll(".md-typeset pre > kbd:only-child").forEach((step) => shown.observe(step));
   };
   if (window.document$) window.document$.subscribe(name);

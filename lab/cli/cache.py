@@ -6,7 +6,7 @@ import json
 
 import click
 
-from lab.cli.shared import AS_JSON, REASON, desk
+from lab.cli.shared import AS_JSON, REASON, clients
 from lab.errors import LabError
 
 
@@ -29,7 +29,7 @@ def cache_stats(as_json: bool) -> None:
     """
     from lab.control import cache_stats as stats
 
-    rows = stats.read(desk())
+    rows = stats.read(clients())
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
@@ -47,9 +47,9 @@ def cache_ttl(seconds: float, reason: str) -> None:
     \b
     Example: fleetops cache ttl 600
     """
-    from lab.control import settings
+    from lab.control import gateway_settings
 
-    old, new = settings.change(desk(), settings.CACHE, {"feed_ttl_seconds": seconds}, reason)
+    old, new = gateway_settings.change(clients(), gateway_settings.CACHE, {"feed_ttl_seconds": seconds}, reason)
     click.echo(f"feed pages are fresh for {old['feed_ttl_seconds']:g} s → {new['feed_ttl_seconds']:g} s")
 
 
@@ -64,9 +64,9 @@ def cache_warm(viewers: int, at_once: int, as_json: bool, reason: str) -> None:
     \b
     Example: fleetops cache warm --viewers 200
     """
-    from lab.control import warm
+    from lab.control import cache_warmup
 
-    done = warm.warm(desk(), viewers, at_once, reason)
+    done = cache_warmup.warm(clients(), viewers, at_once, reason)
     if as_json:
         click.echo(json.dumps(done.as_json(), indent=1))
         return
@@ -87,7 +87,7 @@ def cache_clients(command: str | None, as_json: bool) -> None:
     """
     from lab.control import cache_access
 
-    found = cache_access.clients(desk(), command)
+    found = cache_access.clients(clients(), command)
     if as_json:
         click.echo(json.dumps([one.as_json() for one in found], indent=1))
     for one in found if not as_json else ():
@@ -127,5 +127,5 @@ def cache_allow(user: str, command: str, reason: str) -> None:
 def _allow(user: str, command: str, allowed: bool, reason: str) -> None:
     from lab.control import cache_access
 
-    old, new = cache_access.allow(desk(), user, command, allowed, reason)
+    old, new = cache_access.allow(clients(), user, command, allowed, reason)
     click.echo(f"{user} at the cache: {old} → {new}")

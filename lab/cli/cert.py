@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from lab.cli.shared import AS_JSON, REASON, desk
+from lab.cli.shared import AS_JSON, REASON, clients
 
 
 @click.group()
@@ -29,10 +29,10 @@ def show(as_json: bool) -> None:
     Example: fleetops cert show
     """
     from lab.cli.text import table
+    from lab.clients.times import utc_text
     from lab.control import certificates
-    from lab.oncall.times import utc_text
 
-    found = certificates.shown(desk())
+    found = certificates.shown(clients())
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=1))
         return
@@ -55,7 +55,7 @@ def rotate(name: str, reason: str) -> None:
     """
     from lab.control import certificates
 
-    old, new = certificates.rotate(desk(), name, reason)
+    old, new = certificates.rotate(clients(), name, reason)
     now = time.time()
     click.echo(f"{name}: {_left(old.not_after - now)} left → {_left(new.not_after - now)} left")
 

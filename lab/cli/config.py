@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lab.cli.shared import REASON, desk
+from lab.cli.shared import REASON, clients
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def show(service: str, as_json: bool) -> None:
     \b
     Example: fleetops config show feed
     """
-    from lab.places import home, ports
+    from lab.paths import home, ports
     from lab.stack import configs
 
     program = configs.instances(home(), ports(), service)[0]
@@ -78,7 +78,7 @@ def push(service: str, changes: tuple[str, ...], reason: str) -> None:
         if not sign or not key:
             raise UsageError(f"{change!r} is not KEY=VALUE")
         wanted[key] = setting(value) if value else None
-    old, new = verbs.push(desk(), service, wanted, reason)
+    old, new = verbs.push(clients(), service, wanted, reason)
     click.echo(_change(service, old, new))
 
 
@@ -95,7 +95,7 @@ def rollback(service: str, reason: str) -> None:
     """
     from lab.control import config as verbs
 
-    old, new = verbs.rollback(desk(), service, reason)
+    old, new = verbs.rollback(clients(), service, reason)
     click.echo(_change(service, old, new))
 
 
@@ -110,7 +110,7 @@ def test(service: str, refused: bool) -> None:
     \b
     Example: fleetops config test feed --refused
     """
-    from lab.places import home, ports
+    from lab.paths import home, ports
     from lab.stack import configs
 
     why = configs.refusal(configs.instances(home(), ports(), service)[0])

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from lab.cli.shared import AS_JSON, REASON, desk
+from lab.cli.shared import AS_JSON, REASON, clients
 
 
 @click.group()
@@ -27,9 +27,9 @@ def canary_weight(percent: float, reason: str) -> None:
     \b
     Example: fleetops canary weight 5 --reason "rollout of 1.1.0"
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    old = verbs.set_canary_weight(desk(), percent, reason)
+    old = actions.set_canary_weight(clients(), percent, reason)
     click.echo(f"canary weight {old:g} % → {percent:g} %")
 
 
@@ -50,9 +50,9 @@ def flag_list(as_json: bool) -> None:
     \b
     Example: fleetops flag list
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    flags = verbs.flags(desk())
+    flags = actions.flags(clients())
     if as_json:
         click.echo(json.dumps([{"name": name, **state} for name, state in flags.items()], indent=1))
         return
@@ -70,9 +70,9 @@ def flag_set(name: str, state: str, reason: str) -> None:
     \b
     Example: fleetops flag set canary off
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    old = verbs.set_flag(desk(), name, state == "on", reason)
+    old = actions.set_flag(clients(), name, state == "on", reason)
     click.echo(f"flag {name} {'on' if old else 'off'} → {state}")
 
 
@@ -88,9 +88,9 @@ def scale(service: str, replicas: int, reason: str) -> None:
     \b
     Example: fleetops scale feed 3
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    old = verbs.scale(desk(), service, replicas, reason)
+    old = actions.scale(clients(), service, replicas, reason)
     click.echo(f"{service} {old} → {replicas} replicas")
 
 
@@ -112,9 +112,9 @@ def service_restart(name: str, reason: str) -> None:
     \b
     Example: fleetops service restart user
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    click.echo(f"restarted {', '.join(verbs.restart(desk(), name, reason))}")
+    click.echo(f"restarted {', '.join(actions.restart(clients(), name, reason))}")
 
 
 @service.command("reload")
@@ -128,9 +128,9 @@ def service_reload(name: str, reason: str) -> None:
     \b
     Example: fleetops service reload prometheus
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    click.echo(f"{name} has read its configuration again: {verbs.reload(desk(), name, reason)} rule groups")
+    click.echo(f"{name} has read its configuration again: {actions.reload(clients(), name, reason)} rule groups")
 
 
 @service.command("pause")
@@ -142,9 +142,11 @@ def service_pause(name: str, reason: str) -> None:
     \b
     Example: fleetops service pause user-1
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    click.echo(f"paused {', '.join(verbs.pause(desk(), name, reason))}; 'fleetops service resume {name}' undoes it")
+    click.echo(
+        f"paused {', '.join(actions.pause(clients(), name, reason))}; 'fleetops service resume {name}' undoes it"
+    )
 
 
 @service.command("resume")
@@ -156,9 +158,9 @@ def service_resume(name: str, reason: str) -> None:
     \b
     Example: fleetops service resume user-1
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    click.echo(f"resumed {', '.join(verbs.resume(desk(), name, reason))}")
+    click.echo(f"resumed {', '.join(actions.resume(clients(), name, reason))}")
 
 
 @service.command("drain")
@@ -170,9 +172,9 @@ def service_drain(name: str, reason: str) -> None:
     \b
     Example: fleetops service drain feed-1
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    was = verbs.drain(desk(), name, reason)
+    was = actions.drain(clients(), name, reason)
     click.echo(f"{name} {'drained' if was else 'routed to'} → drained; 'fleetops service undrain {name}' undoes it")
 
 
@@ -185,7 +187,7 @@ def service_undrain(name: str, reason: str) -> None:
     \b
     Example: fleetops service undrain feed-1
     """
-    from lab.control import verbs
+    from lab.control import actions
 
-    was = verbs.undrain(desk(), name, reason)
+    was = actions.undrain(clients(), name, reason)
     click.echo(f"{name} {'drained' if was else 'routed to'} → routed to")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from lab.cli.shared import REASON, desk
+from lab.cli.shared import REASON, clients
 from lab.errors import UsageError
 
 
@@ -31,7 +31,7 @@ def activity(everybody: bool, as_json: bool) -> None:
     """
     from lab.control import database
 
-    sessions = [one for one in database.activity(desk()) if everybody or one.state != "idle"]
+    sessions = [one for one in database.activity(clients()) if everybody or one.state != "idle"]
     if as_json:
         click.echo(json.dumps([one.as_json() for one in sessions], indent=1))
         return
@@ -61,7 +61,7 @@ def cancel(pids: tuple[int, ...], idle: bool, ddl: bool, older_than: float | Non
 
     if not (pids or idle or ddl):
         raise UsageError("say which: a PID, --idle-in-transaction or --blocking-ddl; see `fleetops db activity`")
-    done = database.cancel(desk(), pids, idle=idle, ddl=ddl, older_than_seconds=older_than, reason=reason)
+    done = database.cancel(clients(), pids, idle=idle, ddl=ddl, older_than_seconds=older_than, reason=reason)
     for session, outcome in done:
         click.echo(f"{outcome} pid {session.pid} ({session.application}, {session.state})")
 
@@ -85,7 +85,7 @@ def index_list(as_json: bool) -> None:
     """
     from lab.control import database
 
-    found = database.indexes(desk())
+    found = database.indexes(clients())
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=1))
         return
@@ -108,5 +108,5 @@ def index_create(name: str | None, missing: bool, reason: str) -> None:
 
     if (name is None) != missing:
         raise UsageError("say which: the NAME of an index, or --missing")
-    for one in database.create_index(desk(), name, reason):
+    for one in database.create_index(clients(), name, reason):
         click.echo(f"{one.name} is valid, {one.size_bytes / (1 << 20):.1f} MiB")

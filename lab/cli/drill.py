@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lab.cli.shared import AS_JSON, desk
+from lab.cli.shared import AS_JSON, clients
 from lab.errors import LabError, NotRunning, Void
-from lab.places import home
+from lab.paths import home
 
 if TYPE_CHECKING:
     from lab.drills.campaign import Result, Run
@@ -39,8 +39,8 @@ def drill_list(as_json: bool) -> None:
       fleetops drill list --json
     """
     from lab.cli.text import table
-    from lab.drills.chooser import row
-    from lab.drills.spec import catalogue
+    from lab.drills.catalogue_data import row
+    from lab.drills.spec.drill import catalogue
 
     rows = [row(drill) for drill in catalogue()]
     if as_json:
@@ -68,7 +68,7 @@ def drill_faults(as_json: bool) -> None:
     \b
     Example: fleetops drill faults
     """
-    from lab.drills.chooser import faults
+    from lab.drills.catalogue_data import faults
 
     rows = faults()
     if as_json:
@@ -93,7 +93,7 @@ def drill_faults(as_json: bool) -> None:
 @click.option("--keep-history", is_flag=True, help="Do not empty Prometheus first; earlier incidents may then count.")
 @click.option("--json", "as_json", is_flag=True, help="The record on standard output, progress on standard error.")
 @click.option("--env", "variables", multiple=True, metavar="NAME", help="Give PROGRAM this variable of yours too.")
-@click.option("--picked-by", type=int, hidden=True, help="The pipe that holds ID (lab/drills/blind.py).")
+@click.option("--picked-by", type=int, hidden=True, help="The pipe that holds ID (lab/drills/run/blind.py).")
 @click.argument("program", metavar="[-- PROGRAM ARGS...]", nargs=-1, type=click.UNPROCESSED)
 def drill_run(
     drill_id: str,
@@ -123,14 +123,14 @@ def drill_run(
       fleetops drill run INC-001 --responder command -- ./my-agent --verbose
       fleetops drill run INC-001 --json --record record.json
     """
-    from lab.drills import record
-    from lab.drills.blind import hide, incidents, picked
-    from lab.drills.commands import fleetops
-    from lab.drills.journal import RANDOM
-    from lab.drills.report import summary
-    from lab.drills.responders import PROGRAMS
+    from lab.drills.evidence import record
+    from lab.drills.evidence.report import summary
+    from lab.drills.run.blind import hide, incidents, picked
+    from lab.drills.run.responders import PROGRAMS
+    from lab.drills.runbook.execute import fleetops
     from lab.drills.runner import run_drill
-    from lab.drills.spec import find
+    from lab.drills.spec.drill import find
+    from lab.drills.undo.journal import RANDOM
 
     blind = blind or drill_id == RANDOM or responder in PROGRAMS
     if blind and drill_id != RANDOM:
@@ -145,7 +145,7 @@ def drill_run(
         document = run_drill(
             found,
             responder,
-            desk(),
+            clients(),
             lambda line: click.echo(line, err=as_json),
             program=program,
             variables=variables,
@@ -181,12 +181,12 @@ def drill_undo() -> None:
     \b
     Example: fleetops drill undo
     """
-    from lab.drills.journal import journal_path, running, undo_left_over
+    from lab.drills.undo.journal import journal_path, running, undo_left_over
 
     if running(home()):
         raise LabError("a drill is running; 'fleetops drill stop' gives it up")
     left = journal_path(home()).exists()
-    for line in undo_left_over(desk()):
+    for line in undo_left_over(clients()):
         click.echo(line)
     click.echo("everything is as it was before the drill" if left else "no drill has left anything")
 
@@ -200,9 +200,9 @@ def drill_stop() -> None:
     \b
     Example: fleetops drill stop
     """
-    from lab.drills.stoppable import give_up
+    from lab.drills.run.stoppable import give_up
 
-    click.echo(give_up(desk()))
+    click.echo(give_up(clients()))
 
 
 @drill.command("all")
@@ -219,7 +219,7 @@ def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
     Example: fleetops drill all
     """
     from lab.drills import campaign
-    from lab.drills.spec import catalogue
+    from lab.drills.spec.drill import catalogue
 
     runs = campaign.plan(catalogue(), controls=controls)
     state = campaign.Campaign(home(), controls=controls)
@@ -247,12 +247,13 @@ def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
 
 def _play(one: Run) -> Result:
     """One run of a campaign, and its record kept."""
-    from lab.drills import campaign, record
+    from lab.drills import campaign
+    from lab.drills.evidence import record
     from lab.drills.runner import run_drill
-    from lab.places import RECORDS
+    from lab.paths import RECORDS
 
     try:
-        document = run_drill(one.drill, one.responder, desk(), lambda line: click.echo(line, err=True))
+        document = run_drill(one.drill, one.responder, clients(), lambda line: click.echo(line, err=True))
     except KeyboardInterrupt:
         raise LabError("stopped; the drill was undone, and `fleetops drill all` goes on from here") from None
     except NotRunning:

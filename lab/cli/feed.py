@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lab.cli.shared import REASON, desk
+from lab.cli.shared import REASON, clients
 
 
 @click.group()
@@ -26,9 +26,9 @@ def verify(wrong: bool) -> None:
     \b
     Example: fleetops feed verify
     """
-    from lab.control import feedcache
+    from lab.control import feed_integrity
 
-    looked_at, keys = feedcache.foreign(desk())
+    looked_at, keys = feed_integrity.foreign(clients())
     click.echo(f"{looked_at} cached feeds, {len(keys)} not their viewer's own")
     if bool(keys) != wrong:
         click.get_current_context().exit(1)
@@ -42,7 +42,7 @@ def reconcile(reason: str) -> None:
     \b
     Example: fleetops feed reconcile
     """
-    from lab.control import feedcache
+    from lab.control import feed_integrity
 
-    looked_at, gone = feedcache.reconcile(desk(), reason)
+    looked_at, gone = feed_integrity.reconcile(clients(), reason)
     click.echo(f"{looked_at} cached feeds, {gone} taken out")

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from lab.cli.oncall import pager
-from lab.cli.shared import AS_JSON, desk
+from lab.cli.shared import AS_JSON, clients
 from lab.cli.text import table
 from lab.errors import LabError, UsageError
-from lab.places import home
+from lab.paths import home
 
 
 @click.group()
@@ -62,7 +62,7 @@ def incident_show(incident_id: str, as_json: bool) -> None:
     \b
     Example: fleetops incident show INC-001
     """
-    from lab.drills.report import summary
+    from lab.drills.evidence.report import summary
 
     found = [(s, d) for s, d in _records() if incident_id in (d["drill"]["id"], Path(s).stem)]
     if not found:
@@ -101,12 +101,12 @@ def incident_diagnose(page_id: int, components: tuple[str, ...], trigger: str) -
     \b
     Example: fleetops incident diagnose 3 --component db --class capacity
     """
-    from lab.drills import answers
-    from lab.drills.spec import COMPONENTS, TRIGGERS
+    from lab.drills.run import diagnosis
+    from lab.drills.spec.drill import COMPONENTS, TRIGGERS
 
     for what, value, known in [*(("component", c, COMPONENTS) for c in components), ("class", trigger, TRIGGERS)]:
-        answers.one_of(what, value, known)
-    answers.diagnose(desk(), page_id, components, trigger)
+        diagnosis.one_of(what, value, known)
+    diagnosis.diagnose(clients(), page_id, components, trigger)
     click.echo(f"locked in: {', '.join(components)}, {trigger}")
 
 
@@ -117,10 +117,10 @@ def incident_hint() -> None:
     \b
     Example: fleetops incident hint
     """
-    from lab.drills import answers
-    from lab.drills.score import HINT_POINTS
+    from lab.drills.grading.scorecard import HINT_POINTS
+    from lab.drills.run import diagnosis
 
-    number, there_are, text = answers.buy_hint(desk())
+    number, there_are, text = diagnosis.buy_hint(clients())
     click.echo(f"hint {number} of {there_are} ({HINT_POINTS} points): {text}")
 
 
@@ -139,8 +139,8 @@ def incident_verify(files: tuple[Path, ...], as_json: bool) -> int:
       fleetops incident verify
       fleetops incident verify .lab/data/incidents/*.json
     """
-    from lab.drills import record, report, verify
-    from lab.places import RECORDS
+    from lab.drills.evidence import record, report, verify
+    from lab.paths import RECORDS
 
     rows, problems = [], []
     for file in files or sorted(RECORDS.glob("*.json")):
@@ -180,14 +180,14 @@ def incident_postmortem(incident_id: str, output: Path | None) -> None:
       fleetops incident postmortem INC-001
       fleetops incident postmortem INC-001 --output docs/06_postmortems/INC-001_feed_latency_regression.md
     """
-    from lab.drills.spec import find
-    from lab.places import RECORDS
-    from lab.site import draft
-    from lab.site.records import Records
+    from lab.drills.spec.drill import find
+    from lab.paths import RECORDS
+    from lab.site import postmortem_draft
+    from lab.site.sources.records import Records
 
     drill = find(incident_id)
     record = Records(RECORDS).read(drill.id)
-    text = draft.page(record, drill)
+    text = postmortem_draft.page(record, drill)
     if output is None:
         click.echo(text, nl=False)
         return
@@ -198,8 +198,8 @@ def incident_postmortem(incident_id: str, output: Path | None) -> None:
         raise UsageError(f"{output} exists; nothing was changed, name another file") from None
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from error
-    click.echo(f"{output}: {draft.unwritten(text)} places are yours to write")
-    click.echo(f"mkdocs.yml, under Postmortems: {draft.nav_line(output)}")
+    click.echo(f"{output}: {postmortem_draft.unwritten(text)} places are yours to write")
+    click.echo(f"mkdocs.yml, under Postmortems: {postmortem_draft.nav_line(output)}")
 
 
 def _open_pages() -> list[dict[str, Any]]:
@@ -210,8 +210,8 @@ def _open_pages() -> list[dict[str, Any]]:
 
 
 def _records() -> list[tuple[str, dict[str, Any]]]:
-    from lab.drills import record
-    from lab.places import RECORDS
+    from lab.drills.evidence import record
+    from lab.paths import RECORDS
 
     found = []
     for file in (*sorted(RECORDS.glob("*.json")), *sorted(record.folder(home()).glob("*.json"))):
@@ -223,7 +223,7 @@ def _records() -> list[tuple[str, dict[str, Any]]]:
 
 
 def _summary(source: str, document: dict[str, Any]) -> dict[str, Any]:
-    from lab.drills.report import outcome
+    from lab.drills.evidence.report import outcome
 
     return {
         "id": document["drill"]["id"],

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from lab.cli.shared import AS_JSON, REASON, desk
+from lab.cli.shared import AS_JSON, REASON, clients
 
 
 def show(part: str, as_json: bool) -> None:
     """Print one part of the gateway's settings."""
-    from lab.control import settings
+    from lab.control import gateway_settings
 
-    values = settings.show(desk(), part)
+    values = gateway_settings.show(clients(), part)
     if as_json:
         click.echo(json.dumps(values, indent=1))
         return
@@ -24,10 +24,10 @@ def show(part: str, as_json: bool) -> None:
 
 def change(part: str, values: dict[str, Any], reason: str) -> None:
     """Set what was given of one part, and print old and new."""
-    from lab.control import settings
+    from lab.control import gateway_settings
 
     given = {name: value for name, value in values.items() if value is not None}
-    old, new = settings.change(desk(), part, given, reason)
+    old, new = gateway_settings.change(clients(), part, given, reason)
     for name, value in new.items():
         click.echo(f"{part} {_option(name)} {_text(old[name])} → {_text(value)}")
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from lab.cli.shared import REASON, desk
+from lab.cli.shared import REASON, clients
 
 
 def _mib(count: int) -> str:
@@ -38,10 +38,10 @@ def level(service: str, level: str | None, reason: str) -> None:
     from lab.control import logs
 
     if level is None:
-        for name, now in logs.levels(desk(), service).items():
+        for name, now in logs.levels(clients(), service).items():
             click.echo(f"{name:<15} {now}")
         return
-    for name, old in logs.set_level(desk(), service, level, reason).items():
+    for name, old in logs.set_level(clients(), service, level, reason).items():
         click.echo(f"{name} {old} → {level}")
 
 
@@ -56,7 +56,7 @@ def rotate(service: str, reason: str) -> None:
     """
     from lab.control import logs
 
-    for name, (before, after) in logs.rotate(desk(), service, reason).items():
+    for name, (before, after) in logs.rotate(clients(), service, reason).items():
         click.echo(f"{name} {_mib(before)} → {_mib(after)}")
 
 
@@ -68,7 +68,7 @@ def usage(as_json: bool) -> None:
     \b
     Example: fleetops log usage
     """
-    from lab.places import home
+    from lab.paths import home
     from lab.stack import logfiles
 
     found = logfiles.usage(home())

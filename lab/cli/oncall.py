@@ -9,10 +9,10 @@ import click
 
 from lab.cli.shared import AS_JSON
 from lab.cli.text import table
-from lab.places import home, ports
+from lab.paths import home, ports
 
 if TYPE_CHECKING:
-    from lab.oncall.client import Pager
+    from lab.clients.pager import Pager
 
 PAGES_SHOWN = 20
 
@@ -111,7 +111,7 @@ def triage(service: str, cause: str | None, as_json: bool) -> int:
       fleetops triage feed
       fleetops triage feed --is canary
     """
-    from lab.control.prometheus import Prometheus
+    from lab.clients.prometheus import Prometheus
     from lab.control.triage import investigate, judge
 
     prometheus = Prometheus.of(home(), ports())
@@ -141,7 +141,7 @@ def query(promql: str, wait_seconds: float, as_json: bool) -> int:
       fleetops query 'sum by (http_route) (rate(http_server_request_duration_seconds_count[30s]))'
       fleetops query 'slo:sli_error:ratio_rate5s{sloth_id="feed-latency-p99"} <= 0.01' --wait 60
     """
-    from lab.control.prometheus import Prometheus
+    from lab.clients.prometheus import Prometheus
 
     samples = Prometheus.of(home(), ports()).wait(promql, wait_seconds)
     if as_json:
@@ -157,8 +157,8 @@ def query(promql: str, wait_seconds: float, as_json: bool) -> int:
 
 def pager() -> Pager:
     """The pager, with what waited for it delivered."""
+    from lab.clients.pager import Pager
     from lab.control.audit import AuditTrail
-    from lab.oncall.client import Pager
 
     here = home()
     pager = Pager.of(here, ports())

@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from lab.errors import LabError, UsageError
-from lab.slo import check, generate, report, repository
-from lab.slo.library import PROFILES, load_windows, spec_paths
-from lab.slo.loadable import check_loadable
-from lab.slo.prometheus_rule import metadata
+from lab.slo import check, generate, generated, report
+from lab.slo.catalogue import PROFILES, committed, load_windows
 from lab.slo.prove import repository as proofs
-from lab.slo.rules import refuse_other_period
-from lab.slo.windows import read_windows
+from lab.slo.rendering.loadable import check_loadable
+from lab.slo.rendering.operator import metadata
+from lab.slo.rendering.rules import refuse_other_period
+from lab.slo.specs.windows import read_windows
 
 _FILE = click.Path(path_type=Path)
 
@@ -75,7 +75,7 @@ def generate_command(
 
 def _generate_repository() -> None:
     """Everything is rendered before anything is written, so a refused spec leaves the running rules alone."""
-    files, deleted = repository.write_repository()
+    files, deleted = generated.write_all()
     for path in deleted:
         click.echo(f"{generate.display(path)}: deleted, it belongs to no spec")
     click.echo(f"{files} generated files are up to date")
@@ -117,7 +117,7 @@ def report_command(windows: Path | None, spec: Path | None, as_json: bool) -> No
 
     Example: fleetops slo report --windows rules/windows/production.yml
     """
-    slos = [one for _, found in generate.read_all([spec] if spec else spec_paths()) for one in found]
+    slos = [one for _, found in generate.read_all([spec] if spec else committed().spec_files) for one in found]
     policies = [read_windows(windows)] if windows else [load_windows(profile) for profile in PROFILES]
     for policy in policies:
         for one in slos:

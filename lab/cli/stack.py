@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lab.cli.shared import desk
+from lab.cli.shared import clients
 from lab.errors import LabError
 from lab.names import LOGIN_USER
-from lab.places import home, ports
+from lab.paths import home, ports
 
 if TYPE_CHECKING:
-    from lab.stack.doctor import Finding
+    from lab.stack.health.doctor import Finding
+    from lab.stack.health.status import Status
     from lab.stack.lifecycle import Start
-    from lab.stack.status import Status
 
 LIVE_SECONDS = 5.0
 QUIET_SECONDS = 60.0
@@ -54,7 +54,7 @@ def up(detach: bool) -> None:
     """
     from lab.stack import lifecycle, shutdown
     from lab.stack.console_key import console_url
-    from lab.stack.interrupt import Interrupt
+    from lab.stack.processes.interrupt import Interrupt
 
     interrupt = Interrupt()
     interrupt.install()
@@ -82,20 +82,20 @@ def up(detach: bool) -> None:
 
 def _before_start() -> None:
     """A drill that was killed may have left files with which nothing would start."""
-    from lab.drills.leftovers import before_start
+    from lab.drills.undo.recovery import before_start
 
     if not home().token.exists():  # nothing was ever started here, so nothing is left
         return
-    for line in before_start(desk()):
+    for line in before_start(clients()):
         click.echo(line, err=True)
 
 
 def _tidy(began: float) -> None:
     """Put right what the run before left: a drill that was killed, pages nobody will ever close."""
-    from lab.drills.leftovers import tidy
+    from lab.drills.undo.recovery import tidy
 
     try:
-        for line in tidy(desk(), began):
+        for line in tidy(clients(), began):
             click.echo(line, err=True)
     except LabError as error:  # the lab runs; what is left can wait
         click.echo(f"fleetops: could not tidy up after the last run: {error}", err=True)
@@ -103,7 +103,8 @@ def _tidy(began: float) -> None:
 
 def _stay(start: Start) -> None:
     """Show a live line until `fleetops down` or KeyboardInterrupt; raises LabError when supervision dies."""
-    from lab.stack import shutdown, state, status
+    from lab.stack import shutdown, state
+    from lab.stack.health import status
 
     line = _Live()
     try:
@@ -176,7 +177,7 @@ def status(as_json: bool) -> None:
     Example: fleetops status --json
     """
     from lab.control.spool import Spool
-    from lab.stack import status as stack_status
+    from lab.stack.health import status as stack_status
 
     now, audit = stack_status.gather(home(), ports()), Spool.of(home()).backlog()
     if as_json:
@@ -247,8 +248,8 @@ def doctor(as_json: bool, fetch: bool) -> None:
     \b
     Example: fleetops doctor --fetch
     """
-    from lab.stack import binaries
-    from lab.stack import doctor as stack_doctor
+    from lab.stack.health import doctor as stack_doctor
+    from lab.stack.tools import binaries
 
     if fetch:
         binaries.ensure(lambda text: click.echo(text, err=True))
@@ -265,6 +266,6 @@ def doctor(as_json: bool, fetch: bool) -> None:
 
 
 def _leftovers() -> list[Finding]:
-    from lab.drills.leftovers import examine
+    from lab.drills.undo.recovery import examine
 
-    return examine(desk()) if home().token.exists() else []
+    return examine(clients()) if home().token.exists() else []

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.clients.pager import Pager
+from lab.clients.times import utc_text
 from lab.control.spool import Spool
 from lab.errors import LabError
 from lab.names import ENV_ACTOR
-from lab.oncall.client import Pager
-from lab.oncall.times import utc_text
-from lab.places import Home
+from lab.paths import Home
 from lab.plaintext import plain
 
 ACTOR_CHARACTERS = 100

@@ -1,7 +1,8 @@
 """Who is connected to the cache, as whom and doing what; and which commands an account may run there.
 
 An account's rights are the cache's own ACL: what is denied is refused from the next command on, also on connections
-that are open already. A restart of the cache brings back the rights of its settings file (lab/stack/valkey.py).
+that are open already. A restart of the cache brings back the rights of its settings file
+(lab/stack/backends/valkey.py).
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any
 import valkey
 from valkey.exceptions import ResponseError, ValkeyError
 
-from lab.control.desk import Desk
+from lab.control.lab_clients import LabClients
 from lab.errors import NotRunning, UsageError
-from lab.stack import valkey as cache
+from lab.stack.backends import valkey as cache
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Connection:
         return asdict(self)
 
 
-def clients(desk: Desk, command: str | None = None) -> list[Connection]:
+def clients(clients: LabClients, command: str | None = None) -> list[Connection]:
     """Every connection but this one, the busiest first; with `command` those whose last command it was. NotRunning."""
-    with _connected(desk) as client:
+    with _connected(clients) as client:
         mine: Any = client.client_id()
         rows: Any = client.client_list()
     found = [
@@ -49,12 +50,12 @@ def clients(desk: Desk, command: str | None = None) -> list[Connection]:
     return sorted(wanted, key=lambda one: (one.idle_seconds, one.user, one.address))
 
 
-def allow(desk: Desk, user: str, command: str, allowed: bool, reason: str = "") -> tuple[str, str]:
+def allow(clients: LabClients, user: str, command: str, allowed: bool, reason: str = "") -> tuple[str, str]:
     """Let `user` run `command` or not; returns the rules of its commands before and after, as the cache writes them.
 
     UsageError for an account or a command that the cache does not know, and for the one that the services use.
     """
-    with _connected(desk) as client:
+    with _connected(clients) as client:
         before = rules(client, user)
         known: Any = client.acl_users()
         if before is None:
@@ -64,7 +65,7 @@ def allow(desk: Desk, user: str, command: str, allowed: bool, reason: str = "") 
         if _ask(client, "COMMAND INFO", command) == [None]:
             raise UsageError(f"the cache has no command {command!r}")
         action = "cache allow" if allowed else "cache deny"
-        with desk.trail.action(action, f"{user} {command.lower()}", reason=reason) as change:
+        with clients.trail.action(action, f"{user} {command.lower()}", reason=reason) as change:
             change.old = before
             permit(client, user, command, allowed)
             change.new = rules(client, user)
@@ -92,8 +93,8 @@ def _ask(client: valkey.Valkey, *words: str) -> Any:
 
 
 @contextmanager
-def _connected(desk: Desk) -> Iterator[valkey.Valkey]:
-    client = valkey.Valkey.from_url(cache.url(desk.ports.valkey), socket_timeout=5, socket_connect_timeout=2)
+def _connected(clients: LabClients) -> Iterator[valkey.Valkey]:
+    client = valkey.Valkey.from_url(cache.url(clients.ports.valkey), socket_timeout=5, socket_connect_timeout=2)
     try:
         yield client
     except ResponseError as problem:

@@ -14,10 +14,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from lab.control.desk import Desk
+from lab.control.lab_clients import LabClients
 from lab.errors import LabError, NotRunning, UsageError
 from lab.services.indexes import concurrently, definitions
-from lab.stack import postgres
+from lab.stack.backends import postgres
 
 APPLICATION = "fleetops-db"
 CONNECT_SECONDS = 3
@@ -77,14 +77,14 @@ class Index:
     size_bytes: int
 
 
-def activity(desk: Desk) -> list[Session]:
+def activity(clients: LabClients) -> list[Session]:
     """Every client session, the oldest open transaction first."""
-    with _connected(desk) as connection:
+    with _connected(clients) as connection:
         return _sessions(connection)
 
 
 def cancel(
-    desk: Desk, pids: Sequence[int] = (), *, idle: bool = False, ddl: bool = False,
+    clients: LabClients, pids: Sequence[int] = (), *, idle: bool = False, ddl: bool = False,
     older_than_seconds: float | None = None, reason: str = "",
 ) -> list[tuple[Session, str]]:  # fmt: skip
     """End what the given sessions do; returns each with "cancelled" or "terminated".
@@ -93,7 +93,7 @@ def cancel(
     ACCESS EXCLUSIVE lock and keep somebody else waiting. A statement is cancelled; an idle transaction has none, so its
     session is terminated, which rolls it back. Raises UsageError for a pid that is no client's, LabError for no match.
     """
-    with _connected(desk) as connection:
+    with _connected(clients) as connection:
         sessions = {session.pid: session for session in _sessions(connection)}
         if unknown := [pid for pid in pids if pid not in sessions]:
             raise UsageError(f"no client session has pid {unknown[0]}; see `fleetops db activity`")
@@ -108,7 +108,7 @@ def cancel(
         if not chosen:
             raise LabError("no session matches; nothing was cancelled; see `fleetops db activity`")
         target = ", ".join(f"pid {one.pid}" for one in chosen)
-        with desk.trail.action("db cancel", target, reason=reason) as change:
+        with clients.trail.action("db cancel", target, reason=reason) as change:
             change.old = [
                 {"pid": one.pid, "application": one.application, "state": one.state, "query": one.query[:200]}
                 for one in chosen
@@ -129,13 +129,13 @@ def _end(connection: psycopg.Connection, session: Session) -> str:
     return "terminated" if session.idle_in_transaction else "cancelled"
 
 
-def indexes(desk: Desk) -> list[Index]:
+def indexes(clients: LabClients) -> list[Index]:
     """Every index the queries count on, whether it is there and whether it is valid."""
-    with _connected(desk) as connection:
+    with _connected(clients) as connection:
         return _indexes(connection)
 
 
-def create_index(desk: Desk, name: str | None, reason: str = "") -> list[Index]:
+def create_index(clients: LabClients, name: str | None, reason: str = "") -> list[Index]:
     """Make index `name` (None: every one that is missing or invalid) while the DB serves on; returns them, valid.
 
     What a cut-off attempt left invalid is dropped first. Raises UsageError for an unknown name, LabError when nothing
@@ -144,12 +144,12 @@ def create_index(desk: Desk, name: str | None, reason: str = "") -> list[Index]:
     known = definitions()
     if name is not None and name not in known:
         raise UsageError(f"no index {name!r}; the indexes are {', '.join(sorted(known))}")
-    with _connected(desk, statement_milliseconds=0) as connection:
+    with _connected(clients, statement_milliseconds=0) as connection:
         broken = [one for one in _indexes(connection) if not one.valid and name in (None, one.name)]
         if not broken:
             raise LabError(f"{name or 'every index'} is there and valid; nothing was done")
         for index in broken:
-            with desk.trail.action("db index create", index.name, new="valid", reason=reason) as change:
+            with clients.trail.action("db index create", index.name, new="valid", reason=reason) as change:
                 change.old = "invalid" if index.found else "missing"
                 _create(connection, index, known[index.name])
         made = {index.name for index in broken}
@@ -178,11 +178,11 @@ def _indexes(connection: psycopg.Connection) -> list[Index]:
 
 
 @contextmanager
-def _connected(desk: Desk, statement_milliseconds: int = 5000) -> Iterator[psycopg.Connection]:
+def _connected(clients: LabClients, statement_milliseconds: int = 5000) -> Iterator[psycopg.Connection]:
     options = f"-c statement_timeout={statement_milliseconds} -c lock_timeout=5000"
     try:
         connection = psycopg.connect(
-            postgres.url(desk.home, desk.ports.postgres), autocommit=True, application_name=APPLICATION,
+            postgres.url(clients.home, clients.ports.postgres), autocommit=True, application_name=APPLICATION,
             connect_timeout=CONNECT_SECONDS, options=options,
         )  # fmt: skip
     except psycopg.OperationalError as problem:

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from lab.clients.times import utc_text
 from lab.errors import LabError, NotRunning, UsageError
-from lab.oncall.times import utc_text
-from lab.places import Home
+from lab.paths import Home
 
 Row = dict[str, Any]
 Send = Callable[

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lab import names
-from lab.control.prometheus import Prometheus
+from lab.clients.prometheus import Prometheus
 from lab.errors import UsageError
 
 # Long enough for a few dozen requests at default traffic, short enough to see a change within half a minute.
@@ -23,17 +23,17 @@ BEFORE_OFFSET = "1m"
 CANARY_TIMES_SLOWER = 3.0
 CANARY_LEAST_SHARE = 0.01
 CANARY_ERRORS_MORE = 0.02
-HIT_RATIO_LEAST = 0.9
-ERROR_RATIO_MOST = 0.01
-POOL_WAIT_SECONDS_MOST = 0.05
+MIN_HIT_RATIO = 0.9
+MAX_ERROR_RATIO = 0.01
+MAX_POOL_WAIT_SECONDS = 0.05
 SLOWER_THAN_BEFORE = 3.0
 SLOW_BY_ANY_MEASURE = 10.0
-DB_SECONDS_LEAST = 0.02
-USER_SECONDS_LEAST = 0.1
-THREADS_BUSY_MOST = 0.9
-CLIENT_SHARE_MOST = 0.2
-RETRY_RATIO_MOST = 0.2
-GUEST_SHARE_MOST = 0.3
+MIN_DB_SECONDS = 0.02
+MIN_USER_SECONDS = 0.1
+MAX_THREADS_BUSY = 0.9
+MAX_CLIENT_SHARE = 0.2
+MAX_RETRY_RATIO = 0.2
+MAX_GUEST_SHARE = 0.3
 CROWD_TIMES_MORE = 1.5
 
 SERVICES = ("feed", "user", "gateway")
@@ -126,15 +126,15 @@ def _cache(scene: Scene) -> Suspect:
     hit = scene.number(f'sum(rate({names.CACHE_REQUESTS}{{{selector},result="hit"}}[{WINDOW}])) / ({total} > 0)')
     if hit is None:
         return Suspect("cache", 0.0, "no cache lookups")
-    score = (1 - hit) / (1 - HIT_RATIO_LEAST)
-    return Suspect("cache", score, f"hit ratio {hit:.1%}, at least {HIT_RATIO_LEAST:.0%} expected")
+    score = (1 - hit) / (1 - MIN_HIT_RATIO)
+    return Suspect("cache", score, f"hit ratio {hit:.1%}, at least {MIN_HIT_RATIO:.0%} expected")
 
 
 def _database(scene: Scene) -> Suspect:
     """The slowest kind of single operation against what it took before: more operations is not a slow DB."""
     selector = f'{scene.job},instance!~"{names.UPSTREAM_CANARY}-.*"'
     return _slower(
-        scene, "database", names.DB_OPERATION_DURATION, selector, "db_operation_name", DB_SECONDS_LEAST, "operation"
+        scene, "database", names.DB_OPERATION_DURATION, selector, "db_operation_name", MIN_DB_SECONDS, "operation"
     )
 
 
@@ -142,7 +142,7 @@ def _user_service(scene: Scene) -> Suspect:
     """The user service as feed's callers meet it."""
     selector = f'job="user",{names.LABEL_ROUTE}!="other"'
     return _slower(
-        scene, "user-service", names.HTTP_SERVER_DURATION, selector, names.LABEL_ROUTE, USER_SECONDS_LEAST, "route"
+        scene, "user-service", names.HTTP_SERVER_DURATION, selector, names.LABEL_ROUTE, MIN_USER_SECONDS, "route"
     )
 
 
@@ -179,7 +179,7 @@ def _errors(scene: Scene) -> Suspect:
     if not worst:
         return Suspect("errors", 0.0, "no 5xx")
     text = ", ".join(f"{share:.1%} answered {code}" for code, share in worst.items())
-    return Suspect("errors", sum(worst.values()) / ERROR_RATIO_MOST, text)
+    return Suspect("errors", sum(worst.values()) / MAX_ERROR_RATIO, text)
 
 
 def _pool(scene: Scene) -> Suspect:
@@ -191,7 +191,7 @@ def _pool(scene: Scene) -> Suspect:
     if wait is None:
         return Suspect("pool", 0.0, "nobody asked for a DB connection")
     text = f"a DB connection takes {_time(wait)} to get" + (f", fullest pool {used:.0%}" if used is not None else "")
-    return Suspect("pool", wait / POOL_WAIT_SECONDS_MOST, text)
+    return Suspect("pool", wait / MAX_POOL_WAIT_SECONDS, text)
 
 
 def _replica_down(scene: Scene) -> Suspect:
@@ -210,7 +210,7 @@ def _saturation(scene: Scene) -> Suspect:
     ratio = scene.number(f"max({busy} / ignoring (state) {every})")
     if ratio is None:
         return Suspect("saturation", 0.0, "no thread count")
-    return Suspect("saturation", ratio / THREADS_BUSY_MOST, f"busiest replica used {ratio:.0%} of its threads")
+    return Suspect("saturation", ratio / MAX_THREADS_BUSY, f"busiest replica used {ratio:.0%} of its threads")
 
 
 def _upstream(scene: Scene) -> Suspect:
@@ -224,7 +224,7 @@ def _upstream(scene: Scene) -> Suspect:
     if not shares:
         return Suspect("upstream", 0.0, "every upstream answers")
     text = ", ".join(f"{name}: {share:.1%} of calls fail" for name, share in sorted(shares.items()))
-    return Suspect("upstream", max(shares.values()) / ERROR_RATIO_MOST, text)
+    return Suspect("upstream", max(shares.values()) / MAX_ERROR_RATIO, text)
 
 
 def _client(scene: Scene) -> Suspect:
@@ -236,7 +236,7 @@ def _client(scene: Scene) -> Suspect:
         return Suspect("client", 0.0, "no client asks enough to have a name")
     share = greediest[0].value / every
     text = f"{greediest[0].labels.get('client', '?')} asks {greediest[0].value:.0f} times a second, {share:.0%} of all"
-    return Suspect("client", share / CLIENT_SHARE_MOST, text)
+    return Suspect("client", share / MAX_CLIENT_SHARE, text)
 
 
 def _guests(scene: Scene) -> Suspect:
@@ -249,7 +249,7 @@ def _guests(scene: Scene) -> Suspect:
     if not every:
         return Suspect("guests", 0.0, "nobody asks")
     text = f"{guests:.0f} of {every:.0f} requests/s are by guests" + (f"; {before:.0f}/s before" if before else "")
-    share = guests / every / GUEST_SHARE_MOST
+    share = guests / every / MAX_GUEST_SHARE
     return Suspect("guests", min(share, every / before / CROWD_TIMES_MORE) if before else share, text)
 
 
@@ -266,7 +266,7 @@ def _retries(scene: Scene) -> Suspect:
     if not ratios:
         return Suspect("retries", 0.0, "no retry reaches an upstream")
     text = ", ".join(f"{name}: {ratio:.1f} retries for each first call" for name, ratio in sorted(ratios.items()))
-    return Suspect("retries", max(ratios.values()) / RETRY_RATIO_MOST, text)
+    return Suspect("retries", max(ratios.values()) / MAX_RETRY_RATIO, text)
 
 
 def _time(seconds: float) -> str:

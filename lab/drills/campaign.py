@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.drills.inputs import of_drill
-from lab.drills.report import outcome
-from lab.drills.responders import GRADERS
-from lab.drills.spec import Drill
-from lab.durable import write_json
+from lab.atomic_write import write_json
+from lab.drills.evidence.provenance import of_drill
+from lab.drills.evidence.report import outcome
+from lab.drills.run.responders import GRADERS
+from lab.drills.spec.drill import Drill
 from lab.errors import LabError, Void
-from lab.places import Home
+from lab.paths import Home
 
 AUTOPILOT = "autopilot"
 OUTCOMES = {"sli_recovered", "restored", "alert_resolved", "held"}
@@ -169,7 +169,7 @@ def summary(results: Iterable[Result]) -> Iterator[str]:
 
 def keep_record(document: dict[str, Any], run: Run, folder: Path) -> Path | None:
     """Write the record of a run that is the evidence for the pages: the autopilot's, when it passed."""
-    from lab.drills import record
+    from lab.drills.evidence import record
 
     if run.responder != AUTOPILOT or not document["verdict"]["passed"]:
         return None

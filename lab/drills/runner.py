@@ -7,26 +7,28 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
-from lab.control.desk import Desk
-from lab.drills import promise, record
-from lab.drills.blind import every_fault
-from lab.drills.definitions import PEOPLE
-from lab.drills.faults import Doors
-from lab.drills.guard import guarded
-from lab.drills.hints import sold_by_this_process
-from lab.drills.incident import POLL_SECONDS, Incident, Say
-from lab.drills.inputs import hashes
-from lab.drills.journal import RANDOM, exclusive, undo, undo_left_over, undoing
-from lab.drills.measure import GOOD_SECONDS
-from lab.drills.prediction import predict
-from lab.drills.responders import CONTROLS, HUMAN_SECONDS, PROGRAMS, RESPONDERS, as_played, check_program
-from lab.drills.scored import add_score
-from lab.drills.spec import Drill, catalogue
-from lab.drills.steady import steady_state
-from lab.drills.stoppable import stoppable
+from lab.clients.times import epoch_seconds, utc_text
+from lab.control.lab_clients import LabClients
+from lab.drills.evidence import record
+from lab.drills.evidence.collect import GOOD_SECONDS
+from lab.drills.evidence.definitions import PEOPLE
+from lab.drills.evidence.provenance import hashes
+from lab.drills.evidence.score_record import add_score
+from lab.drills.faults import FaultContext
+from lab.drills.pipeline import read_pipeline
+from lab.drills.run.blind import every_fault
+from lab.drills.run.hints import sold_by_this_process
+from lab.drills.run.incident import POLL_SECONDS, Incident, Say
+from lab.drills.run.responders import CONTROLS, HUMAN_SECONDS, PROGRAMS, RESPONDERS, as_played, check_program
+from lab.drills.run.steady_state import steady_state
+from lab.drills.run.stoppable import stoppable
+from lab.drills.spec.drill import Drill, catalogue
+from lab.drills.spec.prediction import predict
+from lab.drills.undo.journal import RANDOM, exclusive, undo, undo_left_over, undoing
+from lab.drills.undo.watchdog import guarded
 from lab.errors import NotRunning, UsageError
-from lab.oncall.times import epoch_seconds, utc_text
-from lab.stack import slate
+from lab.slo.catalogue import LAB, find_slo, load_windows
+from lab.stack import clean_slate
 
 # The page is measured, not missed, when it comes this much too late.
 LATE_SECONDS = 20.0
@@ -38,7 +40,7 @@ EXPIRY_MARGIN_SECONDS = 120.0
 def run_drill(
     drill: Drill,
     responder: str,
-    desk: Desk,
+    clients: LabClients,
     echo: Say,
     *,
     program: tuple[str, ...] = (),
@@ -56,25 +58,25 @@ def run_drill(
     if responder not in RESPONDERS:
         raise UsageError(f"no responder {responder!r}; the responders are {', '.join(RESPONDERS)}")
     check_program(responder, program)
-    _require_running(desk)
-    desk.be_patient()
-    with exclusive(desk.home), stoppable(desk.home, RANDOM if blind else drill.id):
-        for line in undo(desk):
+    _require_running(clients)
+    clients.retry_reads()
+    with exclusive(clients.home), stoppable(clients.home, RANDOM if blind else drill.id):
+        for line in undo(clients):
             echo(f"put back what an earlier drill left: {line}")
         if not keep_history:
-            seconds = slate.clean(desk.home, desk.ports, desk.pager)
+            seconds = clean_slate.clean(clients.home, clients.ports, clients.pager)
             echo(f"clean slate: history emptied, every error budget is whole; watched again after {seconds:.1f} s")
-        incident = _open(drill, responder, desk, echo)
+        incident = _open(drill, responder, clients, echo)
         incident.program, incident.variables, incident.blind = program, variables, blind
         incident.kept_history = keep_history
         expires_at = time.time() + (longest_of_all(incident) if blind else longest_seconds(incident))
         faults = every_fault() if blind else drill.all_faults()
         with ExitStack() as ending:
-            ending.enter_context(guarded(desk.home, desk.ports, expires_at))
-            ending.enter_context(undoing(desk, drill.id, faults, expires_at, blind=blind))
-            ending.enter_context(closing(incident.doors))
+            ending.enter_context(guarded(clients.home, clients.ports, expires_at))
+            ending.enter_context(undoing(clients, drill.id, faults, expires_at, blind=blind))
+            ending.enter_context(closing(incident.context))
             if blind:
-                ending.enter_context(sold_by_this_process(desk, drill, utc_text(incident.started_at)))
+                ending.enter_context(sold_by_this_process(clients, drill, utc_text(incident.started_at)))
             for phase in PHASES:
                 phase(incident)
             incident.ended_at = time.time()
@@ -85,7 +87,7 @@ def run_drill(
 def steady(incident: Incident) -> None:
     """Set the drill's load, and wait until nothing is wrong."""
     for load in incident.drill.load:
-        load.inject(incident.doors)
+        load.inject(incident.context)
     steady_state(incident)
 
 
@@ -99,7 +101,7 @@ def inject(incident: Incident) -> None:
     elif not incident.drill.actors:
         incident.note("inject", f"Fault injected: {incident.drill.fault_kind}", at=incident.t0)
     for fault in incident.drill.faults:
-        fault.inject(incident.doors)
+        fault.inject(incident.context)
 
 
 def detect(incident: Incident) -> None:
@@ -196,8 +198,8 @@ def allowed_seconds(incident: Incident) -> float:
 
 def longest_of_all(incident: Incident) -> float:
     """The same for the longest drill of the catalogue, which says nothing about this one."""
-    desk, responder = incident.desk, incident.responder
-    return max(longest_seconds(_open(drill, responder, desk, incident.echo)) for drill in catalogue())
+    clients, responder = incident.clients, incident.responder
+    return max(longest_seconds(_open(drill, responder, clients, incident.echo)) for drill in catalogue())
 
 
 def longest_seconds(incident: Incident) -> float:
@@ -208,19 +210,19 @@ def longest_seconds(incident: Incident) -> float:
     return phases + allowed_seconds(incident) + EXPIRY_MARGIN_SECONDS
 
 
-def _open(drill: Drill, responder: str, desk: Desk, echo: Say) -> Incident:
-    drill, windows = as_played(drill, responder), promise.windows()
-    slo = promise.find(drill.effect.slo)[0] if drill.effect else None
-    prediction = predict(drill, slo, windows, promise.pipeline(desk))
-    incident = Incident(drill, desk, prediction, slo, windows, responder, echo, Doors(desk))
-    incident.doors.report = incident.reveal
+def _open(drill: Drill, responder: str, clients: LabClients, echo: Say) -> Incident:
+    drill, windows = as_played(drill, responder), load_windows(LAB)
+    slo = find_slo(drill.effect.slo) if drill.effect else None
+    prediction = predict(drill, slo, windows, read_pipeline(clients))
+    incident = Incident(drill, clients, prediction, slo, windows, responder, echo, FaultContext(clients))
+    incident.context.report = incident.reveal
     return incident
 
 
-def _require_running(desk: Desk) -> None:
+def _require_running(clients: LabClients) -> None:
     try:
-        desk.pager.pages(only_open=True)
-        desk.gateway.state()
+        clients.pager.pages(only_open=True)
+        clients.gateway.state()
     except NotRunning as error:
         raise NotRunning(f"the lab is not running ({error}); start it with 'fleetops up --detach'") from error
 
@@ -233,7 +235,7 @@ def _bad_slis(incident: Incident) -> list[str]:
     bad = []
     for slo in incident.slos():
         good = f"max_over_time({incident.sli_query(slo)}[{GOOD_SECONDS}s]) <= {slo.budget_ratio:g}"
-        if not incident.desk.prometheus.instant(good):
+        if not incident.clients.prometheus.instant(good):
             bad.append(slo.sloth_id)
     return bad
 

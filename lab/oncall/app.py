@@ -13,11 +13,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lab import names
+from lab.clients.times import epoch_seconds, utc_text
 from lab.errors import UsageError
 from lab.oncall import deadman, webhook
-from lab.oncall.intake import BEGINNING_BYTES, MOST_BYTES, Intake
+from lab.oncall.intake import BEGINNING_BYTES, MAX_BYTES, Intake
 from lab.oncall.store import Store
-from lab.oncall.times import epoch_seconds, utc_text
 from lab.plaintext import plain, plain_json
 from lab.telemetry.body import json_body
 from lab.telemetry.logs import get as get_log
@@ -102,10 +102,10 @@ def _notifications(switch: deadman.DeadMansSwitch, intake: Intake) -> Blueprint:
     @routes.post("/alertmanager")
     def receive() -> Response:
         size = request.content_length or 0
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             request.max_content_length = size
             abort(413, intake.refuse(size, request.stream.read(BEGINNING_BYTES)))
-        request.max_content_length = MOST_BYTES
+        request.max_content_length = MAX_BYTES
         return jsonify(intake.receive(request.get_data(cache=False)))
 
     @routes.post("/watchdog")

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lab.clients.times import utc_text
 from lab.oncall import own_pages
 from lab.oncall.store import Store
-from lab.oncall.times import utc_text
 from lab.telemetry.logs import get as get_log
 
 ALERT = "Watchdog"

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from lab.clients.times import epoch_seconds, utc_text
 from lab.oncall.store import Store
-from lab.oncall.times import epoch_seconds, utc_text
 from lab.telemetry.logs import get as get_log
 
 # How long a page may wait for its acknowledgement, from its receipt, by the wall clock. It is how long a person needs

@@ -9,16 +9,16 @@ import time
 from prometheus_client import CollectorRegistry
 
 from lab import names
+from lab.clients.times import utc_text
 from lab.errors import UsageError
 from lab.oncall import own_pages, webhook
 from lab.oncall.store import Store
-from lab.oncall.times import utc_text
 from lab.plaintext import plain
 from lab.telemetry.logs import get as get_log
 from lab.telemetry.metrics import Counter
 
 # The largest notification that is read: as many alerts as rules/alertmanager.yml allows in one, of 4 KiB each.
-MOST_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 BEGINNING_BYTES = 2000
 TRUNCATED = "NotificationTruncated"
 REFUSED = "NotificationRefused"
@@ -74,7 +74,7 @@ class Intake:
 
     def refuse(self, size_bytes: int, beginning: bytes) -> str:
         """Raise the page about a notification that is too large to read; returns why, in one line."""
-        why = f"a notification of {size_bytes} bytes is larger than the {MOST_BYTES} that the pager reads"
+        why = f"a notification of {size_bytes} bytes is larger than the {MAX_BYTES} that the pager reads"
         said = (
             f"Alertmanager sent {why}. It was refused: none of its alerts is stored."
             f"\nIt begins: {plain(beginning.decode('utf-8', 'replace'), BEGINNING_BYTES)}"
@@ -83,7 +83,7 @@ class Intake:
             self._quiet_at = time.monotonic() + REFUSED_QUIET_SECONDS
             self._store.receive([self._own(REFUSED, "firing", "A notification was too large to read", said)])
         self._refused.inc()
-        get_log().error("notification refused", size_bytes=size_bytes, limit_bytes=MOST_BYTES)
+        get_log().error("notification refused", size_bytes=size_bytes, limit_bytes=MAX_BYTES)
         return why
 
     def settle(self) -> None:

@@ -12,13 +12,13 @@ from lab.oncall.intake import Intake
 from lab.oncall.store import Store
 from lab.oncall.ticker import Ticker
 from lab.telemetry import metrics
-from lab.telemetry.guard import Guard
+from lab.telemetry.auth import AdminAuth
 from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings, checked_url
 
 THREADS = 4
-# Beyond what is read (intake.MOST_BYTES), so that what is larger can still be told of by its size and its beginning.
-MOST_BUFFERED_BYTES = 64 * 1024 * 1024
+# Beyond what is read (intake.MAX_BYTES), so that what is larger can still be told of by its size and its beginning.
+MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 
 
 def main() -> None:
@@ -33,12 +33,12 @@ def main() -> None:
     switch = DeadMansSwitch(store, console_url)
     app = create_app(store, switch, Intake(store, console_url, telemetry.registry))
     telemetry.init_app(app)
-    Guard(settings, prefix="", open_reads=True).init_app(app)
+    AdminAuth(settings, prefix="", open_reads=True).init_app(app)
     telemetry.health.init_app(app)
     metrics.expose(app, telemetry.registry)
     ticker = Ticker(switch.check, Escalation(store).check)
     ticker.start()
-    run(telemetry, app, closing=[ticker.close, store.close], most_body_bytes=MOST_BUFFERED_BYTES)
+    run(telemetry, app, closing=[ticker.close, store.close], most_body_bytes=MAX_BUFFERED_BYTES)
 
 
 if __name__ == "__main__":

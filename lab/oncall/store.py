@@ -14,8 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from lab.clients.times import utc_text
 from lab.errors import UsageError
-from lab.oncall.times import utc_text
 from lab.oncall.webhook import PLACEHOLDER, PLACEHOLDER_SEVERITY, Notice
 from lab.plaintext import plain, plain_json
 

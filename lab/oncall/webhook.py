@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from lab.clients.times import epoch_seconds, utc_text
 from lab.errors import UsageError
-from lab.oncall.times import epoch_seconds, utc_text
 from lab.plaintext import plain
 
 VERSION = "4"
@@ -25,7 +25,7 @@ NAME_LIMIT = 200
 LABEL_LIMIT = 1_000
 ANNOTATION_LIMIT = 4_000
 RAW_LIMIT = 4_000
-MOST_TEXTS = 100
+MAX_TEXTS = 100
 _LONGEST_INTEGER = 400
 
 
@@ -120,10 +120,10 @@ def _texts(value: Any, where: str, limit: int, flaws: list[str]) -> dict[str, st
     if not isinstance(value, dict):
         flaws.append(f"{where} is not an object")
         return {}
-    if len(value) > MOST_TEXTS:
-        flaws.append(f"{where} has {len(value)} entries, of which {MOST_TEXTS} are kept")
+    if len(value) > MAX_TEXTS:
+        flaws.append(f"{where} has {len(value)} entries, of which {MAX_TEXTS} are kept")
     texts = {}
-    for name, text in list(value.items())[:MOST_TEXTS]:
+    for name, text in list(value.items())[:MAX_TEXTS]:
         if not isinstance(text, str):
             flaws.append(f"{where}.{plain(name, NAME_LIMIT)} is not a string")
             text = _raw(text)

@@ -17,7 +17,7 @@ STATES = (CLOSED, HALF_OPEN, OPEN)
 
 WINDOW_SECONDS = 10.0
 # Fewer calls than this prove nothing.
-LEAST_CALLS = 10
+MIN_CALLS = 10
 FAILED_RATIO = 0.5
 REST_SECONDS = 5.0
 
@@ -76,7 +76,7 @@ class Breaker:
             self._failed += not ok
             while self._calls[0][0] < now - WINDOW_SECONDS:
                 self._failed -= not self._calls.popleft()[1]
-            if len(self._calls) >= LEAST_CALLS and self._failed >= FAILED_RATIO * len(self._calls):
+            if len(self._calls) >= MIN_CALLS and self._failed >= FAILED_RATIO * len(self._calls):
                 self._reset()
                 self._opened_at = now
 

@@ -25,7 +25,7 @@ from lab.telemetry import logs
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
 OFF = "off"
-QUEUE_MOST = 1000
+MAX_QUEUE = 1000
 BATCH = 200
 
 _FOLLOWERS = "SELECT follower_id FROM follows WHERE followee_id = %s ORDER BY follower_id"
@@ -94,7 +94,7 @@ class FanOut:
         self._client = valkey.Valkey.from_url(
             cache_url, socket_timeout=TIMEOUT_SECONDS * 4, socket_connect_timeout=TIMEOUT_SECONDS
         )
-        self._queue: queue.Queue[Edit | None] = queue.Queue(QUEUE_MOST)
+        self._queue: queue.Queue[Edit | None] = queue.Queue(MAX_QUEUE)
         self._log = logs.get()
         edits = Counter(names.FANOUT_EDITS, "Edits carried into feeds.", ["result"], registry=registry)
         self._edits = {result: edits.labels(result) for result in ("done", "failed", "dropped")}

@@ -17,7 +17,7 @@ UNAVAILABLE_STATUSES = frozenset({502, 503, 504})
 
 MAX_RETRIES = 5
 WINDOW_SECONDS = 10
-LEAST_PER_SECOND = 1.0
+MIN_PER_SECOND = 1.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class RetryBudget:
             slot = self._slot(now)
             requests = sum(one[1] for one in self._slots)
             retries = sum(one[2] for one in self._slots)
-            if retries + 1 > ratio * requests + LEAST_PER_SECOND * WINDOW_SECONDS:
+            if retries + 1 > ratio * requests + MIN_PER_SECOND * WINDOW_SECONDS:
                 return False
             slot[2] += 1
             return True

@@ -12,7 +12,7 @@ from lab.errors import UsageError
 from lab.services.cache import Cache
 from lab.services.db import Database, Row
 from lab.services.fanout import OFF, VERSIONS, FanOut
-from lab.services.trail import Trail
+from lab.services.request_recorder import RequestRecorder
 from lab.telemetry.body import json_body, only_keys
 from lab.telemetry.process import Telemetry, only_checked, program, run
 from lab.telemetry.settings import Environment, Settings
@@ -22,7 +22,10 @@ CACHE_TTL_SECONDS = 120
 POOL_MAX = 10
 FANOUT_VERSION = "1.0.0"
 # What each version adds to the app.
-RELEASES: dict[str, tuple[type[Trail], ...]] = {names.VERSION_STABLE: (), names.VERSION_CANARY: (Trail,)}
+RELEASES: dict[str, tuple[type[RequestRecorder], ...]] = {
+    names.VERSION_STABLE: (),
+    names.VERSION_CANARY: (RequestRecorder,),
+}
 MAX_BODY_BYTES = 16 * 1024
 # Longest text of each field a client may write, in characters.
 FIELDS = {"display_name": 80, "bio": 280}

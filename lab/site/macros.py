@@ -12,47 +12,46 @@ from typing import Any, Protocol
 from mkdocs.exceptions import PluginError
 
 from lab.errors import LabError
-from lab.site import (
-    burn_views,
-    catalogue_views,
-    chart_views,
-    detection_views,
-    drawings,
-    drill_views,
-    evidence_views,
-    incident_views,
-    loop_views,
-    oncall_views,
-    postmortem,
-    postmortem_views,
-    proof_views,
-    published,
-    queries,
-    register_views,
-    rule_views,
-    service_views,
-    slo_views,
-    stamps,
+from lab.site.build import assets
+from lab.site.sources import postmortem_pages, query_check
+from lab.site.sources.context import Book
+from lab.site.views import (
+    benchmarks,
+    burn_rate,
+    charts,
+    cross_links,
+    detection,
+    diagrams,
+    drill_catalogue,
+    drills,
+    evidence,
+    footer,
+    incident,
+    oncall,
+    postmortems,
+    registers,
+    rules,
+    services,
+    slo,
 )
-from lab.site.book import Book
 
 ROOMS = (
-    slo_views,
-    burn_views,
-    rule_views,
-    proof_views,
-    detection_views,
-    incident_views,
-    chart_views,
-    evidence_views,
-    catalogue_views,
-    loop_views,
-    register_views,
-    service_views,
-    drawings,
-    drill_views,
-    oncall_views,
-    postmortem_views,
+    slo,
+    burn_rate,
+    rules,
+    benchmarks,
+    detection,
+    incident,
+    charts,
+    evidence,
+    drill_catalogue,
+    cross_links,
+    registers,
+    services,
+    diagrams,
+    drills,
+    oncall,
+    postmortems,
 )
 
 
@@ -110,19 +109,19 @@ def on_post_page_macros(env: Environment) -> None:
     """Called for each page when its macros have run: its queries and typed numbers are checked, its dates are shown."""
     file = env.book.docs / source(env.page)
     with _telling(env):
-        postmortem.require_no_typed(file, source(env.page))
-        for line, query in queries.asked(file.read_text(encoding="utf-8")):
-            queries.require(env.book, f"line {line}", query)
+        postmortem_pages.require_no_typed(file, source(env.page))
+        for line, query in query_check.asked(file.read_text(encoding="utf-8")):
+            query_check.require(env.book, f"line {line}", query)
     asked, env.book.records.asked = env.book.records.asked, {}
-    changed = stamps.last_change(file)
+    changed = footer.last_change(file)
     if changed:
         env.page.update_date = changed
-    env.markdown += stamps.foot(env.book, changed, list(asked.values()))
+    env.markdown += footer.foot(env.book, changed, list(asked.values()))
 
 
 def on_post_build(env: Environment) -> None:
     """Called once when all pages stand: what the console reads is written beside them."""
     try:
-        published.write(env.book, Path(env.conf["site_dir"]))
+        assets.write(env.book, Path(env.conf["site_dir"]))
     except LabError as error:
         raise PluginError(f"the site's console: {error}") from error

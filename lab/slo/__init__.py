@@ -12,14 +12,13 @@ What the other parts of the lab use:
     first_detection(tiers, budget_ratio, profile)       the same with the tier that fires first
     reset_seconds(tier, budget_ratio, bad_ratio)        how long a tier holds after recovery
     budget_spent_ratio(tier, windows)   the part of the budget gone when a tier fires
-    rule_paths(profile)                 files that Prometheus loads, generated and platform
     load_rules(profile)                 every rule as a dict, with its group and file
 
-Everything but `library`, `generate`, `loadable`, `repository`, `check` and `promtool` is free of I/O.
+Everything but `catalogue`, `generate`, `generated`, `loadable`, `check` and `promtool` is free of I/O.
 """
 
 from lab.slo.burn_rate import budget_spent_ratio, first_detection, reachable, reset_seconds
-from lab.slo.library import (
+from lab.slo.catalogue import (
     LAB,
     PRODUCTION,
     PROFILES,
@@ -29,7 +28,6 @@ from lab.slo.library import (
     load_specs,
     load_windows,
     route,
-    rule_paths,
     time_factor,
 )
 from lab.slo.model import PAGE, TICKET, Policy, Slo, Tier, Windows
@@ -54,6 +52,5 @@ __all__ = [
     "reachable",
     "reset_seconds",
     "route",
-    "rule_paths",
     "time_factor",
 ]

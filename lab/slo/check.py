@@ -8,14 +8,14 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.slo import promtool
+from lab.slo.catalogue import PROFILES, committed
 from lab.slo.generate import display, read_all
-from lab.slo.library import PROFILES, rule_paths, spec_paths
-from lab.slo.repository import render_repository, render_rules, stale_files
+from lab.slo.generated import render_all, render_rules, stale_files
 
 
 def drift() -> Iterator[str]:
     """One line for each generated file that is not what `fleetops slo generate` would write."""
-    expected = render_repository()
+    expected = render_all()
     yield from _differing(expected)
     for path in stale_files(expected):
         yield f"{display(path)}: belongs to no spec; delete it"
@@ -23,7 +23,7 @@ def drift() -> Iterator[str]:
 
 def rule_drift() -> Iterator[str]:
     """The same of the rule files alone, which needs no promtool: for who shows the rules."""
-    yield from _differing(render_rules(read_all(spec_paths())))
+    yield from _differing(render_rules(read_all(committed().spec_files)))
 
 
 def _differing(expected: dict[Path, str]) -> Iterator[str]:
@@ -41,7 +41,7 @@ def _first_difference(found: str, expected: str) -> int:
 
 def check_rules() -> int:
     """`promtool check rules` over everything either profile loads; how many files. Raises LabError."""
-    paths = sorted({path for profile in PROFILES for path in rule_paths(profile)})
+    paths = sorted({path for profile in PROFILES for path in committed().rule_files(profile)})
     result = promtool.run(["check", "rules", *paths])
     if result.returncode != 0:
         raise LabError(f"promtool check rules failed: {' '.join((result.stdout + result.stderr).split())}")

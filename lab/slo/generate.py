@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lab.durable import write_text
+from lab.atomic_write import write_text
 from lab.errors import SpecError
-from lab.places import ROOT
-from lab.slo.fields import refuse_at
-from lab.slo.loadable import RuleFile
+from lab.paths import ROOT
 from lab.slo.model import Origin, Policy, Slo, Windows
-from lab.slo.prometheus_rule import Metadata
-from lab.slo.rulefile import render, render_operator
-from lab.slo.rules import generate
-from lab.slo.spec import read_spec
+from lab.slo.rendering.loadable import RuleFile
+from lab.slo.rendering.operator import Metadata
+from lab.slo.rendering.rule_file import render, render_operator
+from lab.slo.rendering.rules import generate
+from lab.slo.specs.fields import refuse_at
+from lab.slo.specs.reader import read_spec
 
 PLAIN = Policy(min_bad_events=0, cold_start_as_warm=False)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.errors import ToolError
-from lab.places import home
+from lab.paths import home
 
 # By command. A test evaluates thousands of rules over a small heap on one thread: not collected before it has grown, it
 # ends a quarter sooner. A check keeps what it parses; collected less often, it ends a tenth sooner. As many run side by

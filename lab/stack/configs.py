@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from lab import names
-from lab.durable import write_json
+from lab.atomic_write import write_json
+from lab.clients.times import utc_text
 from lab.errors import LabError, SpecError, UsageError
-from lab.oncall.times import utc_text
-from lab.places import Home, Ports
-from lab.stack import probes, replicas
+from lab.paths import Home, Ports
+from lab.stack import replicas
+from lab.stack.health import probes
+from lab.stack.processes.supervision import Supervisor
 from lab.stack.programs import Program, config_file
-from lab.stack.supervision import Supervisor
 from lab.telemetry import json_text
 from lab.telemetry.config import SETTINGS
 

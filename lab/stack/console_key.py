@@ -10,9 +10,9 @@ import hashlib
 import hmac
 from urllib.parse import urlencode
 
+from lab.clients.pager import read_token
 from lab.errors import LabError
-from lab.oncall.client import read_token
-from lab.places import Home
+from lab.paths import Home
 
 PARAMETER = "key"
 _PURPOSE = b"fleetops console key"

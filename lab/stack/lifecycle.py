@@ -12,36 +12,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from lab.errors import LabError
-from lab.places import SITE, Home, Ports
+from lab.paths import SITE, Home, Ports
 from lab.services import schema
-from lab.stack import (
-    binaries,
-    certificates,
-    disk,
-    leftovers,
-    logs,
-    monitoring,
-    postgres,
-    probes,
-    programs,
-    replicas,
-    running,
-    state,
-    supervision,
-    valkey,
-)
+from lab.stack import logs, programs, replicas, running, state
+from lab.stack.backends import certificates, monitoring, postgres, valkey
 from lab.stack.console_key import console_url
-from lab.stack.interrupt import Interrupt
+from lab.stack.health import disk, probes
+from lab.stack.processes import orphans, supervision
+from lab.stack.processes.interrupt import Interrupt
+from lab.stack.processes.supervision import SUPERVISOR, Supervisor
 from lab.stack.programs import CLIENTS, PLATFORM, SERVICES, Program
 from lab.stack.shutdown import stop
-from lab.stack.supervision import SUPERVISOR, Supervisor
+from lab.stack.tools import binaries
 
 Say = Callable[[str, str], None]
 READY_SECONDS = 90.0
 # A start that is broken off serves nobody yet. A signal that reaches a program between fork and exec is lost, and
 # supervisord would wait for each such program in turn.
 BROKEN_OFF_SECONDS = 8.0
-MOST_STARTS = 4
+MAX_STARTS = 4
 
 
 class AlreadyRunning(LabError):
@@ -130,7 +119,7 @@ class Start:
             if full := disk.full(self.home):
                 self.say("disk", full)
             raise AlreadyRunning(run, self.home)
-        remains = leftovers.find(self.home)
+        remains = orphans.find(self.home)
         if remains:
             self.say("cleaning", f"{len(remains)} processes left by a run that ended badly")
         stop(self.home)
@@ -138,7 +127,7 @@ class Start:
             # The lab is what mends a record that keeps the site from being built.
             self.say("no site", "the console has no pages until `make site` has built them; all else works")
         self.table = replicas.known(self.home, self.ports)
-        leftovers.require_free((p.name, port) for p in self._default() for port in p.ports)
+        orphans.require_free((p.name, port) for p in self._default() for port in p.ports)
 
     def _default(self, stage: str | None = None) -> list[Program]:
         return [p for p in self.table.values() if p.default and stage in (None, p.stage)]
@@ -183,7 +172,7 @@ class Start:
         command = supervision.leashed(
             self.home,
             SUPERVISOR,
-            [sys.executable, "-m", "lab.stack.supervisord", "-c", str(config)],
+            [sys.executable, "-m", "lab.stack.processes.supervisord", "-c", str(config)],
             death_signal=15 if self.foreground else 0,
         )
         with (self.home.logs / "supervisord.out").open("wb") as output:
@@ -212,7 +201,7 @@ class Start:
         self._still_there()
         self._watch(p for p in self.launched if probes.answers(p))
         for program in self._default():
-            if supervision.starts(self.home, program.name) > MOST_STARTS:
+            if supervision.starts(self.home, program.name) > MAX_STARTS:
                 last = logs.last(logs.files(self.home, program.name), 1)
                 said = f": {last[0].text[:300]}" if last else ""
                 raise LabError(f"{program.name} does not stay up{said}; see `fleetops logs {program.name}`")

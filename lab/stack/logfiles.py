@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.places import Home
-from lab.stack.supervision import LOG_BACKUPS, LOG_BYTES, Supervisor
+from lab.paths import Home
+from lab.stack.processes.supervision import LOG_BACKUPS, LOG_BYTES, Supervisor
 
 QUOTA_BYTES = LOG_BYTES * (1 + LOG_BACKUPS)
 ARCHIVES_KEPT = 3

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lab.errors import UsageError
-from lab.places import Home
+from lab.paths import Home
 from lab.stack.programs import service_of
 
 POLL_SECONDS = 0.2

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import names
-from lab.places import LOOPBACK, MAX_REPLICAS, ROOT, RULES, Home, Ports
-from lab.stack import postgres, valkey
+from lab.paths import LOOPBACK, MAX_REPLICAS, ROOT, RULES, Home, Ports
+from lab.stack.backends import postgres, valkey
 from lab.telemetry.config import SETTINGS
 
 # What we run and have not written; the rest of the table is our own.
@@ -155,7 +155,7 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
             token_file=home.token, cwd=str(tools["alertmanager"].parent),
         ),
         _ours(home, ports, "pager", "pager", PLATFORM, "lab.oncall.pager", ports.pager, ports.pager),
-        _ours(home, ports, "console", "console", PLATFORM, "lab.site.console", ports.console, ports.console),
+        _ours(home, ports, "console", "console", PLATFORM, "lab.console", ports.console, ports.console),
         _ours(
             home, ports, "link-db", "link", PLATFORM, "lab.services.link", ports.link_db, ports.link_db_admin,
             extra={

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from lab.clients.http import JsonClient
+from lab.clients.pager import read_token
 from lab.errors import UsageError
-from lab.oncall.client import read_token
-from lab.oncall.http import JsonClient
-from lab.places import MAX_REPLICAS, Home, Ports
-from lab.stack import binaries, leftovers, monitoring, probes, programs, state
+from lab.paths import MAX_REPLICAS, Home, Ports
+from lab.stack import programs, state
+from lab.stack.backends import monitoring
+from lab.stack.health import probes
+from lab.stack.processes import orphans
+from lab.stack.processes.supervision import Supervisor
 from lab.stack.programs import DEFAULT_REPLICAS, REPLICA_MODULES, Program
-from lab.stack.supervision import Supervisor
+from lab.stack.tools import binaries
 
 READY_SECONDS = 45.0
 UNWATCHED_SECONDS = 15.0
@@ -59,7 +63,7 @@ def scale(home: Home, ports: Ports, service: str, count: int) -> int:
         table = known(home, ports)
         added = [table[f"{service}-{number}"] for number in range(before + 1, count + 1)]
         removed = [table[f"{service}-{number}"] for number in range(count + 1, before + 1)]
-        leftovers.require_free((program.name, port) for program in added for port in program.ports)
+        orphans.require_free((program.name, port) for program in added for port in program.ports)
         _start(supervisor, added)
         _route(home, ports, service, count)
         state.write_replicas(home, {**counts, service: count})

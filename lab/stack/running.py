@@ -5,10 +5,10 @@ from __future__ import annotations
 import psutil
 
 from lab.errors import NotRunning
-from lab.places import Home, Ports
+from lab.paths import Home, Ports
 from lab.stack import replicas, state
+from lab.stack.processes.supervision import SUPERVISOR, Supervisor
 from lab.stack.programs import url
-from lab.stack.supervision import SUPERVISOR, Supervisor
 
 
 def find(home: Home) -> state.RunState | None:

@@ -6,9 +6,10 @@ import os
 
 import psutil
 
-from lab.places import Home
-from lab.stack import leftovers, state, supervision
-from lab.stack.supervision import Supervisor
+from lab.paths import Home
+from lab.stack import state
+from lab.stack.processes import orphans, supervision
+from lab.stack.processes.supervision import Supervisor
 
 STOP_SECONDS = 60.0
 
@@ -23,9 +24,9 @@ def stop(home: Home, patience_seconds: float = STOP_SECONDS) -> bool:
         process = psutil.Process(pid)
         process.terminate()
         _, alive = psutil.wait_procs([process], timeout=patience_seconds)
-        leftovers.end(alive)
-    remains = leftovers.find(home)
-    leftovers.end(remains)
+        orphans.end(alive)
+    remains = orphans.find(home)
+    orphans.end(remains)
     state.clear(home)
     supervision.socket_path(home).unlink(missing_ok=True)
     return bool(pid is not None or remains)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from lab.durable import write_text
+from lab.atomic_write import write_text
 from lab.errors import LabError
-from lab.places import MAX_REPLICAS, Home
+from lab.paths import MAX_REPLICAS, Home
 from lab.stack.programs import DEFAULT_REPLICAS
 
 LOCK_SECONDS = 180.0
@@ -102,7 +102,7 @@ def write_routing(home: Home, routing: Routing) -> None:
 
 
 def runner_file(home: Home) -> Path:
-    """The file that names the process of the drill that runs (lab/drills/stoppable.py writes it)."""
+    """The file that names the process of the drill that runs (lab/drills/run/stoppable.py writes it)."""
     return home.run / "drill.runner"
 
 

@@ -7,7 +7,7 @@
 
 The public app serves on FLEETOPS_LISTEN in the main thread; the admin app (/metrics /livez /readyz /admin/*)
 on FLEETOPS_ADMIN_LISTEN in a daemon thread. A process with one port attaches `telemetry.health`,
-`metrics.expose` and `Guard` to its public app instead. SIGTERM and SIGINT drain and exit 0.
+`metrics.expose` and `AdminAuth` to its public app instead. SIGTERM and SIGINT drain and exit 0.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from flask.typing import ResponseReturnValue
 from lab import names
 from lab.errors import LabError, UsageError
 from lab.telemetry import logs, metrics
+from lab.telemetry.auth import AdminAuth, only_by_own_name
 from lab.telemetry.body import json_body, only_keys
-from lab.telemetry.guard import Guard, only_by_own_name
 from lab.telemetry.health import Check, Health
 from lab.telemetry.http import ServerTelemetry
 from lab.telemetry.metrics import Gauge
@@ -61,7 +61,7 @@ class Telemetry:
         """A new app with /metrics, /livez, /readyz, and a guard in front of every /admin route added to it."""
         app = new_app(f"{self.settings.service}-admin")
         only_by_own_name(app, self.settings.allowed_hosts)
-        Guard(self.settings).init_app(app)
+        AdminAuth(self.settings).init_app(app)
         self.health.init_app(app)
         metrics.expose(app, self.registry)
 

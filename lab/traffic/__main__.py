@@ -13,8 +13,8 @@ from flask.typing import ResponseReturnValue
 
 from lab import names
 from lab.errors import UsageError
+from lab.telemetry.auth import host_allowed
 from lab.telemetry.body import json_body, number_in, only_keys
-from lab.telemetry.guard import host_allowed
 from lab.telemetry.process import Telemetry, program, serve_admin
 from lab.telemetry.settings import Environment, Settings, checked_url
 from lab.traffic.generator import Extra, Generator

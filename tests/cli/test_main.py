@@ -11,7 +11,7 @@ import pytest
 
 from lab.cli import main
 from lab.errors import LabError, UsageError
-from lab.places import ROOT
+from lab.paths import ROOT
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

@@ -16,10 +16,10 @@ from embedded import EmbeddedLab
 from polling import eventually
 from support import fire
 
-from lab.places import ROOT
-from lab.stack import postgres
+from lab.paths import ROOT
+from lab.stack.backends import postgres
+from lab.stack.processes.supervision import socket_path
 from lab.stack.programs import url
-from lab.stack.supervision import socket_path
 
 # The longest test starts a lab twice, beside other tests.
 pytestmark = pytest.mark.timeout(540)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from lab import names
-from lab.places import ROOT, Home, Ports
+from lab.paths import ROOT, Home, Ports
 from lab.stack import programs
 from lab.stack.programs import Program
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from compose_file import COMPOSE, services
 
+from lab.clients.http import JsonClient
 from lab.names import LOGIN_USER
-from lab.oncall.http import JsonClient
-from lab.places import LOOPBACK, Ports
+from lab.paths import LOOPBACK, Ports
 
 BUILD_SECONDS = 900
 UP_SECONDS = 420

@@ -9,8 +9,9 @@ import subprocess
 import pytest
 from compose_file import COMPOSE, DOCKERFILE, OFFICIAL, VARIABLES, default_programs, is_ours, services
 
-from lab.places import ROOT
-from lab.stack import fetch, postgres
+from lab.paths import ROOT
+from lab.stack.backends import postgres
+from lab.stack.tools import fetch
 
 OUR_IMAGE = "fleetops-lab"
 ONE_SHOTS = {"init", "schema"}

@@ -15,7 +15,7 @@ from compose_file import HOME, OFFICIAL, PORTS, VARIABLES, default_programs, is_
 
 from lab import names
 from lab.errors import LabError
-from lab.places import LOOPBACK, Home
+from lab.paths import LOOPBACK, Home
 from lab.stack import programs, replicas
 from lab.stack.container.addresses import Addresses, merged
 from lab.stack.container.prepare import prepare

@@ -17,7 +17,7 @@ from engine import BUILD_SECONDS, DOWN_SECONDS, UP_SECONDS, NoEngine, Project, f
 from lab.errors import LabError
 from lab.names import HTTP_SERVER_DURATION
 from lab.oncall.deadman import ALERT
-from lab.places import RULES
+from lab.paths import RULES
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(BUILD_SECONDS + 2 * UP_SECONDS)]
 # Where an engine must be, as in CI, its absence is a failure and no skip.

@@ -1,5 +1,5 @@
-"""The pretended desk of tests/desks.py."""
+"""The pretended clients of tests/desks.py."""
 
-from desks import desk, gateway, pager, servers
+from desks import clients, gateway, pager, servers
 
-__all__ = ["desk", "gateway", "pager", "servers"]
+__all__ = ["clients", "gateway", "pager", "servers"]

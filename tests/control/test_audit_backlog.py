@@ -10,14 +10,14 @@ import pytest
 from fakes import FakePager, JsonServer
 
 from lab.cli import main
-from lab.control import verbs
+from lab.clients.pager import Pager
+from lab.control import actions
 from lab.control.audit import AuditTrail, default_actor
-from lab.control.desk import Desk
-from lab.drills import leftovers
+from lab.control.lab_clients import LabClients
+from lab.drills.undo import recovery
 from lab.errors import LabError
 from lab.names import ENV_ACTOR
-from lab.oncall.client import Pager
-from lab.stack.supervision import Supervisor
+from lab.stack.processes.supervision import Supervisor
 
 POISON = "poison"
 
@@ -28,9 +28,9 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def told(desk: Desk, said: list[str]) -> Desk:
-    """The desk, with what the spool says kept."""
-    return replace(desk, trail=replace(desk.trail, spool=replace(desk.trail.spool, say=said.append)))
+def told(clients: LabClients, said: list[str]) -> LabClients:
+    """The clients, with what the spool says kept."""
+    return replace(clients, trail=replace(clients.trail, spool=replace(clients.trail.spool, say=said.append)))
 
 
 def refuse(servers: dict[str, JsonServer], pager: FakePager, status: int, *, once: bool = False) -> None:
@@ -54,7 +54,7 @@ def row(number: int, reason: str = "") -> dict[str, Any]:
 
 @pytest.mark.parametrize("status", [400, 413, 422, 500])
 def test_a_row_that_the_pager_refuses_is_set_aside_and_the_rows_behind_it_arrive_in_order(
-    told: Desk, servers: dict[str, JsonServer], pager: FakePager, said: list[str], status: int
+    told: LabClients, servers: dict[str, JsonServer], pager: FakePager, said: list[str], status: int
 ) -> None:
     refuse(servers, pager, status)
     for one in (row(1, POISON), row(2), row(3)):
@@ -71,7 +71,7 @@ def test_a_row_that_the_pager_refuses_is_set_aside_and_the_rows_behind_it_arrive
 
 
 def test_a_pager_that_fails_for_a_moment_loses_no_row(
-    told: Desk, servers: dict[str, JsonServer], pager: FakePager, said: list[str]
+    told: LabClients, servers: dict[str, JsonServer], pager: FakePager, said: list[str]
 ) -> None:
     refuse(servers, pager, 503, once=True)
     told.trail.deliver(row(1, POISON))
@@ -83,7 +83,7 @@ def test_a_pager_that_fails_for_a_moment_loses_no_row(
 
 
 def test_a_pager_that_does_not_answer_sets_nothing_aside_and_what_waits_is_said_with_its_age(
-    told: Desk, pager: FakePager, said: list[str]
+    told: LabClients, pager: FakePager, said: list[str]
 ) -> None:
     cut_off = AuditTrail(Pager("http://127.0.0.1:9", timeout_seconds=0.2), told.trail.spool, "ada")
     for one in (row(1), row(2), row(3)):
@@ -97,7 +97,7 @@ def test_a_pager_that_does_not_answer_sets_nothing_aside_and_what_waits_is_said_
 
 
 def test_a_row_that_was_set_aside_before_the_pager_went_silent_is_set_aside_once(
-    told: Desk, servers: dict[str, JsonServer], pager: FakePager, said: list[str]
+    told: LabClients, servers: dict[str, JsonServer], pager: FakePager, said: list[str]
 ) -> None:
     refuse(servers, pager, 400)
     spool = told.trail.spool
@@ -114,10 +114,10 @@ def test_a_row_that_was_set_aside_before_the_pager_went_silent_is_set_aside_once
 
 
 def test_doctor_names_what_was_refused_and_what_waits_while_the_lab_runs(
-    told: Desk, servers: dict[str, JsonServer], pager: FakePager, monkeypatch: pytest.MonkeyPatch
+    told: LabClients, servers: dict[str, JsonServer], pager: FakePager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def found() -> tuple[bool, str]:
-        finding = next(one for one in leftovers.examine(told) if one.name == "audit-log")
+        finding = next(one for one in recovery.examine(told) if one.name == "audit-log")
         return finding.ok, finding.found
 
     monkeypatch.setattr(Supervisor, "pid", lambda _self: 1)
@@ -131,10 +131,10 @@ def test_doctor_names_what_was_refused_and_what_waits_while_the_lab_runs(
     assert found() == (False, "1 row waiting for the pager since 2026-01-31T12:00:02.000Z")
 
 
-def test_a_queue_that_cannot_be_written_is_one_clear_error_and_nothing_is_changed(desk: Desk) -> None:
-    desk.home.data.write_text("a file where the folder should be")
+def test_a_queue_that_cannot_be_written_is_one_clear_error_and_nothing_is_changed(clients: LabClients) -> None:
+    clients.home.data.write_text("a file where the folder should be")
     with pytest.raises(LabError, match=r"cannot write the audit log's queue .*audit-spool.jsonl"):
-        verbs.set_canary_weight(desk, 25)
+        actions.set_canary_weight(clients, 25)
 
 
 BAD = b"a\xff\xfeb\x1b[2Jc".decode("utf-8", "surrogateescape")
@@ -142,13 +142,13 @@ CLEAN = "a\ufffd\ufffdb\ufffd[2Jc"
 
 
 def test_bytes_that_are_no_text_are_replaced_before_anything_stores_or_sends_them(
-    desk: Desk, pager: FakePager, monkeypatch: pytest.MonkeyPatch
+    clients: LabClients, pager: FakePager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lab.cli.controls.desk", lambda: desk)
+    monkeypatch.setattr("lab.cli.controls.clients", lambda: clients)
     assert main.run(["flag", "set", "canary", "off", "--reason", BAD]) == 0
     (one,) = pager.rows.values()
     assert (one["reason"], one["outcome"]) == (CLEAN, "done")
-    assert desk.trail.spool.backlog().clear
+    assert clients.trail.spool.backlog().clear
 
 
 def test_the_actors_name_is_text_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_every_text_that_any_verb_takes_goes_through_the_same_door() -> None:
 
 
 def test_status_says_what_waits_and_since_when(
-    told: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    told: LabClients, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FLEETOPS_HOME", str(told.home.path))
     assert main.run(["status"]) == 1

@@ -10,18 +10,18 @@ from fakes import FakePager
 from valkey.exceptions import NoPermissionError
 
 from lab.control import cache_access
-from lab.control.desk import Desk
+from lab.control.lab_clients import LabClients
 from lab.errors import NotRunning, UsageError
-from lab.stack import valkey as cache
+from lab.stack.backends import valkey as cache
 
 JOB = cache.JOB_USER
 
 
 @pytest.fixture
-def cache_desk(desk: Desk, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """The desk of the session's cache."""
+def cache_clients(clients: LabClients, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> LabClients:
+    """The clients of the session's cache."""
     monkeypatch.setattr(cache, "url", lambda *_: valkey_url)
-    return desk
+    return clients
 
 
 @pytest.fixture
@@ -34,16 +34,16 @@ def job(valkey_url: str) -> Iterator[valkey.Valkey]:
 
 
 def test_what_is_denied_is_refused_on_an_open_connection_until_it_is_allowed_again(
-    cache_desk: Desk, job: valkey.Valkey, pager: FakePager
+    cache_clients: LabClients, job: valkey.Valkey, pager: FakePager
 ) -> None:
     job.flushall()
-    (seen,) = cache_access.clients(cache_desk, "FLUSHALL")
+    (seen,) = cache_access.clients(cache_clients, "FLUSHALL")
     assert (seen.user, seen.name, seen.command) == (JOB, "job", "flushall")
-    old, new = cache_access.allow(cache_desk, JOB, "FLUSHALL", allowed=False, reason="wrong instance")
+    old, new = cache_access.allow(cache_clients, JOB, "FLUSHALL", allowed=False, reason="wrong instance")
     with pytest.raises(NoPermissionError):
         job.flushall()
     assert job.ping()
-    cache_access.allow(cache_desk, JOB, "flushall", allowed=True)
+    cache_access.allow(cache_clients, JOB, "flushall", allowed=True)
     job.flushall()
     assert (old, new) == ("+@all", "+@all -flushall")
     rows = [(row["action"], row["target"], row["old"], row["new"], row["outcome"]) for row in pager.rows.values()]
@@ -60,13 +60,13 @@ def test_what_is_denied_is_refused_on_an_open_connection_until_it_is_allowed_aga
     ],
 )
 def test_a_mistake_changes_nothing_and_leaves_no_trace(
-    cache_desk: Desk, pager: FakePager, user: str, command: str, named: str
+    cache_clients: LabClients, pager: FakePager, user: str, command: str, named: str
 ) -> None:
     with pytest.raises(UsageError, match=named):
-        cache_access.allow(cache_desk, user, command, allowed=False)
+        cache_access.allow(cache_clients, user, command, allowed=False)
     assert not pager.rows
 
 
-def test_a_cache_that_does_not_answer_is_named(desk: Desk) -> None:
+def test_a_cache_that_does_not_answer_is_named(clients: LabClients) -> None:
     with pytest.raises(NotRunning, match="the cache does not answer"):
-        cache_access.clients(desk)
+        cache_access.clients(clients)

@@ -9,18 +9,18 @@ import pytest
 from fakes import FakePager
 
 from lab.control import config
-from lab.control.desk import Desk
+from lab.control.lab_clients import LabClients
 from lab.errors import UsageError
-from lab.places import Ports
+from lab.paths import Ports
 from lab.stack import configs, state
 from lab.stack.programs import config_file
 
 
 @pytest.fixture
-def restarted(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> list[tuple[str, bool]]:
+def restarted(monkeypatch: pytest.MonkeyPatch, clients: LabClients) -> list[tuple[str, bool]]:
     """What was restarted, and whether at once; nothing runs here."""
-    state.make_directories(desk.home)
-    object.__setattr__(desk, "ports", Ports(8000))
+    state.make_directories(clients.home)
+    object.__setattr__(clients, "ports", Ports(8000))
     calls: list[tuple[str, bool]] = []
 
     def note(_home: Any, _ports: Any, service: str, *, at_once: bool = False) -> list[str]:
@@ -31,17 +31,17 @@ def restarted(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> list[tuple[str, bo
     return calls
 
 
-def in_force(desk: Desk) -> dict[str, Any]:
-    settings: dict[str, Any] = configs.current(desk.home, "feed").settings
+def in_force(clients: LabClients) -> dict[str, Any]:
+    settings: dict[str, Any] = configs.current(clients.home, "feed").settings
     return settings
 
 
 def test_a_push_keeps_what_it_does_not_name_and_is_audited_with_old_and_new(
-    desk: Desk, restarted: list[tuple[str, bool]], pager: FakePager
+    clients: LabClients, restarted: list[tuple[str, bool]], pager: FakePager
 ) -> None:
-    config.push(desk, "feed", {"pool_max": 12})
-    config.push(desk, "feed", {"log_level": "debug"}, "look closer")
-    assert in_force(desk) == {"pool_max": 12, "log_level": "debug"}
+    config.push(clients, "feed", {"pool_max": 12})
+    config.push(clients, "feed", {"log_level": "debug"}, "look closer")
+    assert in_force(clients) == {"pool_max": 12, "log_level": "debug"}
     assert restarted == [("feed", False), ("feed", False)]
     row = list(pager.rows.values())[-1]
     assert (row["action"], row["target"], row["outcome"], row["reason"]) == (
@@ -56,47 +56,47 @@ def test_a_push_keeps_what_it_does_not_name_and_is_audited_with_old_and_new(
     [({"pool_max": "lots"}, "pool_max"), ({"pool_max": 0}, "from 1 to 100"), ({"pool": 4}, "known: log_level")],
 )
 def test_what_the_service_would_refuse_is_refused_before_anything_changes(
-    desk: Desk, restarted: list[tuple[str, bool]], pager: FakePager, changes: dict[str, Any], said: str
+    clients: LabClients, restarted: list[tuple[str, bool]], pager: FakePager, changes: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        config.push(desk, "feed", changes)
-    assert (in_force(desk), restarted, pager.rows) == ({}, [], {})
+        config.push(clients, "feed", changes)
+    assert (in_force(clients), restarted, pager.rows) == ({}, [], {})
 
 
 def test_a_push_without_a_gate_puts_a_wrong_version_in_force_and_rollbacks_go_back_a_step_each(
-    desk: Desk, restarted: list[tuple[str, bool]]
+    clients: LabClients, restarted: list[tuple[str, bool]]
 ) -> None:
-    config.push(desk, "feed", {"pool_max": 12})
-    config.push(desk, "feed", {"pool_max": "twelve"}, checked=False, at_once=True)
+    config.push(clients, "feed", {"pool_max": 12})
+    config.push(clients, "feed", {"pool_max": "twelve"}, checked=False, at_once=True)
     assert restarted[-1] == ("feed", True)
-    program = configs.instances(desk.home, desk.ports, "feed")[0]
+    program = configs.instances(clients.home, clients.ports, "feed")[0]
     assert "pool_max='twelve' is not a number" in configs.refusal(program)
-    config.rollback(desk, "feed")
-    assert in_force(desk) == {"pool_max": 12}
+    config.rollback(clients, "feed")
+    assert in_force(clients) == {"pool_max": 12}
     assert configs.refusal(program) == ""
-    config.rollback(desk, "feed")
-    assert in_force(desk) == {}
+    config.rollback(clients, "feed")
+    assert in_force(clients) == {}
     with pytest.raises(UsageError, match="nothing to go back to"):
-        config.rollback(desk, "feed")
+        config.rollback(clients, "feed")
     # A version's number is never given twice, whatever was rolled back.
-    assert config.push(desk, "feed", {"threads": 8})[1].version == 3
+    assert config.push(clients, "feed", {"threads": 8})[1].version == 3
 
 
 def test_the_canary_has_a_configuration_of_its_own_and_the_link_has_none(
-    desk: Desk, restarted: list[tuple[str, bool]]
+    clients: LabClients, restarted: list[tuple[str, bool]]
 ) -> None:
-    config.push(desk, "feed-canary", {"threads": 8})
-    assert in_force(desk) == {}
+    config.push(clients, "feed-canary", {"threads": 8})
+    assert in_force(clients) == {}
     with pytest.raises(UsageError, match=r"'link-db' has no configuration; .*gateway"):
-        config.push(desk, "link-db", {"threads": 8})
+        config.push(clients, "link-db", {"threads": 8})
 
 
 def test_a_file_that_is_no_configuration_is_told_with_the_way_back(
-    desk: Desk, restarted: list[tuple[str, bool]]
+    clients: LabClients, restarted: list[tuple[str, bool]]
 ) -> None:
-    config.push(desk, "feed", {"threads": 8})
-    config_file(desk.home, "feed").write_text(json.dumps({"settings": "lost"}))
-    program = configs.instances(desk.home, desk.ports, "feed")[0]
+    config.push(clients, "feed", {"threads": 8})
+    config_file(clients.home, "feed").write_text(json.dumps({"settings": "lost"}))
+    program = configs.instances(clients.home, clients.ports, "feed")[0]
     assert "fleetops config rollback feed" in configs.refusal(program)
-    config.rollback(desk, "feed")
-    assert in_force(desk) == {"threads": 8}
+    config.rollback(clients, "feed")
+    assert in_force(clients) == {"threads": 8}

@@ -12,19 +12,19 @@ from fakes import FakePager
 from support import eventually
 
 from lab.control import database
-from lab.control.desk import Desk
+from lab.control.lab_clients import LabClients
 from lab.errors import LabError, NotRunning, UsageError
-from lab.stack import postgres
+from lab.stack.backends import postgres
 from lab.stack.exporter.database import families, look
 
 INDEX = "posts_author_recent_idx"
 
 
 @pytest.fixture
-def db_desk(desk: Desk, seeded_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """The desk of the session's DB."""
+def db_clients(clients: LabClients, seeded_url: str, monkeypatch: pytest.MonkeyPatch) -> LabClients:
+    """The clients of the session's DB."""
     monkeypatch.setattr(postgres, "url", lambda *_: seeded_url)
-    return desk
+    return clients
 
 
 @contextmanager
@@ -54,8 +54,8 @@ def in_background(connection: psycopg.Connection, statement: bytes, outcomes: di
     return thread
 
 
-def waiting(desk: Desk) -> set[str]:
-    return {one.application for one in database.activity(desk) if one.blocked_by}
+def waiting(clients: LabClients) -> set[str]:
+    return {one.application for one in database.activity(clients) if one.blocked_by}
 
 
 def metrics(url: str) -> dict[str, float]:
@@ -66,7 +66,7 @@ def metrics(url: str) -> dict[str, float]:
 
 
 def test_a_change_that_queues_behind_a_long_read_is_cancelled_and_those_behind_it_go_on(
-    db_desk: Desk, seeded_url: str, pager: FakePager
+    db_clients: LabClients, seeded_url: str, pager: FakePager
 ) -> None:
     """The read that was first is left alone: it hurts nobody once the change is out of the way."""
     outcomes: dict[str, str] = {}
@@ -76,12 +76,12 @@ def test_a_change_that_queues_behind_a_long_read_is_cancelled_and_those_behind_i
     ):  # fmt: skip
         report.execute("SELECT count(*) FROM follows")
         threads = [in_background(migration, b"ALTER TABLE follows ADD COLUMN note text", outcomes)]
-        eventually(lambda: waiting(db_desk) == {"migration"}, "the change waits for the read")
+        eventually(lambda: waiting(db_clients) == {"migration"}, "the change waits for the read")
         threads.append(in_background(reader, b"SELECT count(*) FROM follows", outcomes))
-        eventually(lambda: waiting(db_desk) == {"migration", "reader"}, "a reader waits for the change")
+        eventually(lambda: waiting(db_clients) == {"migration", "reader"}, "a reader waits for the change")
         assert metrics(seeded_url)["db_lock_waiters"] == 1
         assert 0 < metrics(seeded_url)["db_lock_wait_oldest_seconds"] < 60
-        done = database.cancel(db_desk, ddl=True, reason="readers wait")
+        done = database.cancel(db_clients, ddl=True, reason="readers wait")
         assert [(one.application, outcome) for one, outcome in done] == [("migration", "cancelled")]
         for thread in threads:
             thread.join(20)
@@ -93,51 +93,53 @@ def test_a_change_that_queues_behind_a_long_read_is_cancelled_and_those_behind_i
     assert metrics(seeded_url)["db_lock_waiters"] == 0
 
 
-def test_a_transaction_left_open_is_rolled_back_and_who_waited_for_it_goes_on(db_desk: Desk, seeded_url: str) -> None:
+def test_a_transaction_left_open_is_rolled_back_and_who_waited_for_it_goes_on(
+    db_clients: LabClients, seeded_url: str
+) -> None:
     outcomes: dict[str, str] = {}
     with client(seeded_url, "backfill") as backfill, client(seeded_url, "writer", True) as writer:
         backfill.execute("UPDATE users SET bio = 'lost' WHERE id = 7")
         thread = in_background(writer, b"UPDATE users SET bio = 'kept' WHERE id = 7", outcomes)
-        eventually(lambda: waiting(db_desk) == {"writer"}, "the writer waits")
+        eventually(lambda: waiting(db_clients) == {"writer"}, "the writer waits")
         assert metrics(seeded_url)["db_idle_in_transaction_sessions"] == 1
         with pytest.raises(LabError, match="no session matches"):
-            database.cancel(db_desk, idle=True, older_than_seconds=3600)
-        done = database.cancel(db_desk, idle=True, older_than_seconds=0)
+            database.cancel(db_clients, idle=True, older_than_seconds=3600)
+        done = database.cancel(db_clients, idle=True, older_than_seconds=0)
         assert [(one.application, outcome) for one, outcome in done] == [("backfill", "terminated")]
         thread.join(20)
         assert outcomes == {"writer": "done"}
         assert writer.execute("SELECT bio FROM users WHERE id = 7").fetchone() == ("kept",)
     with pytest.raises(UsageError, match="no client session has pid 1;"):
-        database.cancel(db_desk, [1])
+        database.cancel(db_clients, [1])
 
 
-def test_a_lost_index_is_seen_and_made_again_valid(db_desk: Desk, seeded_url: str, pager: FakePager) -> None:
+def test_a_lost_index_is_seen_and_made_again_valid(db_clients: LabClients, seeded_url: str, pager: FakePager) -> None:
     with psycopg.connect(seeded_url, autocommit=True) as connection:
         connection.execute(f"DROP INDEX {INDEX}".encode())
-        lost = {one.name: one.found for one in database.indexes(db_desk)}
+        lost = {one.name: one.found for one in database.indexes(db_clients)}
         assert (lost[INDEX], lost["users_handle_idx"]) == (False, True)
         indexes = next(family for family in families(look(connection)) if family.name == "db_index_valid")
         assert {sample.labels["index"]: sample.value for sample in indexes.samples}[INDEX] == 0
-        (made,) = database.create_index(db_desk, None)
+        (made,) = database.create_index(db_clients, None)
         assert (made.name, made.valid) == (INDEX, True)
         assert made.size_bytes > 1 << 20
     assert (list(pager.rows.values())[-1]["old"], list(pager.rows.values())[-1]["new"]) == ("missing", "valid")
     with pytest.raises(LabError, match="nothing was done"):
-        database.create_index(db_desk, INDEX)
+        database.create_index(db_clients, INDEX)
     with pytest.raises(UsageError, match=r"no index 'nope'; the indexes are follows_followee_idx"):
-        database.create_index(db_desk, "nope")
+        database.create_index(db_clients, "nope")
 
 
-def test_an_index_that_was_cut_off_is_dropped_and_made_anew(db_desk: Desk, seeded_url: str) -> None:
+def test_an_index_that_was_cut_off_is_dropped_and_made_anew(db_clients: LabClients, seeded_url: str) -> None:
     with psycopg.connect(seeded_url, autocommit=True) as connection:
         connection.execute(f"DROP INDEX {INDEX}".encode())
         connection.execute("SET statement_timeout = '1ms'")
         with pytest.raises(psycopg.errors.QueryCanceled):
             connection.execute(f"CREATE INDEX CONCURRENTLY {INDEX} ON posts (author_id, created_at DESC)".encode())
-    (made,) = database.create_index(db_desk, INDEX)
+    (made,) = database.create_index(db_clients, INDEX)
     assert made.valid
 
 
-def test_no_db_is_told_with_what_to_look_at(desk: Desk) -> None:
+def test_no_db_is_told_with_what_to_look_at(clients: LabClients) -> None:
     with pytest.raises(NotRunning, match=r"the DB does not answer.*fleetops status"):
-        database.activity(desk)
+        database.activity(clients)

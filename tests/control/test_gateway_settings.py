@@ -11,19 +11,19 @@ from fakes import FakeGateway, FakePager, JsonServer
 
 from lab import names
 from lab.cli import limits, main
-from lab.control import cache_stats, settings, warm
-from lab.control.desk import Desk
-from lab.control.prometheus import Prometheus
+from lab.clients.prometheus import Prometheus
+from lab.control import cache_stats, cache_warmup, gateway_settings
+from lab.control.lab_clients import LabClients
 from lab.errors import LabError, NotRunning, ToolError, UsageError
-from lab.places import Home, Ports
+from lab.paths import Home, Ports
 from lab.stack.programs import Program
 
 
 @pytest.fixture
-def typed(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """`fleetops` at the desk of the test: (exit status, what it printed)."""
-    monkeypatch.setattr(limits, "desk", lambda: desk)
-    monkeypatch.setattr("lab.cli.cache.desk", lambda: desk)
+def typed(clients: LabClients, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`fleetops` at the clients of the test: (exit status, what it printed)."""
+    monkeypatch.setattr(limits, "clients", lambda: clients)
+    monkeypatch.setattr("lab.cli.cache.clients", lambda: clients)
 
     def run(command: str) -> tuple[int, str]:
         status = main.run(command.split())
@@ -87,7 +87,7 @@ def test_a_wrong_request_is_one_line_status_2_and_no_audit_row(
 
 
 def test_what_the_gateway_refuses_is_told_in_its_words_and_audited_as_failed(
-    desk: Desk, servers: dict[str, JsonServer], pager: FakePager
+    clients: LabClients, servers: dict[str, JsonServer], pager: FakePager
 ) -> None:
     servers["gateway"].answer = lambda method, *_: (
         (200, FakeGateway().state)
@@ -95,7 +95,7 @@ def test_what_the_gateway_refuses_is_told_in_its_words_and_audited_as_failed(
         else (400, {"error": "guest_ratio: 7 is not a number from 0 to 1"})
     )
     with pytest.raises(UsageError, match="from 0 to 1"):
-        settings.change(desk, settings.SHED, {"guest_ratio": 7})
+        gateway_settings.change(clients, gateway_settings.SHED, {"guest_ratio": 7})
     (row,) = pager.rows.values()
     assert row["outcome"] == "failed"
 
@@ -122,43 +122,45 @@ class Feed:
 
 
 @pytest.fixture
-def feed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Any:
+def feed(clients: LabClients, monkeypatch: pytest.MonkeyPatch) -> Any:
     replica = Feed()
     server = JsonServer(replica)
     port = int(server.url.rpartition(":")[2])
     program = Program("feed-1", "feed", "services", (), (port,), "", metrics_port=port)
     monkeypatch.setattr("lab.stack.replicas.instances", lambda *_: [program])
-    Home(desk.home.path).token.write_text("a-token-of-some-length")
+    Home(clients.home.path).token.write_text("a-token-of-some-length")
     yield replica
     server.close()
 
 
-def test_a_warm_up_asks_for_the_most_popular_feeds_first(desk: Desk, feed: Feed, pager: FakePager) -> None:
-    done = warm.warm(desk, viewers=2, at_once=1)
+def test_a_warm_up_asks_for_the_most_popular_feeds_first(clients: LabClients, feed: Feed, pager: FakePager) -> None:
+    done = cache_warmup.warm(clients, viewers=2, at_once=1)
     assert feed.made == ["/v1/feed/8", "/v1/feed/7"]
     assert (done.pages, done.failed) == (2, 0)
     (row,) = pager.rows.values()
     assert (row["action"], row["new"], row["outcome"]) == ("cache warm", {"pages": 2, "failed": 0}, "done")
 
 
-def test_a_page_that_cannot_be_made_does_not_stop_the_warm_up(desk: Desk, feed: Feed) -> None:
+def test_a_page_that_cannot_be_made_does_not_stop_the_warm_up(clients: LabClients, feed: Feed) -> None:
     feed.broken = {"/v1/feed/8"}
-    done = warm.warm(desk, at_once=2)
+    done = cache_warmup.warm(clients, at_once=2)
     assert (done.pages, done.failed) == (2, 1)
 
 
-def test_a_warm_up_that_makes_no_page_fails(desk: Desk, feed: Feed) -> None:
+def test_a_warm_up_that_makes_no_page_fails(clients: LabClients, feed: Feed) -> None:
     feed.broken = {f"/v1/feed/{viewer}" for viewer in (7, 8, 9)}
     with pytest.raises(LabError, match="not one of 3"):
-        warm.warm(desk)
+        cache_warmup.warm(clients)
 
 
-def test_a_warm_up_without_a_feed_says_that_it_does_not_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_up_without_a_feed_says_that_it_does_not_run(
+    clients: LabClients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = Program("feed-1", "feed", "services", (), (9,), "", metrics_port=9)
     monkeypatch.setattr("lab.stack.replicas.instances", lambda *_: [program])
-    Home(desk.home.path).token.write_text("a-token-of-some-length")
+    Home(clients.home.path).token.write_text("a-token-of-some-length")
     with pytest.raises(NotRunning, match="feed-1"):
-        warm.warm(desk)
+        cache_warmup.warm(clients)
 
 
 class Half(Prometheus):
@@ -168,9 +170,9 @@ class Half(Prometheus):
         return None if names.CACHE_REFRESHES in query else 0.5
 
 
-def test_the_stats_hold_what_the_cache_and_what_prometheus_say(desk: Desk, valkey_url: str) -> None:
+def test_the_stats_hold_what_the_cache_and_what_prometheus_say(clients: LabClients, valkey_url: str) -> None:
     port = int(valkey_url.rpartition(":")[2].partition("/")[0])
-    there = replace(desk, ports=Ports(port - 95), prometheus=Half("http://127.0.0.1:9"))
+    there = replace(clients, ports=Ports(port - 95), prometheus=Half("http://127.0.0.1:9"))
     with valkey.Valkey.from_url(valkey_url) as cache:
         cache.set("stats-test", "x")
         entries = cache.dbsize()
@@ -181,6 +183,6 @@ def test_the_stats_hold_what_the_cache_and_what_prometheus_say(desk: Desk, valke
     assert found["feed_refreshes_per_second"] is None
 
 
-def test_a_cache_that_does_not_answer_is_told_as_such(desk: Desk) -> None:
+def test_a_cache_that_does_not_answer_is_told_as_such(clients: LabClients) -> None:
     with pytest.raises(ToolError, match=r"the cache does not answer.*fleetops status"):
-        cache_stats.read(replace(desk, ports=Ports(1024)))
+        cache_stats.read(replace(clients, ports=Ports(1024)))

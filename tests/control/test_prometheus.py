@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fakes import JsonServer
 
-from lab.control.prometheus import Prometheus
+from lab.clients.prometheus import Prometheus
 from lab.errors import NotRunning, UsageError
 
 

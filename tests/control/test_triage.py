@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.control.prometheus import Prometheus, Sample
+from lab.clients.prometheus import Prometheus, Sample
 from lab.control.triage import CAUSES, investigate, judge
 from lab.errors import UsageError
 

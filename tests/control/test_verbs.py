@@ -8,37 +8,37 @@ from dataclasses import replace
 import pytest
 from fakes import FakeGateway, FakePager, JsonServer
 
-from lab.control import audit, verbs
+from lab.clients.pager import Pager
+from lab.control import actions, audit
 from lab.control.audit import AuditTrail
-from lab.control.desk import Desk
+from lab.control.lab_clients import LabClients
 from lab.errors import LabError, NotRunning, UsageError
-from lab.oncall.client import Pager
 
 
 def test_a_verb_acts_and_records_who_changed_what_from_what_to_what(
-    desk: Desk, gateway: FakeGateway, pager: FakePager
+    clients: LabClients, gateway: FakeGateway, pager: FakePager
 ) -> None:
-    assert verbs.set_canary_weight(desk, 25, "rollout") == 0
+    assert actions.set_canary_weight(clients, 25, "rollout") == 0
     assert gateway.state["canary"] == {"weight_percent": 25}
     (row,) = pager.rows.values()
     assert (row["actor"], row["action"], row["target"], row["reason"]) == ("ada", "canary weight", "gateway", "rollout")
     assert (row["old"], row["new"], row["outcome"]) == (0, 25, "done")
 
 
-def test_the_intent_is_recorded_before_the_deed(desk: Desk, servers: dict[str, JsonServer]) -> None:
-    verbs.set_flag(desk, "canary", False)
+def test_the_intent_is_recorded_before_the_deed(clients: LabClients, servers: dict[str, JsonServer]) -> None:
+    actions.set_flag(clients, "canary", False)
     outcomes = [body["outcome"] for method, _, body in servers["pager"].asked if method == "POST"]
     assert outcomes == ["pending", "done"]
 
 
 def test_a_verb_that_fails_is_recorded_as_failed_with_its_reason(
-    desk: Desk, servers: dict[str, JsonServer], pager: FakePager
+    clients: LabClients, servers: dict[str, JsonServer], pager: FakePager
 ) -> None:
     servers["gateway"].answer = lambda method, *_: (
         (200, FakeGateway().state) if method == "GET" else (500, {"error": "disk full"})
     )
     with pytest.raises(LabError, match="disk full"):
-        verbs.set_canary_weight(desk, 25)
+        actions.set_canary_weight(clients, 25)
     (row,) = pager.rows.values()
     assert row["outcome"] == "failed"
     assert "disk full" in row["reason"]
@@ -46,47 +46,53 @@ def test_a_verb_that_fails_is_recorded_as_failed_with_its_reason(
 
 @pytest.mark.parametrize("percent", [-1, 101, float("nan")])
 def test_a_weight_that_is_no_percentage_is_refused_and_nothing_is_touched(
-    desk: Desk, servers: dict[str, JsonServer], percent: float
+    clients: LabClients, servers: dict[str, JsonServer], percent: float
 ) -> None:
     with pytest.raises(UsageError, match="0 to 100"):
-        verbs.set_canary_weight(desk, percent)
+        actions.set_canary_weight(clients, percent)
     assert servers["gateway"].asked == []
     assert servers["pager"].asked == []
 
 
-def test_an_unknown_flag_is_refused_with_the_names_there_are_and_no_audit_row(desk: Desk, pager: FakePager) -> None:
+def test_an_unknown_flag_is_refused_with_the_names_there_are_and_no_audit_row(
+    clients: LabClients, pager: FakePager
+) -> None:
     with pytest.raises(UsageError, match=r"'nope'.*canary"):
-        verbs.set_flag(desk, "nope", True)
+        actions.set_flag(clients, "nope", True)
     assert pager.rows == {}
 
 
 def test_a_verb_works_with_the_pager_down_and_its_row_is_delivered_with_the_next_one(
-    desk: Desk, gateway: FakeGateway, pager: FakePager
+    clients: LabClients, gateway: FakeGateway, pager: FakePager
 ) -> None:
-    cut_off = replace(desk, trail=AuditTrail(Pager("http://127.0.0.1:9", timeout_seconds=0.2), desk.trail.spool, "ada"))
-    verbs.set_canary_weight(cut_off, 25)
+    cut_off = replace(
+        clients, trail=AuditTrail(Pager("http://127.0.0.1:9", timeout_seconds=0.2), clients.trail.spool, "ada")
+    )
+    actions.set_canary_weight(cut_off, 25)
     assert gateway.state["canary"] == {"weight_percent": 25}
     assert pager.rows == {}
-    verbs.set_canary_weight(desk, 0)
+    actions.set_canary_weight(clients, 0)
     assert sorted((row["old"], row["new"], row["outcome"]) for row in pager.rows.values()) == [
         (0, 25, "done"),
         (25, 0, "done"),
     ]
-    assert desk.trail.spool.backlog().clear
+    assert clients.trail.spool.backlog().clear
 
 
-def test_a_line_cut_by_a_kill_does_not_stop_the_rows_after_it(desk: Desk, pager: FakePager) -> None:
+def test_a_line_cut_by_a_kill_does_not_stop_the_rows_after_it(clients: LabClients, pager: FakePager) -> None:
     row = {"id": "r1", "actor": "ada", "outcome": "done"}
-    desk.trail.spool.file.parent.mkdir(parents=True)
-    desk.trail.spool.file.write_text('{"id": "r0", "act\n' + json.dumps(row) + "\n")
-    desk.trail.flush()
+    clients.trail.spool.file.parent.mkdir(parents=True)
+    clients.trail.spool.file.write_text('{"id": "r0", "act\n' + json.dumps(row) + "\n")
+    clients.trail.flush()
     assert pager.rows == {"r1": row}
 
 
-def test_no_gateway_is_told_as_such_with_the_command_that_mends_it(desk: Desk, servers: dict[str, JsonServer]) -> None:
+def test_no_gateway_is_told_as_such_with_the_command_that_mends_it(
+    clients: LabClients, servers: dict[str, JsonServer]
+) -> None:
     servers["gateway"].close()
     with pytest.raises(NotRunning, match=r"the gateway.*fleetops up"):
-        verbs.flags(desk)
+        actions.flags(clients)
 
 
 @pytest.mark.parametrize(

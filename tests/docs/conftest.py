@@ -13,8 +13,8 @@ from made_up_console import Console
 from published import serve
 
 from lab.errors import ToolError
-from lab.places import DOCS, ROOT
-from lab.site import scripts
+from lab.paths import DOCS, ROOT
+from lab.site.build import npm
 
 
 @pytest.fixture
@@ -68,6 +68,6 @@ def page(browser: chromium.Browser) -> Iterator[chromium.Page]:
 def axe() -> str:
     """The script that judges a page by the rules of accessibility."""
     try:
-        return (scripts.packages(Path(__file__).with_name("web")) / "axe-core" / "axe.min.js").read_text()
+        return (npm.packages(Path(__file__).with_name("web")) / "axe-core" / "axe.min.js").read_text()
     except ToolError as error:
         pytest.skip(f"no axe here: {error}")

@@ -8,10 +8,10 @@ import chromium
 from sources import TOKEN, MadeUpPager, MadeUpPrometheus, settings, watcher
 from support import free_port
 
-from lab.drills.spec import catalogue
-from lab.places import RUNBOOKS, Home
-from lab.site.console import create_app
-from lab.site.hands import Hands
+from lab.console.__main__ import create_app
+from lab.console.actions import Hands
+from lab.drills.spec.drill import catalogue
+from lab.paths import RUNBOOKS, Home
 from lab.stack.console_key import console_key
 from lab.stack.state import RunState, write
 from lab.telemetry.process import Telemetry

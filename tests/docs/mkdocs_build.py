@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab.places import ROOT
+from lab.paths import ROOT
 
 
 def build(docs: Path, out: Path) -> subprocess.CompletedProcess[str]:

@@ -13,15 +13,15 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import pytest
 from mkdocs_build import build
 
-from lab.drills import runbook
-from lab.drills.spec import catalogue
-from lab.places import ROOT, RULES, RUNBOOKS
-from lab.site import units
-from lab.site.book import Book
-from lab.site.links import page_url
-from lab.site.register import action_items
-from lab.site.register import risks as risk_register
-from lab.site.ruletext import RuleFiles
+from lab import units
+from lab.drills.runbook import parser
+from lab.drills.spec.drill import catalogue
+from lab.paths import ROOT, RULES, RUNBOOKS
+from lab.site.render.links import page_url
+from lab.site.sources.context import Book
+from lab.site.sources.register_files import action_items
+from lab.site.sources.register_files import risks as risk_register
+from lab.site.sources.rule_files import RuleFiles
 
 HERE = "http://site.test/"
 
@@ -131,7 +131,7 @@ def test_the_loop_of_an_incident_can_be_walked_both_ways(site_folder: Path) -> N
         ident, name = drill.id.lower(), alert.lower()
         items = [f"{post}#{item.id.lower()}" for item in action_items() if item.incident == drill.id]
         risks = [f"09_risk_register.md#{one.id.lower()}" for one in risk_register() if one.drill == drill.id]
-        listed, rule, runbook = (
+        listed, rule, parser = (
             f"02_slos_and_alerts.md#alert-{name}",
             f"03_runbooks.md#rule-{name}",
             f"03_runbooks.md#{name}",
@@ -142,11 +142,11 @@ def test_the_loop_of_an_incident_can_be_walked_both_ways(site_folder: Path) -> N
         early = any(units.parse(row["at"]) <= told for row in record["actions"])
         change = [f"08_change_management.md#change-{ident}"] if early else []
         pairs = [
-            *((listed, one) for one in (rule, runbook)),
-            *((runbook, one) for one in (listed, drilled, post, *change, *items, *risks)),
-            *((drilled, one) for one in (listed, rule, runbook, post, record.path, *change, *items, *risks)),
-            *((post, one) for one in (listed, rule, runbook, drilled, record.path, *change, *items, *risks)),
-            *((risk, one) for risk in risks for one in (runbook, drilled, post)),
+            *((listed, one) for one in (rule, parser)),
+            *((parser, one) for one in (listed, drilled, post, *change, *items, *risks)),
+            *((drilled, one) for one in (listed, rule, parser, post, record.path, *change, *items, *risks)),
+            *((post, one) for one in (listed, rule, parser, drilled, record.path, *change, *items, *risks)),
+            *((risk, one) for risk in risks for one in (parser, drilled, post)),
             *((one, end) for one in change for end in (post, drilled)),
         ]  # fmt: skip
         for start, end in pairs:
@@ -256,4 +256,4 @@ def test_a_page_that_cannot_be_true_fails_the_build_by_name(docs_copy: Path, tmp
 def test_the_anchors_by_which_the_autopilot_finds_sections_are_those_of_the_built_page(site_folder: Path) -> None:
     built = (site_folder / "03_runbooks" / "index.html").read_text()
     headings = re.findall(r'<h2 id="([^"]*)"', built)
-    assert [section.anchor for section in runbook.sections(RUNBOOKS)] == headings
+    assert [section.anchor for section in parser.sections(RUNBOOKS)] == headings

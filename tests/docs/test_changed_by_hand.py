@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.places import ROOT
+from lab.paths import ROOT
 
 LAB_FACTOR = ("rules/lab/feed.rules.yml", "> 14.4 * 0.01", "> 13.4 * 0.01")
 PRODUCTION_FACTOR = ("rules/production/user.rules.yml", "> 14.4 *", "> 13.4 *")

@@ -8,8 +8,8 @@ import click
 import pytest
 
 from lab.cli.main import root
-from lab.drills import command_line
-from lab.places import DOCS, ROOT
+from lab.drills.runbook import command_line
+from lab.paths import DOCS, ROOT
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 BLOCK = re.compile(r"^ *```\s*(?:\{ \.bash[^}]*\}|bash|sh|console)\s*\n(.*?)^ *```", re.M | re.S)

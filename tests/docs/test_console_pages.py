@@ -9,7 +9,7 @@ import pytest
 from made_up_console import MODE, Console
 from sources import EVIL
 
-from lab.places import Ports
+from lab.paths import Ports
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 

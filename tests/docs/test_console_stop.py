@@ -17,8 +17,8 @@ import pytest
 from made_up_console import MODE, Console
 from polling import eventually
 
-from lab.drills import stoppable
-from lab.drills.journal import journal_path
+from lab.drills.run import stoppable
+from lab.drills.undo.journal import journal_path
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 
@@ -28,8 +28,8 @@ STATE = "document.querySelector('[data-part=drill-state]').textContent"
 DRILL = """
 import sys, time
 from pathlib import Path
-from lab.drills.stoppable import stoppable
-from lab.places import Home
+from lab.drills.run.stoppable import stoppable
+from lab.paths import Home
 
 home = Home(Path(sys.argv[1]))
 try:

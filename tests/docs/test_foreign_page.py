@@ -17,10 +17,10 @@ import pytest
 from embedded import EmbeddedLab
 from published import serve
 
-from lab.control.gateway import GatewayAdmin
-from lab.drills.stoppable import runner
-from lab.oncall.alertmanager import Alertmanager
-from lab.oncall.client import Pager
+from lab.clients.alertmanager import Alertmanager
+from lab.clients.gateway import GatewayAdmin
+from lab.clients.pager import Pager
+from lab.drills.run.stoppable import runner
 
 pytestmark = [
     pytest.mark.stack,

@@ -12,9 +12,9 @@ import psutil
 import pytest
 from embedded import EmbeddedLab, more_drills
 
-from lab.control.prometheus import Prometheus
-from lab.drills.journal import journal_path
-from lab.drills.stoppable import runner
+from lab.clients.prometheus import Prometheus
+from lab.drills.run.stoppable import runner
+from lab.drills.undo.journal import journal_path
 
 pytestmark = [
     pytest.mark.stack,
@@ -190,7 +190,7 @@ def test_what_a_drill_left_that_was_killed_with_its_guard_is_undone_on_the_conso
     running = runner(lab.home)
     assert running is not None
     drill = psutil.Process(running.pid)
-    for guard in [one for one in drill.children() if "lab.drills.guard" in one.cmdline()]:
+    for guard in [one for one in drill.children() if "lab.drills.undo.watchdog" in one.cmdline()]:
         guard.kill()
     drill.kill()
     page.until(f"{STOP}.textContent === 'Undo'")

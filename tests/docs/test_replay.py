@@ -11,11 +11,11 @@ import chromium
 import pytest
 from published import serve
 
+from lab.clients.times import epoch_seconds, utc_text
 from lab.control import audit
 from lab.oncall.escalation import TO
-from lab.oncall.times import epoch_seconds, utc_text
-from lab.places import DOCS
-from lab.site import bounds
+from lab.paths import DOCS
+from lab.site.build import budgets
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 SHIFTS = (
@@ -80,7 +80,7 @@ def test_nothing_jumps_while_the_console_fills(published: str, page: chromium.Pa
     page.until(f"{MODE} === 'replay' && document.querySelectorAll('.console-tile').length === 6")
     page.until("document.querySelectorAll('[data-part=charts] figure').length >= 5")
     page.value("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))")
-    bound = next(one for one in bounds.PAGE if one.figure == "cls")
+    bound = next(one for one in budgets.PAGE if one.figure == "cls")
     assert bound.keeps(page.value("shifts.reduce((all, one) => all + one.value, 0)")), page.value(
         "shifts.map((one) => `${one.value.toFixed(4)}: ${one.sources.map((from) => from.node?.className)}`).join('; ')"
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lab.control.desk import Desk
-from lab.drills import promise, runner
-from lab.drills.prediction import Pipeline
-from lab.drills.responders import RESPONDERS, as_played
-from lab.drills.spec import Drill, catalogue, find
+from lab.control.lab_clients import LabClients
+from lab.drills import runner
+from lab.drills.run.responders import RESPONDERS, as_played
+from lab.drills.spec.drill import Drill, catalogue, find
+from lab.drills.spec.prediction import Pipeline
 
 RESTARTED = ("ProcessRestarted", "ticket")
 
@@ -31,16 +31,16 @@ def test_a_fault_may_spread_where_nobody_mends_it(responder: str) -> None:
 
 @pytest.mark.parametrize(
     "drill",
-    [one for one in catalogue() if any(" service restart " in command for command in one.wrong.commands)],
+    [one for one in catalogue() if any(" service restart " in command for command in one.decoy.commands)],
     ids=lambda one: one.id,
 )
 def test_who_restarts_by_mistake_may_be_told_of_the_restart(drill: Drill) -> None:
     assert as_played(drill, "wrong").expect.allows(*RESTARTED)
 
 
-def test_a_control_is_graded_with_its_own_alerts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(promise, "pipeline", lambda _desk: Pipeline(1, 1, 1))
-    opened = {who: runner._open(find("INC-017"), who, desk, lambda _: None) for who in ("autopilot", "wrong")}
+def test_a_control_is_graded_with_its_own_alerts(clients: LabClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "read_pipeline", lambda _: Pipeline(1, 1, 1))
+    opened = {who: runner._open(find("INC-017"), who, clients, lambda _: None) for who in ("autopilot", "wrong")}
     assert {who: one.drill.expect.allows(*RESTARTED) for who, one in opened.items()} == {
         "autopilot": False,
         "wrong": True,

@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 from fakes import FakeGateway, FakePager
 
-from lab.control import verbs
-from lab.control.desk import Desk
-from lab.drills import answers, blind, peek
-from lab.drills.commands import hand_over
-from lab.drills.faults import Doors, Fault, as_json
-from lab.drills.hints import sold_by_this_process
-from lab.drills.journal import RANDOM, current, exclusive, journal_path, undo, undoing
-from lab.drills.journal_file import packed, unpacked
-from lab.drills.snapshot import take
-from lab.drills.spec import Drill, catalogue, find
+from lab.clients.times import utc_text
+from lab.control import actions
+from lab.control.lab_clients import LabClients
+from lab.drills.faults import Fault, FaultContext, as_json
+from lab.drills.run import blind, diagnosis, peek
+from lab.drills.run.hints import sold_by_this_process
+from lab.drills.runbook.execute import hand_over
+from lab.drills.spec.drill import Drill, catalogue, find
+from lab.drills.undo.journal import RANDOM, current, exclusive, journal_path, undo, undoing
+from lab.drills.undo.journal_file import packed, unpacked
+from lab.drills.undo.snapshot import take
 from lab.errors import LabError, UsageError
-from lab.oncall.times import utc_text
 
 INC = find("INC-001")
 PAGE = {"id": 7, "alertname": "FeedLatencyP99Burn"}
@@ -33,52 +33,54 @@ PAGE = {"id": 7, "alertname": "FeedLatencyP99Burn"}
 
 @pytest.fixture
 def nothing_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faults that look at nothing: the desk of these tests has no DB, no cache and no load."""
+    """Faults that look at nothing: the clients of these tests has no DB, no cache and no load."""
     for fault in blind.every_fault():
         monkeypatch.setattr(type(fault), "found", lambda _self, _doors: {})
         monkeypatch.setattr(type(fault), "undo", lambda _self, _doors, _found: [])
 
 
-def journal_of(desk: Desk, drill: Drill) -> dict[str, Any]:
-    with exclusive(desk.home), undoing(desk, drill.id, blind.every_fault(), 2e9, blind=True):
-        entry: dict[str, Any] = json.loads(journal_path(desk.home).read_text())
-        assert current(desk.home) == entry
+def journal_of(clients: LabClients, drill: Drill) -> dict[str, Any]:
+    with exclusive(clients.home), undoing(clients, drill.id, blind.every_fault(), 2e9, blind=True):
+        entry: dict[str, Any] = json.loads(journal_path(clients.home).read_text())
+        assert current(clients.home) == entry
         assert (entry["drill"], entry["pid"]) == (RANDOM, os.getpid())
     return entry
 
 
 @pytest.mark.usefixtures("nothing_found")
-def test_the_journals_of_all_blind_drills_are_the_same(desk: Desk) -> None:
-    journals = [{**journal_of(desk, drill), "at": None} for drill in (INC, find("INC-011"), find("D0"))]
+def test_the_journals_of_all_blind_drills_are_the_same(clients: LabClients) -> None:
+    journals = [{**journal_of(clients, drill), "at": None} for drill in (INC, find("INC-011"), find("D0"))]
     assert journals[0] == journals[1] == journals[2]
-    listed = [row["fault"] for row in unpacked(journal_path(desk.home), journals[0])["faults"]]
+    listed = [row["fault"] for row in unpacked(journal_path(clients.home), journals[0])["faults"]]
     for drill in catalogue():
         for fault in drill.all_faults():
             assert json.loads(json.dumps(as_json(fault))) in listed
 
 
 @pytest.mark.usefixtures("nothing_found")
-def test_a_blind_drill_that_was_killed_is_undone_from_its_journal_alone(desk: Desk, gateway: FakeGateway) -> None:
-    entry = journal_of(desk, INC)
+def test_a_blind_drill_that_was_killed_is_undone_from_its_journal_alone(
+    clients: LabClients, gateway: FakeGateway
+) -> None:
+    entry = journal_of(clients, INC)
     assert "state" not in entry
-    entry |= {"packed": packed({"faults": [], "state": take(desk)})}
-    journal_path(desk.home).write_text(json.dumps(entry))
-    verbs.set_canary_weight(desk, 50)
-    assert undo(desk) == ["canary weight 50 % → 0 %"]
+    entry |= {"packed": packed({"faults": [], "state": take(clients)})}
+    journal_path(clients.home).write_text(json.dumps(entry))
+    actions.set_canary_weight(clients, 50)
+    assert undo(clients) == ["canary weight 50 % → 0 %"]
     assert gateway.state["canary"]["weight_percent"] == 0
 
 
 @pytest.mark.usefixtures("nothing_found")
-def test_what_names_a_drill_gives_it_away_and_a_blind_journal_does_not(desk: Desk) -> None:
+def test_what_names_a_drill_gives_it_away_and_a_blind_journal_does_not(clients: LabClients) -> None:
     drills = catalogue()
-    with undoing(desk, INC.id, INC.all_faults()):
-        told = json.dumps(current(desk.home), sort_keys=True)
+    with undoing(clients, INC.id, INC.all_faults()):
+        told = json.dumps(current(clients.home), sort_keys=True)
         assert peek.names_of(told, drills) == [INC]
         assert peek.names_of(told.replace(INC.id, "?"), drills) == [INC], "its faults give it away too"
-    entry = journal_of(desk, INC)
+    entry = journal_of(clients, INC)
     assert peek.names_of(json.dumps(entry), drills) == []
     assert not any(fault.kind in json.dumps(entry) for fault in INC.all_faults())
-    whole = json.dumps(unpacked(journal_path(desk.home), entry), sort_keys=True)
+    whole = json.dumps(unpacked(journal_path(clients.home), entry), sort_keys=True)
     assert len(peek.names_of(whole, drills)) > 10, "who unpacks it learns what could be broken, not what is"
     assert not any(drill.id in whole for drill in drills if not drill.is_control)
 
@@ -88,35 +90,37 @@ def page(at: float) -> dict[str, Any]:
 
 
 @pytest.fixture
-def selling(desk: Desk, nothing_found: None) -> Iterator[Desk]:
-    """A desk on which a blind INC-001 runs in this process."""
+def selling(clients: LabClients, nothing_found: None) -> Iterator[LabClients]:
+    """A clients on which a blind INC-001 runs in this process."""
     since = utc_text(time.time())
-    with exclusive(desk.home), undoing(desk, INC.id, blind=True), sold_by_this_process(desk, INC, since):
-        yield desk
+    with exclusive(clients.home), undoing(clients, INC.id, blind=True), sold_by_this_process(clients, INC, since):
+        yield clients
 
 
-def test_hints_of_a_blind_drill_are_sold_by_its_process_in_the_buyers_name(selling: Desk, pager: FakePager) -> None:
+def test_hints_of_a_blind_drill_are_sold_by_its_process_in_the_buyers_name(
+    selling: LabClients, pager: FakePager
+) -> None:
     buyer = selling.acting_as("bob")
     with pytest.raises(LabError, match="nobody has been paged yet"):
-        answers.buy_hint(buyer)
+        diagnosis.buy_hint(buyer)
     pager.pages = [page(time.time() + 1)]
-    assert [answers.buy_hint(buyer) for _ in INC.hints] == [
+    assert [diagnosis.buy_hint(buyer) for _ in INC.hints] == [
         (number, len(INC.hints), text) for number, text in enumerate(INC.hints, start=1)
     ]
     with pytest.raises(LabError, match="sold"):
-        answers.buy_hint(buyer)
+        diagnosis.buy_hint(buyer)
     assert {row["actor"] for row in pager.rows.values()} == {"bob"}
-    assert answers.hints(pager.rows.values()) == len(INC.hints)
+    assert diagnosis.hints(pager.rows.values()) == len(INC.hints)
 
 
 @pytest.mark.usefixtures("nothing_found")
-def test_without_the_process_that_sells_them_there_are_no_hints_and_one_line_says_so(desk: Desk) -> None:
+def test_without_the_process_that_sells_them_there_are_no_hints_and_one_line_says_so(clients: LabClients) -> None:
     with (
-        exclusive(desk.home),
-        undoing(desk, INC.id, blind=True),
+        exclusive(clients.home),
+        undoing(clients, INC.id, blind=True),
         pytest.raises(LabError, match="the drill does not answer"),
     ):
-        answers.buy_hint(desk)
+        diagnosis.buy_hint(clients)
 
 
 HIDE = """
@@ -180,7 +184,7 @@ def test_a_program_that_answers_a_page_gets_an_empty_folder_and_little_of_the_en
 
 
 def test_every_helper_of_a_fault_looks_the_same_in_the_process_table(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    clients: LabClients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[list[str]] = []
 
@@ -188,10 +192,10 @@ def test_every_helper_of_a_fault_looks_the_same_in_the_process_table(
         started.append(words)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lab.drills.faults.child.subprocess.Popen", start)
+    monkeypatch.setattr("lab.drills.faults.helpers.process.subprocess.Popen", start)
     for module in ("flusher", "sessions", "longer_line"):
         with pytest.raises(KeyboardInterrupt):
-            Doors(desk).child(f"lab.drills.faults.{module}", {})
+            FaultContext(clients).child(f"lab.drills.faults.{module}", {})
     assert started[0] == started[1] == started[2]
 
 

@@ -11,12 +11,12 @@ import pytest
 from made_record import record as made_record
 
 from lab.cli.main import run
-from lab.control.desk import Desk
+from lab.control.lab_clients import LabClients
 from lab.drills.campaign import Campaign, Run, failure, keep_record, plan, result, summary
-from lab.drills.inputs import of_drill
-from lab.drills.spec import Drill, find
+from lab.drills.evidence.provenance import of_drill
+from lab.drills.spec.drill import Drill, find
 from lab.errors import LabError, Void
-from lab.places import Home
+from lab.paths import Home
 
 INC, D0 = find("INC-001"), find("D0")
 AUTOPILOT = Run(INC, "autopilot", must_pass=True)
@@ -94,9 +94,9 @@ def test_a_campaign_repeats_a_void_run_once_and_goes_on(
         return document
 
     monkeypatch.setenv("FLEETOPS_HOME", str(tmp_path))
-    monkeypatch.setattr("lab.drills.spec.catalogue", lambda: [INC])
+    monkeypatch.setattr("lab.drills.spec.drill.catalogue", lambda: [INC])
     monkeypatch.setattr("lab.drills.runner.run_drill", play)
-    monkeypatch.setattr("lab.places.RECORDS", tmp_path)
+    monkeypatch.setattr("lab.paths.RECORDS", tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "token").write_text("secret")
     assert run(["drill", "all"]) == status
@@ -133,11 +133,11 @@ def test_the_summary_holds_detection_against_prediction(document: dict[str, Any]
 
 
 def test_the_verb_runs_what_is_missing_keeps_the_evidence_and_says_what_was_not_as_it_must_be(
-    desk: Desk, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clients: LabClients, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    records, ran = desk.home.path / "records", []
+    records, ran = clients.home.path / "records", []
     records.mkdir()
-    desk.home.data.mkdir()
+    clients.home.data.mkdir()
     fails = failing(document, "held")
     answers: dict[str, Any] = {"INC-001": KeyboardInterrupt(), "D0": document}
 
@@ -147,11 +147,11 @@ def test_the_verb_runs_what_is_missing_keeps_the_evidence_and_says_what_was_not_
             raise answer
         return {**answer, "drill": {**answer["drill"], "id": drill.id}, "inputs": of_drill(drill)}
 
-    monkeypatch.setenv("FLEETOPS_HOME", str(desk.home.path))
+    monkeypatch.setenv("FLEETOPS_HOME", str(clients.home.path))
     monkeypatch.setattr("lab.drills.runner.run_drill", run_drill)
-    monkeypatch.setattr("lab.drills.spec.catalogue", lambda: [D0, INC])
-    monkeypatch.setattr("lab.control.desk.Desk.here", lambda: desk)
-    monkeypatch.setattr("lab.places.RECORDS", records)
+    monkeypatch.setattr("lab.drills.spec.drill.catalogue", lambda: [D0, INC])
+    monkeypatch.setattr("lab.control.lab_clients.LabClients.here", lambda: clients)
+    monkeypatch.setattr("lab.paths.RECORDS", records)
 
     assert run(["drill", "all"]) == 1
     assert "goes on from here" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.drills.command_line import arguments, words
+from lab.drills.runbook.command_line import arguments, words
 from lab.errors import SpecError
 
 SHELL = shutil.which("bash") or shutil.which("sh")

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from lab.drills import definitions, promise
-from lab.drills.definitions import BUDGET_MEANS, FIGURES, RUN_MEANS, Change
-from lab.drills.instants import changes
-from lab.drills.record import SCHEMA_FILE
+from lab.drills.evidence import definitions
+from lab.drills.evidence.definitions import BUDGET_MEANS, FIGURES, RUN_MEANS, Change
+from lab.drills.evidence.milestones import changes
+from lab.drills.schema import RECORD_SCHEMA
+from lab.slo.catalogue import LAB, find_slo, load_windows
 from lab.slo.replay import Counts
 
 BREAKER = ("breakers gateway user", "off", "open")
@@ -64,7 +65,7 @@ def test_durations_count_from_the_injection_or_the_page() -> None:
 
 
 def test_the_budget_weighs_each_event_alike() -> None:
-    slo, period = promise.find("feed-latency-p99")[0], promise.windows().period_seconds
+    slo, period = find_slo("feed-latency-p99"), load_windows(LAB).period_seconds
     # 100 a second: 20 s before the injection, 80 s after; then the load trebles while a tenth is bad.
     total, bad = [100] * 50 + [300] * 50, [0] * 50 + [30] * 50
     spent = definitions.budget(Counts(total, bad, -20.0), 79.0, slo, period)
@@ -80,7 +81,7 @@ def test_only_a_persons_time_to_acknowledge_is_called_mtta() -> None:
 
 
 def test_the_schema_states_the_same_definitions() -> None:
-    schema = json.loads(SCHEMA_FILE.read_text())["properties"]
+    schema = json.loads(RECORD_SCHEMA.read_text())["properties"]
     stated = {key: value["description"] for key, value in schema["durations"]["properties"].items()}
     assert stated == {one.key: one.means for one in FIGURES} | {"run_seconds": RUN_MEANS}
     budget = schema["budget"]["additionalProperties"]["properties"]["budget_spent_ratio"]

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from lab.drills import measure, record
-from lab.drills.incident import Incident
-from lab.oncall.times import epoch_seconds, utc_text
+from lab.clients.times import epoch_seconds, utc_text
+from lab.drills.evidence import collect, record
+from lab.drills.run.incident import Incident
 from lab.slo.model import PAGE, TICKET
 
 T0 = epoch_seconds("2026-01-02T03:04:05.000Z")
@@ -25,7 +25,7 @@ def notice(name: str, severity: str, at: float) -> dict[str, Any]:
 
 
 def test_what_fired_is_what_began_in_the_incident(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "down_targets", lambda _incident: ())
+    monkeypatch.setattr(collect, "down_targets", lambda _incident: ())
     told = [notice("Told", TICKET, 5), notice("Before", PAGE, -5)]
     incident = SimpleNamespace(
         t0=T0, ended_at=T0 + 60, page=None, responder="none", branch=None, runbook=[], overdue=False,

@@ -11,7 +11,7 @@ import pytest
 from lab.drills.faults import FAULTS, as_json, of_json, read_fault
 from lab.drills.faults.canary import CanaryRamp
 from lab.errors import SpecError
-from lab.slo.document import read_documents
+from lab.slo.specs.document import read_documents
 
 # One valid use of each.
 EXAMPLES: dict[str, dict[str, Any]] = {

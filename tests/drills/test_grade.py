@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from lab.drills.grade import Facts, grade
-from lab.drills.measure import sli_bad_at, sli_recovered_at
-from lab.drills.prediction import Prediction
-from lab.drills.spec import Restored, find
+from lab.drills.evidence.collect import sli_bad_at, sli_recovered_at
+from lab.drills.grading.verdict import Facts, grade
+from lab.drills.spec.drill import Restored, find
+from lab.drills.spec.prediction import Prediction
 
 INC = find("INC-001")
 D0 = find("D0")

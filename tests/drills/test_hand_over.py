@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from polling import eventually
 
-from lab.drills.commands import TIMED_OUT, hand_over
-from lab.drills.responders import check_program
+from lab.drills.run.responders import check_program
+from lab.drills.runbook.execute import TIMED_OUT, hand_over
 from lab.errors import UsageError
 from lab.stack.state import is_alive
 

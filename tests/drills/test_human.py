@@ -9,14 +9,15 @@ import pytest
 from fakes import FakePager
 from polling import eventually
 
-from lab.control.desk import Desk
-from lab.drills import promise, runner
-from lab.drills.faults import Doors
-from lab.drills.incident import Incident
-from lab.drills.prediction import Pipeline, predict
-from lab.drills.responders import human
-from lab.drills.spec import find
-from lab.oncall.times import utc_text
+from lab.clients.times import utc_text
+from lab.control.lab_clients import LabClients
+from lab.drills import runner
+from lab.drills.faults import FaultContext
+from lab.drills.run.incident import Incident
+from lab.drills.run.responders import human
+from lab.drills.spec.drill import find
+from lab.drills.spec.prediction import Pipeline, predict
+from lab.slo.catalogue import LAB, find_slo, load_windows
 
 INC = find("INC-001")
 
@@ -27,11 +28,11 @@ def told() -> list[str]:
 
 
 @pytest.fixture
-def incident(desk: Desk, pager: FakePager, told: list[str]) -> Incident:
+def incident(clients: LabClients, pager: FakePager, told: list[str]) -> Incident:
     """A blind INC-001 whose page has just arrived."""
-    slo, _ = promise.find("feed-latency-p99")
-    one = Incident(INC, desk, None, slo, promise.windows(), "human", told.append, Doors(desk), blind=True)
-    one.doors.report = one.reveal
+    slo = find_slo("feed-latency-p99")
+    one = Incident(INC, clients, None, slo, load_windows(LAB), "human", told.append, FaultContext(clients), blind=True)
+    one.context.report = one.reveal
     page: dict[str, Any] = {
         "id": 7, "alertname": "FeedLatencyP99Burn", "severity": "page", "status": "firing", "acked_at": None,
         "acked_by": None, "summary": "Feed requests are slow", "runbook_url": "http://lab/03_runbooks/#x",
@@ -45,7 +46,7 @@ def incident(desk: Desk, pager: FakePager, told: list[str]) -> Incident:
 def test_a_person_is_done_when_the_page_is_taken_and_over(
     incident: Incident, pager: FakePager, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lab.drills.responders._how_bad", lambda _incident: "")
+    monkeypatch.setattr("lab.drills.run.responders._how_bad", lambda _incident: "")
     working = threading.Thread(target=human, args=(incident, 60.0))
     working.start()
     assert eventually(lambda: any("nobody has it" in line for line in told), 20)
@@ -63,8 +64,10 @@ def test_a_person_is_done_when_the_page_is_taken_and_over(
 def test_nothing_that_a_blind_drill_says_before_its_verdict_names_what_is_broken(
     incident: Incident, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lab.drills.responders._how_bad", lambda _incident: "")
-    monkeypatch.setattr(type(INC.faults[0]), "inject", lambda _self, doors: doors.report("canary-ramp: weight 50 %"))
+    monkeypatch.setattr("lab.drills.run.responders._how_bad", lambda _incident: "")
+    monkeypatch.setattr(
+        type(INC.faults[0]), "inject", lambda _self, context: context.report("canary-ramp: weight 50 %")
+    )
     incident.prediction = predict(INC, incident.slo, incident.windows, Pipeline(1, 1, 1))
     runner.inject(incident)
     runner.detect(incident)

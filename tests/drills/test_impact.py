@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lab import names
-from lab.drills import impact, promise
+from lab.drills.evidence import impact
+from lab.slo.catalogue import find_slo
 
 
 def line(user: object, status: int = 200, seconds: float = 0.02, route: str = names.ROUTE_FEED) -> dict[str, Any]:
@@ -32,4 +33,4 @@ LINES = [
     ],
 )
 def test_a_user_is_hit_by_what_the_slo_at_stake_calls_bad(slo: str, asked: int, hit: int) -> None:
-    assert impact.users(LINES, promise.find(slo)[0]) == {"asked": asked, "hit": hit}
+    assert impact.users(LINES, find_slo(slo)) == {"asked": asked, "hit": hit}

@@ -15,11 +15,11 @@ import pytest
 from embedded import EmbeddedLab, more_drills
 from polling import eventually
 
+from lab.drills.evidence.provenance import stale
+from lab.drills.evidence.record import validate
 from lab.drills.faults.link import LinkStall
-from lab.drills.inputs import stale
-from lab.drills.journal import journal_path
-from lab.drills.record import validate
-from lab.drills.spec import find
+from lab.drills.spec.drill import find
+from lab.drills.undo.journal import journal_path
 from lab.errors import Void
 
 # What INC-001 may take when every phase takes all of its limit is some 420 s; it takes some 150 s.
@@ -164,7 +164,7 @@ def test_a_drill_that_was_killed_with_its_guard_is_undone_by_doctor(lab: Embedde
     )
     try:
         assert eventually(lambda: weight(lab) > 0, 240), "the fault was never injected"
-        guards = [one for one in psutil.Process(drill.pid).children() if "lab.drills.guard" in one.cmdline()]
+        guards = [one for one in psutil.Process(drill.pid).children() if "lab.drills.undo.watchdog" in one.cmdline()]
         assert len(guards) == 1
         guards[0].kill()
     finally:

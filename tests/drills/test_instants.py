@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from lab.drills import instants
-from lab.drills.incident import Incident
-from lab.oncall.times import epoch_seconds, utc_text
+from lab.clients.times import epoch_seconds, utc_text
+from lab.drills.evidence import milestones
+from lab.drills.run.incident import Incident
 
 T0 = epoch_seconds("2026-01-02T03:04:05.000Z")
 
@@ -44,7 +44,7 @@ def incident(*notices: dict[str, Any], ended: float = 100) -> Incident:
 def test_an_alert_is_over_when_its_last_notice_is_and_before_the_clean_up(
     notices: list[dict[str, Any]], ended: float, resolved: float | None
 ) -> None:
-    assert instants.read(incident(*notices, ended=ended), [])["resolved"] == resolved
+    assert milestones.read(incident(*notices, ended=ended), [])["resolved"] == resolved
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_an_alert_is_over_when_its_last_notice_is_and_before_the_clean_up(
     ],
 )  # fmt: skip
 def test_a_change_is_told_in_words(target: str, old: object, new: object, said: str) -> None:
-    assert instants.change({"action": "config push", "target": target, "old": old, "new": new}) == said
+    assert milestones.change({"action": "config push", "target": target, "old": old, "new": new}) == said

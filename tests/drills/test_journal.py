@@ -13,12 +13,12 @@ import pytest
 from fakes import FakeGateway, FakePager, JsonServer
 
 from lab.cli.main import run
-from lab.control import settings, verbs
-from lab.control.desk import Desk
-from lab.drills import leftovers
-from lab.drills.faults import FAULTS, Doors, Fault
-from lab.drills.faults.parameters import text
-from lab.drills.journal import (
+from lab.control import actions, gateway_settings
+from lab.control.lab_clients import LabClients
+from lab.drills.faults import FAULTS, Fault, FaultContext
+from lab.drills.schema.parameters import text
+from lab.drills.undo import recovery
+from lab.drills.undo.journal import (
     CLEANER,
     current,
     exclusive,
@@ -28,21 +28,21 @@ from lab.drills.journal import (
     undo_left_over,
     undoing,
 )
-from lab.drills.snapshot import take
+from lab.drills.undo.snapshot import take
 from lab.errors import LabError, NotRunning, UsageError
-from lab.places import Ports
+from lab.paths import Ports
 from lab.stack import state
-from lab.stack.supervision import Supervisor
+from lab.stack.processes.supervision import Supervisor
 
 
 @pytest.mark.parametrize("end", [None, RuntimeError, KeyboardInterrupt, SystemExit])
 def test_the_fault_is_undone_however_the_drill_ends(
-    desk: Desk, gateway: FakeGateway, end: type[BaseException] | None
+    clients: LabClients, gateway: FakeGateway, end: type[BaseException] | None
 ) -> None:
     def drill() -> None:
-        with undoing(desk, "INC-001"):
-            verbs.set_canary_weight(desk, 50)
-            verbs.set_flag(desk, "canary", False)
+        with undoing(clients, "INC-001"):
+            actions.set_canary_weight(clients, 50)
+            actions.set_flag(clients, "canary", False)
             if end:
                 raise end
 
@@ -53,32 +53,34 @@ def test_the_fault_is_undone_however_the_drill_ends(
         drill()
     assert gateway.state["canary"]["weight_percent"] == 0
     assert gateway.state["flags"]["canary"]["enabled"] is True
-    assert not journal_path(desk.home).exists()
+    assert not journal_path(clients.home).exists()
 
 
-def test_what_is_undone_stands_in_the_audit_log_under_the_cleaners_name(desk: Desk, pager: FakePager) -> None:
-    with undoing(desk, "INC-001"):
-        verbs.set_canary_weight(desk, 50)
+def test_what_is_undone_stands_in_the_audit_log_under_the_cleaners_name(clients: LabClients, pager: FakePager) -> None:
+    with undoing(clients, "INC-001"):
+        actions.set_canary_weight(clients, 50)
     last = list(pager.rows.values())[-1]
     assert (last["actor"], last["old"], last["new"], last["reason"]) == (CLEANER, 50, 0, "undo drill INC-001")
 
 
-def test_a_drill_that_was_killed_is_undone_by_the_next_start(desk: Desk, gateway: FakeGateway) -> None:
-    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": take(desk)}
-    journal_path(desk.home).parent.mkdir(parents=True, exist_ok=True)
-    journal_path(desk.home).write_text(json.dumps(journal))
-    verbs.set_canary_weight(desk, 50)
-    assert undo_left_over(desk) == ["canary weight 50 % → 0 %"]
+def test_a_drill_that_was_killed_is_undone_by_the_next_start(clients: LabClients, gateway: FakeGateway) -> None:
+    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": take(clients)}
+    journal_path(clients.home).parent.mkdir(parents=True, exist_ok=True)
+    journal_path(clients.home).write_text(json.dumps(journal))
+    actions.set_canary_weight(clients, 50)
+    assert undo_left_over(clients) == ["canary weight 50 % → 0 %"]
     assert gateway.state["canary"]["weight_percent"] == 0
-    assert undo_left_over(desk) == []
+    assert undo_left_over(clients) == []
 
 
-def test_a_drill_that_still_runs_is_left_alone_and_a_second_one_is_refused(desk: Desk, gateway: FakeGateway) -> None:
-    with exclusive(desk.home), undoing(desk, "INC-001"):
-        verbs.set_canary_weight(desk, 50)
-        assert undo_left_over(desk) == []
+def test_a_drill_that_still_runs_is_left_alone_and_a_second_one_is_refused(
+    clients: LabClients, gateway: FakeGateway
+) -> None:
+    with exclusive(clients.home), undoing(clients, "INC-001"):
+        actions.set_canary_weight(clients, 50)
+        assert undo_left_over(clients) == []
         assert gateway.state["canary"]["weight_percent"] == 50
-        with pytest.raises(UsageError, match="running already"), exclusive(desk.home):
+        with pytest.raises(UsageError, match="running already"), exclusive(clients.home):
             pass
 
 
@@ -89,25 +91,25 @@ class Leak(Fault):
     kind: ClassVar[str] = "leak"
     name: str = text("Its name.")
 
-    def found(self, doors: Doors) -> dict[str, Any]:
-        return {"there": self.file(doors).exists()}
+    def found(self, context: FaultContext) -> dict[str, Any]:
+        return {"there": self.file(context).exists()}
 
-    def file(self, doors: Doors) -> Path:
-        return doors.home.data / self.name
+    def file(self, context: FaultContext) -> Path:
+        return context.home.data / self.name
 
-    def inject(self, doors: Doors) -> None:
-        self.file(doors).write_text("leak")
+    def inject(self, context: FaultContext) -> None:
+        self.file(context).write_text("leak")
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         if self.name == "stuck":
             raise LabError("it is stuck")
-        if found["there"] or not self.file(doors).exists():
+        if found["there"] or not self.file(context).exists():
             return []
-        self.file(doors).unlink()
+        self.file(context).unlink()
         return [f"removed {self.name}"]
 
-    def undo_at_rest(self, doors: Doors, found: dict[str, Any]) -> list[str]:
-        return [f"at rest: {line}" for line in self.undo(doors, found)]
+    def undo_at_rest(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
+        return [f"at rest: {line}" for line in self.undo(context, found)]
 
 
 @pytest.fixture
@@ -116,43 +118,47 @@ def leak(monkeypatch: pytest.MonkeyPatch) -> type[Leak]:
     return Leak
 
 
-def test_faults_are_undone_by_somebody_who_knows_only_the_journal(desk: Desk, leak: type[Leak]) -> None:
+def test_faults_are_undone_by_somebody_who_knows_only_the_journal(clients: LabClients, leak: type[Leak]) -> None:
     one, two = leak("one"), leak("two")
-    desk.home.data.mkdir()
-    with undoing(desk, "INC-001", [one, two]):
-        kept = journal_path(desk.home).read_text()
-        one.inject(Doors(desk))
-        two.inject(Doors(desk))
-        assert undo(desk, of_process=1) == [], "another drill's guard must leave this one alone"
-        assert undo(desk) == ["removed two", "removed one"]
-        assert undo(desk) == []
-    one.inject(Doors(desk))
-    journal_path(desk.home).write_text(kept)
-    assert undo_at_rest(desk) == ["at rest: removed one"]
-    assert journal_path(desk.home).exists(), "the rest is undone when the lab runs"
-    assert undo_left_over(desk) == []
-    assert not journal_path(desk.home).exists()
+    clients.home.data.mkdir()
+    with undoing(clients, "INC-001", [one, two]):
+        kept = journal_path(clients.home).read_text()
+        one.inject(FaultContext(clients))
+        two.inject(FaultContext(clients))
+        assert undo(clients, of_process=1) == [], "another drill's guard must leave this one alone"
+        assert undo(clients) == ["removed two", "removed one"]
+        assert undo(clients) == []
+    one.inject(FaultContext(clients))
+    journal_path(clients.home).write_text(kept)
+    assert undo_at_rest(clients) == ["at rest: removed one"]
+    assert journal_path(clients.home).exists(), "the rest is undone when the lab runs"
+    assert undo_left_over(clients) == []
+    assert not journal_path(clients.home).exists()
 
 
-def test_what_cannot_be_undone_keeps_the_journal_and_does_not_keep_the_rest(desk: Desk, leak: type[Leak]) -> None:
+def test_what_cannot_be_undone_keeps_the_journal_and_does_not_keep_the_rest(
+    clients: LabClients, leak: type[Leak]
+) -> None:
     one = leak("one")
-    desk.home.data.mkdir()
+    clients.home.data.mkdir()
     with (
         pytest.raises(LabError, match=r"leak: it is stuck.*drill undo"),
-        undoing(desk, "INC-001", [one, leak("stuck")]),
+        undoing(clients, "INC-001", [one, leak("stuck")]),
     ):
-        one.inject(Doors(desk))
-        verbs.set_canary_weight(desk, 50)
-    assert not one.file(Doors(desk)).exists()
-    assert desk.gateway.canary_weight() == 0
-    assert journal_path(desk.home).exists()
+        one.inject(FaultContext(clients))
+        actions.set_canary_weight(clients, 50)
+    assert not one.file(FaultContext(clients)).exists()
+    assert clients.gateway.canary_weight() == 0
+    assert journal_path(clients.home).exists()
 
 
-def test_a_journal_that_cannot_be_undone_now_is_kept_for_later(desk: Desk, servers: dict[str, JsonServer]) -> None:
-    with pytest.raises(NotRunning), undoing(desk, "INC-001"):
-        verbs.set_canary_weight(desk, 50)
+def test_a_journal_that_cannot_be_undone_now_is_kept_for_later(
+    clients: LabClients, servers: dict[str, JsonServer]
+) -> None:
+    with pytest.raises(NotRunning), undoing(clients, "INC-001"):
+        actions.set_canary_weight(clients, 50)
         servers["gateway"].close()
-    assert journal_path(desk.home).exists()
+    assert journal_path(clients.home).exists()
 
 
 NOTHING = '"state": {"canary_weight_percent": 0, "flags": {}, "replicas": {}}}'
@@ -170,43 +176,43 @@ DAMAGED = [
 
 
 @pytest.fixture(params=DAMAGED)
-def damaged(request: pytest.FixtureRequest, desk: Desk) -> str:
+def damaged(request: pytest.FixtureRequest, clients: LabClients) -> str:
     """A journal of a wrong shape."""
     text: str = request.param
-    journal_path(desk.home).parent.mkdir(parents=True, exist_ok=True)
-    journal_path(desk.home).write_text(text)
+    journal_path(clients.home).parent.mkdir(parents=True, exist_ok=True)
+    journal_path(clients.home).write_text(text)
     return text
 
 
-def aside(desk: Desk) -> list[str]:
-    return [file.read_text() for file in journal_path(desk.home).parent.glob("drill.journal.damaged-*.json")]
+def aside(clients: LabClients) -> list[str]:
+    return [file.read_text() for file in journal_path(clients.home).parent.glob("drill.journal.damaged-*.json")]
 
 
 @pytest.mark.parametrize("reader", [undo, undo_at_rest, undo_left_over])
 def test_a_damaged_journal_is_named_with_what_to_do_and_moved_aside_whole(
-    desk: Desk, damaged: str, reader: Callable[[Desk], list[str]]
+    clients: LabClients, damaged: str, reader: Callable[[LabClients], list[str]]
 ) -> None:
     with pytest.raises(LabError, match=r"drill\.journal\.json.*(damaged|no-such-fault).*moved to .*fleetops flag list"):
-        reader(desk)
-    assert aside(desk) == [damaged]
-    assert reader(desk) == [], "it stands in nobody's way any more"
+        reader(clients)
+    assert aside(clients) == [damaged]
+    assert reader(clients) == [], "it stands in nobody's way any more"
 
 
 def test_doctor_undo_up_and_the_console_say_one_line_about_a_damaged_journal(
-    desk: Desk, damaged: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clients: LabClients, damaged: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("FLEETOPS_HOME", str(desk.home.path))
-    monkeypatch.setattr("lab.cli.drill.desk", lambda: desk)
+    monkeypatch.setenv("FLEETOPS_HOME", str(clients.home.path))
+    monkeypatch.setattr("lab.cli.drill.clients", lambda: clients)
     with suppress(LabError):  # either it knows what to show, or says in one line that it does not
-        current(desk.home)
-    assert aside(desk) == [], "who only looks moves nothing"
-    (line,) = leftovers.before_start(desk)
+        current(clients.home)
+    assert aside(clients) == [], "who only looks moves nothing"
+    (line,) = recovery.before_start(clients)
     assert "moved to" in line
-    journal_path(desk.home).write_text(damaged)
-    finding = leftovers.examine(desk)[0]
+    journal_path(clients.home).write_text(damaged)
+    finding = recovery.examine(clients)[0]
     assert not finding.ok
     assert "moved to" in finding.found
-    journal_path(desk.home).write_text(damaged)
+    journal_path(clients.home).write_text(damaged)
     assert run(["drill", "undo"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("fleetops: ")
@@ -214,42 +220,42 @@ def test_doctor_undo_up_and_the_console_say_one_line_about_a_damaged_journal(
 
 
 def test_doctor_and_undo_never_say_that_they_undid_what_they_could_not(
-    desk: Desk,
+    clients: LabClients,
     gateway: FakeGateway,
     servers: dict[str, JsonServer],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The gateway refuses the request: a UsageError, which was taken for a drill that runs."""
-    monkeypatch.setenv("FLEETOPS_HOME", str(desk.home.path))
-    monkeypatch.setattr("lab.cli.drill.desk", lambda: desk)
+    monkeypatch.setenv("FLEETOPS_HOME", str(clients.home.path))
+    monkeypatch.setattr("lab.cli.drill.clients", lambda: clients)
     monkeypatch.setattr(Supervisor, "pid", lambda _self: 1)
-    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": take(desk)}
-    journal_path(desk.home).parent.mkdir(parents=True, exist_ok=True)
-    journal_path(desk.home).write_text(json.dumps(journal))
-    verbs.set_canary_weight(desk, 50)
+    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": take(clients)}
+    journal_path(clients.home).parent.mkdir(parents=True, exist_ok=True)
+    journal_path(clients.home).write_text(json.dumps(journal))
+    actions.set_canary_weight(clients, 50)
     servers["gateway"].answer = lambda method, path, body: (
         gateway(method, path, body) if method == "GET" else (400, {"error": "not like this"})
     )
-    finding = leftovers.examine(desk)[0]
+    finding = recovery.examine(clients)[0]
     assert not finding.ok
     assert "not like this" in finding.found
     assert run(["drill", "undo"]) == 1
     assert "not like this" in capsys.readouterr().err
-    assert journal_path(desk.home).exists()
+    assert journal_path(clients.home).exists()
     servers["gateway"].answer = gateway
-    assert leftovers.examine(desk)[0].found == "undid a drill that was killed: canary weight 50 % → 0 %"
+    assert recovery.examine(clients)[0].found == "undid a drill that was killed: canary weight 50 % → 0 %"
 
 
 def test_while_a_drill_runs_undo_says_so_and_doctor_leaves_it_alone(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clients: LabClients, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("FLEETOPS_HOME", str(desk.home.path))
-    monkeypatch.setattr("lab.cli.drill.desk", lambda: desk)
-    with exclusive(desk.home), undoing(desk, "INC-001"):
+    monkeypatch.setenv("FLEETOPS_HOME", str(clients.home.path))
+    monkeypatch.setattr("lab.cli.drill.clients", lambda: clients)
+    with exclusive(clients.home), undoing(clients, "INC-001"):
         assert run(["drill", "undo"]) == 1
         assert "a drill is running" in capsys.readouterr().err
-        assert leftovers.examine(desk)[0].found == "a drill is running"
+        assert recovery.examine(clients)[0].found == "a drill is running"
     assert run(["drill", "undo"]) == 0
 
 
@@ -259,61 +265,63 @@ class NeedsLeak(Leak):
 
     kind: ClassVar[str] = "needs-leak"
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
-        if (doors.home.data / "leak").exists():
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
+        if (context.home.data / "leak").exists():
             raise LabError("the leak is in the way")
-        return super().undo(doors, found)
+        return super().undo(context, found)
 
 
 def test_a_fault_that_needs_another_one_undone_first_is_tried_again(
-    desk: Desk, leak: type[Leak], monkeypatch: pytest.MonkeyPatch
+    clients: LabClients, leak: type[Leak], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FAULTS, "needs-leak", NeedsLeak)
-    desk.home.data.mkdir()
+    clients.home.data.mkdir()
     first, second = leak("leak"), NeedsLeak("second")
-    with undoing(desk, "INC-001", [first, second]):
-        first.inject(Doors(desk))
-        second.inject(Doors(desk))
-        assert undo(desk) == ["removed leak", "removed second"]
+    with undoing(clients, "INC-001", [first, second]):
+        first.inject(FaultContext(clients))
+        second.inject(FaultContext(clients))
+        assert undo(clients) == ["removed leak", "removed second"]
 
 
-def test_a_flag_that_no_longer_exists_does_not_stop_the_rest(desk: Desk, gateway: FakeGateway) -> None:
-    with undoing(desk, "INC-001"):
-        verbs.set_canary_weight(desk, 50)
-        verbs.set_flag(desk, "canary", False)
+def test_a_flag_that_no_longer_exists_does_not_stop_the_rest(clients: LabClients, gateway: FakeGateway) -> None:
+    with undoing(clients, "INC-001"):
+        actions.set_canary_weight(clients, 50)
+        actions.set_flag(clients, "canary", False)
         gateway.state["flags"] = {}
     assert gateway.state["canary"]["weight_percent"] == 0
 
 
 def test_the_pager_may_be_down_while_a_drill_is_undone(
-    desk: Desk, gateway: FakeGateway, servers: dict[str, JsonServer]
+    clients: LabClients, gateway: FakeGateway, servers: dict[str, JsonServer]
 ) -> None:
-    with undoing(desk, "INC-001"):
-        verbs.set_canary_weight(desk, 50)
+    with undoing(clients, "INC-001"):
+        actions.set_canary_weight(clients, 50)
         servers["pager"].close()
     assert gateway.state["canary"]["weight_percent"] == 0
 
 
-def test_every_setting_of_the_gateway_is_put_back(desk: Desk, gateway: FakeGateway) -> None:
+def test_every_setting_of_the_gateway_is_put_back(clients: LabClients, gateway: FakeGateway) -> None:
     before = json.loads(json.dumps(gateway.state))
-    with undoing(desk, "INC-001"):
-        settings.change(desk, settings.RATELIMIT, {"client_per_second": 5})
-        settings.change(desk, settings.SHED, {"guest_ratio": 0})
-        settings.change(desk, settings.RETRY, {"max_retries": 3, "on": ["timeout"]})
-        settings.change(desk, settings.BREAKERS, {"user": "open"})
-        settings.change(desk, settings.TIMEOUTS, {"feed": 0.5})
-        settings.change(desk, settings.CACHE, {"feed_ttl_seconds": 10})
+    with undoing(clients, "INC-001"):
+        gateway_settings.change(clients, gateway_settings.RATELIMIT, {"client_per_second": 5})
+        gateway_settings.change(clients, gateway_settings.SHED, {"guest_ratio": 0})
+        gateway_settings.change(clients, gateway_settings.RETRY, {"max_retries": 3, "on": ["timeout"]})
+        gateway_settings.change(clients, gateway_settings.BREAKERS, {"user": "open"})
+        gateway_settings.change(clients, gateway_settings.TIMEOUTS, {"feed": 0.5})
+        gateway_settings.change(clients, gateway_settings.CACHE, {"feed_ttl_seconds": 10})
     assert gateway.state == before
 
 
-def test_a_replica_that_was_drained_during_the_drill_is_routed_to_again(desk: Desk, gateway: FakeGateway) -> None:
+def test_a_replica_that_was_drained_during_the_drill_is_routed_to_again(
+    clients: LabClients, gateway: FakeGateway
+) -> None:
     both = gateway.state["upstreams"]["feed"]
     before = state.Routing(drained=("feed-1",))
-    state.make_directories(desk.home)
-    port = int(desk.gateway.http.base_url.rpartition(":")[2]) - 11
-    desk = replace(desk, ports=Ports(port))
-    with undoing(desk, "INC-017"):
-        verbs.drain(desk, "feed-1")
-        assert state.read_routing(desk.home) == before
-    assert state.read_routing(desk.home) == state.Routing()
+    state.make_directories(clients.home)
+    port = int(clients.gateway.http.base_url.rpartition(":")[2]) - 11
+    clients = replace(clients, ports=Ports(port))
+    with undoing(clients, "INC-017"):
+        actions.drain(clients, "feed-1")
+        assert state.read_routing(clients.home) == before
+    assert state.read_routing(clients.home) == state.Routing()
     assert len(both) == len(gateway.state["upstreams"]["feed"]) == 2

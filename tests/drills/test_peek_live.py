@@ -7,9 +7,9 @@ import json
 import pytest
 from embedded import EmbeddedLab, more_drills
 
-from lab.control.desk import Desk
-from lab.drills.blind import every_fault
-from lab.drills.journal import current, exclusive, undo, undoing
+from lab.control.lab_clients import LabClients
+from lab.drills.run.blind import every_fault
+from lab.drills.undo.journal import current, exclusive, undo, undoing
 
 DRILL_SECONDS = 540
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(560, func_only=True)]
@@ -32,7 +32,7 @@ def test_undoing_every_fault_of_the_catalogue_changes_nothing_where_none_was_inj
 ) -> None:
     monkeypatch.setenv("FLEETOPS_HOME", str(lab.home.path))
     monkeypatch.setenv("FLEETOPS_PORT_BASE", str(lab.ports.base))
-    desk = Desk.here("test")
-    with exclusive(desk.home), undoing(desk, "INC-001", every_fault(), blind=True):
-        assert current(desk.home) is not None
-        assert undo(desk) == []
+    clients = LabClients.here("test")
+    with exclusive(clients.home), undoing(clients, "INC-001", every_fault(), blind=True):
+        assert current(clients.home) is not None
+        assert undo(clients) == []

@@ -12,20 +12,21 @@ import jsonschema
 import made_record
 import pytest
 
-from lab.drills import promise
-from lab.drills.inputs import stale
-from lab.drills.record import SCHEMA_FILE, portable, read, validate, write
-from lab.drills.spec import find
-from lab.drills.verify import verify
+from lab.drills.evidence.provenance import stale
+from lab.drills.evidence.record import portable, read, validate, write
+from lab.drills.evidence.verify import verify
+from lab.drills.schema import RECORD_SCHEMA
+from lab.drills.spec.drill import find
 from lab.errors import LabError, UsageError
-from lab.places import DOCS, RECORDS, ROOT
+from lab.paths import DOCS, RECORDS, ROOT
+from lab.slo.catalogue import find_slo
 from lab.slo.model import TICKET
 
 FILES = sorted(RECORDS.glob("*.json"))
 
 
 def test_the_published_schema_is_itself_valid() -> None:
-    jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA_FILE.read_text()))
+    jsonschema.Draft202012Validator.check_schema(json.loads(RECORD_SCHEMA.read_text()))
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_drill_lets_the_ticket_of_every_promise_fire_that_it_breaks(file: Path
     record = read(file)
     spent = record["budget"]
     broken = {name for name, slo in spent.items() if slo["bad_ratio"] > 1 - slo["objective_ratio"]}
-    tickets = {promise.find(name)[0].alert_name for name in broken}
+    tickets = {find_slo(name).alert_name for name in broken}
     refused = {name for name in tickets if not find(file.stem).expect.allows(name, TICKET)}
     assert not refused, f"{file.stem} spends a budget whose ticket it does not list: {', '.join(sorted(refused))}"
 

@@ -15,10 +15,10 @@ from mkdocs.utils.meta import get_data
 
 from lab.cli import main
 from lab.control.triage import CAUSES
-from lab.drills.command_line import arguments
-from lab.drills.runbook import find, sections
+from lab.drills.runbook.command_line import arguments
+from lab.drills.runbook.parser import find, sections
 from lab.errors import SpecError
-from lab.places import ROOT, RULES, RUNBOOKS
+from lab.paths import ROOT, RULES, RUNBOOKS
 
 GOOD = """# Page
 

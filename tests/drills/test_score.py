@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.drills.score import Diagnosis, Sli, Work, card, diagnosis_score, harmful, total
+from lab.drills.grading.scorecard import Diagnosis, Sli, Work, card, diagnosis_score, harmful, total
 
 GOOD = Work(ack_seconds=5, mitigation_seconds=2, recovered=True, diagnosis_score=1.0, hints=0, harmful=())
 

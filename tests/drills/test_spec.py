@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from lab.drills import alerts, promise
-from lab.drills.prediction import Pipeline, predict
-from lab.drills.runbook import sections
-from lab.drills.spec import Drill, catalogue, find, load
+from lab.drills.pipeline import group_wait_seconds
+from lab.drills.runbook.parser import sections
+from lab.drills.spec import alerts
+from lab.drills.spec.drill import Drill, catalogue, find, load
+from lab.drills.spec.prediction import Pipeline, predict
 from lab.errors import SpecError, UsageError
 from lab.oncall.deadman import SILENT_SECONDS
 from lab.oncall.ticker import PERIOD_SECONDS
-from lab.places import DRILLS, RUNBOOKS
+from lab.paths import DRILLS, RUNBOOKS
+from lab.slo.catalogue import LAB, find_slo, load_specs, load_windows
 
 INC = (DRILLS / "INC-001.yml").read_text()
 
@@ -33,15 +35,15 @@ def test_the_control_is_the_last_of_the_catalogue() -> None:
 
 @pytest.mark.parametrize("one", catalogue(), ids=lambda one: one.id)
 def test_every_drill_can_be_detected_and_its_runbook_has_the_branch_it_names(one: Drill) -> None:
-    slo = promise.find(one.effect.slo)[0] if one.effect else None
-    prediction = predict(one, slo, promise.windows(), PIPELINE)
+    slo = find_slo(one.effect.slo) if one.effect else None
+    prediction = predict(one, slo, load_windows(LAB), PIPELINE)
     assert (prediction is None) == one.is_control
     if one.expect.alert is not None:
         section = next(found for found in sections(RUNBOOKS) if found.anchor == one.expect.alert.lower())
         assert one.branch in [branch.title for branch in section.branches()]
         assert one.hints
     if one.effect is not None:
-        assert set(one.services) <= {slo.service for slo, _ in promise.all_slos().values()}
+        assert set(one.services) <= {slo.service for slo in load_specs()}
 
 
 @pytest.mark.parametrize(
@@ -68,12 +70,12 @@ def test_every_drill_can_be_detected_and_its_runbook_has_the_branch_it_names(one
         (
             "    - fleetops scale feed 3",
             "    - fleetops scale feed 3\n  may_ticket: [ProcessRestart]",
-            r"wrong\.may_ticket\[0\]: .*did you mean 'ProcessRestarted'",
+            r"decoy\.may_ticket\[0\]: .*did you mean 'ProcessRestarted'",
         ),
         (
             "  page: FeedLatencyP99Burn",
-            "  page: FeedLatencyP99Burn\n  unmended: {pages: [UserLatencyP99Burn]}",
-            r"expect\.unmended\.pages: unknown key",
+            "  page: FeedLatencyP99Burn\n  unmitigated: {pages: [UserLatencyP99Burn]}",
+            r"expect\.unmitigated\.pages: unknown key",
         ),
         ("  hold_seconds: 30\n", "", r"limits: hold_seconds is missing"),
         ("severity: SEV2", "severity: SEV2\nseverity: SEV1", r"severity: is written twice"),
@@ -94,7 +96,7 @@ def test_an_unknown_drill_is_refused_with_those_there_are() -> None:
 
 def test_the_prediction_of_inc_001_is_the_arithmetic_of_the_design() -> None:
     one = find("INC-001")
-    slo, windows = promise.find("feed-latency-p99")[0], promise.windows()
+    slo, windows = find_slo("feed-latency-p99"), load_windows(LAB)
     prediction = predict(one, slo, windows, PIPELINE)
     assert prediction is not None
     # 60 s x 14.4 x 0.01 = 8.64 bad seconds: some in five seconds at 5 %, the rest at 50 %, of which 97 % turn bad.
@@ -105,7 +107,7 @@ def test_the_prediction_of_inc_001_is_the_arithmetic_of_the_design() -> None:
 
 
 def test_a_control_has_no_prediction() -> None:
-    assert predict(find("D0"), None, promise.windows(), PIPELINE) is None
+    assert predict(find("D0"), None, load_windows(LAB), PIPELINE) is None
 
 
 PLATFORM = (
@@ -128,7 +130,7 @@ expect:
 def test_a_platform_alert_is_predicted_from_its_own_rule(tmp_path: Path, text: str, seconds: float, said: str) -> None:
     """CacheHitRatioLow must hold for 15 s: that is read from its rule, not from the drill."""
     one = drill(tmp_path, f"{PLATFORM}predict:\n  {text}\n")
-    prediction = predict(one, None, promise.windows(), PIPELINE)
+    prediction = predict(one, None, load_windows(LAB), PIPELINE)
     assert prediction is not None
     assert prediction.alert == "CacheHitRatioLow"
     assert prediction.detection_seconds == pytest.approx(seconds)
@@ -137,7 +139,7 @@ def test_a_platform_alert_is_predicted_from_its_own_rule(tmp_path: Path, text: s
 
 def test_the_dead_mans_switch_is_predicted_from_its_own_patience(tmp_path: Path) -> None:
     text = PLATFORM.replace("ticket: CacheHitRatioLow", "page: Watchdog")
-    prediction = predict(drill(tmp_path, f"{text}predict:\n  kind: silence\n"), None, promise.windows(), PIPELINE)
+    prediction = predict(drill(tmp_path, f"{text}predict:\n  kind: silence\n"), None, load_windows(LAB), PIPELINE)
     assert prediction is not None
     assert prediction.detection_seconds == SILENT_SECONDS + PERIOD_SECONDS
 
@@ -181,4 +183,4 @@ def test_what_may_fire_beside_is_what_the_drill_lists_and_nothing_else() -> None
     ],
 )
 def test_the_wait_for_a_page_is_read_from_alertmanagers_own_route(route: dict[str, object], seconds: float) -> None:
-    assert promise.group_wait_seconds(route) == seconds
+    assert group_wait_seconds(route) == seconds

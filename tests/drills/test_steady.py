@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from lab import names
-from lab.control.desk import Desk
-from lab.control.prometheus import Prometheus, Sample
-from lab.drills import promise
-from lab.drills.faults.doors import Doors
-from lab.drills.incident import Incident
-from lab.drills.spec import Drill, find
-from lab.drills.steady import _disturbs, _unsteady, steady_state
+from lab.clients.prometheus import Prometheus, Sample
+from lab.control.lab_clients import LabClients
+from lab.drills.faults.context import FaultContext
+from lab.drills.run.incident import Incident
+from lab.drills.run.steady_state import _disturbs, _unsteady, steady_state
+from lab.drills.spec.drill import Drill, find
 from lab.errors import LabError, Void
-from lab.stack import machine
+from lab.slo.catalogue import LAB, load_windows
+from lab.stack.health import machine
 
 
 def alert(name: str, severity: str, state: str = "firing", **labels: str) -> dict[str, Any]:
@@ -89,15 +89,17 @@ class Young(Prometheus):
         return [Sample({}, self.late_ratio * thinned)]
 
 
-def test_a_lab_with_a_silence_is_not_steady(desk: Desk, drill: Drill) -> None:
+def test_a_lab_with_a_silence_is_not_steady(clients: LabClients, drill: Drill) -> None:
     """The page that the drill waits for may reach nobody."""
 
     class Silenced(Young):
         def number(self, query: str, at: float | None = None) -> float | None:
             return 2.0 if query == names.SILENCES_ACTIVE else super().number(query, at)
 
-    silenced = replace(desk, prometheus=Silenced(90, 0.0))
-    incident = Incident(drill, silenced, None, None, promise.windows(), "autopilot", lambda _: None, Doors(silenced))
+    silenced = replace(clients, prometheus=Silenced(90, 0.0))
+    incident = Incident(
+        drill, silenced, None, None, load_windows(LAB), "autopilot", lambda _: None, FaultContext(silenced)
+    )
     assert _unsteady(incident).startswith("2 silences are active in Alertmanager")
 
 
@@ -115,18 +117,18 @@ class Busy(Young):
         return super().number(query, at)
 
 
-def test_a_drill_waits_for_a_machine_that_is_too_busy(desk: Desk, drill: Drill, clock: list[float]) -> None:
-    busy, told = replace(desk, prometheus=Busy(40)), list[str]()
-    steady_state(Incident(drill, busy, None, None, promise.windows(), "autopilot", told.append, Doors(busy)))
+def test_a_drill_waits_for_a_machine_that_is_too_busy(clients: LabClients, drill: Drill, clock: list[float]) -> None:
+    busy, told = replace(clients, prometheus=Busy(40)), list[str]()
+    steady_state(Incident(drill, busy, None, None, load_windows(LAB), "autopilot", told.append, FaultContext(busy)))
     assert clock == [40], "it looks once a second of waiting"
     assert any("this machine is too busy: other programs take 80% of its processors" in line for line in told)
 
 
 def test_a_drill_whose_machine_stays_too_busy_is_void_and_no_failure(
-    desk: Desk, drill: Drill, clock: list[float]
+    clients: LabClients, drill: Drill, clock: list[float]
 ) -> None:
-    busy = replace(desk, prometheus=Busy(math.inf))
-    incident = Incident(drill, busy, None, None, promise.windows(), "autopilot", lambda _: None, Doors(busy))
+    busy = replace(clients, prometheus=Busy(math.inf))
+    incident = Incident(drill, busy, None, None, load_windows(LAB), "autopilot", lambda _: None, FaultContext(busy))
     with pytest.raises(Void, match="INC-008 did not start within 180 s: this machine is too busy") as told:
         steady_state(incident)
     assert told.value.exit_status == 3
@@ -146,10 +148,10 @@ def test_a_drill_whose_machine_stays_too_busy_is_void_and_no_failure(
     ],
 )
 def test_a_young_lab_is_judged_by_what_was_seen_of_it(
-    desk: Desk, drill: Drill, responder: str, age_seconds: int, late_ratio: float, told: str
+    clients: LabClients, drill: Drill, responder: str, age_seconds: int, late_ratio: float, told: str
 ) -> None:
-    young = replace(desk, prometheus=Young(age_seconds, late_ratio))
-    incident = Incident(drill, young, None, None, promise.windows(), responder, lambda _: None, Doors(young))
+    young = replace(clients, prometheus=Young(age_seconds, late_ratio))
+    incident = Incident(drill, young, None, None, load_windows(LAB), responder, lambda _: None, FaultContext(young))
     assert _unsteady(incident) == told
 
 
@@ -163,10 +165,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_lab_that_does_not_become_steady_is_told_of_again_and_again_and_then_named(
-    desk: Desk, drill: Drill, clock: list[float]
+    clients: LabClients, drill: Drill, clock: list[float]
 ) -> None:
-    young, told = replace(desk, prometheus=Young(20, 0.0)), list[str]()
-    incident = Incident(drill, young, None, None, promise.windows(), "autopilot", told.append, Doors(young))
+    young, told = replace(clients, prometheus=Young(20, 0.0)), list[str]()
+    incident = Incident(drill, young, None, None, load_windows(LAB), "autopilot", told.append, FaultContext(young))
     reason = "the gateway has not been watched for 30 s yet"
     with pytest.raises(LabError, match=f"not steady after 180 s: {reason}; see 'fleetops status'"):
         steady_state(incident)

@@ -14,19 +14,19 @@ from pathlib import Path
 import pytest
 from polling import eventually
 
-from lab.control.desk import Desk
-from lab.drills import stoppable
-from lab.drills.journal import journal_path
-from lab.drills.snapshot import take
+from lab.control.lab_clients import LabClients
+from lab.drills.run import stoppable
+from lab.drills.undo.journal import journal_path
+from lab.drills.undo.snapshot import take
 from lab.errors import UsageError
-from lab.places import Home
+from lab.paths import Home
 
 # Stands in for a drill: it "undoes" for a while after the first signal, and says so in a file.
 RUNNER = """
 import sys, time
 from pathlib import Path
-from lab.drills.stoppable import stoppable
-from lab.places import Home
+from lab.drills.run.stoppable import stoppable
+from lab.paths import Home
 
 home = Home(Path(sys.argv[1]))
 try:
@@ -46,9 +46,9 @@ except KeyboardInterrupt:
 
 
 @pytest.fixture
-def home(desk: Desk) -> Home:
-    desk.home.run.mkdir(parents=True, exist_ok=True)
-    return desk.home
+def home(clients: LabClients) -> Home:
+    clients.home.run.mkdir(parents=True, exist_ok=True)
+    return clients.home
 
 
 @pytest.fixture
@@ -74,9 +74,9 @@ def test_a_running_drill_is_known_to_others_until_it_ends(home: Home, drill: sub
 
 
 def test_giving_up_lets_the_drill_undo_itself_and_returns_when_it_has(
-    desk: Desk, home: Home, drill: subprocess.Popen[bytes]
+    clients: LabClients, home: Home, drill: subprocess.Popen[bytes]
 ) -> None:
-    said = stoppable.give_up(desk)
+    said = stoppable.give_up(clients)
     assert there(home.run / "undone")
     assert said.startswith("INC-001: given up, undone in ")
     assert stoppable.runner(home) is None
@@ -92,9 +92,11 @@ def test_a_second_signal_does_not_cut_the_undoing_short(home: Home, drill: subpr
     assert there(home.run / "undone")
 
 
-def test_a_suspended_drill_is_woken_to_undo_itself(desk: Desk, home: Home, drill: subprocess.Popen[bytes]) -> None:
+def test_a_suspended_drill_is_woken_to_undo_itself(
+    clients: LabClients, home: Home, drill: subprocess.Popen[bytes]
+) -> None:
     drill.send_signal(signal.SIGSTOP)
-    stoppable.give_up(desk)
+    stoppable.give_up(clients)
     assert there(home.run / "undone")
 
 
@@ -123,7 +125,7 @@ def test_a_file_of_another_shape_names_no_drill(home: Home, text: str) -> None:
     assert stoppable.runner(home) is None
 
 
-def test_what_a_killed_drill_left_is_undone_from_its_journal(desk: Desk, home: Home) -> None:
+def test_what_a_killed_drill_left_is_undone_from_its_journal(clients: LabClients, home: Home) -> None:
     gone = subprocess.Popen([sys.executable, "-c", "pass"])
     gone.wait()
     entry = {
@@ -133,15 +135,15 @@ def test_what_a_killed_drill_left_is_undone_from_its_journal(desk: Desk, home: H
         "at": "",
         "expires_at": None,
         "faults": [],
-        "state": take(desk),
+        "state": take(clients),
     }
     journal_path(home).parent.mkdir(parents=True, exist_ok=True)
     journal_path(home).write_text(json.dumps(entry))
     assert stoppable.left_over(home)
-    assert stoppable.give_up(desk).startswith("a killed drill: given up, undone in ")
+    assert stoppable.give_up(clients).startswith("a killed drill: given up, undone in ")
     assert not journal_path(home).exists()
 
 
-def test_with_nothing_to_give_up_that_is_said(desk: Desk) -> None:
+def test_with_nothing_to_give_up_that_is_said(clients: LabClients) -> None:
     with pytest.raises(UsageError, match="no drill is running"):
-        stoppable.give_up(desk)
+        stoppable.give_up(clients)

@@ -13,10 +13,11 @@ import made_record
 import pytest
 
 from lab.cli.main import run
-from lab.drills import definitions, promise, record
-from lab.drills.report import VERIFIED, verified
-from lab.drills.verify import Row, verify
-from lab.oncall.times import epoch_seconds, utc_text
+from lab.clients.times import epoch_seconds, utc_text
+from lab.drills.evidence import definitions, record
+from lab.drills.evidence.report import VERIFIED, verified
+from lab.drills.evidence.verify import Row, verify
+from lab.slo.catalogue import LAB, find_slo, load_windows
 from lab.slo.replay import Counts
 
 P99 = "feed-latency-p99"
@@ -33,7 +34,7 @@ def counted(document: dict[str, Any], bad: Callable[[int], int]) -> None:
     row["bad"] = [bad(second) for second in range(-made_record.BEFORE, made_record.AFTER)]
     row["bad_events"] = sum(row["bad"])
     events = Counts(row["total"], row["bad"], row["start_seconds"])
-    slo, period = promise.find(P99)[0], promise.windows().period_seconds
+    slo, period = find_slo(P99), load_windows(LAB).period_seconds
     document["budget"][P99] = definitions.budget(events, made_record.AFTER, slo, period)
 
 

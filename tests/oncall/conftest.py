@@ -12,7 +12,7 @@ from flask import Flask
 from lab.oncall.app import create_app
 from lab.oncall.deadman import DeadMansSwitch, Instant
 from lab.oncall.store import Store
-from lab.telemetry.guard import Guard, only_by_own_name
+from lab.telemetry.auth import AdminAuth, only_by_own_name
 from lab.telemetry.settings import Environment, Settings
 
 TOKEN = "a-token-of-sixteen-or-more"
@@ -51,7 +51,7 @@ def app(store: Store, switch: DeadMansSwitch, tmp_path: Path) -> Flask:
     app = create_app(store, switch)
     settings = Settings.read("pager", environment=environment, admin=False, token=True)
     only_by_own_name(app, settings.allowed_hosts)
-    Guard(settings, prefix="", open_reads=True).init_app(app)
+    AdminAuth(settings, prefix="", open_reads=True).init_app(app)
     return app
 
 

@@ -12,11 +12,11 @@ import pytest
 from flask import Flask
 from payloads import alert, payload
 
+from lab.clients.times import epoch_seconds, utc_text
 from lab.oncall import escalation
 from lab.oncall.app import PageCounts
 from lab.oncall.escalation import AFTER_SECONDS, TO, Escalation
 from lab.oncall.store import Store
-from lab.oncall.times import epoch_seconds, utc_text
 
 Post = Callable[..., Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lab.places import ROOT
+from lab.paths import ROOT
 
 PROGRAM = """
 import json, resource, sys

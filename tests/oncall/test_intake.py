@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payloads import alert, payload
 
+from lab.clients.times import utc_text
 from lab.oncall import intake, webhook
 from lab.oncall.app import PageCounts
 from lab.oncall.store import Store
-from lab.oncall.times import utc_text
 
 Post = Callable[..., Any]
 NAMELESS = {"severity": "page", "service": "feed"}
@@ -210,7 +210,7 @@ def test_a_storm_and_an_annotation_of_a_mebibyte_are_read(post: Post, store: Sto
 def test_a_notification_too_large_to_read_is_refused_and_a_page_says_so_with_its_beginning(
     app: Flask, post: Post, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = json.dumps(payload(alert("TooMuch", annotations={"a": "x" * intake.MOST_BYTES})))
+    body = json.dumps(payload(alert("TooMuch", annotations={"a": "x" * intake.MAX_BYTES})))
     for _ in range(2):
         answer = raw(app, body)
         assert (answer.status_code, str(len(body)) in answer.text) == (413, True)

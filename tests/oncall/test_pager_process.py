@@ -16,11 +16,11 @@ from payloads import alert, payload
 from polling import eventually
 from support import free_port
 
+from lab.clients.pager import Pager
+from lab.clients.times import utc_text
 from lab.errors import LabError, NotRunning
-from lab.oncall.client import Pager
 from lab.oncall.escalation import AFTER_SECONDS, TO
 from lab.oncall.ticker import PERIOD_SECONDS
-from lab.oncall.times import utc_text
 
 TOKEN = "a-token-of-sixteen-or-more"
 READY_SECONDS = 20

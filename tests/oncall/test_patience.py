@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fakes import JsonServer
 
+from lab.clients.http import PATIENT, JsonClient
 from lab.errors import NotRunning
-from lab.oncall.http import PATIENT, JsonClient
 
 
 class Dying:

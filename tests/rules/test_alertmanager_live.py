@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from support import eventually, fire, free_port, running
 
-from lab.places import RULES
+from lab.paths import RULES
 from lab.slo import load_rules, promtool
-from lab.stack.binaries import find
+from lab.stack.tools.binaries import find
 
 pytestmark = pytest.mark.promtool
 TOKEN = "a-token-of-sixteen-or-more"

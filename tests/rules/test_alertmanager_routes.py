@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from lab.oncall.deadman import SILENT_SECONDS
-from lab.oncall.intake import MOST_BYTES
-from lab.places import RULES
+from lab.oncall.intake import MAX_BYTES
+from lab.paths import RULES
 from lab.slo import promtool
 
 TEMPLATE = RULES / "alertmanager.yml"
@@ -58,7 +58,7 @@ def test_pages_leave_within_a_second_and_resolutions_are_told(config: Path) -> N
     assert (told["route"]["group_wait"], told["route"]["group_interval"]) == ("1s", "1s")
     (webhook,) = next(r for r in told["receivers"] if r["name"] == "pager")["webhook_configs"]
     assert webhook["send_resolved"] is True
-    assert webhook["max_alerts"] * 4096 <= MOST_BYTES
+    assert webhook["max_alerts"] * 4096 <= MAX_BYTES
     assert webhook["http_config"]["authorization"]["credentials_file"].endswith("token")
 
 

@@ -22,12 +22,13 @@ from embedded import free_base
 from support import eventually, fire, running
 
 from lab import names
-from lab.oncall.alertmanager import Alertmanager
-from lab.oncall.client import Pager
-from lab.oncall.http import login_headers
-from lab.places import Home, Ports
+from lab.clients.alertmanager import Alertmanager
+from lab.clients.http import login_headers
+from lab.clients.pager import Pager
+from lab.paths import Home, Ports
 from lab.slo import promtool
-from lab.stack import monitoring, programs, state
+from lab.stack import programs, state
+from lab.stack.backends import monitoring
 from lab.stack.programs import url
 
 pytestmark = pytest.mark.promtool

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.places import RULES
+from lab.paths import RULES
 from lab.slo.check import check_rules
 from lab.slo.prove.repository import proof_files, run_proofs
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lab.drills import spec
+from lab.drills.spec import drill
 from lab.errors import LabError
 from scripts import soak
 from scripts.soak import Sample, figures, out_of_bounds, slope_mib_per_hour
@@ -70,4 +70,4 @@ def test_a_lab_that_does_not_start_is_said_in_one_line() -> None:
 
 
 def test_every_drill_of_the_soak_is_in_the_catalogue() -> None:
-    assert set(soak.DRILLS) <= {drill.id for drill in spec.catalogue()}
+    assert set(soak.DRILLS) <= {drill.id for drill in drill.catalogue()}

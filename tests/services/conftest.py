@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from desks import desk, gateway, pager, servers
+from desks import clients, gateway, pager, servers
 from feed_support import make_feed, users
 from services_support import TOKEN, MakeTelemetry
 from support import free_port
@@ -32,4 +32,4 @@ def make_telemetry(tmp_path: Path) -> MakeTelemetry:
     return make
 
 
-__all__ = ["desk", "gateway", "make_feed", "make_telemetry", "pager", "servers", "users"]
+__all__ = ["clients", "gateway", "make_feed", "make_telemetry", "pager", "servers", "users"]

@@ -20,32 +20,33 @@ from services_support import TOKEN
 from sources import MadeUpPager, MadeUpPrometheus, watcher
 
 from lab import names
-from lab.drills.commands import Ran
-from lab.drills.spec import catalogue
+from lab.console import __main__ as console
+from lab.console import actions
+from lab.drills.runbook.execute import Ran
+from lab.drills.spec.drill import catalogue
 from lab.oncall import app as pager_app
 from lab.oncall.deadman import DeadMansSwitch
 from lab.oncall.intake import Intake
 from lab.oncall.store import Store as PageStore
-from lab.places import RUNBOOKS, Home
+from lab.paths import RUNBOOKS, Home
 from lab.services import link as link_module
 from lab.services import user as user_module
 from lab.services.cache import Cache
 from lab.services.db import Database
 from lab.services.feed import app as feed_app
 from lab.services.feed.canary import CanaryPages
+from lab.services.feed.hot_feeds import Popular
 from lab.services.feed.page_cache import PageCache
-from lab.services.feed.popular import Popular
 from lab.services.feed.profiles import Profiles
 from lab.services.gateway import admin as gateway_admin
 from lab.services.gateway import app as gateway_app
-from lab.services.gateway.limits import Quota, RateLimiter
+from lab.services.gateway.rate_limit import Quota, RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
 from lab.services.upstream import ClientMetrics, Replica, Reply, Upstream
-from lab.site import console, hands
 from lab.stack.state import RunState, write
 from lab.telemetry import metrics
-from lab.telemetry.guard import Guard
+from lab.telemetry.auth import AdminAuth
 from lab.telemetry.process import Telemetry
 from lab.telemetry.settings import Address, Environment, Settings
 from lab.traffic import __main__ as traffic
@@ -62,7 +63,7 @@ FACTORIES: dict[str, str] = {
     "lab/services/link.py:admin_app": "link",
     "lab/traffic/__main__.py:admin_app": "traffic",
     "lab/oncall/app.py:create_app": "pager",
-    "lab/site/console.py:create_app": "console",
+    "lab/console/__main__.py:create_app": "console",
 }
 
 
@@ -183,7 +184,7 @@ def every_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Flask]
     intake = Intake(pages_store, "http://127.0.0.1:8000", told.registry)
     apps["pager"] = pager_app.create_app(pages_store, switch, intake)
     one_port(apps["pager"], told)
-    Guard(told.settings, prefix="", open_reads=True).init_app(apps["pager"])
+    AdminAuth(told.settings, prefix="", open_reads=True).init_app(apps["pager"])
 
     told = telemetry("console")
     apps["console"] = console.create_app(
@@ -237,7 +238,7 @@ def a_site(folder: Path) -> Path:
     return folder
 
 
-def able_hands(home: Home, monkeypatch: pytest.MonkeyPatch) -> hands.Hands:
+def able_hands(home: Home, monkeypatch: pytest.MonkeyPatch) -> actions.Hands:
     """The console's hands on a lab that seems to run; commands are not run, drills end at once."""
     home.run.mkdir(parents=True)
     home.data.mkdir()
@@ -250,9 +251,9 @@ def able_hands(home: Home, monkeypatch: pytest.MonkeyPatch) -> hands.Hands:
                 raise ValueError("embedded null byte")
         return Ran(command, 0, "done", 0.0, 0.1)
 
-    monkeypatch.setattr(hands, "run_command", not_run)
-    monkeypatch.setattr(hands, "fleetops", lambda: ["true"])
-    return hands.Hands(home, RUNBOOKS, tuple(catalogue()))
+    monkeypatch.setattr(actions, "run_command", not_run)
+    monkeypatch.setattr(actions, "fleetops", lambda: ["true"])
+    return actions.Hands(home, RUNBOOKS, tuple(catalogue()))
 
 
 async def a_link(told: Telemetry) -> Flask:

@@ -14,8 +14,8 @@ from support import free_port
 from lab.services.cache import Cache
 from lab.services.feed.app import create_app
 from lab.services.feed.canary import CanaryPages
+from lab.services.feed.hot_feeds import Popular
 from lab.services.feed.page_cache import PageCache
-from lab.services.feed.popular import Popular
 from lab.services.feed.profiles import Profiles
 from lab.services.feed.stable import StablePages
 from lab.services.upstream import ClientMetrics, Upstream

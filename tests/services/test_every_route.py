@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.routing import Rule
 
-from lab.places import ROOT
+from lab.paths import ROOT
 
 CAMPAIGN = int(os.environ.get("FLEETOPS_REQUESTS", "0"))
 REQUESTS = CAMPAIGN or 300

@@ -12,10 +12,10 @@ import valkey
 from services_support import MakeTelemetry, cache, database
 from support import eventually
 
-from lab.control import feedcache
-from lab.control.desk import Desk
+from lab.control import feed_integrity
+from lab.control.lab_clients import LabClients
 from lab.services.fanout import BATCH, FanOut, feed_key
-from lab.stack import valkey as cache_server
+from lab.stack.backends import valkey as cache_server
 
 FOLLOWERS = 12
 
@@ -84,15 +84,15 @@ def test_a_new_name_is_on_the_followers_pages_each_still_its_viewers_and_as_long
 
 
 def test_the_faster_version_mixes_pages_up_and_reconcile_takes_out_those_and_no_others(
-    fan_out: Any, followers: Followers, desk: Desk, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+    fan_out: Any, followers: Followers, clients: LabClients, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_server, "url", lambda _port: valkey_url)
-    assert feedcache.foreign(desk) == (FOLLOWERS, [])
+    assert feed_integrity.foreign(clients) == (FOLLOWERS, [])
     fan_out("1.1.0").edited(followers.author, "Any edit", renamed=False)
     eventually(lambda: followers.owned() < FOLLOWERS, "pages are mixed up")
     own = followers.owned()
-    assert feedcache.reconcile(desk, "mixed up") == (FOLLOWERS, FOLLOWERS - own)
-    assert feedcache.foreign(desk) == (own, [])
+    assert feed_integrity.reconcile(clients, "mixed up") == (FOLLOWERS, FOLLOWERS - own)
+    assert feed_integrity.foreign(clients) == (own, [])
 
 
 def test_off_writes_nothing_and_a_cache_that_is_gone_stops_no_edit(

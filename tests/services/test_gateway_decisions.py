@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lab.errors import LabError, UsageError
 from lab.services.gateway import state as steps
-from lab.services.gateway.limits import CLIENTS_KEPT, Quota, RateLimiter, TokenBucket
-from lab.services.gateway.split import place, to_canary
+from lab.services.gateway.canary_split import place, to_canary
+from lab.services.gateway.rate_limit import CLIENTS_KEPT, Quota, RateLimiter, TokenBucket
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
 

@@ -10,7 +10,7 @@ from gateway_support import KNOWN, Gateway, a_gateway
 from support import eventually
 
 from lab import names
-from lab.services.gateway.split import to_canary
+from lab.services.gateway.canary_split import to_canary
 
 gateway = a_gateway
 

@@ -16,7 +16,7 @@ from lab import names
 from lab.errors import UsageError
 from lab.services.gateway import state as steps
 from lab.services.gateway.admin import Controls
-from lab.services.gateway.limits import RateLimiter
+from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
 from lab.services.upstream import ClientMetrics, Upstream

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from services_support import MakeTelemetry
 
-from lab.places import LOOPBACK, Home
+from lab.paths import LOOPBACK, Home
 from lab.services.link import Link
 from lab.services.tls import ALPN, ServerCertificate
-from lab.stack import certificates
+from lab.stack.backends import certificates
 from lab.telemetry.settings import Address
 
 CONNECTIONS = 20

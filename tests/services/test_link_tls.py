@@ -15,9 +15,9 @@ from services_support import Process
 from test_link_proxy import DELAY_SECONDS, Echo, receive
 
 from lab import names
-from lab.places import Home
+from lab.paths import Home
 from lab.services.tls import ALPN
-from lab.stack import certificates
+from lab.stack.backends import certificates
 
 
 @pytest.fixture

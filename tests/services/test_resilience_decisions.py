@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import names
-from lab.services.breaker import AUTO, CLOSED, HALF_OPEN, LEAST_CALLS, OFF, OPEN, REST_SECONDS, WINDOW_SECONDS, Breaker
+from lab.services.breaker import AUTO, CLOSED, HALF_OPEN, MIN_CALLS, OFF, OPEN, REST_SECONDS, WINDOW_SECONDS, Breaker
 from lab.services.feed import options
+from lab.services.feed.hot_feeds import REMEMBERED, Popular
 from lab.services.feed.options import FeedOptions
-from lab.services.feed.popular import REMEMBERED, Popular
-from lab.services.gateway.clients import HEAVY_PER_SECOND, NAMED_MOST, OTHER, HeavyClients
+from lab.services.gateway.heavy_hitters import HEAVY_PER_SECOND, MAX_NAMED, OTHER, HeavyClients
 from lab.services.gateway.priority import FEED_READ, GUEST, PRIORITIES, USER_READ, WRITE, Shed, priority_of
-from lab.services.retry import LEAST_PER_SECOND, RetryBudget, RetryPolicy
+from lab.services.retry import MIN_PER_SECOND, RetryBudget, RetryPolicy
 from lab.services.retry import WINDOW_SECONDS as BUDGET_SECONDS
 
 
@@ -37,7 +37,7 @@ def test_in_no_window_are_there_more_retries_than_the_budget_of_its_requests(
         # The window is counted in whole seconds: it holds at least its length less one.
         inside = [at for at in retries if at > now - BUDGET_SECONDS + 1]
         paid = [at for at in requests if at > now - BUDGET_SECONDS]
-        assert len(inside) <= ratio * len(paid) + LEAST_PER_SECOND * BUDGET_SECONDS + 1e-9
+        assert len(inside) <= ratio * len(paid) + MIN_PER_SECOND * BUDGET_SECONDS + 1e-9
 
 
 def test_when_every_request_fails_the_budget_bounds_what_retries_add() -> None:
@@ -47,7 +47,7 @@ def test_when_every_request_fails_the_budget_bounds_what_retries_add() -> None:
         now = step / 100
         budget.request(now)
         sent += sum(budget.take(now, 0.1) for _ in range(3))
-    assert 0.1 * 2000 <= sent <= 0.1 * 2000 + 2 * LEAST_PER_SECOND * BUDGET_SECONDS
+    assert 0.1 * 2000 <= sent <= 0.1 * 2000 + 2 * MIN_PER_SECOND * BUDGET_SECONDS
 
 
 def test_a_policy_allows_what_it_names_and_no_more_often() -> None:
@@ -63,7 +63,7 @@ def failing(breaker: Breaker, calls: int, at: float) -> None:
 
 def test_a_breaker_opens_when_half_of_enough_calls_fail_and_tries_one_call_after_its_rest() -> None:
     breaker = Breaker(AUTO)
-    failing(breaker, LEAST_CALLS - 1, 1.0)
+    failing(breaker, MIN_CALLS - 1, 1.0)
     assert (breaker.state(1.0), breaker.admit(1.0)) == (CLOSED, True)
     failing(breaker, 1, 1.0)
     assert (breaker.state(1.1), breaker.admit(1.1)) == (OPEN, False)
@@ -82,30 +82,30 @@ def test_a_breaker_opens_when_half_of_enough_calls_fail_and_tries_one_call_after
 
 def test_few_failures_among_many_calls_leave_a_breaker_closed_and_old_ones_do_not_count() -> None:
     breaker = Breaker(AUTO)
-    failing(breaker, LEAST_CALLS - 1, 0.0)
-    for _ in range(LEAST_CALLS):
+    failing(breaker, MIN_CALLS - 1, 0.0)
+    for _ in range(MIN_CALLS):
         breaker.record(True, WINDOW_SECONDS + 1)
-    failing(breaker, LEAST_CALLS - 1, WINDOW_SECONDS + 1)
+    failing(breaker, MIN_CALLS - 1, WINDOW_SECONDS + 1)
     assert breaker.state(WINDOW_SECONDS + 1) == CLOSED
 
 
 def test_a_late_answer_of_a_call_sent_before_does_not_close_an_open_breaker() -> None:
     breaker = Breaker(AUTO)
-    failing(breaker, LEAST_CALLS, 1.0)
+    failing(breaker, MIN_CALLS, 1.0)
     breaker.record(True, 2.0)
     assert breaker.state(2.0) == OPEN
 
 
 def test_a_probe_that_never_came_back_does_not_keep_the_breaker_open_for_ever() -> None:
     breaker = Breaker(AUTO)
-    failing(breaker, LEAST_CALLS, 1.0)
+    failing(breaker, MIN_CALLS, 1.0)
     assert breaker.admit(1.0 + REST_SECONDS)
     assert breaker.admit(1.0 + 2 * REST_SECONDS)
 
 
 def test_an_operator_outranks_the_count() -> None:
     breaker = Breaker(OFF)
-    failing(breaker, 10 * LEAST_CALLS, 1.0)
+    failing(breaker, 10 * MIN_CALLS, 1.0)
     assert breaker.admit(1.0)
     breaker.set_mode(OPEN)
     assert (breaker.state(2.0), breaker.admit(2.0)) == (OPEN, False)
@@ -150,7 +150,7 @@ def test_only_who_asks_much_has_a_name_and_there_are_few_names() -> None:
     assert [clients.label("greedy", 1.5) for _ in range(HEAVY_PER_SECOND + 2)][-2:] == ["greedy", "greedy"]
     assert clients.label("greedy", 9.0) == "greedy", "a name stays"
     labels = {clients.label(f"heavy-{n}", 10.5) for n in range(100) for _ in range(HEAVY_PER_SECOND + 1)}
-    assert len(labels - {OTHER}) == NAMED_MOST - 1
+    assert len(labels - {OTHER}) == MAX_NAMED - 1
 
 
 @given(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from made_record import record
 
-from lab.places import DOCS
-from lab.site.book import Book
+from lab.paths import DOCS
+from lab.site.sources.context import Book
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sources import TOKEN, MadeUpPager, MadeUpPrometheus, settings, watcher
 
-from lab.drills.commands import Ran
-from lab.places import RUNBOOKS, Home
-from lab.site import hands as hands_module
-from lab.site.console import create_app
-from lab.site.hands import Hands
+from lab.console import actions as hands_module
+from lab.console.__main__ import create_app
+from lab.console.actions import Hands
+from lab.drills.runbook.execute import Ran
+from lab.paths import RUNBOOKS, Home
 from lab.stack.console_key import console_key, console_url
 from lab.stack.state import RunState, write
 from lab.telemetry.process import Telemetry

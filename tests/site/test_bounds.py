@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.site import bounds
+from lab.site.build import budgets
 
 GOOD = {
     "performance": 99, "accessibility": 100, "best-practices": 100, "seo": 100, "lcp_seconds": 1.1, "cls": 0.0,
@@ -12,7 +12,7 @@ GOOD = {
 
 def out_of(pages: dict[str, dict[str, float]], build_seconds: float = 6.0) -> list[tuple[str, str, float]]:
     found = {"pages": pages, "build_seconds": build_seconds}
-    return [(page, bound.figure, value) for page, bound, value in bounds.missed(found)]
+    return [(page, bound.figure, value) for page, bound, value in budgets.missed(found)]
 
 
 def test_a_page_that_misses_a_bound_is_told_by_page_and_figure() -> None:
@@ -27,13 +27,13 @@ def test_a_page_that_misses_a_bound_is_told_by_page_and_figure() -> None:
 
 def test_the_worst_of_all_pages_is_the_least_score_and_the_largest_figure() -> None:
     slow = GOOD | {"performance": 88, "tbt_seconds": 0.4, "load_bytes": 90_000}
-    worst = bounds.worst({"index": GOOD, "03_runbooks/": slow, "lab/": GOOD | {"load_bytes": 300_000}})
+    worst = budgets.worst({"index": GOOD, "03_runbooks/": slow, "lab/": GOOD | {"load_bytes": 300_000}})
     assert (worst["performance"], worst["tbt_seconds"]) == (88, 0.4)
     assert (worst["load_bytes"], worst["console_bytes"]) == (120_000, 300_000)
 
 
 def test_a_bound_says_its_value_in_its_unit() -> None:
-    assert bounds.LOAD.promise.replace("\u00a0", " ") == "at most 150 kB"
-    assert bounds.PAGE[0].promise == "at least 95"
-    (blocked,) = (bound for bound in bounds.PAGE if bound.figure == "tbt_seconds")
+    assert budgets.LOAD.promise.replace("\u00a0", " ") == "at most 150 kB"
+    assert budgets.PAGE[0].promise == "at least 95"
+    (blocked,) = (bound for bound in budgets.PAGE if bound.figure == "tbt_seconds")
     assert blocked.promise.replace("\u00a0", " ") == "at most 0.15 s"

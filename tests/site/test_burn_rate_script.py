@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from lab.errors import ToolError
-from lab.places import DOCS, RULES
-from lab.site import scripts
-from lab.site.burn_views import profile
-from lab.site.promises import Promises
+from lab.paths import DOCS, RULES
+from lab.site.build import npm
+from lab.site.views.burn_rate import profile
 from lab.slo import burn_rate
+from lab.slo.catalogue import Catalogue
 from lab.slo.model import Windows
 
 BUDGETS = (0.0001, 0.0005, 0.001, 0.01, 0.05, 0.1)
@@ -38,7 +38,7 @@ console.log(JSON.stringify(grid.map(([b, bad, seconds]) => ({
 
 def in_javascript(windows: Windows, grid: list[tuple[float, float, float]], folder: Path) -> list[dict[str, Any]]:
     try:
-        node = scripts.node()
+        node = npm.node()
     except ToolError as error:
         pytest.skip(f"no Node here, and none to be had: {error}")
     for name, text in (("grid.mjs", SCRIPT), ("burn_rate.mjs", (DOCS / "assets" / "burn_rate.js").read_text())):
@@ -54,7 +54,7 @@ def in_javascript(windows: Windows, grid: list[tuple[float, float, float]], fold
 
 @pytest.mark.parametrize("name", ["production", "lab"])
 def test_the_calculator_agrees_with_the_rules_arithmetic_everywhere(name: str, tmp_path: Path) -> None:
-    windows = Promises(RULES).windows(name)
+    windows = Catalogue(RULES).windows(name)
     grid = [(b, bad, seconds / windows.time_factor) for b in BUDGETS for bad in BADS for seconds in LENGTHS]
     for (b, bad, seconds), got in zip(grid, in_javascript(windows, grid, tmp_path), strict=True):
         where = f"b={b} e={bad} for {seconds} s"

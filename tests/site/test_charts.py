@@ -10,42 +10,43 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lab import units
 from lab.errors import LabError
-from lab.site import series, svg, units
-from lab.site.series import Line, Mark
+from lab.site.render import svg, timeseries
+from lab.site.render.timeseries import Line, Mark
 
 SLOW = Line("Feed p99", "seconds", -3, 1, (0.02, 0.02, 0.02, 0.02, 0.5, 0.9, None, 0.5, 0.02))
 
 
 @given(st.lists(st.floats(0, 100), max_size=12).map(sorted))
 def test_labels_of_marks_never_overlap_and_stay_on_the_chart_while_they_fit(wanted: list[float]) -> None:
-    places = series.spread(wanted, 7, 2, 98)
+    places = timeseries.spread(wanted, 7, 2, 98)
     assert len(places) == len(wanted)
     assert all(b - a >= 7 - 1e-6 for a, b in itertools.pairwise(places))
     assert all(2 - 1e-6 <= place <= 98 + 1e-6 for place in places)
 
 
 def test_labels_that_have_room_stand_where_they_belong() -> None:
-    assert series.spread([10, 50, 90], 7, 2, 98) == [10, 50, 90]
+    assert timeseries.spread([10, 50, 90], 7, 2, 98) == [10, 50, 90]
 
 
 def test_labels_of_one_instant_stand_side_by_side_around_it() -> None:
-    assert series.spread([50, 50, 50], 6, 0, 100) == [44, 50, 56]
+    assert timeseries.spread([50, 50, 50], 6, 0, 100) == [44, 50, 56]
 
 
 def test_a_missing_sample_leaves_a_gap_in_the_line() -> None:
-    assert [len(run) for run in series.runs(SLOW.points)] == [6, 2]
+    assert [len(run) for run in timeseries.runs(SLOW.points)] == [6, 2]
     assert str(svg.chart("c", "t", "d", [SLOW])).count("<polyline") == 2
 
 
 def test_the_summary_says_before_worst_end_and_time_over_the_objective() -> None:
-    text = series.summary(SLOW, 0.4).replace("\u00a0", " ")
+    text = timeseries.summary(SLOW, 0.4).replace("\u00a0", " ")
     assert text == "Feed p99: 20 ms before the fault, 900 ms at its worst (T+2 s), 20 ms at the end; 3 s above 400 ms."
 
 
 def test_a_signal_without_an_objective_has_no_worst_side() -> None:
     load = Line("Requests", "requests/s", -1, 1, (80.0, 80.0, 95.0, 81.0))
-    assert "at its highest (T+1 s)" in series.summary(load, None).replace("\u00a0", " ")
+    assert "at its highest (T+1 s)" in timeseries.summary(load, None).replace("\u00a0", " ")
 
 
 def test_a_unit_that_is_a_word_stands_once_and_the_axis_is_read_over_the_lines() -> None:
@@ -59,12 +60,12 @@ def test_a_unit_that_is_a_word_stands_once_and_the_axis_is_read_over_the_lines()
 
 def test_a_signal_that_should_be_high_is_at_its_worst_when_low() -> None:
     budget = Line("Budget left", "ratio", -1, 1, (0.99, 0.98, 0.4, 0.6))
-    assert series.extremes(budget, 0.5) == (0.99, 0.4, 0.6)
+    assert timeseries.extremes(budget, 0.5) == (0.99, 0.4, 0.6)
 
 
 def test_a_burn_rate_that_an_earlier_incident_left_high_is_at_its_worst_when_high() -> None:
     burn = Line("burn rate", units.BURN_RATE, -2, 1, (467.0, 467.0, 0.0, 30.0, 2.0))
-    assert "30x at its worst (T+1 s)" in series.summary(burn, 14.4).replace("\u00a0", " ")
+    assert "30x at its worst (T+1 s)" in timeseries.summary(burn, 14.4).replace("\u00a0", " ")
 
 
 def test_on_a_phone_every_other_instant_of_the_axis_is_named() -> None:
@@ -76,10 +77,10 @@ def test_on_a_phone_every_other_instant_of_the_axis_is_named() -> None:
 
 def test_a_signal_without_samples_is_said_to_have_none() -> None:
     empty = Line("Feed p99", "seconds", 0, 1, (None, None))
-    assert "no sample" in series.summary(empty, 0.4)
+    assert "no sample" in timeseries.summary(empty, 0.4)
     ET.fromstring(str(svg.chart("c", "t", "d", [empty], objective=0.4)))  # noqa: S314 - our own drawing
     with pytest.raises(LabError, match="Feed p99"):
-        series.extremes(empty, None)
+        timeseries.extremes(empty, None)
 
 
 @given(

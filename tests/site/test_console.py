@@ -13,10 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sources import EVIL, TOKEN, MadeUpPager, MadeUpPrometheus, settings, watcher
 
-from lab.places import RUNBOOKS, Home
-from lab.site.console import create_app
-from lab.site.hands import Hands
-from lab.site.streams import STREAMS, STREAMS_OF_ONE
+from lab.console.__main__ import create_app
+from lab.console.actions import Hands
+from lab.console.streams import STREAMS, STREAMS_OF_ONE
+from lab.paths import RUNBOOKS, Home
 from lab.stack.console_key import console_key
 from lab.telemetry.process import Telemetry
 

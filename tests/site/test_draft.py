@@ -13,13 +13,14 @@ import pytest
 from made_record import record as made_record
 
 from lab.cli.main import run
-from lab.drills.spec import find
+from lab.drills.spec.drill import find
 from lab.errors import LabError
-from lab.places import DOCS, RECORDS
-from lab.site import draft, postmortem, register
-from lab.site.book import POSTMORTEMS, Book
+from lab.paths import DOCS, RECORDS
+from lab.site import postmortem_draft
 from lab.site.macros import views
-from lab.site.records import Record, Records
+from lab.site.sources import postmortem_pages, register_files
+from lab.site.sources.context import POSTMORTEMS, Book
+from lab.site.sources.records import Record, Records
 
 INC = find("INC-001")
 PARTS = (
@@ -43,7 +44,7 @@ def test_the_draft_of_every_committed_record_renders(ident: str, tmp_path: Path)
     for part in DOCS.iterdir():
         if part.name != POSTMORTEMS:
             (tmp_path / part.name).symlink_to(part)
-    text = draft.page(book.records.read(ident), find(ident))
+    text = postmortem_draft.page(book.records.read(ident), find(ident))
     (tmp_path / page).parent.mkdir()
     (tmp_path / page).write_text(text)
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(PARTS)
@@ -53,13 +54,13 @@ def test_the_draft_of_every_committed_record_renders(ident: str, tmp_path: Path)
 def test_a_draft_without_action_items_has_rows_that_the_register_takes(
     book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(register, "action_items", list)
-    text = draft.page(book.records.read("INC-001"), INC)
-    assert postmortem.typed(text) == []
+    monkeypatch.setattr(register_files, "action_items", list)
+    text = postmortem_draft.page(book.records.read("INC-001"), INC)
+    assert postmortem_pages.typed(text) == []
     monkeypatch.undo()
     rows = dedent(text.split("``` yaml\n")[1].split("    ```")[0])
     (tmp_path / "items.yml").write_text(rows)
-    items = register.action_items(tmp_path / "items.yml")
+    items = register_files.action_items(tmp_path / "items.yml")
     assert [(one.id, one.type, one.priority, one.due.isoformat()) for one in items] == [
         ("AI-001-1", "prevent", "P1", "2026-01-16"),
         ("AI-001-2", "detect", "P2", "2026-04-03"),
@@ -68,7 +69,7 @@ def test_a_draft_without_action_items_has_rows_that_the_register_takes(
 
 
 def test_every_number_of_the_draft_comes_from_the_record(book: Book) -> None:
-    assert postmortem.typed(draft.page(book.records.read("INC-001"), INC)) == []
+    assert postmortem_pages.typed(postmortem_draft.page(book.records.read("INC-001"), INC)) == []
 
 
 def without(document: dict[str, Any], *kinds: str) -> Record:
@@ -82,15 +83,15 @@ def test_the_draft_tells_of_nothing_that_did_not_happen(book: Book) -> None:
     (book.docs / "records" / "INC-001.json").write_text(
         json.dumps({**document, "timeline": list(without(document, "action", "recovered").data["timeline"])})
     )
-    text = draft.page(book.records.read("INC-001"), INC)
+    text = postmortem_draft.page(book.records.read("INC-001"), INC)
     assert "runbook_trace" not in text
     book = replace(book, page=lambda: f"{POSTMORTEMS}/INC-001_draft.md")
     (book.docs / book.page()).write_text(text)
     assert "Alert resolved" in rendered(text, book)
     with pytest.raises(LabError, match="nobody was told"):
-        draft.page(without(document, "page"), INC)
+        postmortem_draft.page(without(document, "page"), INC)
     with pytest.raises(LabError, match="control"):
-        draft.page(Record("D0", "records/D0.json", document), find("D0"))
+        postmortem_draft.page(Record("D0", "records/D0.json", document), find("D0"))
 
 
 def test_what_moved_is_charted_and_what_did_not_is_not() -> None:
@@ -101,16 +102,16 @@ def test_what_moved_is_charted_and_what_did_not_is_not() -> None:
     fallen = {**quiet, "name": "fallen", "objective": 0.9, "values": [0.95] * 30 + [0.3] * 90}
     burn = {**burst, "name": "burn_rate_60s"}
     one = Record("INC-001", "", {**document, "signals": [quiet, risen, burst, fallen, burn]})
-    assert draft.moved(one) == ["burst", "risen", "fallen"]
+    assert postmortem_draft.moved(one) == ["burst", "risen", "fallen"]
 
 
 def test_no_committed_postmortem_has_a_place_that_nobody_wrote() -> None:
     for file in (DOCS / POSTMORTEMS).glob("*.md"):
-        assert draft.unwritten(file.read_text()) == 0, file.name
+        assert postmortem_draft.unwritten(file.read_text()) == 0, file.name
 
 
 def test_the_verb_writes_a_page_once_and_never_over_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / draft.name(Records(RECORDS).read("INC-001"))
+    file = tmp_path / postmortem_draft.name(Records(RECORDS).read("INC-001"))
     assert file.name == "INC-001_feed_latency_regression_from_an_ungated_canary.md"
     assert run(["incident", "postmortem", "INC-001"]) == 0
     text = capsys.readouterr().out

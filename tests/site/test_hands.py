@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.drills import stoppable
-from lab.drills.commands import Ran
+from lab.console import actions as module
+from lab.console.actions import Hands, printed
+from lab.drills.run import stoppable
+from lab.drills.runbook.execute import Ran
 from lab.errors import UsageError
-from lab.places import RUNBOOKS, Home
-from lab.site import hands as module
-from lab.site.hands import Hands, printed
+from lab.paths import RUNBOOKS, Home
 from lab.stack.state import RunState, write
 
 

@@ -51,7 +51,7 @@ def test_a_silent_source_is_named_and_the_rest_still_stands() -> None:
 
 
 def test_what_a_silent_pager_said_last_stands_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.site.live.PICTURE_SECONDS", 0.0)
+    monkeypatch.setattr("lab.console.snapshot.PICTURE_SECONDS", 0.0)
     pager, now = MadeUpPager(), 1_800_000_000.0
     sources = watcher(MadeUpPrometheus(), pager)
     sources.now = lambda: now

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
-from lab.places import DOCS, ROOT
-from lab.site import metric_source, service_views
-from lab.site.book import Book
+from lab.paths import DOCS, ROOT
+from lab.site.sources import metrics
+from lab.site.sources.context import Book
+from lab.site.views import services
 
 
 def test_the_metric_catalogue_lists_what_the_code_registers(book: Book) -> None:
-    shown = str(service_views.metric_table(book))
+    shown = str(services.metric_table(book))
     for name in ("http_server_request_duration_seconds", "gateway_canary_weight_ratio", "cache_requests_total"):
         assert name in shown
 
@@ -26,11 +27,11 @@ def test_a_metric_has_its_labels_also_those_that_the_code_calls_by_another_name(
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab" / "made.py").write_text("\nCounter('made_up_total', 'Made up.', [given()])\n")
     with pytest.raises(LabError, match=r"lab/made\.py:2: the labels of made_up_total are no constants"):
-        metric_source.metrics(tmp_path / "lab")
+        metrics.metrics(tmp_path / "lab")
 
 
 def test_a_metric_named_on_a_page_is_one_that_a_process_registers(book: Book) -> None:
-    known = {metric.name for metric in metric_source.metrics(ROOT / "lab")}
+    known = {metric.name for metric in metrics.metrics(ROOT / "lab")}
     named = {
         (page.name, name)
         for page in DOCS.rglob("*.md")
@@ -38,4 +39,4 @@ def test_a_metric_named_on_a_page_is_one_that_a_process_registers(book: Book) ->
     }
     assert {(page, name) for page, name in named if name not in known} == set()
     with pytest.raises(LabError, match=r"'cache_request_total'.*cache_requests_total"):
-        service_views.metric(book, "cache_request_total")
+        services.metric(book, "cache_request_total")

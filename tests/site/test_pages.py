@@ -8,10 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.places import DOCS
-from lab.site import macros, postmortem_views
-from lab.site.book import Book
-from lab.site.links import between, page_url
+from lab.paths import DOCS
+from lab.site import macros
+from lab.site.render.links import between, page_url
+from lab.site.sources.context import Book
+from lab.site.views import postmortems
 
 
 @pytest.mark.parametrize(
@@ -54,5 +55,5 @@ def test_a_page_is_known_by_its_file_to_mkdocs_and_by_its_path_to_zensical() -> 
 
 def test_a_macro_reads_the_page_that_asks(book: Book, tmp_path: Path) -> None:
     there = Book(docs=book.docs, page=lambda: "06_postmortems/index.md")
-    assert 'href="../03_runbooks/#feedlatencyp99burn"' in str(postmortem_views.postmortem_index(there))
+    assert 'href="../03_runbooks/#feedlatencyp99burn"' in str(postmortems.postmortem_index(there))
     assert tmp_path in book.docs.parents

@@ -15,13 +15,16 @@ from typing import cast
 import pytest
 from made_record import record as made_record
 
-from lab.drills import alerts
-from lab.drills.spec import catalogue
+from lab import units
+from lab.drills.spec import alerts
+from lab.drills.spec.drill import catalogue
 from lab.errors import LabError, SpecError
-from lab.places import DOCS, RECORDS
-from lab.site import chart_views, macros, postmortem, postmortem_views, register, register_views, slo_views, units
-from lab.site.book import POSTMORTEMS, Book
-from lab.site.records import Record
+from lab.paths import DOCS, RECORDS
+from lab.site import macros
+from lab.site.sources import postmortem_pages, register_files
+from lab.site.sources.context import POSTMORTEMS, Book
+from lab.site.sources.records import Record
+from lab.site.views import charts, postmortems, registers, slo
 
 PAGES = sorted((DOCS / POSTMORTEMS).glob("INC-*.md"))
 FRONT = "---\ntitle: x\nstatus: reviewed\nauthors: [writer]\nreviewers: [reader]\n---\n"
@@ -41,9 +44,9 @@ def test_every_incident_whose_slo_pages_has_a_postmortem() -> None:
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.stem[:7])
 def test_a_committed_postmortem_is_reviewed_opens_with_its_table_and_types_no_number(file: Path) -> None:
     page = file.read_text()
-    assert postmortem.signed(file, file.name).status == postmortem.REVIEWED
+    assert postmortem_pages.signed(file, file.name).status == postmortem_pages.REVIEWED
     assert re.search(r'^# INC-\d{3}: .+\n\n\{\{ postmortem_head\("INC-\d{3}"\) \}\}\n\n## Summary$', page, re.MULTILINE)
-    assert postmortem.typed(page) == []
+    assert postmortem_pages.typed(page) == []
     assert set(re.findall(r'"(INC-\d{3})"', page)) == {file.name[:7]}
 
 
@@ -61,15 +64,15 @@ def test_a_committed_postmortem_is_reviewed_opens_with_its_table_and_types_no_nu
     ],
 )
 def test_a_number_in_prose_is_found_where_it_was_typed(line: str, found: list[str]) -> None:
-    assert postmortem.typed(f"---\ntitle: x\n---\n\n```\n200\n```\n\n{line}\n") == [(9, one) for one in found]
+    assert postmortem_pages.typed(f"---\ntitle: x\n---\n\n```\n200\n```\n\n{line}\n") == [(9, one) for one in found]
 
 
 def test_a_page_with_a_typed_number_does_not_build(tmp_path: Path) -> None:
     file = tmp_path / "page.md"
     file.write_text("It failed\n7 times\n")
     with pytest.raises(LabError, match="line 2 has '7' typed by hand"):
-        postmortem.require_no_typed(file, f"{POSTMORTEMS}/INC-001_x.md")
-    postmortem.require_no_typed(file, "04_capacity_planning.md")
+        postmortem_pages.require_no_typed(file, f"{POSTMORTEMS}/INC-001_x.md")
+    postmortem_pages.require_no_typed(file, "04_capacity_planning.md")
 
 
 def test_the_build_stops_at_a_typed_number_and_names_the_page(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +102,7 @@ def test_what_a_person_says_of_a_postmortem_is_checked(
     file = tmp_path / "page.md"
     file.write_text(change(FRONT))
     with pytest.raises(LabError, match=f"docs/x.md: {refused}"):
-        postmortem.signed(file, "docs/x.md")
+        postmortem_pages.signed(file, "docs/x.md")
 
 
 def paged(book: Book, **changes: object) -> Book:
@@ -109,7 +112,7 @@ def paged(book: Book, **changes: object) -> Book:
 
 
 def test_the_opening_table_reads_all_but_status_and_roles_from_the_record(book: Book) -> None:
-    shown = text(postmortem_views.postmortem_head(paged(book), "INC-001"))
+    shown = text(postmortems.postmortem_head(paged(book), "INC-001"))
     spent = made_record()["budget"]["feed-latency-p99"]
     for part in (
         "Status reviewed", "Severity SEV2", "Date 2026-01-02 03:04 UTC",
@@ -129,25 +132,25 @@ def test_the_duration_ends_with_the_alert_where_no_slo_was_at_stake() -> None:
         (None, None, "36 s, from the fault to the resolved alert"),
     ):
         data = made_record() | {"users": users, "durations": {**times, "mttr_seconds": mttr}}
-        assert said in text(postmortem_views._duration(Record("INC-001", "", data)))
+        assert said in text(postmortems._duration(Record("INC-001", "", data)))
 
 
 def test_a_drill_value_has_its_unit_and_one_that_is_not_there_is_named(book: Book) -> None:
-    assert text(postmortem_views.drill_value(book, "INC-001", "fault.steps.0.weight_percent")) == "5 %"
-    assert postmortem_views.drill_value(book, "INC-007", "load.0.settings.0") == "2"
-    assert text(postmortem_views.drill_value(book, "INC-007", "load.1.extra_delay_seconds")) == "25 ms"
+    assert text(postmortems.drill_value(book, "INC-001", "fault.steps.0.weight_percent")) == "5 %"
+    assert postmortems.drill_value(book, "INC-007", "load.0.settings.0") == "2"
+    assert text(postmortems.drill_value(book, "INC-007", "load.1.extra_delay_seconds")) == "25 ms"
     with pytest.raises(LabError, match=r"INC-007 has no 'load\.9': no '9' there"):
-        postmortem_views.drill_value(book, "INC-007", "load.9")
+        postmortems.drill_value(book, "INC-007", "load.9")
     with pytest.raises(LabError, match="is not a number"):
-        postmortem_views.drill_value(book, "INC-007", "fault.kind")
-    assert text(slo_views.page_floor(book, "feed-latency-p99")) == "6 %"
+        postmortems.drill_value(book, "INC-007", "fault.kind")
+    assert text(slo.page_floor(book, "feed-latency-p99")) == "6 %"
 
 
 @pytest.mark.parametrize("title", ["Load: it does not relent", "Burn rate; it fires here"])
 def test_a_charts_title_names_or_asks_and_does_not_claim(book: Book, title: str) -> None:
     with pytest.raises(LabError, match="claims something"):
-        chart_views.chart(book, "INC-001", "feed_p99_seconds", title=title)
-    assert "figure" in chart_views.chart(book, "INC-001", "feed_p99_seconds", title="Load: does it relent?")
+        charts.chart(book, "INC-001", "feed_p99_seconds", title=title)
+    assert "figure" in charts.chart(book, "INC-001", "feed_p99_seconds", title="Load: does it relent?")
 
 
 @pytest.mark.parametrize(
@@ -169,10 +172,10 @@ def test_an_action_item_without_priority_or_due_date_is_refused_by_its_line(
         "  priority: P1\n  due: 2026-12-31\n  proof: x\n"
     )
     file.write_text(row)
-    assert register.action_items(file)[0].due.year == 2026
+    assert register_files.action_items(file)[0].due.year == 2026
     file.write_text(row.replace(*change))
     with pytest.raises(SpecError, match=refused):
-        register.action_items(file)
+        register_files.action_items(file)
 
 
 def recorded(ident: str) -> date:
@@ -180,19 +183,19 @@ def recorded(ident: str) -> date:
 
 
 def test_an_action_item_is_due_within_the_time_of_its_priority() -> None:
-    for item in register.action_items():
-        latest = recorded(item.incident) + timedelta(register.PRIORITIES[item.priority].days)
+    for item in register_files.action_items():
+        latest = recorded(item.incident) + timedelta(register_files.PRIORITIES[item.priority].days)
         assert item.due <= latest, f"{item.id} is {item.priority} and due after {latest}"
 
 
 def test_no_open_action_item_was_overdue_when_the_newest_record_was_made() -> None:
     newest = max(recorded(file.stem) for file in RECORDS.glob("INC-*.json"))
-    overdue = [one.id for one in register.action_items() if one.status == "open" and one.due < newest]
+    overdue = [one.id for one in register_files.action_items() if one.status == "open" and one.due < newest]
     assert not overdue
 
 
 def test_action_items_show_priority_and_due_date(book: Book) -> None:
-    shown = text(register_views.action_items(book, "INC-001"))
+    shown = text(registers.action_items(book, "INC-001"))
     assert "P1 2026-12-11" in shown
-    meanings = text(register_views.priority_table(book))
-    assert all(one.means in meanings and f"{one.days} days" in meanings for one in register.PRIORITIES.values())
+    meanings = text(registers.priority_table(book))
+    assert all(one.means in meanings and f"{one.days} days" in meanings for one in register_files.PRIORITIES.values())

@@ -8,16 +8,17 @@ import re
 import pytest
 from support import text
 
+from lab import units
 from lab.errors import LabError
-from lab.site import proof_views, units
-from lab.site.book import Book
+from lab.site.sources.context import Book
+from lab.site.views import benchmarks
 from scripts.figures import write_section
 
 
 def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build(book: Book) -> None:
     figures = book.docs / "figures" / "bench.json"
     sections = json.loads(figures.read_text())["sections"]
-    shown = text(proof_views.rule_cost(book))
+    shown = text(benchmarks.rule_cost(book))
     assert f"{sections['rules']['ours']['second_ms']:.2f} ms" in shown
     for section in ("rules", "rules_young", "rules_newer"):
         found = sections[section]
@@ -29,12 +30,12 @@ def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build
     del sections["rules_young"]
     figures.write_text(json.dumps({"sections": sections}))
     with pytest.raises(LabError, match=r"'rules_young'; run `python -m scripts.bench_rules .* --section rules_young`"):
-        proof_views.rule_cost(book)
+        benchmarks.rule_cost(book)
     figures.unlink()
     with pytest.raises(
         LabError, match=r"docs/figures/bench.json holds no figures of 'rules'; run `python -m scripts.bench_rules "
     ):
-        proof_views.rule_cost(book)
+        benchmarks.rule_cost(book)
 
 
 def test_the_sites_own_figures_stand_beside_their_bounds_and_say_under_which_load_they_were_measured(
@@ -52,7 +53,7 @@ def test_the_sites_own_figures_stand_beside_their_bounds_and_say_under_which_loa
         "pages": {"index": page, "lab/": page | {"load_bytes": 141_492}, "03_runbooks/": page | {"tbt_seconds": 0.21}},
     }
     write_section(file, "site", found)
-    shown = text(proof_views.site_figures(book))
+    shown = text(benchmarks.site_figures(book))
     assert re.search(r"first load of a page, compressed\s+108 kB\s+at most 150 kB", shown)
     assert re.search(r"with its record\s+141 kB\s+at most 400 kB", shown)
     assert "a load of 4.5 before. Out of bound: total blocking time of 03_runbooks/ (0.21 s)." in shown
@@ -69,10 +70,10 @@ def test_the_memory_of_every_process_is_what_the_soak_measured_or_the_page_does_
         "processes": {"gateway": row, "total": row | {"peak_mib": 901.0}},
     }
     write_section(file, "soak", found)
-    shown = text(proof_views.soak_table(book))
+    shown = text(benchmarks.soak_table(book))
     assert re.search(r"gateway\s+50\s+56\s+56\s+61\s+\u22120.2\s+total\s+50\s+56\s+56\s+901\s+\u22120.2", shown)
     assert "120 minutes of default traffic, drills in the first quarter: INC-001 passed, INC-007 status 1." in shown
     assert "Out of bounds: gateway grew by 3 MiB an hour over the second half." in shown
     file.write_text(json.dumps({"sections": {}}))
     with pytest.raises(LabError, match=r"holds no figures of 'soak'; run `make soak`"):
-        proof_views.soak_table(book)
+        benchmarks.soak_table(book)

@@ -8,7 +8,9 @@ from markdown import markdown
 
 
 def test_what_stands_between_headings_is_one_element_and_headings_stay_at_the_top() -> None:
-    made = markdown("before\n\n# One\n\na\n\n- b\n\n## Two\n\n### Three\n\nc\n", extensions=["lab.site.runs"])
+    made = markdown(
+        "before\n\n# One\n\na\n\n- b\n\n## Two\n\n### Three\n\nc\n", extensions=["lab.site.markdown.content_blocks"]
+    )
     order = re.findall(r'<(div class="lab-run"|/div|h\d|p|ul)(?=[ >])', made)
     assert order == [
         'div class="lab-run"', "p", "/div", "h1", 'div class="lab-run"', "p", "ul", "/div",
@@ -17,13 +19,15 @@ def test_what_stands_between_headings_is_one_element_and_headings_stay_at_the_to
 
 
 def test_a_text_of_headings_alone_gets_none() -> None:
-    assert "lab-run" not in markdown("# One\n\n## Two\n", extensions=["lab.site.runs"])
+    assert "lab-run" not in markdown("# One\n\n## Two\n", extensions=["lab.site.markdown.content_blocks"])
 
 
 def test_a_run_is_taken_to_be_as_high_as_what_is_in_it() -> None:
     """Markup that other extensions have put aside counts too."""
     fenced = "```\n" + "line\n" * 50 + "```\n"
-    made = markdown(f"# One\n\na\n\n# Two\n\n{fenced}", extensions=["lab.site.runs", "pymdownx.superfences"])
+    made = markdown(
+        f"# One\n\na\n\n# Two\n\n{fenced}", extensions=["lab.site.markdown.content_blocks", "pymdownx.superfences"]
+    )
     short, long = (int(height) for height in re.findall(r"contain-intrinsic-height: auto (\d+)rem", made))
     assert short < 6
     assert 60 < long < 120

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import ToolError
-from lab.site import scripts
+from lab.site.build import npm
 
 
 def stand_in(folder: Path, text: str) -> None:
@@ -26,7 +26,7 @@ def test_a_registry_that_does_not_answer_is_one_line_that_names_the_lock_file(
     stand_in(tmp_path / "bin", "echo 'npm error code ENOTFOUND' >&2; echo 'npm error network no such host' >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     with pytest.raises(ToolError) as caught:
-        scripts.packages(scripts.WEB, tmp_path / "cache")
+        npm.packages(npm.WEB, tmp_path / "cache")
     assert "web/package-lock.json could not be fetched: network no such host; connect once" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not [file for file in (tmp_path / "cache" / "npm").iterdir() if not file.name.startswith("new-")]
@@ -35,14 +35,14 @@ def test_a_registry_that_does_not_answer_is_one_line_that_names_the_lock_file(
 def test_what_was_fetched_once_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(tmp_path / "bin", f"echo run >> {tmp_path}/runs; mkdir -p node_modules/x")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    first = scripts.packages(scripts.WEB, tmp_path / "cache")
-    assert scripts.packages(scripts.WEB, tmp_path / "cache") == first
+    first = npm.packages(npm.WEB, tmp_path / "cache")
+    assert npm.packages(npm.WEB, tmp_path / "cache") == first
     assert (tmp_path / "runs").read_text() == "run\n"
     assert (first / "x").is_dir()
 
 
 def test_the_lock_file_holds_every_package_by_hash_and_names_no_registry() -> None:
-    lock = json.loads((scripts.WEB / "package-lock.json").read_text())
+    lock = json.loads((npm.WEB / "package-lock.json").read_text())
     packages = {name: about for name, about in lock["packages"].items() if name}
     assert packages
     assert all(about["integrity"].startswith("sha512-") for about in packages.values())

@@ -7,7 +7,7 @@ import re
 
 from markdown import markdown
 
-EXTENSIONS = ["lab.site.steps", "attr_list", "pymdownx.highlight", "pymdownx.superfences"]
+EXTENSIONS = ["lab.site.markdown.runbook_steps", "attr_list", "pymdownx.highlight", "pymdownx.superfences"]
 COMMAND = """fleetops query 'a{b="c"} <= 0.01' --wait 60"""
 
 

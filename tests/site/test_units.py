@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.drills import signals
-from lab.site import units
+from lab import units
 
 
 def plain(text: str) -> str:
@@ -63,6 +62,5 @@ def test_a_quantile_is_told_by_the_bucket_it_lies_in(value: float, shown: str) -
     assert units.quantity(value, units.QUANTILE).replace(units.NBSP, " ") == shown
 
 
-def test_records_and_pages_call_the_unit_of_a_quantile_alike() -> None:
-    assert signals.QUANTILE == units.QUANTILE
+def test_the_axis_of_a_quantile_is_labelled_in_seconds() -> None:
     assert units.quantity(0.4, units.exact(units.QUANTILE)).replace(units.NBSP, " ") == "400 ms"

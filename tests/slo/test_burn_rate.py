@@ -17,7 +17,7 @@ from lab.slo.burn_rate import (
     reset_seconds,
     tier_intervals,
 )
-from lab.slo.library import detection_seconds as detection_of
+from lab.slo.catalogue import detection_seconds as detection_of
 from lab.slo.model import Tier
 
 QUICK, SLOW = load_windows("production").of("page")

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.drills import promise
-from lab.places import RULES
+from lab.paths import RULES
 from lab.slo import promtool, replay
 from lab.slo.burn_rate import detection_seconds, reset_seconds
+from lab.slo.catalogue import LAB, find_slo, load_windows
 from lab.slo.model import PAGE, TICKET
+from lab.slo.rendering.rules import group_name
 from lab.slo.replay import Counts, Span
-from lab.slo.rules import group_name
 
-WINDOWS = promise.windows()
-SLO = promise.find("feed-latency-p99")[0]
+WINDOWS = load_windows(LAB)
+SLO = find_slo("feed-latency-p99")
 QUICK, SLOW = WINDOWS.of(PAGE)
 GROUP = group_name(SLO)
 
@@ -68,7 +68,7 @@ def test_two_bad_events_alert_nobody_and_three_do() -> None:
     for bad, fires in ((2, False), (3, True)):
         events = [1] * 200
         counts = Counts(events, [1 if 190 <= second < 190 + bad else 0 for second in range(200)])
-        slo = promise.find("feed-availability")[0]
+        slo = find_slo("feed-availability")
         assert any(replay.holds(counts, slo, WINDOWS, QUICK)) is fires
 
 

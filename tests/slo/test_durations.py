@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.slo.catalogue import load_specs
 from lab.slo.durations import format_duration, parse_duration
 from lab.slo.generate import render_slos
-from lab.slo.library import load_specs
 from lab.slo.model import Tier, Windows
 
 DAY = 86_400

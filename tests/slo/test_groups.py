@@ -9,10 +9,10 @@ import pytest
 
 from lab.errors import SpecError
 from lab.slo import find_slo, load_windows
-from lab.slo.budget import interval_seconds
 from lab.slo.generate import PLAIN, read_all
 from lab.slo.model import Intervals, Slo, Tier, Windows
-from lab.slo.rules import generate
+from lab.slo.rendering.budget import interval_seconds
+from lab.slo.rendering.rules import generate
 
 SPEC = """\
 version: prometheus/v1

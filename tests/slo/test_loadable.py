@@ -12,10 +12,10 @@ from lab.cli.slo import slo as command
 from lab.errors import SpecError
 from lab.slo import load_windows, promtool
 from lab.slo.generate import read_all, rule_file
-from lab.slo.loadable import RuleFile, check_loadable
-from lab.slo.prometheus_rule import metadata
-from lab.slo.promql import clean
-from lab.slo.rulefile import split_groups
+from lab.slo.query.promql import clean
+from lab.slo.rendering.loadable import RuleFile, check_loadable
+from lab.slo.rendering.operator import metadata
+from lab.slo.rendering.rule_file import split_groups
 
 pytestmark = pytest.mark.promtool
 
@@ -147,7 +147,7 @@ def test_nothing_is_printed_of_rules_that_do_not_load(tmp_path: Path) -> None:
 
 def test_the_broken_one_among_many_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the file is read in several parts by several processes."""
-    monkeypatch.setattr("lab.slo.loadable._BATCH_CHARACTERS", 20_000)
+    monkeypatch.setattr("lab.slo.rendering.loadable._BATCH_CHARACTERS", 20_000)
     one = "  - {name: n%d, objective: 99, sli: {raw: {error_ratio_query: '%s'}}, alerting: {name: A}}\n"
     path = tmp_path / "spec.yml"
     good, bad = "avg_over_time(x[{{.window}}])", "x[{{.window}}]"

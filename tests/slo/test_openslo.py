@@ -10,10 +10,10 @@ import yaml
 from lab.errors import SpecError
 from lab.slo import load_windows
 from lab.slo.generate import render_slos, rule_file
-from lab.slo.loadable import check_loadable
 from lab.slo.model import EventsSli
-from lab.slo.prometheus_rule import metadata
-from lab.slo.spec import read_spec
+from lab.slo.rendering.loadable import check_loadable
+from lab.slo.rendering.operator import metadata
+from lab.slo.specs.reader import read_spec
 
 GOOD = """\
 apiVersion: openslo/v1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lab.cli.slo import slo as command
 from lab.errors import UsageError
 from lab.slo.generate import read_all
-from lab.slo.prometheus_rule import metadata, name_of
+from lab.slo.rendering.operator import metadata, name_of
 
 SPEC = """\
 version: prometheus/v1

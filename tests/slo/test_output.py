@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.durable import write_json, write_text
+from lab.atomic_write import write_json, write_text
 from lab.errors import SpecError
 from lab.slo.generate import write_output
 
@@ -166,7 +166,8 @@ def test_standard_output_that_is_a_socket_is_written_into(tmp_path: Path) -> Non
     (tmp_path / "out").symlink_to("/proc/self/fd/1")
     ours, theirs = socket.socketpair()
     code = (
-        "import sys; from lab.durable import write_text; from pathlib import Path; write_text(Path(sys.argv[1]), 'a')"
+        "import sys; from pathlib import Path; from lab.atomic_write import write_text; "
+        "write_text(Path(sys.argv[1]), 'a')"
     )
     with ours, theirs:
         arguments = [sys.executable, "-c", code, str(tmp_path / "out")]

@@ -14,8 +14,8 @@ from lab.slo.prove.labels import choose, satisfies
 from lab.slo.prove.repository import chapters
 from lab.slo.prove.testfile import render_tests
 from lab.slo.prove.workload import counters
-from lab.slo.querytree import Matcher
-from lab.slo.rules import generate
+from lab.slo.query.tree import Matcher
+from lab.slo.rendering.rules import generate
 
 SPEC = """\
 version: prometheus/v1

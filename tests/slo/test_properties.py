@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from lab.slo import promtool
 from lab.slo.burn_rate import first_detection
 from lab.slo.model import AlertPolicy, EventsSli, Origin, Policy, Slo, Tier, Windows
-from lab.slo.rule import Group
-from lab.slo.rulefile import render
-from lab.slo.rules import generate
+from lab.slo.rendering.rule import Group
+from lab.slo.rendering.rule_file import render
+from lab.slo.rendering.rules import generate
 
 pytestmark = pytest.mark.promtool
 frugal = settings(

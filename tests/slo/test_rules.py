@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from lab.cli.slo import slo as command
 from lab.errors import LabError, UsageError
-from lab.places import ROOT, RULES
+from lab.paths import ROOT, RULES
 from lab.slo import (
     LAB,
     PRODUCTION,
@@ -22,13 +22,13 @@ from lab.slo import (
     load_specs,
     load_windows,
     route,
-    rule_paths,
     time_factor,
 )
+from lab.slo.catalogue import committed
 from lab.slo.check import drift
 from lab.slo.generate import PLAIN, render_slos
 from lab.slo.model import Slo
-from lab.slo.rules import generate
+from lab.slo.rendering.rules import generate
 
 PROMISES = {
     "feed-availability": (0.999, "FeedAvailabilityBurn"),
@@ -149,7 +149,7 @@ def test_without_guards_a_ticket_is_evaluated_as_often_as_a_page() -> None:
 
 def test_rule_paths_are_files_that_exist() -> None:
     for profile in PROFILES:
-        assert all(path.is_file() for path in rule_paths(profile))
+        assert all(path.is_file() for path in committed().rule_files(profile))
 
 
 @pytest.mark.promtool

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.places import RULES
+from lab.paths import RULES
 from lab.slo import load_windows, promtool
 from lab.slo.generate import read_all, render_slos
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from lab.slo import promtool
 from lab.slo.generate import PLAIN, read_all, render_slos
 from lab.slo.model import Slo
-from lab.slo.rules import generate
-from lab.slo.windows import read_windows
+from lab.slo.rendering.rules import generate
+from lab.slo.specs.windows import read_windows
 from scripts import sloth_shape
 
 pytestmark = pytest.mark.promtool

@@ -8,9 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from lab.cli.slo import slo as command
-from lab.drills import promise
 from lab.errors import SpecError
-from lab.slo.library import load_specs, spec_paths
+from lab.slo.catalogue import Catalogue, spec_paths
 
 SPEC = """\
 version: prometheus/v1
@@ -33,12 +32,13 @@ spec:
 
 
 def test_all_endings_of_yaml_are_read_and_hidden_files_are_not(tmp_path: Path) -> None:
+    (folder := tmp_path / "slos").mkdir()
     for name in ("a.yml", "b.yaml", "c.YML", "d.Yaml", ".swp", ".e.yml.swp"):
-        (tmp_path / name).write_text(SPEC.replace("depot", f"depot-{name[0]}"))
-    (tmp_path / "f.yaml").symlink_to("../elsewhere.yaml")
-    (tmp_path.parent / "elsewhere.yaml").write_text(SPEC.replace("depot", "depot-f"))
-    assert [path.name for path in spec_paths(tmp_path)] == ["a.yml", "b.yaml", "c.YML", "d.Yaml", "f.yaml"]
-    assert [slo.service[-1] for slo in load_specs(tmp_path)] == list("abcdf")
+        (folder / name).write_text(SPEC.replace("depot", f"depot-{name[0]}"))
+    (folder / "f.yaml").symlink_to("../elsewhere.yaml")
+    (tmp_path / "elsewhere.yaml").write_text(SPEC.replace("depot", "depot-f"))
+    assert [path.name for path in spec_paths(folder)] == ["a.yml", "b.yaml", "c.YML", "d.Yaml", "f.yaml"]
+    assert [slo.service[-1] for slo in Catalogue(tmp_path).slos] == list("abcdf")
 
 
 @pytest.mark.parametrize("name", ["depot", "depot.json", "depot.yml.orig", "depot.yml~", "README", "folder.yml"])
@@ -58,10 +58,6 @@ def test_two_files_whose_rules_would_have_one_name_are_refused(tmp_path: Path) -
         (tmp_path / name).write_text(SPEC)
     with pytest.raises(SpecError, match=r"depot.yml: would have the rule files of depot.yaml; rename one"):
         spec_paths(tmp_path)
-
-
-def test_drills_read_the_same_specs() -> None:
-    assert promise.spec_files() == spec_paths()
 
 
 @pytest.mark.parametrize("verb", ["generate", "report"])

@@ -15,8 +15,8 @@ import yaml
 from lab.errors import SpecError
 from lab.slo import promtool
 from lab.slo.generate import read_all, render_slos
-from lab.slo.rules import generate
-from lab.slo.windows import read_windows
+from lab.slo.rendering.rules import generate
+from lab.slo.specs.windows import read_windows
 
 WINDOWS = """\
 apiVersion: sloth.slok.dev/v1

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from lab.errors import ToolError
-from lab.places import home, ports
-from lab.stack import binaries, doctor
-from lab.stack.binaries import Way
-from lab.stack.fetch import Product
+from lab.paths import home, ports
+from lab.stack.health import doctor
+from lab.stack.tools import binaries
+from lab.stack.tools.binaries import Way
+from lab.stack.tools.fetch import Product
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from cryptography import x509
 
 from lab.errors import LabError
-from lab.places import Home
-from lab.stack.certificates import DAY_SECONDS, LIFETIME_DAYS, RENEWAL_DAYS, ensure, issue, read
+from lab.paths import Home
+from lab.stack.backends.certificates import DAY_SECONDS, LIFETIME_DAYS, RENEWAL_DAYS, ensure, issue, read
 
 
 @pytest.fixture

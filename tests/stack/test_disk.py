@@ -13,11 +13,11 @@ import click
 import pytest
 
 from lab.cli import main
-from lab.drills import guard
+from lab.drills.undo import watchdog
 from lab.errors import LabError
-from lab.places import Home, Ports
-from lab.stack import disk, doctor
+from lab.paths import Home, Ports
 from lab.stack.exporter.files import DiskCollector
+from lab.stack.health import disk, doctor
 from lab.stack.lifecycle import Start
 
 Make = Callable[[int], Home]
@@ -98,11 +98,11 @@ def test_what_undoes_a_killed_drill_waits_for_space_however_long(
             raise OSError(errno.ENOSPC, "No space left on device")
         return ["canary weight 50 → 0"]
 
-    monkeypatch.setattr(guard, "_undo", undo)
-    monkeypatch.setattr(guard, "select", lambda *_: None)
-    monkeypatch.setattr(guard, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "_undo", undo)
+    monkeypatch.setattr(watchdog, "select", lambda *_: None)
+    monkeypatch.setattr(watchdog, "AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(sys, "argv", ["guard", "1", "0"])
-    guard.main()
+    watchdog.main()
     assert len(tries) == 4
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.places import Home, Ports
-from lab.stack import logfiles, replicas, supervision
+from lab.paths import Home, Ports
+from lab.stack import logfiles, replicas
 from lab.stack.exporter.files import LogCollector, StartsCollector
+from lab.stack.processes import supervision
 
 
 def told(collector: LogCollector | StartsCollector) -> dict[tuple[str, str], float]:
@@ -70,11 +71,11 @@ def test_starts_are_counted_with_the_service_that_alerts_name_and_those_that_nob
         for file, count in ((supervision.starts_file(home, name), starts), (supervision.asked_file(home, name), asked)):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("1.0\n" * count)
-    all_starts, unasked = (
+    all_starts, unplanned = (
         {(s.labels["process"], s.labels["service"]): s.value for s in family.samples} for family in collector.collect()
     )
     assert all_starts == {("feed-canary-1", "feed"): 3, ("postgres", "postgres"): 1}
-    assert unasked == {("feed-canary-1", "feed"): 2, ("postgres", "postgres"): 0}
+    assert unplanned == {("feed-canary-1", "feed"): 2, ("postgres", "postgres"): 0}
 
 
 def test_a_start_that_is_asked_for_and_not_yet_made_takes_nothing_from_those_that_nobody_asked_for(
@@ -87,14 +88,14 @@ def test_a_start_that_is_asked_for_and_not_yet_made_takes_nothing_from_those_tha
         file.parent.mkdir(parents=True)
         file.write_text("1.0\n" * lines)
 
-    def unasked() -> float:
-        return next(s.value for family in collector.collect() for s in family.samples if "unasked" in s.name)
+    def unplanned() -> float:
+        return next(s.value for family in collector.collect() for s in family.samples if "unplanned" in s.name)
 
-    seen = [unasked()]
+    seen = [unplanned()]
     for file in (asked, starts, starts):
         with file.open("a") as more:
             more.write("1.0\n")
-        seen.append(unasked())
+        seen.append(unplanned())
     assert seen == [1, 1, 1, 2]
 
 

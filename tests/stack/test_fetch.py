@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lab.errors import ToolError
-from lab.stack import binaries, fetch
-from lab.stack.fetch import PLATFORMS, PRODUCTS, sum_of, this_platform
+from lab.stack.tools import binaries, fetch
+from lab.stack.tools.fetch import PLATFORMS, PRODUCTS, sum_of, this_platform
 
 PROMETHEUS = PRODUCTS[0]
 ARCHIVE = PROMETHEUS.archive(this_platform())

@@ -12,24 +12,16 @@ from typing import Any
 
 import pytest
 
-from lab.places import Home, Ports
+from lab.paths import Home, Ports
 from lab.services import schema
-from lab.stack import (
-    binaries,
-    certificates,
-    disk,
-    lifecycle,
-    monitoring,
-    postgres,
-    probes,
-    programs,
-    replicas,
-    valkey,
-)
-from lab.stack.interrupt import SIGNALS, Interrupt
+from lab.stack import lifecycle, programs, replicas
+from lab.stack.backends import certificates, monitoring, postgres, valkey
+from lab.stack.health import disk, probes
 from lab.stack.lifecycle import Start
+from lab.stack.processes.interrupt import SIGNALS, Interrupt
+from lab.stack.processes.supervision import Supervisor
 from lab.stack.programs import Program
-from lab.stack.supervision import Supervisor
+from lab.stack.tools import binaries
 
 PROGRAM = Program("gateway", "gateway", "services", ("true",), (1,), "tcp")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.places import ROOT, Home, Ports
-from lab.stack import monitoring
+from lab.paths import ROOT, Home, Ports
+from lab.stack.backends import monitoring
 
 READERS = [
     *ROOT.glob("rules/platform/*.rules.yml"),

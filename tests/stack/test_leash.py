@@ -13,8 +13,8 @@ import psutil
 import pytest
 from polling import eventually
 
-from lab.places import Home
-from lab.stack.supervision import MARK, leashed, starts, starts_file
+from lab.paths import Home
+from lab.stack.processes.supervision import MARK, leashed, starts, starts_file
 
 
 @pytest.fixture

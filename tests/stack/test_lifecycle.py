@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.places import Home, Ports
+from lab.paths import Home, Ports
 from lab.stack.lifecycle import Start
 
 
@@ -25,7 +25,7 @@ def test_a_start_that_is_broken_off_does_not_wait_for_who_missed_its_signal(
         process.stdout.readline()
         monkeypatch.setattr("lab.stack.shutdown.Supervisor.pid", lambda _self: process.pid)
         monkeypatch.setattr("lab.stack.lifecycle.BROKEN_OFF_SECONDS", 0.2)
-        monkeypatch.setattr("lab.stack.leftovers.GRACE_SECONDS", 0.2)
+        monkeypatch.setattr("lab.stack.processes.orphans.GRACE_SECONDS", 0.2)
         monkeypatch.setattr("lab.stack.lifecycle.Start._refuse_or_clean", lambda _self: None)
         monkeypatch.setattr(
             "lab.stack.lifecycle.Start._start", lambda _self: signal.default_int_handler(signal.SIGINT, None)

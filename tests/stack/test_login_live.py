@@ -11,10 +11,10 @@ import pytest
 from embedded import EmbeddedLab
 from polling import eventually
 
-from lab.control.prometheus import Prometheus
+from lab.clients.alertmanager import Alertmanager
+from lab.clients.http import login_headers
+from lab.clients.prometheus import Prometheus
 from lab.names import LOGIN_USER, SILENCES_ACTIVE
-from lab.oncall.alertmanager import Alertmanager
-from lab.oncall.http import login_headers
 from lab.stack.programs import url
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import UsageError
-from lab.places import Home
+from lab.paths import Home
 from lab.stack import logs
 
 

@@ -13,8 +13,8 @@ import yaml
 
 from lab.names import CPU_SECONDS
 from lab.slo import promtool
-from lab.stack import machine
-from lab.stack.machine import Spent
+from lab.stack.health import machine
+from lab.stack.health.machine import Spent
 
 SPIN = "import time\nwhile time.process_time() < {seconds}: pass"
 

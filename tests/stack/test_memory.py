@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 
-from lab.stack import supervision
+from lab.stack.processes import supervision
 
 SHARED_MIB, OWN_MIB, CHILDREN = 64, 8, 3
 FAMILY = f"""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab.errors import ToolError
-from lab.stack import packages
-from lab.stack.packages import TEMPLATES, Apt, Suite, relocated, suites
+from lab.stack.tools import packages
+from lab.stack.tools.packages import TEMPLATES, Apt, Suite, relocated, suites
 
 TESTING = Suite("Debian testing", "testing", "http://mirror/debian/")
 OWN = Suite("Debian 12")

@@ -11,7 +11,7 @@ import pytest
 from embedded import EmbeddedLab
 from polling import eventually
 
-from lab.control.prometheus import Prometheus
+from lab.clients.prometheus import Prometheus
 
 # The first test of a lab waits for its start too, which has a deadline of its own: a slow machine's start is no hang.
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]

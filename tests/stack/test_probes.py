@@ -11,9 +11,9 @@ from support import free_port
 from werkzeug.serving import make_server
 
 from lab.cli import stack
-from lab.stack import probes
+from lab.stack.health import probes
+from lab.stack.health.status import Status
 from lab.stack.programs import Program, url
-from lab.stack.status import Status
 from lab.telemetry.health import Health
 
 NOTE = "stored state refused, default used: canary: 500 is more than 100"

@@ -13,8 +13,11 @@ from support import free_port
 
 from lab import names
 from lab.errors import SpecError, UsageError
-from lab.places import MAX_REPLICAS, Home, Ports
-from lab.stack import monitoring, probes, replicas, state, supervision
+from lab.paths import MAX_REPLICAS, Home, Ports
+from lab.stack import replicas, state
+from lab.stack.backends import monitoring
+from lab.stack.health import probes
+from lab.stack.processes import supervision
 from lab.stack.programs import DEFAULT_REPLICAS, Program
 
 PORTS = Ports(8000)

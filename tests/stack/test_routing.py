@@ -10,7 +10,7 @@ import pytest
 from fakes import JsonServer
 
 from lab.errors import NotRunning, UsageError
-from lab.places import Home, Ports
+from lab.paths import Home, Ports
 from lab.stack import replicas, state
 
 

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.places import Home, Ports
-from lab.stack import disk, doctor, lifecycle, replicas, running, state, supervision
+from lab.paths import Home, Ports
+from lab.stack import lifecycle, replicas, running, state
+from lab.stack.health import disk, doctor
 from lab.stack.lifecycle import AlreadyRunning, Start
+from lab.stack.processes import supervision
+from lab.stack.processes.supervision import ProcessRow, Supervisor
 from lab.stack.programs import DEFAULT_REPLICAS
-from lab.stack.supervision import ProcessRow, Supervisor
 
 GARBLED = {
     "empty": "",

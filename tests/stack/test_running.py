@@ -12,9 +12,11 @@ import pytest
 from embedded import EmbeddedLab
 from polling import eventually
 
-from lab.control.prometheus import Prometheus
+from lab.clients.prometheus import Prometheus
 from lab.errors import SpecError
-from lab.stack import binaries, monitoring, replicas
+from lab.stack import replicas
+from lab.stack.backends import monitoring
+from lab.stack.tools import binaries
 
 # The first test of a lab waits for its start too, which has a deadline of its own: a slow machine's start is no hang.
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]

@@ -9,10 +9,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from lab.oncall.client import Pager
-from lab.places import Home, Ports
-from lab.stack import probes, slate
-from lab.stack.supervision import ProcessRow, Supervisor
+from lab.clients.pager import Pager
+from lab.paths import Home, Ports
+from lab.stack import clean_slate
+from lab.stack.health import probes
+from lab.stack.processes.supervision import ProcessRow, Supervisor
 
 
 def test_a_slate_that_is_cut_short_ends_when_both_programs_answer_again(
@@ -30,7 +31,7 @@ def test_a_slate_that_is_cut_short_ends_when_both_programs_answer_again(
     monkeypatch.setattr(shutil, "rmtree", Mock(side_effect=KeyboardInterrupt))
     home, ports = Home(tmp_path), Ports(20000)
     with pytest.raises(KeyboardInterrupt):
-        slate.clean(home, ports, Pager("http://127.0.0.1:1", "token"))
+        clean_slate.clean(home, ports, Pager("http://127.0.0.1:1", "token"))
     stops, starts, ready = told[:2], told[2:4], told[4:]
     assert stops == ["stop alertmanager", "stop prometheus"]
     assert starts == ["start prometheus", "start alertmanager"]

@@ -7,11 +7,11 @@ import time
 import pytest
 from embedded import EmbeddedLab
 
-from lab.control.prometheus import Prometheus
-from lab.oncall.client import Pager
-from lab.slo import series
-from lab.stack import slate
-from lab.stack.machine import ratio_query
+from lab.clients.pager import Pager
+from lab.clients.prometheus import Prometheus
+from lab.slo.rendering import series
+from lab.stack import clean_slate
+from lab.stack.health.machine import ratio_query
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 def test_after_a_clean_slate_nothing_is_older_and_every_budget_is_whole(lab: EmbeddedLab) -> None:
     pager, prometheus = Pager.of(lab.home, lab.ports), Prometheus.of(lab.home, lab.ports)
     began, running = time.time(), {row["name"] for row in lab.status()["processes"]}
-    assert slate.clean(lab.home, lab.ports, pager) < slate.READY_SECONDS
+    assert clean_slate.clean(lab.home, lab.ports, pager) < clean_slate.READY_SECONDS
     oldest = prometheus.number("min(min_over_time(timestamp(up)[1h:1s]))")
     assert oldest is not None
     assert oldest >= began - 1, "Prometheus still holds samples of before"

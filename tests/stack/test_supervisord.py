@@ -12,8 +12,8 @@ import pytest
 from supervisor import loggers
 from support import eventually, free_port, running
 
-from lab.places import ROOT
-from lab.stack.supervisord import LossyLog
+from lab.paths import ROOT
+from lab.stack.processes.supervisord import LossyLog
 
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here: a full disk was not tried")
 
@@ -95,7 +95,7 @@ def test_supervision_and_its_programs_outlive_a_full_disk(tmp_path: Path, asked:
         f"[program:talker]\ncommand={sys.executable} {tmp_path}/talk.py\nredirect_stderr=true\n"
         f"stdout_logfile={tmp_path}/talker.log\n"
     )
-    command = (sys.executable, "-m", "lab.stack.supervisord", "-c", str(tmp_path / "supervisord.conf"))
+    command = (sys.executable, "-m", "lab.stack.processes.supervisord", "-c", str(tmp_path / "supervisord.conf"))
 
     def said() -> int:
         return int((tmp_path / "said").read_text() or 0)

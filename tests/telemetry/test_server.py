@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from support import eventually, free_port
 
-from lab.places import LOOPBACK
+from lab.paths import LOOPBACK
 from lab.telemetry import server as module
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address

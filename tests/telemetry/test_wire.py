@@ -15,7 +15,7 @@ import pytest
 from flask import Flask, request
 from support import eventually, free_port
 
-from lab.places import LOOPBACK
+from lab.paths import LOOPBACK
 from lab.telemetry.process import Telemetry, serve_admin
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address, Settings

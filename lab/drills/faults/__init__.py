@@ -10,12 +10,12 @@ To write one, make a room beside the others with a frozen dataclass and add it t
         link: str = choice(link_names, "Which line.")                  a parameter: its type, its range, its help
         extra_delay_seconds: float = number(0.001, 5, "Added to each round trip.")
 
-        def found(self, doors):  -> dict     JSON: what `undo` must put back. In the journal before anything is touched.
-        def inject(self, doors): -> None     Break it; return when the fault is there.
-        def undo(self, doors, found): list   Put `found` back; one line for each thing changed. See below.
+        def found(self, context):  -> dict     JSON: what `undo` must put back. Journalled before anything is touched.
+        def inject(self, context): -> None     Break it; return when the fault is there.
+        def undo(self, context, found): list   Put `found` back; one line for each thing changed. See below.
 
-`doors` (doors.py) reaches everything a fault may touch: the gateway's admin API and the other clients of the desk,
-processes, links, the load generator, the cache, the DB, the state directory; `doors.child` runs a helper process that
+`context` (context.py) reaches everything a fault may touch: the lab's clients (the gateway's admin API and others),
+processes, links, the load generator, the cache, the DB, the state directory; `context.child` runs a helper process that
 ends with the fault. What a class leaves out does nothing: with nothing to put back, it has no `found` and no `undo`.
 
 What `undo` must stand:
@@ -42,18 +42,18 @@ from lab.drills.faults.canary import CanaryRamp
 from lab.drills.faults.certificate import ShortCertificate
 from lab.drills.faults.commands import ControlChange
 from lab.drills.faults.config import ConfigPush
-from lab.drills.faults.detour import NetworkDetour
-from lab.drills.faults.doors import Doors, Report
+from lab.drills.faults.context import FaultContext, Report
 from lab.drills.faults.fanout import FanOutRelease
 from lab.drills.faults.link import LinkLatency, LinkStall
 from lab.drills.faults.load import AbusiveClient, FlashCrowd, LoadMultiplier
 from lab.drills.faults.loglevel import LogLevel
+from lab.drills.faults.network_delay import NetworkDetour
 from lab.drills.faults.nothing import Nothing
-from lab.drills.faults.parameters import from_json, nearest, read
 from lab.drills.faults.process import ProcessSignal
 from lab.drills.faults.scrape import ScrapeTargetsLost
 from lab.drills.faults.sql import OpenTransactions, SqlStatements
-from lab.slo.document import Node
+from lab.drills.schema.parameters import from_json, nearest, read
+from lab.slo.specs.document import Node
 
 FAULTS: dict[str, type[Fault]] = {
     fault.kind: fault
@@ -99,4 +99,4 @@ def of_json(value: dict[str, Any], where: str) -> Fault:
     return read_fault(from_json(value, where))
 
 
-__all__ = ["FAULTS", "Doors", "Fault", "Profile", "Report", "as_json", "of_json", "read_fault"]
+__all__ = ["FAULTS", "Fault", "FaultContext", "Profile", "Report", "as_json", "of_json", "read_fault"]

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from lab.drills.faults.doors import Doors
+from lab.drills.faults.context import FaultContext
 from lab.slo.burn_rate import Profile
 
 
@@ -17,19 +17,19 @@ class Fault(ABC):
     kind: ClassVar[str]
     actor: ClassVar[str] = ""  # whose name its changes bear in the audit log; "" when it leaves no trace there
 
-    def found(self, doors: Doors) -> dict[str, Any]:
+    def found(self, context: FaultContext) -> dict[str, Any]:
         """What `undo` must put back, as JSON; read before anything is touched."""
         return {}
 
     @abstractmethod
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Break it; returns when the fault is there."""
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """Put `found` back, as far as it is not so; one line for each thing changed."""
         return []
 
-    def undo_at_rest(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo_at_rest(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """Put files back that would keep the lab from starting. No process runs; the usual `undo` follows."""
         return []
 

@@ -12,10 +12,10 @@ from valkey.exceptions import ValkeyError
 
 from lab.control import cache_access
 from lab.drills.faults.base import Fault
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import number, whole
+from lab.drills.faults.context import FaultContext
+from lab.drills.schema.parameters import number, whole
 from lab.errors import LabError
-from lab.stack import valkey
+from lab.stack.backends import valkey
 
 COMMAND = "flushall"
 
@@ -30,26 +30,26 @@ class CacheFlush(Fault):
     )
     every_seconds: float = number(0.1, 60, "How long it is from one flush to the next.", default=5.0)
 
-    def found(self, doors: Doors) -> dict[str, Any]:
+    def found(self, context: FaultContext) -> dict[str, Any]:
         """Whether the job's account may flush."""
-        with _reached(doors) as cache:
+        with _reached(context) as cache:
             return {"may_flush": cache_access.may(cache, valkey.JOB_USER, COMMAND)}
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Start the job, with the rights it has on any instance; returns after its first flush."""
-        with _reached(doors) as cache:
+        with _reached(context) as cache:
             cache_access.permit(cache, valkey.JOB_USER, COMMAND, allowed=True)
-        address = valkey.url(doors.ports.valkey, valkey.JOB_USER)
+        address = valkey.url(context.ports.valkey, valkey.JOB_USER)
         told = {"url": address, "times": self.times, "every_seconds": self.every_seconds}
-        doors.child("lab.drills.faults.flusher", told)
+        context.child("lab.drills.faults.helpers.flushall_job", told)
         how_often = f"{self.times - 1} times more" if self.times else "again and again"
         again = "" if self.times == 1 else f", and {how_often}, every {self.every_seconds:g} s"
-        doors.report(f"FLUSHALL{again}")
+        context.report(f"FLUSHALL{again}")
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """Give the account back the right it had, or take what it had not."""
         wanted = bool(found.get("may_flush", True))
-        with _reached(doors) as cache:
+        with _reached(context) as cache:
             if cache_access.may(cache, valkey.JOB_USER, COMMAND) == wanted:
                 return []
             cache_access.permit(cache, valkey.JOB_USER, COMMAND, wanted)
@@ -57,9 +57,9 @@ class CacheFlush(Fault):
 
 
 @contextmanager
-def _reached(doors: Doors) -> Iterator[Valkey]:
+def _reached(context: FaultContext) -> Iterator[Valkey]:
     try:
-        with doors.cache() as cache:
+        with context.cache() as cache:
             yield cache
     except ValkeyError as problem:
         raise LabError(f"the cache does not answer: {problem}; see 'fleetops status'") from problem

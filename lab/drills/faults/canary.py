@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lab.control import verbs
+from lab.control import actions
 from lab.drills.faults.base import Fault, Profile
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import many, number
+from lab.drills.faults.context import FaultContext
+from lab.drills.schema.parameters import many, number
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class CanaryRamp(Fault):
 
     # No found and no undo: the weight is control state, which the journal puts back.
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Walk the ramp as the pipeline does."""
-        pipeline = doors.desk.acting_as(self.actor)
+        pipeline = context.clients.acting_as(self.actor)
         for step in self.steps:
-            verbs.set_canary_weight(pipeline, step.weight_percent, "rollout of feed 1.1.0")
-            doors.report(f"{self.actor} set the canary weight to {step.weight_percent:g} %")
-            doors.wait(step.hold_seconds)
+            actions.set_canary_weight(pipeline, step.weight_percent, "rollout of feed 1.1.0")
+            context.report(f"{self.actor} set the canary weight to {step.weight_percent:g} %")
+            context.wait(step.hold_seconds)
 
     def profile(self) -> Profile:
         """The weight of each step, as a ratio."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lab.drills.command_line import arguments
-from lab.drills.commands import run_command
 from lab.drills.faults.base import Fault
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import texts
+from lab.drills.faults.context import FaultContext
+from lab.drills.runbook.command_line import arguments
+from lab.drills.runbook.execute import run_command
+from lab.drills.schema.parameters import texts
 from lab.errors import LabError, SpecError
 
 
@@ -28,10 +28,10 @@ class ControlChange(Fault):
             except SpecError as error:
                 raise ValueError(str(error)) from None
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Run them; the first that fails ends it."""
         for command in self.commands:
             ran = run_command(command, self.actor)
             if ran.exit_status != 0:
                 raise LabError(f"{command!r} failed: {ran.output}")
-            doors.report(f"{self.actor}: {ran.output}")
+            context.report(f"{self.actor}: {ran.output}")

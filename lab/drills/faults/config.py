@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from lab.control import config
 from lab.drills.faults.base import Fault
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import choice, flag, texts
+from lab.drills.faults.context import FaultContext
+from lab.drills.schema.parameters import choice, flag, texts
 from lab.stack import configs
 from lab.telemetry.config import setting
 
@@ -30,31 +30,31 @@ class ConfigPush(Fault):
         if wrong := [one for one in self.settings if not one.partition("=")[0] or "=" not in one]:
             raise ValueError(f"{wrong[0]!r} is not KEY=VALUE")
 
-    def found(self, doors: Doors) -> dict[str, Any]:
+    def found(self, context: FaultContext) -> dict[str, Any]:
         """The version in force."""
-        return {"version": configs.current(doors.home, self.service).version}
+        return {"version": configs.current(context.home, self.service).version}
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Push it."""
         changes = {key: setting(value) for key, _, value in (one.partition("=") for one in self.settings)}
-        pipeline = doors.desk.acting_as(self.actor)
+        pipeline = context.clients.acting_as(self.actor)
         _, new = config.push(
             pipeline, self.service, changes, "release", checked=self.checked, at_once=self.at_once
         )  # fmt: skip
-        doors.report(f"{self.actor} pushed version {new.version} of {self.service}: {', '.join(self.settings)}")
+        context.report(f"{self.actor} pushed version {new.version} of {self.service}: {', '.join(self.settings)}")
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """The version there was, and replicas that run with it."""
-        now, version = configs.current(doors.home, self.service).version, int(found["version"])
+        now, version = configs.current(context.home, self.service).version, int(found["version"])
         if now == version:
             return []
-        config.activate(doors.desk, self.service, version, "the drill is over")
+        config.activate(context.clients, self.service, version, "the drill is over")
         return [f"{self.service} configuration {now} → {version}"]
 
-    def undo_at_rest(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo_at_rest(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """The version there was: with another one the service might not start."""
-        now, version = configs.current(doors.home, self.service).version, int(found["version"])
+        now, version = configs.current(context.home, self.service).version, int(found["version"])
         if now == version:
             return []
-        configs.activate(doors.home, self.service, version)
+        configs.activate(context.home, self.service, version)
         return [f"{self.service} configuration {now} → {version}"]

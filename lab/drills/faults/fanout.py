@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from lab.control import feedcache
+from lab.control import feed_integrity
 from lab.drills.faults.base import Fault
 from lab.drills.faults.config import ConfigPush
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import choice
+from lab.drills.faults.context import FaultContext
+from lab.drills.schema.parameters import choice
 from lab.services.fanout import VERSIONS
 
 
@@ -24,22 +24,22 @@ class FanOutRelease(Fault):
     def _push(self) -> ConfigPush:
         return ConfigPush("user", (f"fanout={self.version}",))
 
-    def found(self, doors: Doors) -> dict[str, Any]:
+    def found(self, context: FaultContext) -> dict[str, Any]:
         """The version of the user service's configuration."""
-        return self._push().found(doors)
+        return self._push().found(context)
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Release it, one replica after the other."""
-        self._push().inject(doors)
+        self._push().inject(context)
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """The configuration there was; then the pages that are wrong go."""
-        changed = self._push().undo(doors, found)
-        if feedcache.foreign(doors.desk)[1]:
-            _, gone = feedcache.reconcile(doors.desk, "the drill is over")
+        changed = self._push().undo(context, found)
+        if feed_integrity.foreign(context.clients)[1]:
+            _, gone = feed_integrity.reconcile(context.clients, "the drill is over")
             changed.append(f"{gone} wrong feeds taken out of the cache")
         return changed
 
-    def undo_at_rest(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo_at_rest(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """The configuration there was."""
-        return self._push().undo_at_rest(doors, found)
+        return self._push().undo_at_rest(context, found)

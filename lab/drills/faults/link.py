@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from lab.control.machines import link_names
+from lab.control.admin_clients import link_names
 from lab.drills.faults.base import Fault
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import choice, number
+from lab.drills.faults.context import FaultContext
+from lab.drills.schema.parameters import choice, number
 from lab.names import LINK_MAX_DELAY_SECONDS
 
 
@@ -20,17 +20,17 @@ class LinkLatency(Fault):
     link: str = choice(link_names, "Which line, as `fleetops status` names its proxy.")
     extra_delay_seconds: float = number(0.001, LINK_MAX_DELAY_SECONDS, "Added to each round trip.")
 
-    def found(self, doors: Doors) -> dict[str, Any]:
+    def found(self, context: FaultContext) -> dict[str, Any]:
         """The extra delay it has."""
-        return {"extra_delay_seconds": doors.link(self.link).extra_delay_seconds()}
+        return {"extra_delay_seconds": context.link(self.link).extra_delay_seconds()}
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Add the delay."""
-        doors.link(self.link).set_extra_delay(self.extra_delay_seconds)
+        context.link(self.link).set_extra_delay(self.extra_delay_seconds)
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """The delay it had."""
-        link, wanted = doors.link(self.link), float(found["extra_delay_seconds"])
+        link, wanted = context.link(self.link), float(found["extra_delay_seconds"])
         if (now := link.extra_delay_seconds()) == wanted:
             return []
         link.set_extra_delay(wanted)
@@ -44,11 +44,11 @@ class LinkStall(LinkLatency):
     kind: ClassVar[str] = "link-stall"
     lasts_seconds: float = number(0.1, 60, "How long it is so.")
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Add the delay, wait, take it away; whatever it leads to goes on without it."""
-        link = doors.link(self.link)
+        link = context.link(self.link)
         before = link.extra_delay_seconds()
         link.set_extra_delay(self.extra_delay_seconds)
-        doors.wait(self.lasts_seconds)
+        context.wait(self.lasts_seconds)
         link.set_extra_delay(before)
-        doors.report(f"{self.link} is as short as before again")
+        context.report(f"{self.link} is as short as before again")

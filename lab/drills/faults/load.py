@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lab.drills.faults.base import Fault
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import flag, number, text, whole
+from lab.drills.faults.context import FaultContext
+from lab.drills.schema.parameters import flag, number, text, whole
 
 
 @dataclass(frozen=True)
@@ -17,22 +17,22 @@ class LoadMultiplier(Fault):
     kind: ClassVar[str] = "load-multiplier"
     multiplier: float = number(0, 20, "New arrival rate over the present one.")
 
-    def found(self, doors: Doors) -> dict[str, Any]:
+    def found(self, context: FaultContext) -> dict[str, Any]:
         """The rate there is."""
-        return {"rate": doors.traffic.rate()}
+        return {"rate": context.traffic.rate()}
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Set the rate."""
-        before = doors.traffic.rate()
-        doors.traffic.set_rate(before * self.multiplier)
-        doors.report(f"clients offer {before * self.multiplier:g} requests/s instead of {before:g}")
+        before = context.traffic.rate()
+        context.traffic.set_rate(before * self.multiplier)
+        context.report(f"clients offer {before * self.multiplier:g} requests/s instead of {before:g}")
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """The rate there was."""
-        now, wanted = doors.traffic.rate(), float(found["rate"])
+        now, wanted = context.traffic.rate(), float(found["rate"])
         if now == wanted:
             return []
-        doors.traffic.set_rate(wanted)
+        context.traffic.set_rate(wanted)
         return [f"offered load {now:g} → {wanted:g} requests/s"]
 
 
@@ -44,15 +44,15 @@ class AbusiveClient(Fault):
     client_id: str = text("Its X-Client-Id.")
     requests_per_second: float = number(1, 2000, "What it offers, open-loop.")
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Let it loose."""
-        doors.traffic.set_extra(self.client_id, self.requests_per_second)
+        context.traffic.set_extra(self.client_id, self.requests_per_second)
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """It goes away."""
-        if not doors.traffic.extra():
+        if not context.traffic.extra():
             return []
-        doors.traffic.set_extra(self.client_id, 0)
+        context.traffic.set_extra(self.client_id, 0)
         return [f"{self.client_id} has gone"]
 
 
@@ -66,15 +66,15 @@ class FlashCrowd(Fault):
     ramp_seconds: float = number(0, 600, "How long it takes until they are all there.", default=0.0)
     guests: bool = flag("Whether they do not say who they are.", default=True)
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Let them come."""
         name = "guest" if self.guests else "client"
-        doors.traffic.set_extra(name, self.requests_per_second, self.people, self.ramp_seconds)
-        doors.report(f"{self.people} people more ask {self.requests_per_second:g} times a second")
+        context.traffic.set_extra(name, self.requests_per_second, self.people, self.ramp_seconds)
+        context.report(f"{self.people} people more ask {self.requests_per_second:g} times a second")
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """They go away."""
-        if not doors.traffic.extra():
+        if not context.traffic.extra():
             return []
-        doors.traffic.set_extra("guest", 0)
+        context.traffic.set_extra("guest", 0)
         return ["the crowd has gone"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lab.drills.faults.base import Fault, Profile
-from lab.drills.faults.doors import Doors
+from lab.drills.faults.context import FaultContext
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Nothing(Fault):
 
     kind: ClassVar[str] = "nothing"
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Do nothing."""
 
     def profile(self) -> Profile:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lab.drills.faults.base import Fault
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import choice, flag
-from lab.places import home, ports
+from lab.drills.faults.context import FaultContext
+from lab.drills.schema.parameters import choice, flag
+from lab.paths import home, ports
 from lab.stack import replicas
 
 
@@ -34,18 +34,18 @@ class ProcessSignal(Fault):
         if self.stays_down and self.signal == "STOP":
             raise ValueError("a process that is frozen (STOP) runs; it cannot stay down")
 
-    def found(self, doors: Doors) -> dict[str, Any]:
+    def found(self, context: FaultContext) -> dict[str, Any]:
         """Which instances it reaches."""
-        return {"instances": [program.name for program in doors.programs(self.process)]}
+        return {"instances": [program.name for program in context.programs(self.process)]}
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Send the signal to each of them."""
-        for program in doors.programs(self.process):
-            doors.supervisor.signal(program.name, self.signal)
+        for program in context.programs(self.process):
+            context.supervisor.signal(program.name, self.signal)
             if self.stays_down:
-                doors.keep_down(program.name)
+                context.keep_down(program.name)
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """Thaw or start what should run and does not. What was scaled away meanwhile is not missed."""
-        expected = replicas.expected(doors.home, doors.ports)
-        return doors.bring_back(program for program in expected if program.name in found["instances"])
+        expected = replicas.expected(context.home, context.ports)
+        return context.bring_back(program for program in expected if program.name in found["instances"])

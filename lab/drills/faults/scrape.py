@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lab.drills.faults.base import Fault
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import choice
-from lab.places import home, ports
-from lab.stack import monitoring, replicas
+from lab.drills.faults.context import FaultContext
+from lab.drills.schema.parameters import choice
+from lab.paths import home, ports
+from lab.stack import replicas
+from lab.stack.backends import monitoring
 
 
 def job_names() -> list[str]:
@@ -25,14 +26,14 @@ class ScrapeTargetsLost(Fault):
     kind: ClassVar[str] = "scrape-targets-lost"
     job: str = choice(job_names, "The job whose targets are gone.")
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Empty its list; Prometheus notices by itself."""
-        monitoring.write_targets(doors.home, (), [self.job])
+        monitoring.write_targets(context.home, (), [self.job])
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """Write the list anew, unless somebody has."""
-        if monitoring.targets(doors.home, self.job):
+        if monitoring.targets(context.home, self.job):
             return []
-        expected = replicas.expected(doors.home, doors.ports)
-        monitoring.write_targets(doors.home, (program for program in expected if program.job == self.job))
+        expected = replicas.expected(context.home, context.ports)
+        monitoring.write_targets(context.home, (program for program in expected if program.job == self.job))
         return [f"{self.job} is scraped again"]

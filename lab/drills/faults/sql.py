@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lab.drills.faults.base import Fault
-from lab.drills.faults.doors import Doors
-from lab.drills.faults.parameters import flag, text, texts, whole
+from lab.drills.faults.context import FaultContext
+from lab.drills.schema.parameters import flag, text, texts, whole
 from lab.errors import LabError
 
 
@@ -19,13 +19,13 @@ class SqlStatements(Fault):
     apply: tuple[str, ...] = texts("Run in order as superuser in the application's database.")
     revert: tuple[str, ...] = texts("Run in order to undo; must do no harm when there is nothing to undo.")
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Run them."""
-        _run(doors, self.apply)
+        _run(context, self.apply)
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """Run the ones that revert; those that found nothing to do, as IF NOT EXISTS lets them, changed nothing."""
-        return _run(doors, self.revert)
+        return _run(context, self.revert)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class OpenTransactions(Fault):
     application: str = text("Its application_name, as pg_stat_activity shows it.", default="nightly-report")
     reopens: bool = flag("Whether a session that was cancelled or terminated comes back.", default=False)
 
-    def inject(self, doors: Doors) -> None:
+    def inject(self, context: FaultContext) -> None:
         """Open them; they are the child's, which ends with the fault."""
         told = {
             "sessions": self.sessions,
@@ -46,23 +46,23 @@ class OpenTransactions(Fault):
             "application": self.application,
             "reopens": self.reopens,
         }
-        doors.child("lab.drills.faults.sessions", told)
-        doors.report(f"{self.application} holds {self.sessions} transactions open")
+        context.child("lab.drills.faults.helpers.open_transactions", told)
+        context.report(f"{self.application} holds {self.sessions} transactions open")
 
-    def undo(self, doors: Doors, found: dict[str, Any]) -> list[str]:
+    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
         """End the sessions that are left. The child has gone with its runner; its backends may not know yet."""
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
-        with doors.db(superuser=True) as connection:
+        with context.db(superuser=True) as connection:
             ended = len(connection.execute(query, (self.application,)).fetchall())
         return [f"ended {ended} sessions of {self.application}"] if ended else []
 
 
-def _run(doors: Doors, statements: tuple[str, ...]) -> list[str]:
+def _run(context: FaultContext, statements: tuple[str, ...]) -> list[str]:
     """Run them in order; returns those that did something: the DB gives a notice for each that did not."""
     import psycopg
 
     done: list[str] = []
-    with doors.db(superuser=True) as connection:
+    with context.db(superuser=True) as connection:
         skipped: list[str] = []
         connection.add_notice_handler(lambda notice: skipped.append(notice.message_primary or ""))
         for statement in statements:

@@ -10,9 +10,9 @@ from lab.services.cache import Cache
 from lab.services.db import Database
 from lab.services.feed.app import add_admin_routes, create_app
 from lab.services.feed.canary import CanaryPages
-from lab.services.feed.options import DEFAULT_TTL_SECONDS, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, FeedOptions
+from lab.services.feed.hot_feeds import Popular
+from lab.services.feed.options import DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, MIN_TTL_SECONDS, FeedOptions
 from lab.services.feed.page_cache import KEEP_STALE_SECONDS, PageCache
-from lab.services.feed.popular import Popular
 from lab.services.feed.profiles import Profiles
 from lab.services.feed.stable import StablePages
 from lab.services.upstream import ClientMetrics, Upstream
@@ -49,7 +49,7 @@ def main() -> None:
     cache_url = env.text(names.ENV_CACHE_URL, example="redis://127.0.0.1:8095/0")
     users = env.urls(names.ENV_UPSTREAMS_USER)
     pool_max = env.integer(names.ENV_POOL_MAX, version.pool_max, 1, 100)
-    ttl_seconds = env.number(names.ENV_CACHE_TTL, DEFAULT_TTL_SECONDS, LEAST_TTL_SECONDS, MOST_TTL_SECONDS)
+    ttl_seconds = env.number(names.ENV_CACHE_TTL, DEFAULT_TTL_SECONDS, MIN_TTL_SECONDS, MAX_TTL_SECONDS)
     if only_checked(env):
         return
     telemetry = Telemetry(settings)

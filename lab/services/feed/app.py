@@ -8,8 +8,8 @@ from flask import Flask, Response, abort, jsonify, request
 
 from lab import names
 from lab.services.feed import options
+from lab.services.feed.hot_feeds import REMEMBERED, Popular
 from lab.services.feed.options import FeedOptions
-from lab.services.feed.popular import REMEMBERED, Popular
 from lab.telemetry.process import Telemetry
 from lab.telemetry.web import new_app
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 DEFAULT_TTL_SECONDS = 300.0
-LEAST_TTL_SECONDS, MOST_TTL_SECONDS = 1.0, 86_400.0
+MIN_TTL_SECONDS, MAX_TTL_SECONDS = 1.0, 86_400.0
 _PREFIX = "feed."
 
 
@@ -49,5 +49,5 @@ def read(header: str | None, default: FeedOptions = DEFAULT) -> FeedOptions:
         profiles=bool(told.get("profiles", default.profiles)),
         serve_stale=bool(told.get("serve_stale", default.serve_stale)),
         single_flight=bool(told.get("single_flight", default.single_flight)),
-        ttl_seconds=ttl if LEAST_TTL_SECONDS <= ttl <= MOST_TTL_SECONDS else default.ttl_seconds,
+        ttl_seconds=ttl if MIN_TTL_SECONDS <= ttl <= MAX_TTL_SECONDS else default.ttl_seconds,
     )

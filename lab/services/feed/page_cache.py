@@ -24,7 +24,7 @@ KEEP_STALE_SECONDS = 900.0
 WAIT_SECONDS = 3.0
 # Pages made behind stale answers, at the same time: they are in no hurry and must not crowd out those that are.
 REFRESHERS = 2
-REFRESHES_WAITING_MOST = 200
+MAX_REFRESHES_WAITING = 200
 
 # Pages that should be in the cache, by key: at most this many, and none for longer than its time to live.
 REMEMBERED = 5_000
@@ -117,7 +117,7 @@ class PageCache:
 
     def _refresh(self, key: str, make: Make) -> None:
         with self._lock:
-            if key in self._refreshing or len(self._refreshing) >= REFRESHES_WAITING_MOST:
+            if key in self._refreshing or len(self._refreshing) >= MAX_REFRESHES_WAITING:
                 self._refreshes["skipped"].inc()
                 return
             self._refreshing.add(key)

@@ -7,7 +7,7 @@ from pathlib import Path
 from lab import names
 from lab.services.gateway.admin import Controls, add_routes
 from lab.services.gateway.app import create_app
-from lab.services.gateway.limits import RateLimiter
+from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
 from lab.services.upstream import ClientMetrics, Upstream

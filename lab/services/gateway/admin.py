@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from lab import names
 from lab.errors import LabError, UsageError
 from lab.services.gateway import state as steps
-from lab.services.gateway.limits import RateLimiter
+from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store, Swap
 from lab.services.upstream import Upstream

@@ -11,17 +11,11 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from lab import names
 from lab.services.breaker import OPEN
-from lab.services.gateway.door import Door, client_id
-from lab.services.gateway.limits import RateLimiter
-from lab.services.gateway.split import to_canary
+from lab.services.gateway.admission import AdmissionControl, client_id
+from lab.services.gateway.canary_split import to_canary
+from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.store import Store
-from lab.services.upstream import (
-    Reply,
-    Upstream,
-    UpstreamOpenError,
-    UpstreamTimeoutError,
-    UpstreamUnreachableError,
-)
+from lab.services.upstream import Reply, Upstream, UpstreamOpenError, UpstreamTimeoutError, UpstreamUnreachableError
 from lab.telemetry.http import fact
 from lab.telemetry.process import Telemetry
 from lab.telemetry.web import new_app
@@ -34,7 +28,7 @@ def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstrea
     """The gateway's public app."""
     app = new_app("gateway", max_body_bytes=MAX_BODY_BYTES)
     telemetry.init_app(app)
-    Door(telemetry, store, limiter).init_app(app)
+    AdmissionControl(telemetry, store, limiter).init_app(app)
 
     def forward(name: str, path: str, baggage: str = "") -> Response:
         fact("upstream", name)

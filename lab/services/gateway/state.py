@@ -9,10 +9,10 @@ from typing import Any
 from lab import names
 from lab.errors import UsageError
 from lab.services.breaker import MODES, OFF
-from lab.services.feed.options import DEFAULT_TTL_SECONDS, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, FeedOptions
+from lab.services.feed.options import DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, MIN_TTL_SECONDS, FeedOptions
 from lab.services.gateway import flags
-from lab.services.gateway.limits import Quota
 from lab.services.gateway.priority import RATIOS, Shed
+from lab.services.gateway.rate_limit import Quota
 from lab.services.retry import CAUSES, MAX_RETRIES, RetryPolicy
 from lab.telemetry.body import number_in
 from lab.telemetry.settings import checked_url
@@ -129,7 +129,7 @@ def with_cache(state: State, body: dict[str, Any]) -> State:
     _known(body, ["feed_ttl_seconds"])
     if not body:
         return state
-    return replace(state, feed_ttl_seconds=number_in(body, "feed_ttl_seconds", LEAST_TTL_SECONDS, MOST_TTL_SECONDS))
+    return replace(state, feed_ttl_seconds=number_in(body, "feed_ttl_seconds", MIN_TTL_SECONDS, MAX_TTL_SECONDS))
 
 
 def with_timeouts(state: State, body: dict[str, Any]) -> State:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lab.durable import write_json
+from lab.atomic_write import write_json
 from lab.errors import LabError, UsageError
 from lab.services.gateway import state as steps
 from lab.services.gateway.state import State

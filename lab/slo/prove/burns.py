@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lab.slo import series
 from lab.slo.model import Slo
 from lab.slo.prove.scenario import Scenario, firing_at, instants
 from lab.slo.prove.testfile import Expectation, Proof
 from lab.slo.prove.workload import input_series
+from lab.slo.rendering import series
 
 
 def prove_scenario(slos: Sequence[Slo], scenario: Scenario) -> Proof:

@@ -8,7 +8,7 @@ from importlib import import_module
 from itertools import islice, product
 from typing import Any
 
-from lab.slo.querytree import Matcher
+from lab.slo.query.tree import Matcher
 
 _USUAL = ("200", "500")  # tried first; any value will do where nothing is asked
 _MOST = 50  # examples of one regular expression

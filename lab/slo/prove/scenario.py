@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lab.slo.budget import interval_seconds
 from lab.slo.burn_rate import FOREVER, Interval, alert_intervals
 from lab.slo.model import PAGE, SEVERITIES, Slo, Tier, Windows
 from lab.slo.prove.workload import Phase
+from lab.slo.rendering.budget import interval_seconds
 
 Burn = tuple[int, float]  # seconds, burn rate (multiple of the budget ratio)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lab.slo.durations import format_duration
-from lab.slo.rulefile import scalar
+from lab.slo.rendering.rule_file import scalar
 
 
 @dataclass(frozen=True)

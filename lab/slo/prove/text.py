@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lab.errors import LabError
-from lab.slo import series
 from lab.slo.model import PAGE, Slo, Windows
-from lab.slo.prove.guards import budget_labels
+from lab.slo.prove.edge_cases import budget_labels
 from lab.slo.prove.scenario import Cadence, cadences
 from lab.slo.prove.testfile import SITE, Expectation, ExpectedAlerts, Proof
 from lab.slo.prove.workload import Phase, input_series
-from lab.slo.rule import Rule
-from lab.slo.rules import generate
+from lab.slo.rendering import series
+from lab.slo.rendering.rule import Rule
+from lab.slo.rendering.rules import generate
 
 _TEMPLATE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lab.slo.fields import WINDOW, refuse_at
 from lab.slo.model import EventsSli, Slo
 from lab.slo.prove.labels import choose, satisfies
-from lab.slo.querytree import Matcher, Selector, parse, selectors
+from lab.slo.query.tree import Matcher, Selector, parse, selectors
+from lab.slo.specs.fields import WINDOW, refuse_at
 
 QUERIES = ("error_query", "total_query")
 BOUND = "le"

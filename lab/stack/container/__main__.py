@@ -14,9 +14,10 @@ from pathlib import Path
 
 from lab import names
 from lab.errors import UsageError
-from lab.places import home, ports
+from lab.paths import home, ports
 from lab.services import schema
-from lab.stack import console_key, postgres, programs, replicas
+from lab.stack import console_key, programs, replicas
+from lab.stack.backends import postgres
 from lab.stack.container.addresses import Addresses, merged
 from lab.stack.container.prepare import prepare
 from lab.telemetry.process import program

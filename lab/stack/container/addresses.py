@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from lab import names
 from lab.errors import LabError
-from lab.places import LOOPBACK
+from lab.paths import LOOPBACK
 from lab.stack.programs import Program
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 -- inside a container, which publishes no port but on the engine's loopback

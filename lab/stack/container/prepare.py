@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from lab.durable import write_text
-from lab.places import Home, Ports
-from lab.stack import certificates, monitoring, postgres, state, valkey
+from lab.atomic_write import write_text
+from lab.paths import Home, Ports
+from lab.stack import state
+from lab.stack.backends import certificates, monitoring, postgres, valkey
 from lab.stack.container.addresses import Addresses
 from lab.stack.programs import Program
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab import names
-from lab.places import home, ports
+from lab.paths import home, ports
 from lab.stack import replicas
 from lab.stack.exporter.database import DatabaseCollector
 from lab.stack.exporter.feedprobe import FeedProbe, Truth

@@ -14,11 +14,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from lab import names
-from lab.places import Home
-from lab.stack import disk
+from lab.paths import Home
+from lab.stack.health import disk
 from lab.stack.logfiles import QUOTA_BYTES, present
+from lab.stack.processes.supervision import starts, unplanned_starts
 from lab.stack.programs import Program
-from lab.stack.supervision import starts, unasked_starts
 
 
 class LogCollector(Collector):
@@ -75,20 +75,20 @@ class StartsCollector(Collector):
     def __init__(self, home: Home, programs: Iterable[Program]) -> None:
         self._home = home
         self._programs = [(program.name, program.job or program.service) for program in programs]
-        self._unasked: dict[str, int] = {}
+        self._unplanned: dict[str, int] = {}
 
     def collect(self) -> Iterator[Metric]:
         """Count the lines of each file of starts.
 
-        A start is asked for a moment before it is made. Until then there is one unasked start less; a counter that went
-        down and up again would be two starts more to an alert that counts changes.
+        A planned start is counted as asked for a moment before it happens. In between, the difference is one too small;
+        the counter never falls, since an alert on changes() would count a dip as two more starts.
         """
         labels = ["process", "service"]
         family = CounterMetricFamily(names.PROCESS_STARTS, "Starts by supervision.", labels=labels)
-        unasked = CounterMetricFamily(names.PROCESS_STARTS_UNASKED, "Starts that nobody asked for.", labels=labels)
+        unplanned = CounterMetricFamily(names.PROCESS_STARTS_UNPLANNED, "Starts that nobody asked for.", labels=labels)
         for process, service in self._programs:
             if count := starts(self._home, process):
                 family.add_metric([process, service], float(count))
-                self._unasked[process] = max(self._unasked.get(process, 0), unasked_starts(self._home, process))
-                unasked.add_metric([process, service], float(self._unasked[process]))
-        yield from (family, unasked)
+                self._unplanned[process] = max(self._unplanned.get(process, 0), unplanned_starts(self._home, process))
+                unplanned.add_metric([process, service], float(self._unplanned[process]))
+        yield from (family, unplanned)

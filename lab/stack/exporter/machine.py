@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from lab import names
-from lab.places import Home
+from lab.paths import Home
 from lab.stack.exporter.worker import Worker
-from lab.stack.machine import Spent
+from lab.stack.health.machine import Spent
 from lab.stack.state import read_runner
 from lab.telemetry.metrics import CollectorRegistry, Counter
 

@@ -1,0 +1,64 @@
+"""How the rest of the lab talks to the pager."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.clients.http import JsonClient
+from lab.errors import LabError, NotRunning
+from lab.paths import LOOPBACK, Home, Ports
+
+
+class Pager:
+    """The pager's API. Pages and audit rows are the JSON objects it serves."""
+
+    def __init__(self, url: str, token: str | None = None, timeout_seconds: float = 2.0) -> None:
+        self.http = JsonClient(url, what="the pager", token=token, timeout_seconds=timeout_seconds)
+
+    @classmethod
+    def of(cls, home: Home, ports: Ports) -> Pager:
+        """The pager of the lab that lives in `home` on `ports`."""
+        return cls(f"http://{LOOPBACK}:{ports.pager}", read_token(home))
+
+    def pages(self, *, only_open: bool = False) -> list[dict[str, Any]]:
+        """Every open page and the last resolved ones (none with `only_open`), the newest first."""
+        return self.listing(only_open=only_open)[0]
+
+    def listing(self, *, only_open: bool = False) -> tuple[list[dict[str, Any]], int]:
+        """What `pages` gives, and how many older resolved pages it leaves out."""
+        answer = self.http.call("GET", "/api/pages", fields={"state": "open"} if only_open else {})
+        return list(answer["pages"]), int(answer.get("resolved_left_out", 0))
+
+    def page(self, page_id: int) -> dict[str, Any]:
+        """One page; UsageError when there is none with that id."""
+        return dict(self.http.call("GET", f"/api/pages/{page_id}"))
+
+    def ack(self, page_id: int, by: str) -> dict[str, Any]:
+        """Acknowledge; the page with `acked_by_this_call`: False when somebody had it before, named by `acked_by`."""
+        return dict(self.http.call("POST", f"/api/pages/{page_id}/ack", {"by": by}))
+
+    def close_left_open(self, before: str) -> int:
+        """Close the pages received before an instant that are still open; how many there were."""
+        return int(self.http.call("POST", "/api/pages/close", {"before": before})["closed"])
+
+    def audit(self, since: str = "") -> list[dict[str, Any]]:
+        """Audit rows, oldest first."""
+        answer = self.http.call("GET", "/api/audit", fields={"since": since} if since else {})
+        return list(answer["audit"])
+
+    def record(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Add an audit row, or complete the pending one with the same id."""
+        return dict(self.http.call("POST", "/api/audit", row))
+
+
+def read_token(home: Home) -> str:
+    """The control token of a lab; NotRunning when the lab was never started, LabError when it cannot be read."""
+    try:
+        return home.token.read_text(encoding="ascii").strip()
+    except FileNotFoundError as error:
+        raise NotRunning(f"no lab has been started in {home.path}; start it with 'fleetops up'") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not plain text"
+        raise LabError(
+            f"cannot read the control token {home.token}: {why}; run as the user who started the lab"
+        ) from error

@@ -1,0 +1,129 @@
+"""The console's API below /api. All but /source.json needs the console's key or the control token (lab.console.access).
+
+GET  /source.json          {"live": true, "key": whether the caller may use the rest}; in a published copy a file says
+                           {"live": false}
+GET  /live                 one picture of the lab (lab.console.snapshot), JSON
+GET  /events               the same once a second, server-sent events
+GET  /query?query=         a PromQL query now and over the last minutes
+GET  /tokens?query=        a query in the colours of its language
+GET  /requests             the last requests at the gateway
+GET  /logs?trace_id=       the log lines of one request
+POST /pages/ID/ack         {"by": name}
+POST /run                  {"command": "fleetops ...", "by": name}: a runbook's command, or a control
+POST /drills               {"id": drill, "responder": who answers, "by": name}
+POST /drills/stop          {"by": name}: give up the drill that is running, or undo what a killed one left
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from lab.console import queries
+from lab.console.access import Access
+from lab.console.actions import Hands, person
+from lab.console.snapshot import Watcher
+from lab.console.streams import Streams
+from lab.errors import LabError, UsageError
+from lab.telemetry.body import json_body, only_keys
+
+STREAM_SECONDS = 600  # then the browser reconnects by itself
+WITHOUT_KEY = frozenset({"api.source"})
+
+Answer = Response | tuple[Response, int]
+
+
+def api(
+    watcher: Watcher, hands: Hands, access: Access, draining: threading.Event, tick_seconds: float = 1.0
+) -> Blueprint:
+    """The blueprint of /api."""
+    blueprint = Blueprint("api", __name__, url_prefix="/api")
+    streams = Streams()
+
+    @blueprint.before_request
+    def guard() -> AnyResponse | None:
+        return access.refusal(without_key=request.endpoint in WITHOUT_KEY)
+
+    @blueprint.after_request
+    def fresh(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @blueprint.get("/source.json")
+    def source() -> Answer:
+        return jsonify(live=True, key=access.client() is not None)
+
+    @blueprint.get("/live")
+    def live() -> Answer:
+        return jsonify(picture())
+
+    def picture() -> dict[str, Any]:
+        return watcher.picture() | {"hands": hands.picture()}
+
+    @blueprint.get("/events")
+    def events() -> Answer:
+        client = str(access.client())
+        if refusal := streams.open(client):
+            return jsonify(error=refusal), 503
+
+        def stream() -> Iterator[str]:
+            yield "retry: 2000\n\n"
+            for _ in range(int(STREAM_SECONDS / tick_seconds)):
+                yield f"data: {json.dumps(picture())}\n\n"
+                if draining.wait(tick_seconds):
+                    return
+
+        response = Response(stream(), content_type="text/event-stream")
+        response.call_on_close(lambda: streams.close(client))
+        return response
+
+    @blueprint.get("/query")
+    def query() -> Answer:
+        return jsonify(queries.query(watcher.prometheus, request.args.get("query", "")))
+
+    @blueprint.get("/tokens")
+    def tokens() -> Answer:
+        return jsonify(tokens=queries.highlighted(request.args.get("query", "")))
+
+    @blueprint.get("/requests")
+    def requests() -> Answer:
+        return jsonify(requests=queries.requests(hands.home))
+
+    @blueprint.get("/logs")
+    def logs() -> Answer:
+        return jsonify(lines=queries.lines(hands.home, request.args.get("trace_id", "")))
+
+    @blueprint.post("/pages/<id:page_id>/ack")
+    def ack(page_id: int) -> Answer:
+        return jsonify(watcher.pager.ack(page_id, person(json_body().get("by"))))
+
+    @blueprint.post("/run")
+    def run() -> Answer:
+        body = json_body()
+        only_keys(body, "command", "by")
+        return jsonify(asdict(hands.run(body.get("command", ""), body.get("by", ""))))
+
+    @blueprint.post("/drills")
+    def drills() -> Answer:
+        body = json_body()
+        only_keys(body, "id", "responder", "by")
+        hands.start_drill(body.get("id", ""), body.get("responder", ""), body.get("by", ""))
+        return jsonify(started=body["id"]), 202
+
+    @blueprint.post("/drills/stop")
+    def stop() -> Answer:
+        body = json_body()
+        only_keys(body, "by")
+        return jsonify(asdict(hands.stop_drill(body["by"])))
+
+    @blueprint.errorhandler(LabError)
+    def refused(error: LabError) -> Answer:
+        return jsonify(error=str(error)), 400 if isinstance(error, UsageError) else 502
+
+    return blueprint

@@ -1,0 +1,213 @@
+"""What the console shows live: one picture of the lab a second, gathered from Prometheus and the pager.
+
+Whoever watches shares the same picture, so ten open tabs cost what one costs. A source that is silent is named in the
+picture; the rest of it still stands, and so does what the pager said last, with its time: its silence is not quiet.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab import names
+from lab.clients.pager import Pager
+from lab.clients.prometheus import Prometheus, Sample
+from lab.clients.times import utc_text
+from lab.console.charts import WINDOW, Chart
+from lab.errors import LabError
+from lab.slo.catalogue import title
+from lab.slo.durations import format_duration
+from lab.slo.model import PAGE, TICKET, Slo, Tier, Windows
+from lab.slo.rendering import series
+from lab.stack.health import machine
+
+PICTURE_SECONDS = 1.0
+CHART_SPAN_SECONDS = 300
+CHART_STEP_SECONDS = 2
+PAGES_SHOWN = 20
+AUDIT_SHOWN = 30
+
+_SLO_QUERY = f'{{__name__=~"slo:sli_error:ratio_rate.+|{series.BUDGET_REMAINING}", {series.LABEL_ID}!=""}}'
+_TRAFFIC = {
+    "offered_per_second": f"sum(rate({names.TRAFFIC_OFFERED}[{WINDOW}]))",
+    "completed_per_second": f"sum(rate({names.TRAFFIC_COMPLETED}[{WINDOW}]))",
+    "dropped_per_second": f"sum(rate({names.TRAFFIC_DROPPED}[{WINDOW}]))",
+    "canary_weight_ratio": f"max({names.GATEWAY_CANARY_WEIGHT})",
+    "cache_hit_ratio": (
+        f'sum(rate({names.CACHE_REQUESTS}{{result="hit"}}[{WINDOW}])) / sum(rate({names.CACHE_REQUESTS}[{WINDOW}]))'
+    ),
+    "db_pool_used_ratio": f'sum({names.DB_POOL_CONNECTIONS}{{state="used"}}) / sum({names.DB_POOL_MAX})',
+}
+
+
+@dataclass
+class Watcher:
+    """Gathers the picture, at most once in `PICTURE_SECONDS`, for any number of threads."""
+
+    prometheus: Prometheus
+    pager: Pager
+    slos: Sequence[Slo]
+    windows: Windows
+    charts: Sequence[Chart]
+    now: Callable[[], float] = time.time
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _taken_at: float = 0.0
+    _picture: dict[str, Any] | None = None
+    _told: dict[str, Any] = field(default_factory=lambda: {"pages": [], "audit": [], "told_at": None})
+
+    def picture(self) -> dict[str, Any]:
+        """The picture, at most a second old."""
+        with self._lock:
+            if self._picture is None or time.monotonic() - self._taken_at >= PICTURE_SECONDS:
+                self._picture = self._take()
+                self._taken_at = time.monotonic()
+            return self._picture
+
+    def _take(self) -> dict[str, Any]:
+        at = self.now()
+        picture: dict[str, Any] = {"at": utc_text(at), "factor": self.windows.time_factor, "sources": {}}
+        without: dict[str, dict[str, Any]] = {
+            "prometheus": {
+                **{name: [] for name in ("slos", "nodes", "targets", "flags", "series", "alerts")},
+                "flow": {},
+                "silences": None,
+                "too_busy": "",
+            },
+            "pager": self._told,
+        }
+        for source, gather in (("prometheus", self._measured), ("pager", self._paged)):
+            try:
+                picture.update(gather(at))
+                picture["sources"][source] = "ok"
+            except (LabError, KeyError, ValueError) as error:
+                picture.update(without[source])
+                picture["sources"][source] = str(error)
+        return picture
+
+    def _measured(self, at: float) -> dict[str, Any]:
+        ask = self.prometheus.instant
+        targets = ask("up")
+        flow = {name: _finite(self.prometheus.number(query)) for name, query in _TRAFFIC.items()}
+        alerts = self.prometheus.alerts()
+        flags = sorted((s.labels.get("flag", ""), s.value > 0) for s in ask(names.FEATURE_FLAG_ENABLED))
+        slos = self._slos(ask(_SLO_QUERY), alerts)
+        others = self.prometheus.number(machine.too_busy_query())
+        return {
+            "slos": slos,
+            "targets": [
+                {"job": s.labels.get("job", ""), "instance": s.labels.get("instance", ""), "up": s.value > 0}
+                for s in targets
+            ],
+            "nodes": _nodes(targets, flow, {slo["service"] for slo in slos if slo["state"] == PAGE}),
+            "flow": flow,
+            "silences": _finite(self.prometheus.number(names.SILENCES_ACTIVE)),
+            "too_busy": "" if others is None else machine.too_busy(others),
+            "flags": [{"flag": flag, "enabled": enabled} for flag, enabled in flags],
+            "alerts": [
+                {
+                    "name": a["labels"].get("alertname", ""),
+                    "severity": a["labels"].get("severity", ""),
+                    "state": a["state"],
+                }
+                for a in alerts
+            ],
+            "series": [self._series(chart, at) for chart in self.charts],
+        }
+
+    def _slos(self, samples: Sequence[Sample], alerts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        by_id: dict[str, dict[str, float]] = {}
+        for sample in samples:
+            by_id.setdefault(sample.labels[series.LABEL_ID], {})[sample.labels["__name__"]] = sample.value
+        return [self._slo(slo, by_id.get(slo.sloth_id, {}), alerts) for slo in self.slos]
+
+    def _slo(self, slo: Slo, values: dict[str, float], alerts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        firing = {
+            alert["labels"].get("severity")
+            for alert in alerts
+            if alert["labels"].get(series.LABEL_ID) == slo.sloth_id and alert["state"] == "firing"
+        }
+        window = self.windows.tiers[0].long_seconds
+        error = _finite(values.get(series.error_ratio(window)))
+        states = (
+            (PAGE in firing, "page"),
+            (TICKET in firing, "ticket"),
+            (error is None, "no data"),
+            (error is not None and error > slo.budget_ratio, "outside"),
+        )
+        return {
+            "id": slo.sloth_id,
+            "title": title(slo),
+            "service": slo.service,
+            "objective_ratio": slo.objective_ratio,
+            "good_ratio": None if error is None else 1 - error,
+            "window": format_duration(window),
+            "budget_remaining_ratio": _finite(values.get(series.BUDGET_REMAINING)),
+            "tiers": [_tier(tier, slo.budget_ratio, values) for tier in self.windows.tiers],
+            "state": next((name for true, name in states if true), "ok"),
+        }
+
+    def _series(self, chart: Chart, at: float) -> dict[str, Any]:
+        end = at - at % CHART_STEP_SECONDS
+        start = end - CHART_SPAN_SECONDS
+        count = CHART_SPAN_SECONDS // CHART_STEP_SECONDS + 1
+        lines = []
+        for name, query in chart.queries:
+            values: list[float | None] = [None] * count
+            for found in self.prometheus.range(query, start, end, CHART_STEP_SECONDS)[:1]:
+                for moment, value in found.points:
+                    values[round((moment - start) / CHART_STEP_SECONDS)] = _finite(value)
+            lines.append({"title": name, "values": values})
+        return {
+            "name": chart.name, "title": chart.title, "unit": chart.unit, "objective": chart.objective,
+            "start": start, "step_seconds": CHART_STEP_SECONDS, "lines": lines,
+        }  # fmt: skip
+
+    def _paged(self, at: float) -> dict[str, Any]:
+        pages, audit = self.pager.pages()[:PAGES_SHOWN], self.pager.audit()[-AUDIT_SHOWN:][::-1]
+        self._told = {"pages": pages, "audit": audit, "told_at": utc_text(at)}
+        return self._told
+
+
+def _tier(tier: Tier, budget_ratio: float, values: dict[str, float]) -> dict[str, Any]:
+    burns: dict[str, Any] = {}
+    for name, seconds in (("long", tier.long_seconds), ("short", tier.short_seconds)):
+        ratio = _finite(values.get(series.error_ratio(seconds)))
+        burns[f"{name}_window"] = format_duration(seconds)
+        burns[f"{name}_burn"] = None if ratio is None else ratio / budget_ratio
+    return {"severity": tier.severity, "factor": tier.factor, **burns}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _nodes(targets: Sequence[Sample], flow: dict[str, float | None], paging: set[str]) -> list[dict[str, Any]]:
+    """One entry for each box of the system map: how many of its processes are up, and whether its promise burns."""
+    groups: dict[str, list[bool]] = {name: [] for name in ("traffic", "gateway", "feed", "feed-canary", "user")}
+    for target in targets:
+        instance = target.labels.get("instance", "")
+        stem = instance.rpartition("-")[0] or instance
+        name = next((group for group in (instance, stem) if group in groups), None)
+        if name:
+            groups[name].append(target.value > 0)
+    nodes = []
+    for name, ups in groups.items():
+        state = "unknown" if not ups else "ok" if all(ups) else "warn" if any(ups) else "bad"
+        text = f"{sum(ups)} of {len(ups)} up" if ups else "none"
+        if name in paging:
+            state, text = "bad", "paging" if all(ups) else text
+        nodes.append({"name": name, "state": state, "text": text})
+    hits, pool = flow["cache_hit_ratio"], flow["db_pool_used_ratio"]
+    nodes.append({"name": "cache", **_level(hits, "hits", warn=lambda ratio: ratio < 0.9)})
+    nodes.append({"name": "db", **_level(pool, "pool", warn=lambda ratio: ratio >= 0.9)})
+    return nodes
+
+
+def _level(ratio: float | None, what: str, *, warn: Callable[[float], bool]) -> dict[str, str]:
+    if ratio is None:
+        return {"state": "unknown", "text": "no data"}
+    return {"state": "warn" if warn(ratio) else "ok", "text": f"{what} {ratio:.0%}"}

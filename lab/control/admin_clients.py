@@ -1,0 +1,82 @@
+"""The admin APIs of the lines between tiers and of the load generator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab import paths
+from lab.clients.http import JsonClient
+from lab.clients.pager import read_token
+from lab.errors import UsageError
+from lab.paths import Home, Ports
+from lab.stack import replicas
+from lab.stack.programs import Program, url
+
+
+def _links(home: Home, ports: Ports) -> dict[str, Program]:
+    return {name: program for name, program in replicas.known(home, ports).items() if program.job == "link"}
+
+
+def link_names() -> list[str]:
+    """Every line between tiers, by the name of its process."""
+    return list(_links(paths.home(), paths.ports()))
+
+
+class LinkAdmin:
+    """One line: how much longer than usual it is."""
+
+    def __init__(self, base_url: str, token: str, name: str) -> None:
+        self.http = JsonClient(base_url, what=name, token=token)
+
+    @classmethod
+    def of(cls, home: Home, ports: Ports, name: str) -> LinkAdmin:
+        """The line `name` of a lab; UsageError lists the lines there are."""
+        links = _links(home, ports)
+        if name not in links:
+            raise UsageError(f"no link {name!r}; the links are {', '.join(links)}")
+        return cls(url(links[name].metrics_port), read_token(home), name)
+
+    def extra_delay_seconds(self) -> float:
+        """What is added to each round trip now."""
+        return float(self.http.call("GET", "/admin/state")["extra_delay_seconds"])
+
+    def reload_certificate(self) -> float:
+        """Have it show what lies in its certificate's file to whoever connects from now on; when that one ends."""
+        return float(self.http.call("PUT", "/admin/certificate", {})["new"])
+
+    def set_extra_delay(self, seconds: float) -> None:
+        """Add `seconds` (0 to LINK_MAX_DELAY_SECONDS) to each round trip."""
+        self.http.call("PUT", "/admin/delay", {"extra_delay_seconds": seconds})
+
+
+class TrafficAdmin:
+    """The load generator: its arrival rate, and who asks beside it."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self.http = JsonClient(base_url, what="the load generator", token=token)
+
+    @classmethod
+    def of(cls, home: Home, ports: Ports) -> TrafficAdmin:
+        """The generator of a lab."""
+        return cls(url(ports.traffic_admin), read_token(home))
+
+    def state(self) -> dict[str, Any]:
+        """rate, outstanding, extra."""
+        return dict(self.http.call("GET", "/admin/state"))
+
+    def rate(self) -> float:
+        """Arrivals a second asked for."""
+        return float(self.state()["rate"])
+
+    def set_rate(self, rate: float) -> None:
+        """Offer `rate` arrivals a second."""
+        self.http.call("PUT", "/admin/rate", {"rate": rate})
+
+    def extra(self) -> dict[str, Any] | None:
+        """Who asks beside the usual load: {client_id, rate, people, ramp_seconds}; None when nobody does."""
+        return self.state()["extra"] or None
+
+    def set_extra(self, client_id: str, rate: float, people: int = 0, ramp_seconds: float = 0) -> None:
+        """Have one client, or a crowd of `people`, ask for `rate` requests a second more; 0 ends it."""
+        told = {"client_id": client_id, "rate": rate, "people": people, "ramp_seconds": ramp_seconds}
+        self.http.call("PUT", "/admin/extra", told)

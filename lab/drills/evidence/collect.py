@@ -1,0 +1,173 @@
+"""Reads out of Prometheus, the pager and the logs what an incident was: alerts, SLI instants, budget, traces."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lab import names
+from lab.clients.prometheus import Series
+from lab.clients.times import epoch_seconds, utc_text
+from lab.drills.evidence import burn_replay, definitions, impact
+from lab.drills.pipeline import read_pipeline
+from lab.drills.run.incident import Incident
+from lab.slo.catalogue import find_slo
+from lab.slo.model import TICKET
+from lab.slo.rendering.budget import interval_seconds
+from lab.stack.health import machine
+
+# The SLI counts as recovered when it was good for this many seconds without a break.
+GOOD_SECONDS = 5
+SAMPLED_LINES = 6
+
+Budget = dict[str, dict[str, float]]  # by SLO: what it asks, its events, the part of its budget that was spent
+
+
+def sli_bad_at(values: list[float | None], start_seconds: float, budget_ratio: float) -> float | None:
+    """When (seconds after injection) the SLI first left its objective."""
+    for index, value in enumerate(values):
+        at = start_seconds + index
+        if at >= 0 and value is not None and value > budget_ratio:
+            return at
+    return None
+
+
+def sli_recovered_at(
+    values: list[float | None], start_seconds: float, budget_ratio: float, after_seconds: float
+) -> float | None:
+    """When, from `after_seconds` on, the SLI came back and stayed good for GOOD_SECONDS; None when it did not."""
+    good = 0
+    for index, value in enumerate(values):
+        at = start_seconds + index
+        if at < after_seconds or value is None:
+            continue
+        good = good + 1 if value <= budget_ratio else 0
+        if good > GOOD_SECONDS:
+            return at - GOOD_SECONDS
+    return None
+
+
+def alerts(incident: Incident) -> list[dict[str, Any]]:
+    """Every alert that fired between injection and the end, each span from the evaluation that began it to the one that
+    ended it; `ends_at` is None while it still fires."""
+    start, end = math.floor(incident.t0) - 30, incident.ended_at
+    firing = 'ALERTS{alertstate="firing",severity!="none"}'
+    evaluated = incident.clients.prometheus.range(f"timestamp({firing})", start, end)
+    interval = read_pipeline(incident.clients).evaluation_interval_seconds
+    slow = interval_seconds(incident.windows)
+    rows = []
+    for series in evaluated:
+        labels = series.labels
+        every = slow if labels.get("severity") == TICKET and labels.get("sloth_id") else interval
+        for first, last in _spans(series):
+            began, ended = first[1], last[1] + every
+            over = last[0] + 1 < incident.ended_at
+            if over and ended < incident.t0:
+                continue
+            rows.append(
+                {
+                    "name": labels["alertname"],
+                    "severity": labels.get("severity", ""),
+                    "service": labels.get("service", ""),
+                    "starts_at": utc_text(began),
+                    "ends_at": utc_text(ended) if over else None,
+                    "t_seconds": round(incident.since_t0(began), 3),
+                    "labels": {k: v for k, v in sorted(labels.items()) if k not in ("__name__", "alertstate")},
+                }
+            )
+    return sorted(rows, key=lambda row: str(row["starts_at"]))
+
+
+def _spans(series: Series) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
+    """First and last (instant asked, instant evaluated) of each run of samples without a gap."""
+    start = last = series.points[0]
+    for point in series.points[1:]:
+        if point[0] - last[0] > 1.5:
+            yield start, last
+            start = point
+        last = point
+    yield start, last
+
+
+def budget(incident: Incident, counts: dict[str, Any]) -> Budget:
+    """What the incident cost each SLO, from injection to its end: events, and the part of the budget they spent."""
+    until = incident.since_t0(incident.ended_at)
+    found: Budget = {}
+    for sloth_id in counts:
+        slo, events = find_slo(sloth_id), burn_replay.counts_of(counts, sloth_id)
+        found[sloth_id] = definitions.budget(events, until, slo, incident.windows.period_seconds)
+    return found
+
+
+def starved(incident: Incident, start: float) -> str:
+    """Whether the machine was too busy at any time from `start` (epoch seconds) to the end: the worst of it, or ""."""
+    matrix = incident.clients.prometheus.range(machine.too_busy_query(), start, incident.ended_at)
+    worst = max((value for series in matrix for _, value in series.points), default=None)
+    return "" if worst is None else machine.too_busy(worst)
+
+
+def down_targets(incident: Incident) -> tuple[str, ...]:
+    """Targets that do not answer Prometheus at the end. One scrape that took too long is no target that is down."""
+    samples = incident.clients.prometheus.instant("max_over_time(up[3s]) == 0", incident.ended_at)
+    return tuple(sorted(sample.labels.get("instance", "?") for sample in samples))
+
+
+def sampled_logs(incident: Incident, threshold_seconds: float) -> list[dict[str, Any]]:
+    """The log lines of two requests, across the services they went through: one slow, one of its time that was not.
+
+    A request with hundreds of lines is cut to its first few in each process.
+    """
+    logs = incident.clients.home.logs
+    gateway = [line for line in _lines(logs / "gateway.log") if _is_feed_request(line) and _within(incident, line)]
+    slow = max((one for one in gateway if one["duration_seconds"] > threshold_seconds), key=_duration, default=None)
+    if slow is None:
+        return []
+    fine = [one for one in gateway if one["duration_seconds"] <= threshold_seconds and one.get("status") == 200]
+    fast = min(fine, key=lambda one: abs(epoch_seconds(one["ts"]) - epoch_seconds(slow["ts"])), default=None)
+    return [line for request in (slow, fast) if request for line in _trace(logs, request["trace_id"])]
+
+
+def users(incident: Incident) -> dict[str, int] | None:
+    """Users who asked, and users hit, from the injection to the end; None where no SLO is at stake."""
+    if incident.slo is None:
+        return None
+    lines = _lines(incident.clients.home.logs / "gateway.log", '"request"')
+    return impact.users(
+        (line for line in lines if line.get("event") == "request" and _within(incident, line)), incident.slo
+    )
+
+
+def _trace(folder: Path, trace_id: str) -> list[dict[str, Any]]:
+    found = []
+    for file in sorted(folder.glob("*.log")):
+        lines = (line for line in _lines(file, trace_id) if line.get("trace_id") == trace_id)
+        found += [line for line, _ in zip(lines, range(SAMPLED_LINES), strict=False)]
+    return sorted(found, key=lambda line: str(line["ts"]))
+
+
+def _lines(file: Path, needle: str = "") -> Iterator[dict[str, Any]]:
+    for part in (file.with_name(file.name + ".1"), file):
+        if not part.exists():
+            continue
+        with part.open(errors="replace") as text:
+            for line in text:
+                if needle in line and line.startswith("{"):
+                    try:
+                        yield json.loads(line)
+                    except ValueError:
+                        continue  # cut by the rotation of the file, or being written now
+
+
+def _is_feed_request(line: dict[str, Any]) -> bool:
+    return line.get("event") == "request" and line.get("route") == names.ROUTE_FEED and "trace_id" in line
+
+
+def _within(incident: Incident, line: dict[str, Any]) -> bool:
+    return incident.t0 <= epoch_seconds(str(line["ts"])) <= incident.ended_at
+
+
+def _duration(line: dict[str, Any]) -> float:
+    return float(line["duration_seconds"])

@@ -1,0 +1,141 @@
+"""The graded instants of an incident: read from Prometheus, the pager and the audit log, and put on the timeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.clients.times import epoch_seconds
+from lab.control import audit
+from lab.drills.evidence import burn_replay, collect, definitions
+from lab.drills.evidence.definitions import Change
+from lab.drills.evidence.signals import sli_name
+from lab.drills.run.diagnosis import DIAGNOSE, HINT
+from lab.drills.run.incident import Incident
+from lab.drills.undo.journal import CLEANER
+from lab.slo.catalogue import find_slo
+from lab.slo.model import Slo
+
+KINDS = {DIAGNOSE: "diagnosis", HINT: "hint"}
+Instants = dict[str, float | None]
+
+
+def read(incident: Incident, sampled: list[dict[str, Any]]) -> Instants:
+    """The graded instants, in seconds after injection; None for what never happened."""
+    page = incident.page
+    instants: dict[str, float | None] = dict.fromkeys(
+        ("sli_bad", "firing", "page", "ack", "diagnosis", "action", "recovered", "resolved")
+    )
+    if incident.slo is not None:
+        values, start = _values(sampled, incident.slo)
+        instants["sli_bad"] = collect.sli_bad_at(values, start, incident.slo.budget_ratio)
+        if page is not None:
+            instants["recovered"] = _recovered(incident, sampled, incident.since_t0(epoch_seconds(page["starts_at"])))
+    if page is not None:
+        for name, key in (
+            ("firing", "starts_at"),
+            ("page", "received_at"),
+            ("ack", "acked_at"),
+        ):
+            instants[name] = incident.since_t0(epoch_seconds(page[key])) if page[key] else None
+        # An alert that fired again was not over before its last notice was.
+        over = [one["resolved_at"] for one in incident.expected()] or [page["resolved_at"]]
+        instants["resolved"] = incident.since_t0(max(map(epoch_seconds, over))) if all(over) else None
+        if (end := instants["resolved"]) is not None and incident.t0 + end > incident.ended_at:
+            instants["resolved"] = None  # the clean-up did that
+    good = instants["recovered"] if incident.slo else instants["resolved"]
+    instants["action"] = definitions.mitigation(changes(incident.responder_actions(), incident.t0), good)
+    said = [row["t_seconds"] for row in incident.timeline if row["kind"] == "diagnosis"]
+    said += [incident.since_t0(epoch_seconds(row["at"])) for row in incident.actions() if row["action"] == DIAGNOSE]
+    instants["diagnosis"] = min(said, default=None)
+    return {name: None if at is None else round(at, 3) for name, at in instants.items()}
+
+
+def changes(actions: list[dict[str, Any]], t0: float) -> list[Change]:
+    """The audit rows that came to something as changes of one setting each; `t0` in epoch seconds."""
+    found = []
+    for row in actions:
+        if row["outcome"] != "done":
+            continue
+        at, what = epoch_seconds(row["at"]) - t0, f"{row['action'].partition(' ')[0]} {row['target']}"
+        old, new = row["old"], row["new"]
+        if isinstance(old, dict) and isinstance(new, dict):
+            # The version of a configuration counts on when its settings are put back.
+            keys = sorted((old.keys() | new.keys()) - {"version"})
+            found += [Change(at, f"{what} {key}", old.get(key), new.get(key)) for key in keys]
+        else:
+            found.append(Change(at, what, old, new))
+    return found
+
+
+def _values(sampled: list[dict[str, Any]], slo: Slo) -> tuple[list[float | None], float]:
+    return next((s["values"], s["start_seconds"]) for s in sampled if s["name"] == sli_name(slo))
+
+
+def _recovered(incident: Incident, sampled: list[dict[str, Any]], after: float) -> float | None:
+    """When the last of the service's SLIs came back; None while one has not."""
+    found = []
+    for slo in incident.slos():
+        values, start = _values(sampled, slo)
+        until = round(incident.since_t0(incident.ended_at) - start) + 1
+        found.append(collect.sli_recovered_at(values[:until], start, slo.budget_ratio, after))
+    return None if None in found else max(at for at in found if at is not None)
+
+
+def put_on_timeline(incident: Incident, instants: Instants, counts: dict[str, Any]) -> None:
+    """Timeline rows for the instants that were read from Prometheus, the pager and the audit log.
+
+    `counts` are the record's: what stood in the windows when the alert fired is computed from them.
+    """
+    page, sli = incident.page, incident.sli_query() if incident.slo else ""
+    actions = incident.actions()
+    rows = {
+        "sli_bad": (
+            f"{incident.slo.sloth_id if incident.slo else ''} outside its objective",
+            "",
+            "prometheus",
+            {"query": sli},
+        ),
+    }
+    if page is not None:
+        fired = _burn(incident, page, counts) or page["description"]
+        rows["firing"] = (f"{page['alertname']} firing", fired, "prometheus", {"pointer": "/alerts"})
+        rows["page"] = (
+            f"{page['severity'].title()} {page['id']} delivered",
+            page["summary"],
+            "alertmanager",
+            {"pointer": "/pages/0"},
+        )
+        rows["ack"] = (
+            f"{page['severity'].title()} {page['id']} taken",
+            "",
+            page["acked_by"] or "",
+            {"pointer": "/pages/0"},
+        )
+        services = " and ".join(incident.drill.services)
+        rows["recovered"] = (f"Every SLI of {services} inside its objective", "", "prometheus", {"query": sli})
+        rows["resolved"] = (f"{page['alertname']} resolved", "", "alertmanager", {"pointer": "/pages/0"})
+    for kind, (title, detail, by, evidence) in rows.items():
+        if (at := instants[kind]) is not None:
+            incident.note(kind, title, detail, by=by, at=incident.t0 + at, evidence=evidence)
+    for index, row in enumerate(actions):
+        if epoch_seconds(row["at"]) <= incident.ended_at and row["actor"] != CLEANER:
+            kind = "inject" if row["actor"] in incident.drill.actors else KINDS.get(row["action"], "action")
+            detail = ": ".join(text for text in (row["outcome"], row["reason"]) if text not in ("", "done"))
+            at = epoch_seconds(row["at"])
+            incident.note(kind, change(row), detail, by=row["actor"], at=at, evidence={"pointer": f"/actions/{index}"})
+
+
+def _burn(incident: Incident, page: dict[str, Any], counts: dict[str, Any]) -> str:
+    """What the windows of a burn-rate alert held when it fired; "" for an alert of another kind."""
+    sloth_id = page["labels"].get("sloth_id", "")
+    if sloth_id not in counts:
+        return ""
+    slo, at = find_slo(sloth_id), incident.since_t0(epoch_seconds(page["starts_at"]))
+    events = burn_replay.counts_of(counts, sloth_id)
+    return burn_replay.stated(events, slo, incident.windows, page["severity"], at)
+
+
+def change(row: dict[str, Any]) -> str:
+    """An audit row in a few words: `canary weight: 50 → 0`, `flag set canary: on → off`, `service restart feed`."""
+    what = row["action"] if row["target"] == "gateway" else f"{row['action']} {row['target']}"
+    return what if row["old"] is None else f"{what}: {audit.stated(row['old'])} → {audit.stated(row['new'])}"

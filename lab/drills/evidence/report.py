@@ -1,0 +1,80 @@
+"""A record in a few lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lab.drills.evidence.definitions import FIGURES, acknowledgement
+from lab.drills.evidence.verify import Row
+
+VERIFIED = ("INCIDENT", "ALERT", "TIER", "PREDICTED", "COMPUTED", "MEASURED", "CLEARS", "CLEARED", "AGREES")
+
+
+def verified(row: Row) -> tuple[str, ...]:
+    """One alert of a verified record as a line of a table with the columns VERIFIED."""
+    predicted = "-" if row.predicted is None else f"{'<= ' if row.bound else ''}{row.predicted:.1f} s"
+    times = (_shown(at) for at in (row.computed, row.measured, row.computed_end, row.measured_end))
+    name = row.alert if row.alert == "-" else f"{row.severity} {row.alert}"
+    return (row.drill, name, row.tier or "-", predicted, *times, row.note or ("yes" if row.agrees else "NO"))
+
+
+def summary(record: dict[str, Any]) -> Iterator[str]:
+    """Title, durations beside the prediction, budget, checks, verdict."""
+    drill, prediction = record["drill"], record["prediction"]
+    yield f"{drill['id']} {drill['title']} (responder {record['responder']}, lab time {record['lab']['factor']}x)"
+    for name, key, meaning in _figures(record["responder"]):
+        value = record["durations"][key]
+        if value is None and not prediction:
+            continue
+        shown = "never" if value is None else f"{value:.1f} s"
+        beside = ""
+        if prediction and key == "page_seconds":
+            stretched = prediction["detection_seconds"] * prediction.get("tolerance_ratio", 1)
+            latest = stretched + prediction["allowance_seconds"]
+            beside = f", predicted {prediction['detection_seconds']:.1f} s, at the latest {latest:.1f} s"
+        yield f"  {name:<16} {shown:>9}  {meaning}{beside}"
+    for slo, spent in record["budget"].items():
+        if spent["bad_events"]:
+            yield (
+                f"  Budget           {spent['budget_spent_ratio']:>8.2%}  of {slo}'s period budget,"
+                f" {spent['bad_events']} of {spent['total_events']} requests bad"
+            )
+    for check in record["verdict"]["checks"]:
+        yield f"  {'pass' if check['passed'] else 'FAIL'}  {check['name']:<20} {check['detail']}"
+    if score := record.get("score"):
+        yield from _score(record, score)
+    verdict = record["verdict"]
+    yield f"verdict   {outcome(verdict).upper()}{'' if verdict['passed'] else ': ' + verdict['why']}"
+
+
+def outcome(verdict: dict[str, Any]) -> str:
+    """A record's verdict in a word: pass, fail, or void."""
+    return "void" if verdict.get("void") else "pass" if verdict["passed"] else "fail"
+
+
+def _score(record: dict[str, Any], score: dict[str, Any]) -> Iterator[str]:
+    """The score card: figures beside the autopilot's, then points."""
+    drill, autopilot = record["drill"], score["autopilot"] or {}
+    yield f"  it was           {drill['title']} ({drill['component']}, {drill['trigger']})"
+    yield f"  {'':<16} {'you':>9}  {'autopilot':>9}"
+    for name, key, meaning in list(_figures(record["responder"]))[2:6]:
+        yield f"  {name:<16} {_shown(record['durations'][key]):>9}  {_shown(autopilot.get(key)):>9}  {meaning}"
+    if said := score["diagnosis"]:
+        yield f"  diagnosis        {', '.join(said['components'])}, {said['trigger']}: {said['score']:g} of 1"
+    yield f"  false pages {len(score['false_pages'])}, harmful actions {len(score['harmful_actions'])}"
+    for line in score["lines"]:
+        most = f" of {line['most']:g}" if line["most"] else ""
+        yield f"  {line['points']:>+6g}{most:<7} {line['name']:<16} {line['detail']}"
+    yield f"score     {score['points']:g} of 100"
+
+
+def _figures(responder: str) -> Iterator[tuple[str, str, str]]:
+    """(name, key, meaning) of every duration, in the order of the record."""
+    for one in FIGURES:
+        yield (acknowledgement(responder) if one.key == "mtta_seconds" else one.name), one.key, one.short
+    yield "Run", "run_seconds", "the whole run"
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"

@@ -1,0 +1,96 @@
+"""The score card of one incident: what its record holds, put before score.py, beside the autopilot's own record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lab.clients.times import epoch_seconds
+from lab.drills.evidence import record
+from lab.drills.evidence.definitions import PEOPLE
+from lab.drills.evidence.milestones import change
+from lab.drills.evidence.signals import sli_name
+from lab.drills.grading import scorecard
+from lab.drills.run import diagnosis
+from lab.drills.run.incident import Incident
+from lab.drills.run.responders import PROGRAMS
+from lab.errors import LabError
+from lab.paths import RECORDS
+from lab.slo.catalogue import load_specs
+from lab.slo.model import PAGE, Slo
+
+
+def add_score(incident: Incident, document: dict[str, Any]) -> dict[str, Any]:
+    """The record, with a score where its responder may be a person, or is a program."""
+    if incident.responder not in (*PEOPLE, *PROGRAMS):
+        return document
+    document = {**document, "score": _score(incident, document)}
+    record.validate(document)
+    return document
+
+
+def _score(incident: Incident, document: dict[str, Any]) -> dict[str, Any]:
+    slos = load_specs()
+    rows, durations = incident.actions(), document["durations"]
+    said = diagnosis.diagnosis(rows)
+    found = scorecard.diagnosis_score(said, incident.drill.component, incident.drill.trigger) if said else None
+    passed = {check["name"]: check["passed"] for check in document["verdict"]["checks"]}
+    harmful = scorecard.harmful(_actions(incident), _slis(document, slos, incident.windows.of(PAGE)[0].factor))
+    autopilot = committed(incident.drill.id)
+    lines = scorecard.card(
+        scorecard.Work(
+            ack_seconds=durations["mtta_seconds"],
+            mitigation_seconds=after_page(durations),
+            recovered=bool(passed.get("held")),
+            diagnosis_score=found,
+            hints=diagnosis.hints(rows),
+            harmful=harmful,
+        ),
+        after_page(autopilot) if autopilot else None,
+    )
+    return {
+        **scorecard.as_json(lines),
+        "diagnosis": {"components": list(said.components), "trigger": said.trigger, "score": found} if said else None,
+        "hints": diagnosis.hints(rows),
+        "harmful_actions": list(harmful),
+        "false_pages": [
+            page["alertname"]
+            for page in document["pages"]
+            if page["severity"] == PAGE and not incident.drill.expect.allows(page["alertname"], PAGE)
+        ],
+        "autopilot": autopilot,
+    }
+
+
+def committed(drill_id: str) -> dict[str, float | None] | None:
+    """The durations of the committed record of a drill; None when there is none that can be read."""
+    file = RECORDS / f"{drill_id}.json"
+    try:
+        return dict(record.read(file)["durations"]) if file.exists() else None
+    except LabError:
+        return None
+
+
+def after_page(durations: dict[str, float | None]) -> float | None:
+    """From the page to the mitigating action, in seconds."""
+    action, page = durations["mttm_seconds"], durations["page_seconds"]
+    return None if action is None or page is None else round(action - page, 3)
+
+
+def _actions(incident: Incident) -> list[tuple[float, str]]:
+    done = [row for row in incident.responder_actions() if row["outcome"] == "done"]
+    return [(incident.since_t0(epoch_seconds(row["at"])), change(row)) for row in done]
+
+
+def _slis(document: dict[str, Any], slos: Sequence[Slo], paging_factor: float) -> list[scorecard.Sli]:
+    sampled = {signal["name"]: signal for signal in document["signals"]}
+    return [
+        scorecard.Sli(
+            sampled[name]["values"],
+            sampled[name]["start_seconds"],
+            slo.budget_ratio,
+            slo.budget_ratio * paging_factor,
+        )
+        for slo in slos
+        if (name := sli_name(slo)) in sampled
+    ]

@@ -1,0 +1,240 @@
+"""Does a record prove itself? Its alerts are computed again from its counts, its figures from its instants.
+
+What fired must be what the rules make of the counts: by the tier that was predicted, within one scrape and one
+evaluation, and for as long. Every budget is whole at the injection, so that nothing but this incident can have fired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from lab.clients.times import epoch_seconds
+from lab.drills.evidence import burn_replay, definitions
+from lab.drills.evidence.consistency import incoherent
+from lab.errors import LabError
+from lab.slo import replay
+from lab.slo.catalogue import LAB, load_specs, load_windows
+from lab.slo.model import SEVERITIES, TICKET, EventsSli, Slo, Windows
+from lab.slo.rendering.budget import interval_seconds
+from lab.slo.replay import Counts, Span
+
+# A budget that is 100 % to the whole percent at the injection: the odd slow request of a steady minute is no incident.
+WHOLE_BUDGET_RATIO = 0.995
+# Two ways to write the same instant.
+SAME_SECONDS = 0.005
+# Alerts are recorded from here on before the injection.
+BEFORE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Row:
+    """One alert: when it was predicted, computed and measured to fire, and to clear, in seconds after the injection."""
+
+    drill: str
+    alert: str
+    severity: str
+    tier: str | None = None
+    predicted: float | None = None
+    bound: bool = False
+    computed: float | None = None
+    measured: float | None = None
+    computed_end: float | None = None
+    measured_end: float | None = None
+    agrees: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a record says, and `problems` as `/key: what is wrong`; none when it proves itself."""
+
+    rows: list[Row]
+    problems: list[str]
+
+
+def verify(document: Mapping[str, Any]) -> Verification:
+    """Check a record that is valid by the schema."""
+    problems = list(incoherent(document))
+    if problems:
+        return Verification([], problems)
+    rows: list[Row] = []
+    windows = load_windows(LAB)
+    for sloth_id, slo in sorted((slo.sloth_id, slo) for slo in load_specs()):
+        if not isinstance(slo.sli, EventsSli):
+            continue
+        try:
+            counts = burn_replay.counts_of(document["counts"], sloth_id)
+        except LabError as error:
+            problems.append(str(error))
+            continue
+        problems += _counted(document, slo, windows, counts)
+        for severity in SEVERITIES:
+            found = _alert(document, slo, windows, counts, severity)
+            rows += found.rows
+            problems += found.problems
+    return Verification([*_expected_first(document, rows)], problems)
+
+
+def allowance_seconds(document: Mapping[str, Any], windows: Windows, severity: str) -> float:
+    """One scrape and one evaluation: tickets are evaluated more seldom."""
+    lab = document["lab"]
+    evaluation = lab["evaluation_interval_seconds"] if severity != TICKET else interval_seconds(windows)
+    return float(lab["scrape_interval_seconds"] + evaluation)
+
+
+def _counted(document: Mapping[str, Any], slo: Slo, windows: Windows, counts: Counts) -> Iterator[str]:
+    """The sums of the counts, and what of the budget they make."""
+    key, row = slo.sloth_id, document["counts"][slo.sloth_id]
+    for name in ("total", "bad"):
+        events = round(sum(value or 0 for value in row[name]), 3)
+        if abs(events - row[f"{name}_events"]) > 0.001:
+            yield f"/counts/{key}/{name}_events: is {row[f'{name}_events']:g}, {name} adds up to {events:g}"
+        if any(value is not None and value < 0 for value in row[name]):
+            yield f"/counts/{key}/{name}: holds a count below zero"
+    until, last = _until(document), counts.at(counts.size - 1)
+    if last < until - BEFORE_SECONDS:
+        yield f"/counts/{key}/total: ends {last:.0f} s after the injection, the run after {until:.0f} s"
+    spent = document["budget"].get(key)
+    if spent is None:
+        yield f"/budget/{key}: is missing; record the drill again"
+        return
+    for name, value in definitions.budget(counts, until, slo, windows.period_seconds).items():
+        if abs(spent[name] - value) > (0 if name.endswith("_events") else 0.001 * max(1.0, value)):
+            yield f"/budget/{key}/{name}: is {spent[name]:g}, the counts make it {value:g}"
+    left = definitions.budget_at_start_ratio(counts, until, slo, windows.period_seconds)
+    if left < WHOLE_BUDGET_RATIO:
+        yield f"/counts/{key}/bad: the budget stood at {left:.1%} at the injection, not at 100 %"
+
+
+def _alert(document: Mapping[str, Any], slo: Slo, windows: Windows, counts: Counts, severity: str) -> Verification:
+    """One alert of an SLO: each time that it fired or must have fired."""
+    allowance = allowance_seconds(document, windows, severity)
+    until = _until(document)
+    prediction = document["prediction"] or {}
+    expected = (prediction.get("alert"), prediction.get("severity")) == (slo.alert_name, severity)
+    computed = [one for one in replay.spans(counts, slo, windows, severity) if one.start <= until]
+    recorded = list(_recorded(document, slo.sloth_id, severity))
+    rows: list[Row] = []
+    problems: list[str] = []
+    for must, did in _episodes(computed, recorded, allowance, until):
+        wrong = [
+            f"{key}: {severity} {slo.alert_name} {text}" for key, text in _disagreement(must, did, until, allowance)
+        ]
+        if not wrong and not (must and did):
+            continue  # too brief to be seen by both
+        tier = must[0].tier if must else None
+        first = expected and not rows
+        if first and tier and tier != prediction["tier"]:
+            wrong.append(f"/prediction/tier: {prediction['tier']} was predicted, by /counts {tier} fired")
+        problems += wrong
+        rows.append(
+            Row(
+                drill=document["drill"]["id"],
+                alert=slo.alert_name,
+                severity=severity,
+                tier=tier,
+                predicted=prediction["detection_seconds"] if first else None,
+                bound=bool(first and prediction["bound"]),
+                computed=must[0].start if must else None,
+                measured=did[0].start if did else None,
+                computed_end=must[-1].end if must else None,
+                measured_end=did[-1].end if did else None,
+                agrees=not wrong,
+            )
+        )
+    return Verification(rows, problems)
+
+
+def _recorded(document: Mapping[str, Any], sloth_id: str, severity: str) -> Iterator[Span]:
+    """When a burn-rate alert fired, by the record; in the place of a tier stands the index of the row."""
+    t0 = epoch_seconds(document["t0"])
+    for index, row in enumerate(document["alerts"]):
+        if row["labels"].get("sloth_id") == sloth_id and row["severity"] == severity:
+            end = None if row["ends_at"] is None else epoch_seconds(row["ends_at"]) - t0
+            yield Span(epoch_seconds(row["starts_at"]) - t0, end, str(index))
+
+
+def _episodes(
+    computed: list[Span], recorded: list[Span], allowance: float, until: float
+) -> Iterator[tuple[list[Span], list[Span]]]:
+    """The spans of both sides that belong together: those that overlap, and those that nearly follow each other."""
+    together: tuple[list[Span], list[Span]] = ([], [])
+    over = -float("inf")
+    sides = [(span, 0) for span in computed] + [(span, 1) for span in recorded]
+    for span, side in sorted(sides, key=lambda pair: pair[0].start):
+        if (span.end or until) < -BEFORE_SECONDS:
+            continue
+        if span.start > over + 2 * allowance and any(together):
+            yield together
+            together = ([], [])
+        together[side].append(span)
+        over = max(over, until if span.end is None else span.end)
+    if any(together):
+        yield together
+
+
+def _disagreement(must: list[Span], did: list[Span], until: float, allowance: float) -> Iterator[tuple[str, str]]:
+    """(key, what is wrong) for each time longer than `allowance` in which one side fires and the other does not."""
+    edges = sorted(
+        {min(until, max(-BEFORE_SECONDS, at)) for one in (*must, *did) for at in (one.start, _end(one, until))}
+    )
+    apart: list[tuple[float, float, bool]] = []
+    for start, end in pairwise(edges):
+        middle = (start + end) / 2
+        fires, must_fire = _fires(did, middle, until), _fires(must, middle, until)
+        if fires == must_fire:
+            continue
+        if apart and apart[-1][1] == start and apart[-1][2] == fires:
+            apart[-1] = (apart[-1][0], end, fires)
+        else:
+            apart.append((start, end, fires))
+    for start, end, fires in apart:
+        if end - start <= allowance or (start == -BEFORE_SECONDS and end - start <= 2 * allowance):
+            continue
+        allows = f"one scrape and one evaluation allow {allowance:g} s"
+        begun = next((one for one in did if abs(one.start - (start if fires else end)) < SAME_SECONDS), None)
+        over = next((one for one in did if abs(_end(one, until) - (end if fires else start)) < SAME_SECONDS), None)
+        if begun:
+            when = f"at {end:.1f} s" if fires else f"at {start:.1f} s"
+            when = when if _fires(must, end + SAME_SECONDS if fires else start + SAME_SECONDS, until) else "not then"
+            yield f"/alerts/{begun.tier}/starts_at", f"fired at {begun.start:.1f} s, by /counts {when}; {allows}"
+        elif over:
+            says = f"cleared at {_end(over, until):.1f} s, by /counts at {start if fires else end:.1f} s"
+            yield f"/alerts/{over.tier}/ends_at", f"{says}; {allows}"
+        else:
+            says = "fired, by /counts it must not have" if fires else "is missing, by /counts it fired"
+            yield "/alerts", f"{says} from {start:.1f} to {end:.1f} s; {allows}"
+
+
+def _fires(spans: list[Span], at: float, until: float) -> bool:
+    return any(one.start <= at < _end(one, until) for one in spans)
+
+
+def _end(span: Span, until: float) -> float:
+    return until if span.end is None else span.end
+
+
+def _until(document: Mapping[str, Any]) -> float:
+    return epoch_seconds(document["ended_at"]) - epoch_seconds(document["t0"])
+
+
+def _expected_first(document: Mapping[str, Any], rows: list[Row]) -> Iterator[Row]:
+    """The expected alert, or why there is nothing to compute, then every other burn-rate alert that fired."""
+    prediction, drill = document["prediction"], document["drill"]["id"]
+    if prediction is None:
+        yield Row(drill, "-", "-", note="control: nobody may be paged")
+    elif not any(row.predicted is not None for row in rows):
+        yield Row(
+            drill,
+            prediction["alert"],
+            prediction["severity"],
+            predicted=prediction["detection_seconds"],
+            bound=prediction["bound"],
+            measured=document["durations"]["detection_seconds"],
+            measured_end=document["durations"]["resolved_seconds"],
+            note="not a burn rate; nothing to compute" if prediction["tier"] is None else "did not fire",
+        )
+    yield from sorted(rows, key=lambda row: (row.predicted is None, row.measured or row.computed or 0.0))

@@ -1,0 +1,1 @@
+"""Verdicts and scores, computed from facts: no clock, no network."""

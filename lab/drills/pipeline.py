@@ -1,0 +1,48 @@
+"""Intervals and versions of the Prometheus and Alertmanager that run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lab.clients.alertmanager import Alertmanager
+from lab.control.lab_clients import LabClients
+from lab.drills.spec.prediction import Pipeline
+from lab.slo.durations import parse_duration
+
+# Alertmanager's own default, when the configuration does not say.
+GROUP_WAIT_SECONDS = 30.0
+
+
+def read_pipeline(clients: LabClients) -> Pipeline:
+    """Intervals as the running Prometheus and Alertmanager have them."""
+    running = clients.prometheus.http.call("GET", "/api/v1/status/config")["data"]["yaml"]
+    settings = yaml.safe_load(running)["global"]
+    route = yaml.safe_load(_alertmanager_status(clients)["config"]["original"])["route"]
+    scrape, evaluation = (parse_duration(settings[key]) for key in ("scrape_interval", "evaluation_interval"))
+    return Pipeline(scrape, evaluation, group_wait_seconds(route))
+
+
+def group_wait_seconds(route: dict[str, Any]) -> float:
+    """How long Alertmanager's route holds a page back to group it."""
+    for child in route.get("routes", []):
+        matchers = " ".join(child.get("matchers", []))
+        if "severity" in matchers and "page" in matchers and "group_wait" in child:
+            return _seconds(child["group_wait"])
+    return _seconds(route["group_wait"]) if "group_wait" in route else GROUP_WAIT_SECONDS
+
+
+def alertmanager_version(clients: LabClients) -> str:
+    """The version that runs."""
+    return str(_alertmanager_status(clients)["versionInfo"]["version"])
+
+
+def _alertmanager_status(clients: LabClients) -> dict[str, Any]:
+    return Alertmanager.of(clients.home, clients.ports).status()
+
+
+def _seconds(text: str) -> float:
+    if text.endswith("ms"):
+        return int(text.removesuffix("ms")) / 1000
+    return 0.0 if text in ("0", "0s") else float(parse_duration(text))

@@ -1,0 +1,1 @@
+"""One running drill: its incident, responders, hints, diagnosis, and the steady state it starts from."""

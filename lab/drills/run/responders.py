@@ -1,0 +1,189 @@
+"""Who answers the page: the runbook executed (autopilot), a person, nobody, or somebody who is mistaken."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from lab.drills.run.incident import POLL_SECONDS, Incident
+from lab.drills.runbook.execute import Ran, hand_over, run_command
+from lab.drills.runbook.parser import Branch, find
+from lab.drills.spec.drill import Drill
+from lab.errors import UsageError
+from lab.paths import RUNBOOKS
+
+AUTOPILOT = "autopilot"
+WRONG = "wrong-responder"
+COMMAND = "command-responder"
+PEEK = "peek-responder"
+PEEK_SECONDS = 180.0
+BAD_REQUEST = 2
+HUMAN_SECONDS = 1800.0
+
+Responder = Callable[[Incident], None]
+
+
+def autopilot(incident: Incident) -> None:
+    """Knows what the page says: takes it, opens its runbook section, walks the branches."""
+    if incident.page is None:
+        return
+    _ack(incident, AUTOPILOT)
+    section = find(RUNBOOKS, incident.page["runbook_url"])
+    for branch in section.branches():
+        if not _all_pass(incident, branch, "check", branch.check):
+            continue
+        title = f"{branch.number}. {branch.title}"
+        said = incident.runbook[-1]["output"].splitlines()
+        pointer = {"pointer": f"/runbook/{len(incident.runbook) - 1}"}
+        incident.note("diagnosis", title, said[-1] if said else "", by=AUTOPILOT, evidence=pointer)
+        incident.say(f"runbook branch applies: {title}")
+        if _all_pass(incident, branch, "mitigate", branch.mitigate) and _all_pass(
+            incident, branch, "validate", branch.validate
+        ):
+            incident.branch = title
+            return
+    incident.say("no branch of the runbook helped")
+
+
+def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
+    """Tells a person what to do and waits until the page is taken and the SLI is good, or the deadline."""
+    page = incident.page
+    if page is None:
+        return
+    incident.echo("")
+    incident.echo(f"  You are on call and have been paged: {page['alertname']}")
+    incident.echo(f"  {page['summary']}")
+    incident.echo(f"  Take it:   fleetops page ack {page['id']}")
+    incident.echo(f"  Runbook:   {page['runbook_url']}")
+    incident.echo(
+        f"  Diagnose:  fleetops incident diagnose {page['id']} --component C --class T   (the first one counts)"
+    )
+    incident.echo("  Stuck:     fleetops incident hint   (it costs points)")
+    incident.echo("  Work in another terminal (the same FLEETOPS_HOME and FLEETOPS_PORT_BASE); Ctrl-C here gives up.")
+    incident.echo("")
+    acked, end, told = False, time.monotonic() + deadline_seconds, 0.0
+    while time.monotonic() < end:
+        page = incident.refresh_page() or page
+        if page["acked_at"] and not acked:
+            acked = True
+            incident.say(f"taken by {page['acked_by']}")
+        if acked and page["status"] == "resolved":
+            return
+        if time.monotonic() - told > 10:
+            told = time.monotonic()
+            state = "resolved" if page["status"] == "resolved" else "firing"
+            taken = "taken" if acked else "nobody has it"
+            incident.say(f"{page['severity']} {page['id']} {state}, {taken}{_how_bad(incident)}")
+        time.sleep(POLL_SECONDS)
+
+
+def _how_bad(incident: Incident) -> str:
+    if incident.slo is None:
+        return ""
+    ratio = incident.clients.prometheus.number(incident.sli_query())
+    return "; no data" if ratio is None else f"; {ratio:.1%} of {incident.slo.sloth_id}'s requests bad"
+
+
+def nobody(incident: Incident) -> None:
+    """The page rings out."""
+    if incident.page is not None:
+        incident.say("nobody answers")
+
+
+def wrong(incident: Incident) -> None:
+    """Takes the page and does what seems plausible but is mistaken."""
+    if incident.page is not None:
+        _ack(incident, WRONG)
+    incident.say(incident.drill.decoy.why)
+    for command in incident.drill.decoy.commands:
+        _keep(incident, run_command(command, WRONG), "wrong", "mitigate")
+
+
+def command(incident: Incident) -> None:
+    """Hands the page to a program, as JSON on its standard input, with `fleetops` on its PATH; ends when it does."""
+    page = incident.page
+    if page is None:
+        return
+    _hand_to(incident, page, incident.program, COMMAND, HUMAN_SECONDS)
+
+
+def peek(incident: Incident) -> None:
+    """A program that tries to read which drill this is, in place of finding out (lab/drills/run/peek.py)."""
+    if incident.page is not None:
+        _hand_to(incident, incident.page, (sys.executable, "-m", "lab.drills.run.peek"), PEEK, PEEK_SECONDS)
+
+
+def _hand_to(incident: Incident, page: dict[str, Any], program: tuple[str, ...], actor: str, seconds: float) -> None:
+    incident.say(f"page {page['id']} goes to {program[0]}")
+    status = hand_over(program, page, actor, seconds, lambda line: incident.say(f"  | {line}"), incident.variables)
+    incident.say(f"{program[0]} ended with status {status}")
+
+
+RESPONDERS: dict[str, Responder] = {
+    "autopilot": autopilot,
+    "human": human,
+    "command": command,
+    "none": nobody,
+    "wrong": wrong,
+    "peek": peek,
+}
+# Programs that are handed the page: nothing that they could read says which drill it is.
+PROGRAMS = ("command", "peek")
+# Who proves the grading: their drills must fail. The first two do so on every drill.
+GRADERS = ("none", "wrong")
+CONTROLS = (*GRADERS, "peek")
+
+
+def as_played(drill: Drill, responder: str) -> Drill:
+    """The drill, with the alerts that this responder brings about: nobody mends it, a mistake does harm."""
+    if responder not in GRADERS:
+        return drill
+    mistake = drill.decoy.may if responder == "wrong" else {}
+    return replace(drill, expect=drill.expect.allowing(drill.expect.unmitigated, mistake))
+
+
+def check_program(responder: str, program: tuple[str, ...]) -> None:
+    """UsageError when the responder needs a program and there is none to run, or has one that it would not run."""
+    if responder != "command":
+        if program:
+            raise UsageError(f"the responder {responder} runs no program; --responder command does")
+        return
+    if not program:
+        raise UsageError("the responder command needs a program: fleetops drill run ID --responder command -- PROGRAM")
+    if shutil.which(program[0]) is None:
+        raise UsageError(f"no program {program[0]!r} that can be run")
+
+
+def _ack(incident: Incident, by: str) -> None:
+    if incident.page is not None:
+        incident.page = incident.clients.pager.ack(incident.page["id"], by)
+        incident.say(f"page {incident.page['id']} taken by {incident.page['acked_by']}")
+
+
+def _all_pass(incident: Incident, branch: Branch, step: str, commands: tuple[str, ...]) -> bool:
+    for command in commands:
+        ran = run_command(command, AUTOPILOT)
+        _keep(incident, ran, f"{branch.number}. {branch.title}", step)
+        if ran.exit_status != 0:
+            return False
+    return True
+
+
+def _keep(incident: Incident, ran: Ran, branch: str, step: str) -> None:
+    incident.runbook.append(
+        {
+            "branch": branch,
+            "step": step,
+            "command": ran.command,
+            "exit_status": ran.exit_status,
+            "output": ran.output,
+            "t_seconds": round(incident.since_t0(ran.started_at), 3),
+            "duration_seconds": round(ran.duration_seconds, 3),
+        }
+    )
+    last = ran.output.splitlines()[-1] if ran.output else ""
+    incident.say(f"{step:<8} $ {ran.command}  → {ran.exit_status}" + (f"  {last[:90]}" if ran.exit_status else ""))

@@ -1,0 +1,129 @@
+"""A running drill as other processes see it: which drill it is, and how to give it up.
+
+While a drill can be stopped by a signal its process is named in `run/drill.runner`. Giving up from elsewhere sends that
+signal, so the drill undoes its faults on the same path as Ctrl-C; a drill whose process was killed is undone from its
+journal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from types import FrameType
+
+import psutil
+
+from lab.atomic_write import write_json
+from lab.control.lab_clients import LabClients
+from lab.drills.undo.journal import exclusive, journal_path, undo
+from lab.errors import LabError, UsageError
+from lab.paths import Home
+from lab.stack.state import runner_file
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GIVE_UP_SECONDS = 100.0
+POLL_SECONDS = 0.05
+SAME_START_SECONDS = 5.0  # a correction of the clock may shift a start by about a second
+
+
+@dataclass(frozen=True)
+class Runner:
+    """The process of a running drill: `drill` is what anybody may know of it, `started` its start (epoch seconds)."""
+
+    drill: str
+    pid: int
+    started: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether this very process still runs: another one may have been given its number since."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < SAME_START_SECONDS
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.Error, ValueError, OverflowError):  # the latter for a number that no process has
+            return False
+
+
+def announce(home: Home, drill: str, pid: int) -> None:
+    """Let others find the process `pid`, which runs `drill` or is about to."""
+    with suppress(psutil.NoSuchProcess):
+        write_json(runner_file(home), asdict(Runner(drill, pid, psutil.Process(pid).create_time())))
+
+
+def runner(home: Home) -> Runner | None:
+    """The process of the drill that is running now, or None."""
+    try:
+        told = json.loads(runner_file(home).read_text(encoding="utf-8"))
+        found = Runner(str(told["drill"]), int(told["pid"]), float(told["started"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return found if found.alive else None
+
+
+def left_over(home: Home) -> bool:
+    """Whether a drill that no longer runs has left something to undo."""
+    return journal_path(home).exists() and runner(home) is None
+
+
+@contextmanager
+def stoppable(home: Home, drill: str) -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGHUP end the body with KeyboardInterrupt, and let other processes know.
+
+    SIGINT is set explicitly because a shell starts background jobs with it ignored. Signals after the first one change
+    nothing, so they cannot interrupt the undoing.
+    """
+
+    def ignore(_number: int, _frame: FrameType | None) -> None:
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in SIGNALS:
+            signal.signal(number, ignore)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    try:
+        announce(home, drill, os.getpid())
+        yield
+    finally:
+        runner_file(home).unlink(missing_ok=True)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def give_up(clients: LabClients) -> str:
+    """Stop the running drill as Ctrl-C would, or undo what a killed one left; one line that says what was done.
+
+    UsageError when there is nothing to give up; LabError when something could not be undone.
+    """
+    began, running = time.monotonic(), runner(clients.home)
+    if running is not None:
+        _end(clients.home, running)
+        undo(clients, of_process=running.pid)  # nothing is left unless it was killed meanwhile
+    elif journal_path(clients.home).exists():
+        with exclusive(clients.home):
+            undo(clients)
+    else:
+        raise UsageError("no drill is running, and none has left anything to undo")
+    return f"{running.drill if running else 'a killed drill'}: given up, undone in {time.monotonic() - began:.1f} s"
+
+
+def _end(home: Home, running: Runner) -> None:
+    """Tell the drill to stop, and wait until it has; LabError when it does not."""
+    with suppress(ProcessLookupError):
+        os.kill(running.pid, signal.SIGTERM)
+        os.kill(running.pid, signal.SIGCONT)  # a suspended process would act on nothing else
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    while runner(home) == running:
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"{running.drill} was told to stop {GIVE_UP_SECONDS:.0f} s ago and still runs as process {running.pid};"
+                f" 'kill -9 {running.pid}', then 'fleetops drill stop' again"
+            )
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,1 @@
+"""Putting the lab back: snapshot, journal, watchdog and recovery."""

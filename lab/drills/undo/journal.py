@@ -1,0 +1,204 @@
+"""What a drill must put back, written down before it touches anything.
+
+The journal holds faults of the drill with what each found, the control state as the drill found it, and the instant
+at which all of that expires. Whoever finds one that no living drill holds (the guard, the next drill, `fleetops up`,
+`doctor` or `drill undo`) undoes it, so even a drill that was killed leaves nothing behind.
+
+The journal of a blind drill must not say what is broken, and must still be undone by anybody. It therefore holds every
+fault of the catalogue: undoing one that was never injected changes nothing. They are packed besides, so that nobody
+takes the first of them for the answer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab.atomic_write import write_json
+from lab.clients.times import utc_text
+from lab.control.lab_clients import LabClients
+from lab.drills.faults import Fault, FaultContext, as_json
+from lab.drills.undo.journal_file import RANDOM, DamagedJournal, journal_path, packed, read, readable
+from lab.drills.undo.snapshot import restore, take
+from lab.errors import LabError, NotRunning, UsageError
+from lab.paths import Home
+
+CLEANER = "drill-cleanup"
+
+
+class DrillRunning(UsageError):
+    """A drill holds the lab now; nothing was changed."""
+
+
+@contextmanager
+def exclusive(home: Home) -> Iterator[None]:
+    """Hold the lab for one drill; DrillRunning when another one does."""
+    with _locked(home.run / "drill.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+        yield
+
+
+@contextmanager
+def undoing(
+    clients: LabClients,
+    drill_id: str,
+    faults: Sequence[Fault] = (),
+    expires_at: float = float("inf"),
+    *,
+    blind: bool = False,
+) -> Iterator[None]:
+    """Undo the faults and put the control state back when the body ends, however it ends. Hold `exclusive` around it.
+
+    `expires_at` (epoch seconds) is when somebody else may do it, although the drill still runs. `blind`: `drill_id` is
+    not written down; pass the faults of every drill, and an expiry that fits any of them.
+    """
+    context = FaultContext(clients)
+    at = time.time()
+    found = {
+        "faults": [{"fault": as_json(fault), "found": fault.found(context)} for fault in faults],
+        "state": take(clients),
+    }
+    entry = {
+        "drill": RANDOM if blind else drill_id,
+        "blind": blind,
+        "pid": os.getpid(),
+        "at": utc_text(at),
+        "expires_at": utc_text(expires_at) if expires_at != float("inf") else None,
+        **({"packed": packed(found)} if blind else found),
+    }
+    write_json(journal_path(clients.home), entry)
+    try:
+        yield
+    finally:
+        undo(clients)
+
+
+def undo(clients: LabClients, of_process: int | None = None) -> list[str]:
+    """Put back what the journal holds, the last fault first, and remove it; what was changed, one line each.
+
+    With `of_process`, only a journal which that process wrote. LabError when something could not be put back: all the
+    rest has been, and the journal stays for the next try. DamagedJournal when it cannot be read: it is moved aside.
+    """
+    path = journal_path(clients.home)
+    with _locked(clients.home.run / "undo.lock", fcntl.LOCK_EX):
+        entry, faults = readable(path)
+        if entry is None or of_process not in (None, entry["pid"]):
+            return []
+        cleaner = clients.acting_as(CLEANER)
+        changed, problems = _undo_faults(FaultContext(cleaner), faults[::-1])
+        try:
+            changed += restore(cleaner, entry["state"], reason=f"undo drill {entry['drill']}")
+        except NotRunning as error:
+            if not problems:
+                raise
+            problems.append(str(error))
+        except LabError as error:
+            problems.append(str(error))
+        if problems:
+            raise LabError(
+                f"drill {entry['drill']} is not all undone ({'; '.join(problems)}); 'fleetops drill undo' tries again"
+            )
+        path.unlink()
+    return changed
+
+
+def _undo_faults(context: FaultContext, faults: Sequence[tuple[Fault, dict[str, Any]]]) -> tuple[list[str], list[str]]:
+    """(what was changed, what could not be). What fails is tried again as long as that helps: one may need another."""
+    changed: list[str] = []
+    while True:
+        problems: list[str] = []
+        failed = []
+        for fault, found in faults:
+            try:
+                changed += fault.undo(context, found)
+            except LabError as error:
+                problems.append(f"{fault.kind}: {error}")
+                failed.append((fault, found))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                problems.append(f"{fault.kind}: the journal's {found!r:.200} does not fit it ({error!r})")
+        if not failed or len(failed) == len(faults):
+            return changed, problems
+        faults = failed
+
+
+def set_aside_if_damaged(home: Home) -> None:
+    """Move a journal that cannot be read aside, whether or not the lab runs; raises DamagedJournal then."""
+    with _locked(home.run / "undo.lock", fcntl.LOCK_EX):
+        readable(journal_path(home))
+
+
+def undo_at_rest(clients: LabClients) -> list[str]:
+    """Before a start of the lab: put back files that would keep it from starting. The journal stays for the rest.
+
+    DamagedJournal when it cannot be read: it is moved aside.
+    """
+    entry, faults = readable(journal_path(clients.home))
+    if entry is None:
+        return []
+    context = FaultContext(clients.acting_as(CLEANER))
+    return [line for fault, found in faults[::-1] for line in fault.undo_at_rest(context, found)]
+
+
+def undo_left_over(clients: LabClients) -> list[str]:
+    """Undo what a killed drill left, unless a drill is running now; returns what was changed."""
+    if not journal_path(clients.home).exists():
+        return []
+    try:
+        with exclusive(clients.home):
+            return undo(clients)
+    except DrillRunning:
+        return []
+
+
+def running(home: Home) -> bool:
+    """Whether a drill holds the lab now."""
+    try:
+        with exclusive(home):
+            return False
+    except DrillRunning:
+        return True
+
+
+def current(home: Home) -> dict[str, Any] | None:
+    """The journal as it is now (drill, pid, at, …), or None when there is none; DamagedJournal when it is no journal.
+
+    The `drill` of a blind one is RANDOM.
+    """
+    return read(journal_path(home))
+
+
+@contextmanager
+def _locked(file: Path, how: int) -> Iterator[None]:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+") as lock:
+        try:
+            fcntl.flock(lock, how)
+        except BlockingIOError:
+            lock.seek(0)
+            raise DrillRunning(f"a drill is running already ({lock.read().strip()}); one at a time") from None
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"process {os.getpid()}")
+        lock.flush()
+        yield
+
+
+__all__ = [
+    "CLEANER",
+    "RANDOM",
+    "DamagedJournal",
+    "DrillRunning",
+    "current",
+    "exclusive",
+    "journal_path",
+    "running",
+    "set_aside_if_damaged",
+    "undo",
+    "undo_at_rest",
+    "undo_left_over",
+    "undoing",
+]

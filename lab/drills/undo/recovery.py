@@ -1,0 +1,74 @@
+"""What a lab that was stopped in the middle of something leaves behind, put right by whoever comes next."""
+
+from __future__ import annotations
+
+from lab.clients.times import utc_text
+from lab.control.lab_clients import LabClients
+from lab.drills.undo.journal import (
+    DamagedJournal,
+    journal_path,
+    running,
+    set_aside_if_damaged,
+    undo_at_rest,
+    undo_left_over,
+)
+from lab.errors import LabError
+from lab.stack.health.doctor import Finding
+from lab.stack.processes.supervision import Supervisor
+
+
+def before_start(clients: LabClients) -> list[str]:
+    """With no lab running: undo of a killed drill what would keep the lab from starting; one line for each thing."""
+    try:
+        return [f"undid a drill that was killed: {line}" for line in undo_at_rest(clients)]
+    except DamagedJournal as damaged:
+        return [f"fleetops: {damaged}"]
+
+
+def tidy(clients: LabClients, started_at: float) -> list[str]:
+    """Undo a killed drill, close pages that were open when the lab stopped; one line for each thing done.
+
+    `started_at` is when this start of the lab began (epoch seconds). Alertmanager forgets what fired when it stops, so
+    nobody would ever tell the pager that an older page is over; what still fires arrives as a page of its own.
+    """
+    done = [f"undid a drill that was killed: {line}" for line in undo_left_over(clients)]
+    clients.trail.flush()
+    closed = clients.pager.close_left_open(utc_text(started_at))
+    if closed:
+        done.append(f"closed {closed} pages that were open when the lab stopped")
+    return done
+
+
+def examine(clients: LabClients) -> list[Finding]:
+    """What is left of a drill that was killed, and of the audit log. Undoes and delivers it when the lab runs."""
+    return [_drill(clients), _audit(clients)]
+
+
+def _audit(clients: LabClients) -> Finding:
+    up = Supervisor(clients.home).pid() is not None
+    if up:
+        clients.trail.flush()
+    backlog = clients.trail.spool.backlog()
+    mend = f"read {backlog.refused_file}, then move it away" if backlog.refused else "`fleetops service restart pager`"
+    return Finding("audit-log", not backlog.refused and not (backlog.waiting and up), str(backlog), mend)
+
+
+def _drill(clients: LabClients) -> Finding:
+    name = "drill-leftovers"
+    if not journal_path(clients.home).exists():
+        return Finding(name, True, "none")
+    if running(clients.home):
+        return Finding(name, True, "a drill is running")
+    try:
+        set_aside_if_damaged(clients.home)
+        if Supervisor(clients.home).pid() is None:
+            left = f"a drill was killed; {journal_path(clients.home)} holds what it left"
+            return Finding(name, False, left, "`fleetops up` undoes it")
+        changed = undo_left_over(clients)
+    except DamagedJournal as error:
+        return Finding(name, False, str(error), "put back by hand what is not as usual")
+    except LabError as error:
+        return Finding(name, False, f"a drill was killed and cannot be undone: {error}", "`fleetops drill undo`")
+    if journal_path(clients.home).exists():
+        return Finding(name, True, "a drill has just begun")
+    return Finding(name, True, f"undid a drill that was killed: {', '.join(changed) or 'nothing was left to change'}")

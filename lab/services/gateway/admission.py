@@ -1,0 +1,106 @@
+"""What stands before every route: the quotas, the switches, and how full the gateway may be for whom."""
+
+from __future__ import annotations
+
+import math
+import threading
+from time import monotonic
+
+from flask import Flask, g, request
+from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
+
+from lab import names
+from lab.services.gateway import flags
+from lab.services.gateway.heavy_hitters import HeavyClients
+from lab.services.gateway.priority import GUEST, PRIORITIES, priority_of
+from lab.services.gateway.rate_limit import RateLimiter
+from lab.services.gateway.state import State
+from lab.services.gateway.store import Store
+from lab.telemetry.http import fact, route_template
+from lab.telemetry.metrics import Counter, Gauge
+from lab.telemetry.process import Telemetry
+
+
+class AdmissionControl:
+    """Lets a request in, or says no: 429 over a quota, 503 when switched off or full. A guest is told 429 when full:
+    no promise was made to him, and he knows when to come back."""
+
+    def __init__(self, telemetry: Telemetry, store: Store, limiter: RateLimiter) -> None:
+        self._store = store
+        self._limiter = limiter
+        self._lock = threading.Lock()
+        self._inflight = 0
+        self._heavy = HeavyClients()
+        registry = telemetry.registry
+        Gauge(names.GATEWAY_INFLIGHT, "Requests in flight.", registry=registry).set_function(lambda: self._inflight)
+        self._limited = Counter(names.GATEWAY_RATELIMITED, "Requests refused by a quota.", ["scope"], registry=registry)
+        self._shed = Counter(
+            names.GATEWAY_SHED, "Requests shed: too many in flight for their priority.", ["priority"], registry=registry
+        )
+        self._by_priority = Counter(
+            names.GATEWAY_PRIORITY_REQUESTS,
+            "Requests that the quotas let pass, shed or not.",
+            ["priority"],
+            registry=registry,
+        )
+        self._by_client = Counter(
+            names.GATEWAY_CLIENT_REQUESTS,
+            "Requests by what the quotas made of them; clients that ask much by name, all others together.",
+            ["client", "result"],
+            registry=registry,
+        )
+        for scope in ("client", "global"):
+            self._limited.labels(scope)
+        for priority in PRIORITIES:
+            self._shed.labels(priority)
+            self._by_priority.labels(priority)
+
+    def init_app(self, app: Flask) -> None:
+        """Stands before every known route of `app`."""
+        app.before_request(self._enter)
+        app.teardown_request(self._leave)
+
+    def _enter(self) -> None:
+        if request.url_rule is None:
+            return
+        client, now = client_id(), monotonic()
+        scope, wait = self._limiter.take(client, now)
+        self._by_client.labels(self._heavy.label(client, now), scope or "admitted").inc()
+        if scope:
+            self._limited.labels(scope).inc()
+            raise TooManyRequests(f"over the {scope} quota", retry_after=max(1, math.ceil(wait)))
+        priority = priority_of(request.method, route_template(), request.headers.get(names.HEADER_CLIENT_ID))
+        self._by_priority.labels(priority).inc()
+        state = self._store.state
+        if off := _switched_off(state):
+            raise ServiceUnavailable(f"{off} is switched off", retry_after=5)
+        limit = state.shed.limit(priority)
+        with self._lock:
+            admitted = self._inflight < limit
+            if admitted:
+                self._inflight += 1
+                g.admitted = True
+        if not admitted:
+            self._shed.labels(priority).inc()
+            fact("shed", priority)
+            refuse = TooManyRequests if priority == GUEST else ServiceUnavailable
+            raise refuse("too many requests in flight", retry_after=1)
+
+    def _leave(self, _problem: BaseException | None) -> None:
+        if g.pop("admitted", False):
+            with self._lock:
+                self._inflight -= 1
+
+
+def _switched_off(state: State) -> str:
+    """The name of the flag that closes this route, or ''."""
+    if request.method == "PUT" and not state.flags[flags.PROFILE_WRITES]:
+        return flags.PROFILE_WRITES
+    if route_template() == names.ROUTE_FEED and not state.flags[flags.FEED]:
+        return flags.FEED
+    return ""
+
+
+def client_id() -> str:
+    """Who calls: what the client says of itself, else where it calls from."""
+    return (request.headers.get(names.HEADER_CLIENT_ID) or request.remote_addr or "")[:64]

@@ -1,0 +1,1 @@
+"""HTML, SVG and time series as markup."""

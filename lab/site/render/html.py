@@ -1,0 +1,120 @@
+"""Small pieces of HTML. Everything that goes in is escaped unless it is `Markup` made here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+
+from markupsafe import Markup, escape
+from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
+
+from lab import promql_tokens
+
+__all__ = ["Markup", "badge", "breakable", "code", "code_block", "details", "escape", "link", "table", "whole"]
+
+
+LONG_HEAD = 24  # characters; a longer head keeps some width on a phone, or it would stand a word a line
+
+
+def table(
+    head: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    label: str,
+    row_heads: bool = True,
+    numeric: bool = False,
+    ids: Sequence[str] = (),
+) -> Markup:
+    """A table with a name for those who cannot see it; wide ones scroll inside their own frame.
+
+    `ids` are the rows' own, in order, so that a link can lead to one.
+    """
+    columns = Markup().join(
+        Markup('<th scope="col"{}>{}</th>').format(
+            Markup(' class="lab-long"') if len(str(cell)) > LONG_HEAD else Markup(), cell
+        )
+        for cell in head
+    )
+    body = Markup().join(_row(row, row_heads, ident) for row, ident in zip_longest(rows, ids, fillvalue=""))
+    kind = "lab-table lab-table--numeric" if numeric else "lab-table"
+    return Markup(
+        '<div class="lab-scroll" role="region" tabindex="0" aria-label="{}"><table class="{}">'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(label, kind, columns, body)
+
+
+def _row(cells: Sequence[object], row_heads: bool, ident: str = "") -> Markup:
+    first, *rest = cells
+    tag = Markup('<th scope="row">{}</th>') if row_heads else Markup("<td>{}</td>")
+    return Markup("<tr{}>{}{}</tr>").format(
+        Markup(' id="{}"').format(ident) if ident else "",
+        tag.format(whole(first)),
+        Markup().join(Markup("<td>{}</td>").format(whole(cell)) for cell in rest),
+    )
+
+
+def whole(cell: object) -> object:
+    """A single word such as INC-001 stays on one line."""
+    if isinstance(cell, Markup) or not isinstance(cell, str) or " " in cell or len(cell) > 40:
+        return cell
+    return Markup('<span class="lab-word">{}</span>').format(cell)
+
+
+def code(text: object, *, wrap: bool = False) -> Markup:
+    """Inline code; `wrap` lets it break anywhere, for a command or a query in a table's cell."""
+    return Markup("<code{}>{}</code>").format(Markup(' class="lab-wrap"') if wrap else Markup(), text)
+
+
+def breakable(text: str) -> Markup:
+    """Text in which the path of a file may break after each of its parts."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/_])(?=\w)", text))
+
+
+def link(href: str, text: object) -> Markup:
+    """A link inside the site."""
+    return Markup('<a href="{}">{}</a>').format(href, whole(text))
+
+
+def badge(kind: str, text: object) -> Markup:
+    """A word in a coloured frame; the word carries the meaning, the colour only repeats it."""
+    return Markup('<span class="lab-badge lab-badge--{}">{}</span>').format(kind, text)
+
+
+def code_block(text: str, language: str, *, title: str = "") -> Markup:
+    """A highlighted block in the classes of the theme. The text between the tags is `text`, to the character."""
+    if language == "promql":
+        inner = Markup().join(
+            Markup('<span class="{}">{}</span>').format(*token) for token in promql_tokens.tokens(text)
+        )
+    else:
+        inner = Markup().join(
+            Markup('<span class="{}">{}</span>').format(kind, piece) if kind else escape(piece)
+            for kind, piece in _pieces(text, language)
+        )
+    heading = Markup('<span class="filename">{}</span>').format(title) if title else Markup()
+    return Markup('<div class="highlight">{}<pre tabindex="0"><code>{}</code></pre></div>').format(heading, inner)
+
+
+def _pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
+    """(class, text) in order. Neighbours of one class are one piece, with the blanks between them: half the markup."""
+    lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    kind, held, blanks = "", "", ""
+    for token, piece in lexer.get_tokens(text):
+        name = next(STANDARD_TYPES[one] for one in reversed(token.split()) if one in STANDARD_TYPES)
+        if not piece.strip():
+            blanks += piece
+        elif name == kind:
+            held, blanks = held + blanks + piece, ""
+        else:
+            yield from ((kind, held), ("", blanks))
+            kind, held, blanks = name, piece, ""
+    yield from ((kind, held), ("", blanks))
+
+
+def details(summary: object, body: Markup, *, opened: bool = False) -> Markup:
+    """A part that the reader opens: files, samples, logs. The search knows what stands beside it, not this."""
+    return Markup('<details class="lab-details" data-search-exclude{}><summary>{}</summary>{}</details>').format(
+        Markup(" open") if opened else Markup(), summary, body
+    )

@@ -1,0 +1,1 @@
+"""The views that macros put on pages: one module a subject."""

@@ -1,0 +1,87 @@
+"""Recorded signals as charts: the drawing, a summary in words, the key, the data and the queries."""
+
+from __future__ import annotations
+
+import re
+
+from lab import units
+from lab.errors import LabError
+from lab.site.render import html, svg
+from lab.site.render.html import Markup
+from lab.site.render.timeseries import Line, summary
+from lab.site.sources.context import Book
+from lab.site.sources.records import Record
+
+CLAIM = re.compile(r"[:;]\s")
+
+
+def chart_id(ident: str, signal: str) -> str:
+    """The id of a chart's figure; its marks are `<id>-t0` to `<id>-t8`."""
+    return f"chart-{ident}-{signal}".lower().replace("_", "-")
+
+
+def chart(book: Book, ident: str, *names: str, title: str = "") -> Markup:
+    """One or more recorded signals on one axis, with objective, alert band, phase marks, summary and data.
+
+    A title names a quantity or asks; LabError for a clause after a colon or a semicolon, which would claim.
+    """
+    if not names:
+        raise LabError("chart() needs at least one signal's name")
+    if CLAIM.search(title) and not title.endswith("?"):
+        raise LabError(f"the chart's title {title!r} claims something; have it name a quantity or ask a question")
+    record = book.records.read(ident)
+    read = [record.signal(name) for name in names]
+    lines = [line for line, _, _ in read]
+    objective = next((value for _, value, _ in read if value is not None), None)
+    anchor = chart_id(ident, names[0])
+    heading = title or ", ".join(line.title for line in lines)
+    words = " ".join(summary(line, objective) for line in lines)
+    bands = record.firing_spans(record["prediction"]["alert"]) if record["prediction"]["alert"] else []
+    marks = record.marks()
+    drawing = svg.chart(anchor, heading, words, lines, objective=objective, marks=marks, bands=bands)
+    queries = Markup().join(
+        Markup("<p>{}</p>{}").format(line.title, html.code_block(query, "promql")) for line, _, query in read
+    )
+    return Markup(
+        '<figure class="lab-chart" id="{}"><figcaption><span class="lab-chart__title">{}</span>{} Lab time, {}x.'
+        "</figcaption>{}{}{}{}</figure>"
+    ).format(
+        anchor, heading, words, record.factor, drawing, _key(lines, objective, bool(bands), record),
+        html.details("Data table", _data(heading, lines)), html.details("Queries", queries),
+    )  # fmt: skip
+
+
+def _key(lines: list[Line], objective: float | None, band: bool, record: Record) -> Markup:
+    sample = '<svg width="22" height="10" class="lab-chart__svg" aria-hidden="true">{}</svg>'
+    parts = [
+        Markup("<li>" + sample + "{}</li>").format(
+            Markup('<polyline class="line line--{}" points="0,5 22,5"/>').format(index), line.title
+        )
+        for index, line in enumerate(lines)
+    ]
+    if objective is not None:
+        dash = Markup('<line class="objective" x1="0" x2="22" y1="5" y2="5"/>')
+        parts.append(Markup("<li>" + sample + "{}</li>").format(dash, svg.limit_word(lines[0].unit)))
+    if band:
+        block = Markup('<rect class="band" width="22" height="10"/>')
+        parts.append(Markup("<li>" + sample + "{} firing</li>").format(block, record["prediction"]["alert"]))
+    parts += [Markup("<li><b>{}</b> {}</li>").format(mark.label, mark.title) for mark in record.marks()]
+    return Markup('<ul class="lab-key">{}</ul>').format(Markup().join(parts))
+
+
+def _data(heading: str, lines: list[Line]) -> Markup:
+    columns = [dict(line.points) for line in lines]
+    times = sorted({at for column in columns for at in column})
+    rows = [
+        (
+            f"{at:+.0f} s",
+            *(units.quantity(column.get(at), line.unit) for column, line in zip(columns, lines, strict=True)),
+        )
+        for at in times
+    ]
+    return html.table(
+        ("After injection", *(line.title for line in lines)), rows, label=f"Data of {heading}", numeric=True
+    )
+
+
+VIEWS = (chart,)

@@ -1,0 +1,126 @@
+"""What backs an incident's page: the runbook as it was run, actions, pages, verdict, inputs and versions."""
+
+from __future__ import annotations
+
+import json
+
+from lab import units
+from lab.control import audit
+from lab.site.render import html
+from lab.site.render.html import Markup
+from lab.site.sources.context import Book
+
+
+def runbook_trace(book: Book, ident: str) -> Markup:
+    """Each command the responder ran from the runbook, with its exit status and output."""
+    record = book.records.read(ident)
+    rows = [
+        (
+            f"T+{units.seconds(float(step['t_seconds']))}",
+            f"{step['branch']}, {step['step']}", html.code(step["command"], wrap=True),
+            _status(step["exit_status"]), units.seconds(float(step["duration_seconds"])),
+        )
+        for step in record["runbook"]
+    ]  # fmt: skip
+    table = html.table(
+        ("After injection", "Branch, step", "Command", "Exit", "Took"),
+        rows,
+        label=f"Runbook commands of {ident}, lab time {record.factor}x",
+    )
+    outputs = Markup().join(
+        html.details(Markup("Output of {}").format(html.code(step["command"])), html.code_block(step["output"], "text"))
+        for step in record["runbook"]
+        if step.get("output")
+    )
+    return table + outputs
+
+
+def _status(code: int) -> Markup:
+    return html.badge("ok" if code == 0 else "warn", str(code))
+
+
+def actions(book: Book, ident: str) -> Markup:
+    """Control actions of the incident, from the audit log."""
+    record = book.records.read(ident)
+    rows = [
+        (
+            units.clock(row["at"]), row["actor"], row["action"], row["target"],
+            f"{audit.stated(row['old'])} → {audit.stated(row['new'])}", row["outcome"],
+        )
+        for row in record["actions"]
+    ]  # fmt: skip
+    head = ("UTC", "By", "Action", "Target", "Change", "Outcome")
+    return html.table(head, rows, label=f"Control actions of {ident}", row_heads=False)
+
+
+def budget_table(book: Book, ident: str) -> Markup:
+    """What the incident cost each SLO: events, and the part of the whole period's budget."""
+    record = book.records.read(ident)
+    rows = [
+        (
+            slo, units.percent(spent["objective_ratio"]), units.number(spent["total_events"]),
+            units.number(spent["bad_events"]), units.percent(spent["bad_ratio"]),
+            units.percent(spent["budget_spent_ratio"]),
+        )
+        for slo, spent in record["budget"].items()
+    ]  # fmt: skip
+    period = units.seconds(book.slos.lab.period_seconds)
+    head = (
+        "SLO",
+        "Objective",
+        "Requests",
+        "Bad",
+        "Bad share",
+        f"Spent of the budget of {period} (lab time, {record.factor}x)",
+    )
+    return html.table(head, rows, label=f"Error budget spent in {ident}", numeric=True)
+
+
+def verdict(book: Book, ident: str) -> Markup:
+    """The grade and each of its checks."""
+    record = book.records.read(ident)
+    rows = [
+        (
+            check["name"],
+            html.badge("ok" if check["passed"] else "bad", "pass" if check["passed"] else "fail"),
+            check["detail"],
+        )
+        for check in record["verdict"]["checks"]
+    ]
+    passed = record["verdict"]["passed"]
+    heading = Markup("<p>Verdict: {}</p>").format(
+        html.badge("ok" if passed else "bad", "passed" if passed else "failed")
+    )
+    return heading + html.table(("Check", "Result", "Detail"), rows, label=f"Verdict of {ident}")
+
+
+def evidence(book: Book, ident: str) -> Markup:
+    """What the record was made with: inputs by content hash, versions, intervals."""
+    record = book.records.read(ident)
+    lab = record["lab"]
+    rows: list[tuple[object, object]] = [
+        ("Record", html.link(book.href(record.path), record.path)),
+        ("Started", units.minute(record["started_at"])),
+        ("Factor", f"{record.factor}x"),
+        ("Scrape / evaluation", f"{lab['scrape_interval_seconds']} s / {lab['evaluation_interval_seconds']} s"),
+        ("Cores", lab["cores"]),
+    ]
+    rows += [(name, version) for name, version in lab["versions"].items()]
+    rows += [(html.code(path), html.code(_short(digest))) for path, digest in record["inputs"].items()]
+    return html.table(("Input", "Value"), rows, label=f"Provenance of {ident}")
+
+
+def _short(digest: str) -> str:
+    """Enough of a hash to compare by eye; the record holds all of it."""
+    return digest[:19] + "…" if digest.startswith("sha256:") else digest
+
+
+def log_lines(book: Book, ident: str) -> Markup:
+    """The log lines the record kept, one JSON object a line."""
+    lines = [
+        row if isinstance(row, str) else json.dumps(row, sort_keys=True) for row in book.records.read(ident)["logs"]
+    ]
+    return html.details(f"{len(lines)} log lines", html.code_block("\n".join(lines), "json"))
+
+
+VIEWS = (runbook_trace, actions, budget_table, verdict, evidence, log_lines)

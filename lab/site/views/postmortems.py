@@ -1,0 +1,127 @@
+"""Postmortems on pages: the table that opens each, the list of all, and a drill's own parameters."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from lab import units
+from lab.drills.spec.drill import Drill
+from lab.errors import LabError
+from lab.site.render import html
+from lab.site.render.html import Markup
+from lab.site.sources import postmortem_pages
+from lab.site.sources.context import POSTMORTEMS, Book
+from lab.site.sources.records import Record
+from lab.slo.catalogue import title
+from lab.slo.model import PAGE
+from lab.slo.specs.document import LOADER
+
+
+def postmortem_head(book: Book, ident: str) -> Markup:
+    """What a postmortem opens with: status and roles from the page's front matter, the rest from the record."""
+    record, drill = book.records.read(ident), book.drill(ident)
+    page = book.page()
+    signed = postmortem_pages.signed(book.docs / page, f"docs/{page}")
+    rows = [
+        ("Status", signed.status),
+        ("Severity", drill.severity),
+        ("Date", units.minute(record["t0"])),
+        ("Duration", _duration(record)),
+        ("Authors", ", ".join(signed.authors)),
+        ("Reviewers", ", ".join(signed.reviewers)),
+        ("Services", ", ".join(_services(record))),
+        *_harm(book, record, drill),
+    ]
+    return html.table(("Postmortem", ident), rows, label=f"{ident} at a glance")
+
+
+def _duration(record: Record) -> str:
+    """From the injection to the recovery, or to the alert's end where no SLI was at stake."""
+    times = record["durations"]
+    end, after = ("recovery", "mttr_seconds") if record["users"] is not None else ("resolved alert", "resolved_seconds")
+    if times[after] is None:
+        return f"no {end} in the record"
+    return f"{units.seconds(float(times[after]))}, from the fault to the {end} (lab time, {record.factor}x)"
+
+
+def _services(record: Record) -> list[str]:
+    """The services that were paged for; where nobody was paged, those of the alert that told."""
+    alert = record["prediction"]["alert"]
+    paged = [row["service"] for row in record["pages"] if row["severity"] == PAGE]
+    told = [row["service"] for row in record["pages"] if row["alertname"] == alert]
+    return sorted({service for service in paged or told if service}) or [units.ABSENT]
+
+
+def _harm(book: Book, record: Record, drill: Drill) -> list[tuple[str, str]]:
+    """Users, requests and budget, by the SLO at stake."""
+    if drill.effect is None:
+        none = "no SLO at stake"
+        return [("Users hit", none), ("Requests hit", none), ("Error budget spent", none)]
+    slo = book.slos.slo(drill.effect.slo)
+    users, spent = record["users"], record["budget"][slo.sloth_id]
+    return [
+        ("Users hit", _of(users["hit"], users["asked"], f"who used the {slo.service} service")),
+        ("Requests hit", _of(spent["bad_events"], spent["total_events"], f"counted by {title(slo)}")),
+        ("Error budget spent", f"{units.percent(spent['budget_spent_ratio'])} of that of {title(slo)}"),
+    ]
+
+
+def _of(part: int, whole: int, which: str) -> str:
+    share = f" ({units.percent(part / whole, 1)})" if whole else ""
+    return f"{units.number(part)} of {units.number(whole)} {which}{share}"
+
+
+def postmortem_index(book: Book) -> Markup:
+    """Every postmortem with what its record says."""
+    rows = []
+    for path in sorted((book.docs / POSTMORTEMS).glob("INC-*.md")):
+        ident = path.name.split("_")[0]
+        heading = re.search(r"^# (.+)$", path.read_text(), re.MULTILINE)
+        record, drill = book.records.read(ident), book.drill(ident)
+        page = f"{POSTMORTEMS}/{path.name}"
+        recovered = record["durations"]["mttr_seconds"]
+        rows.append(
+            (
+                Markup("{}<br><small>{}, {}</small>").format(
+                    html.link(book.href(page), heading[1] if heading else ident),
+                    units.day(record["t0"]), postmortem_pages.signed(path, f"docs/{page}").status,
+                ),
+                drill.severity, drill.trigger,
+                html.link(book.runbook(record["prediction"]["alert"]), record["prediction"]["alert"]),
+                units.ABSENT if recovered is None else units.seconds(float(recovered)),
+            )
+        )  # fmt: skip
+    head = (
+        "Postmortem, date, status", "Severity", "Trigger", "Caught by",
+        f"Recovered after (lab time, {book.factor}x)",
+    )  # fmt: skip
+    return html.table(head, rows, label="Postmortems")
+
+
+def drill_value(book: Book, ident: str, path: str) -> str:
+    """One number of a drill's file by its dotted path, `load.1.extra_delay_seconds`, in the unit its key ends with.
+
+    Of a setting, `pool_max=2`, the value.
+    """
+    node = yaml.load(book.drill(ident).file.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 - a safe loader
+    for key in path.split("."):
+        at = int(key) if key.isdecimal() else key
+        try:
+            node = node[at]
+        except (LookupError, TypeError):
+            raise LabError(f"drill {ident} has no {path!r}: no {key!r} there") from None
+    try:
+        value = float(str(node).rpartition("=")[2])
+    except (TypeError, ValueError):
+        raise LabError(f"drill {ident}: {path!r} is not a number") from None
+    if path.endswith("_seconds"):
+        return units.seconds(value)
+    for unit, whole in (("_ratio", 1), ("_percent", 100)):
+        if path.endswith(unit):
+            return units.percent(value / whole)
+    return units.number(value)
+
+
+VIEWS = (postmortem_head, postmortem_index, drill_value)

@@ -1,0 +1,1 @@
+"""PromQL in specs: checked, parsed, and the unit of its value."""

@@ -1,0 +1,1 @@
+"""From an SLO to the rules that Prometheus loads."""

@@ -1,0 +1,115 @@
+"""The values that specs of every format hold: names, labels, objectives, queries and policies, each checked."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from lab.errors import SpecError
+from lab.slo.durations import parse_duration
+from lab.slo.model import Origin, Policy
+from lab.slo.query.promql import clean
+from lab.slo.specs.document import Node
+
+WINDOW = re.compile(r"\{\{-?\s*\.window\s*-?\}\}")
+
+_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*[A-Za-z0-9]")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_OURS = {"__name__", "sloth_id", "sloth_service", "sloth_slo", "sloth_window", "sloth_severity"}
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{\{", re.DOTALL)
+_COLD_START = {"as_warm": True, "plain": False}
+
+
+def origin(node: Node) -> Origin:
+    """Where a value was written."""
+    return Origin(node.file, node.line, node.key)
+
+
+def refuse_at(place: Origin, problem: str) -> SpecError:
+    """The error to raise about a value that was read earlier."""
+    return SpecError(place.file, problem, key=place.key, line=place.line)
+
+
+def read_name(node: Node) -> str:
+    """A name that may stand in a series' label and a group's name."""
+    text = node.text()
+    if not _NAME.fullmatch(text):
+        raise node.refuse(
+            f"{text!r} is not a name; use two or more letters and digits, with '-', '_' and '.' only between them"
+        )
+    return text
+
+
+def read_seconds(node: Node) -> int:
+    """A duration, in seconds."""
+    try:
+        return parse_duration(node.text())
+    except ValueError as error:
+        raise node.refuse(str(error)) from error
+
+
+def read_labels(node: Node | None) -> dict[str, str]:
+    """Labels or annotations, their names checked."""
+    if node is None or node.value is None:
+        return {}
+    labels = node.strings()
+    for name in labels:
+        if name in _OURS:
+            raise SpecError(node.file, "is set by the generator", key=f"{node.key}.{name}", line=node.line)
+        if not _LABEL.fullmatch(name):
+            raise SpecError(node.file, f"{name!r} is not a label name", key=f"{node.key}.{name}", line=node.line)
+    return labels
+
+
+def read_objective(node: Node) -> Decimal:
+    """A percentage above 0 and below 100: at 100 there is no budget to burn."""
+    return read_objective_ratio(node, of=100)
+
+
+def read_objective_ratio(node: Node, *, of: int) -> Decimal:
+    """An objective written as part of 1 or of 100, as a percentage."""
+    number = node.number()
+    if not 0 < number < of:
+        raise node.refuse(f"{node.text()} must lie above 0 and below {of}{' percent' if of == 100 else ''}")
+    # One text for one objective, whichever way it is written: 99.9 and neither 99.900 nor 9E+1.
+    return Decimal(f"{(Decimal(node.text()) * 100 / of).normalize():f}")
+
+
+def read_promql(node: Node) -> str:
+    """PromQL without its comments, fit to stand between parentheses."""
+    try:
+        return clean(node.text())
+    except ValueError as error:
+        raise node.refuse(f"is not PromQL: {error}") from error
+
+
+def read_query(node: Node) -> str:
+    """PromQL that uses `{{.window}}` and no other template variable."""
+    text = read_promql(node)
+    for match in _TEMPLATE.finditer(text):
+        if not WINDOW.fullmatch(match.group()):
+            raise node.refuse(
+                f"{' '.join(match.group().split())} is not a template variable; the only one is {{{{.window}}}}"
+            )
+    if not WINDOW.search(text):
+        raise node.refuse("does not use {{.window}}, so every window would measure the same")
+    return text
+
+
+def read_policy(node: Node | None, default: Policy) -> Policy:
+    """The guards, each one that is not written taken from `default`."""
+    if node is None:
+        return default
+    members = node.mapping("min_bad_events", "cold_start")
+    floor, cold = default.min_bad_events, default.cold_start_as_warm
+    if "min_bad_events" in members:
+        value = members["min_bad_events"].value
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
+            raise members["min_bad_events"].refuse("must be a whole number from 0 to 1000000")
+        floor = value
+    if "cold_start" in members:
+        word = members["cold_start"].text()
+        if word not in _COLD_START:
+            raise members["cold_start"].refuse(f"{word!r} is not one of {', '.join(_COLD_START)}")
+        cold = _COLD_START[word]
+    return Policy(floor, cold)

@@ -1,0 +1,1 @@
+"""PostgreSQL, Valkey, Prometheus, Alertmanager and the certificate authority: configuration and start."""

@@ -1,0 +1,233 @@
+"""Configuration of Prometheus and Alertmanager: rendered, checked by promtool and amtool, then reloaded in place."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import bcrypt
+import yaml
+
+from lab.atomic_write import write_text
+from lab.clients.http import JsonClient
+from lab.clients.pager import read_token
+from lab.errors import LabError, SpecError, ToolError
+from lab.names import EXTERNAL_LABEL_SITE, LOGIN_USER
+from lab.paths import LOOPBACK, RULES, Home, Ports
+from lab.stack.programs import Program, rules_globs, url
+
+INTERVAL = "1s"
+ALERTMANAGER_TEMPLATE = RULES / "alertmanager.yml"
+WEB_CONFIG = "web.yml"
+# For people and their tools: amtool --http.config.file=.lab/run/login.yml
+LOGIN_CONFIG = "login.yml"
+GUARDED = ("prometheus", "alertmanager")
+# The password is 256 random bits, which no number of guesses finds: rounds would only cost each first request.
+LOGIN_ROUNDS = 4
+CHECK_SECONDS = 60
+RELOAD_SECONDS = 15.0
+# What is kept of the more than a thousand series that Prometheus and Alertmanager serve about themselves: whether they
+# load, evaluate, store and deliver. The rest is half of all samples, and no rule, page or drill reads it.
+KEPT_OF_TOOLS = {
+    "prometheus": (
+        "process_.+",
+        "prometheus_config_last_reload_successful",
+        "prometheus_notifications_(alertmanagers_discovered|dropped_total|errors_total|sent_total)",
+        "prometheus_rule_evaluation_failures_total",
+        "prometheus_rule_group_(iterations|iterations_missed)_total",
+        "prometheus_rule_group_last_duration_seconds",
+        "prometheus_tsdb_(head_series|head_samples_appended_total|wal_corruptions_total)",
+    ),
+    "alertmanager": (
+        "process_.+",
+        "alertmanager_(alerts|silences|config_last_reload_successful)",
+        "alertmanager_notifications(_failed)?_total",
+        "alertmanager_notification_requests_(failed_)?total",
+    ),
+}
+
+
+def targets_dir(home: Home) -> Path:
+    """Where Prometheus finds its targets, one file a job."""
+    return home.run / "targets"
+
+
+def write_targets(home: Home, running: Iterable[Program], jobs_known: Iterable[str] = ()) -> None:
+    """Tell Prometheus what to scrape: the programs that should run now. It notices the change by itself.
+
+    A job of `jobs_known` without a program gets an empty list.
+    """
+    jobs: dict[str, list[dict[str, Any]]] = {job: [] for job in jobs_known}
+    for program in running:
+        if program.job:
+            target = {"targets": [f"{LOOPBACK}:{program.metrics_port}"], "labels": {"instance": program.name}}
+            jobs.setdefault(program.job, []).append(target)
+    targets_dir(home).mkdir(parents=True, exist_ok=True)
+    for job, targets in jobs.items():
+        write_text(targets_dir(home) / f"{job}.json", json.dumps(targets, indent=1))
+
+
+def targets(home: Home, job: str) -> list[str]:
+    """The instances of a job that Prometheus is told of now."""
+    try:
+        groups = json.loads((targets_dir(home) / f"{job}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return [str(group["labels"]["instance"]) for group in groups]
+
+
+def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str, Any]:
+    """What prometheus.yml says: scrape and evaluate every second; alerts carry no `site`, the pages they link to do."""
+    return {
+        "global": {
+            "scrape_interval": INTERVAL,
+            "scrape_timeout": INTERVAL,
+            "evaluation_interval": INTERVAL,
+            "external_labels": {EXTERNAL_LABEL_SITE: url(ports.console)},
+        },
+        "rule_files": rules_globs(),
+        "alerting": {
+            "alert_relabel_configs": [{"action": "labeldrop", "regex": EXTERNAL_LABEL_SITE}],
+            "alertmanagers": [
+                {**login(home), "static_configs": [{"targets": [f"{LOOPBACK}:{ports.alertmanager}"]}]},
+            ],
+        },
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "file_sd_configs": [{"files": [str(targets_dir(home) / f"{job}.json")], "refresh_interval": "5s"}],
+                **(login(home) if job in GUARDED else {}),
+                **_kept(job),
+            }
+            for job in jobs
+        ],
+        "storage": {"exemplars": {"max_exemplars": 5000}},
+    }
+
+
+def _kept(job: str) -> dict[str, Any]:
+    """The relabelling that drops what nobody reads of a job; empty for our own programs."""
+    if job not in KEPT_OF_TOOLS:
+        return {}
+    return {"metric_relabel_configs": [
+        {"action": "keep", "source_labels": ["__name__"], "regex": "|".join(KEPT_OF_TOOLS[job])}
+    ]}  # fmt: skip
+
+
+def login(home: Home) -> dict[str, Any]:
+    """How a client of Prometheus or Alertmanager logs in, as Prometheus, amtool and promtool read it."""
+    return {"basic_auth": {"username": LOGIN_USER, "password_file": str(home.token)}}
+
+
+def web_config(home: Home) -> dict[str, Any]:
+    """What makes Prometheus and Alertmanager ask for the login. Raises NotRunning when there is no token yet.
+
+    Both answer any web page and any host name, so that without a login a page could silence every alert, or keep
+    Prometheus busy with queries.
+    """
+    digest = bcrypt.hashpw(read_token(home).encode(), bcrypt.gensalt(LOGIN_ROUNDS))
+    return {"basic_auth_users": {LOGIN_USER: digest.decode()}}
+
+
+def client(home: Home, ports: Ports, timeout_seconds: float = 5.0) -> JsonClient:
+    """A client of the lab's Prometheus. Raises NotRunning when the lab was never started."""
+    token = read_token(home)
+    address = url(ports.prometheus)
+    return JsonClient(address, what="Prometheus", token=token, user=LOGIN_USER, timeout_seconds=timeout_seconds)
+
+
+def alertmanager_config(home: Home, ports: Ports) -> str:
+    """alertmanager.yml from its template. Raises SpecError when the template asks for a value we do not give."""
+    values = {"pager_url": url(ports.pager), "token_file": str(home.token), "console_url": url(ports.console)}
+    try:
+        text = ALERTMANAGER_TEMPLATE.read_text(encoding="utf-8")
+        body = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+        return Template(body).substitute(values) + "\n"
+    except OSError as error:
+        raise SpecError(ALERTMANAGER_TEMPLATE, str(error.strerror)) from error
+    except (KeyError, ValueError) as error:
+        raise SpecError(ALERTMANAGER_TEMPLATE, f"unknown placeholder {error}; known: {', '.join(values)}") from error
+
+
+def render(home: Home, ports: Ports, programs: Iterable[Program], targets: Iterable[Program] | None = None) -> None:
+    """Write both configurations and the targets: the default programs, or those given."""
+    programs = list(programs)
+    jobs = list(dict.fromkeys(program.job for program in programs if program.job))
+    config = prometheus_config(home, ports, jobs)
+    write_text(home.run / "prometheus.yml", yaml.safe_dump(config, sort_keys=False))
+    write_text(home.run / "alertmanager.yml", alertmanager_config(home, ports))
+    write_text(home.run / WEB_CONFIG, yaml.safe_dump(web_config(home)), mode=0o600)
+    write_text(home.run / LOGIN_CONFIG, yaml.safe_dump(login(home)))
+    defaults = (program for program in programs if program.default)
+    write_targets(home, defaults if targets is None else targets, jobs)
+    (home.data / "prometheus").mkdir(parents=True, exist_ok=True)
+    (home.data / "alertmanager").mkdir(parents=True, exist_ok=True)
+
+
+def forget_notifications(home: Home) -> None:
+    """Before Alertmanager starts: drop its log of what it has told, and its silences.
+
+    With the log of the run before, an alert that fires again counts as told until its repeat_interval is over, and
+    nobody is paged; with a silence of the run before, nobody is paged either, and nobody remembers why. The start
+    closes the pages left open, so each run begins with neither.
+    """
+    for name in ("nflog", "silences"):
+        (home.data / "alertmanager" / name).unlink(missing_ok=True)
+
+
+def check(home: Home, tools: Mapping[str, Path]) -> None:
+    """Have promtool and amtool read what was rendered. Raises SpecError with the tool's own reason."""
+    _accepts([str(tools["promtool"]), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
+    _accepts([str(tools["promtool"]), "check", "web-config", str(home.run / WEB_CONFIG)], "Prometheus")
+    _accepts([str(tools["amtool"]), "check-config", str(home.run / "alertmanager.yml")], "Alertmanager")
+
+
+def _accepts(command: list[str], whose: str) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{command[0]} could not be run: {error}") from error
+    if done.returncode != 0:
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        reasons = (
+            [line for line in lines if "FAILED" in line or "rror" in line or ".yml" in line]
+            or lines
+            or ["no reason given"]
+        )
+        following = lines[lines.index(reasons[-1]) + 1 :][:1] if reasons[-1].endswith(":") else []
+        raise SpecError(command[-1], f"{whose} would refuse this configuration: {' '.join([reasons[-1], *following])}")
+
+
+def rules_loaded(home: Home, ports: Ports) -> int:
+    """How many rule groups Prometheus has loaded. Raises NotRunning."""
+    answer = client(home, ports).call("GET", "/api/v1/rules")
+    return len(answer["data"]["groups"])
+
+
+def reload_rules(home: Home, ports: Ports, promtool: Path, send_hup: Callable[[], None]) -> int:
+    """Load the rule files again; returns the number of groups.
+
+    Broken files are refused first, and the running rules stay. `send_hup` sends SIGHUP to Prometheus.
+    Raises SpecError (refused), LabError (not loaded in time).
+    """
+    _accepts([str(promtool), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
+    prometheus = client(home, ports)
+    before = prometheus.call("GET", "/api/v1/status/runtimeinfo")["data"]["lastConfigTime"]
+    # Its answer has whole seconds: wait the second out, so that a reload within it is seen.
+    time.sleep(max(0.0, 1.05 - (time.time() - datetime.fromisoformat(before).timestamp())))
+    send_hup()
+    deadline = time.monotonic() + RELOAD_SECONDS
+    while time.monotonic() < deadline:
+        info = prometheus.call("GET", "/api/v1/status/runtimeinfo")["data"]
+        if info["lastConfigTime"] != before and info["reloadConfigSuccess"]:
+            return rules_loaded(home, ports)
+        if not info["reloadConfigSuccess"]:
+            break
+        time.sleep(0.1)
+    raise LabError("Prometheus did not load the rules again; see `fleetops logs prometheus`")

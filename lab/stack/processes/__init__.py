@@ -1,0 +1,1 @@
+"""Processes: supervision, the wrapper that starts them, orphans and signals."""

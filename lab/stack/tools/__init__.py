@@ -1,0 +1,1 @@
+"""Prometheus, Alertmanager and their tools: found, or fetched and verified."""
