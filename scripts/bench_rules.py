@@ -37,7 +37,7 @@ from lab.slo.rendering import series
 from lab.slo.rendering.rule import Group
 from lab.slo.rendering.rule_file import render
 from lab.slo.rendering.rules import generate
-from lab.slo.specs.reader import read_spec
+from lab.slo.specs.sloth import read_spec
 from scripts import sloth_shape
 from scripts.figures import write_section
 

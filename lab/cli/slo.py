@@ -17,7 +17,6 @@ from lab.slo.catalogue import PROFILES, committed, load_windows
 from lab.slo.prove import repository as proofs
 from lab.slo.rendering.loadable import check_loadable
 from lab.slo.rendering.operator import metadata
-from lab.slo.rendering.rules import refuse_other_period
 from lab.slo.specs.windows import read_windows
 
 _FILE = click.Path(path_type=Path)
@@ -32,9 +31,7 @@ def slo() -> None:
 
 
 @slo.command("generate")
-@click.option(
-    "--spec", type=_FILE, help="A Sloth prometheus/v1 or OpenSLO v1 spec. Without it: every spec of the repository."
-)
+@click.option("--spec", type=_FILE, help="A Sloth prometheus/v1 spec. Without it: every spec of the repository.")
 @click.option("--windows", type=_FILE, help="An AlertWindows file. Without it: production's windows.")
 @click.option("--out", type=_FILE, help="Where to write the rules. Without it: standard output.")
 @click.option("--plain", is_flag=True, help="Without the cold-start and low-traffic guards: alerts exactly as Sloth's.")
@@ -119,9 +116,6 @@ def report_command(windows: Path | None, spec: Path | None, as_json: bool) -> No
     """
     slos = [one for _, found in generate.read_all([spec] if spec else committed().spec_files) for one in found]
     policies = [read_windows(windows)] if windows else [load_windows(profile) for profile in PROFILES]
-    for policy in policies:
-        for one in slos:
-            refuse_other_period(one, policy)
     rows = [row for policy in policies for row in report.report(slos, policy)]
     click.echo(json.dumps([asdict(row) for row in rows], indent=1) if as_json else report.as_text(rows))
 

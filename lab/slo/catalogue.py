@@ -14,7 +14,7 @@ from lab.errors import SpecError, UsageError
 from lab.paths import RULES
 from lab.slo.burn_rate import Profile, first_detection
 from lab.slo.model import PAGE, EventsSli, Slo, Windows
-from lab.slo.specs.reader import read_spec
+from lab.slo.specs.sloth import read_spec
 from lab.slo.specs.windows import read_windows
 
 PRODUCTION = "production"

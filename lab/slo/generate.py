@@ -15,7 +15,7 @@ from lab.slo.rendering.operator import Metadata
 from lab.slo.rendering.rule_file import render, render_operator
 from lab.slo.rendering.rules import generate
 from lab.slo.specs.fields import refuse_at
-from lab.slo.specs.reader import read_spec
+from lab.slo.specs.sloth import read_spec
 
 PLAIN = Policy(min_bad_events=0, cold_start_as_warm=False)
 

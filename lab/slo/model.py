@@ -132,7 +132,6 @@ class Slo:
     spec_version: str
     info_labels: dict[str, str] = field(default_factory=dict)  # on sloth_slo_info alone
     intervals: Intervals = field(default_factory=Intervals)
-    period_seconds: int | None = None  # that the spec itself states; the windows must agree with it
 
     @property
     def sloth_id(self) -> str:

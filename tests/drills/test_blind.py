@@ -126,7 +126,7 @@ def test_without_the_process_that_sells_them_there_are_no_hints_and_one_line_say
 HIDE = """
 import sys
 from pathlib import Path
-from lab.drills import blind
+from lab.drills.run import blind
 if any(word.startswith(blind.PICKED) for word in sys.argv):
     drill = blind.picked(int(sys.argv[-1].partition("=")[2]))
     print(Path("/proc/self/cmdline").read_text().replace(chr(0), " "))

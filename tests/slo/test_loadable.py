@@ -186,20 +186,6 @@ def test_a_group_name_that_comes_twice_is_refused(tmp_path: Path) -> None:
         check_loadable([RuleFile(file.text, file.groups * 2, file.windows)])
 
 
-def test_an_openslo_description_that_is_no_template_is_named(tmp_path: Path) -> None:
-    """It becomes an annotation, and those are templates."""
-    query = "{metricSource: {spec: {query: all_total}}}"
-    (tmp_path / "spec.yml").write_text(
-        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: scans}\nspec:\n  service: depot\n"
-        "  description: as {{ told }}\n  timeWindow: [{duration: 30d}]\n  budgetingMethod: Occurrences\n"
-        f"  objectives: [{{target: 0.99}}]\n  indicator: {{spec: {{ratioMetric: {{counter: true, bad: {query}, "
-        f"total: {query.replace('all', 'every')}}}}}}}\n"
-    )
-    result = CliRunner().invoke(command, ["generate", "--spec", str(tmp_path / "spec.yml")])
-    assert isinstance(result.exception, SpecError)
-    assert "spec.yml:6: spec.description: description is not a template that Prometheus takes" in str(result.exception)
-
-
 def test_a_files_name_cannot_end_the_comment_that_tells_it(tmp_path: Path) -> None:
     generate(tmp_path)
     odd = tmp_path / "a\n- b\u2028\x01.yml"

@@ -14,7 +14,7 @@ from lab.cli.slo import slo as command
 from lab.errors import SpecError
 from lab.slo import load_windows
 from lab.slo.generate import read_all, render_slos
-from lab.slo.specs.reader import read_spec
+from lab.slo.specs.sloth import read_spec
 from lab.slo.specs.windows import read_windows
 
 GOOD = """\

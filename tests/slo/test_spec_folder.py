@@ -17,18 +17,6 @@ service: depot
 slos:
   - {name: ab, objective: 99.9, sli: {raw: {error_ratio_query: 'avg_over_time(x[{{.window}}])'}}, alerting: {name: A}}
 """
-OPENSLO = """\
-apiVersion: openslo/v1
-kind: SLO
-metadata: {name: scans}
-spec:
-  service: depot
-  timeWindow: [{duration: %s}]
-  budgetingMethod: Occurrences
-  objectives: [{target: 0.99}]
-  indicator: {spec: {ratioMetric: {counter: true, bad: {metricSource: {spec: {query: bad_total}}},
-    total: {metricSource: {spec: {query: all_total}}}}}}
-"""
 
 
 def test_all_endings_of_yaml_are_read_and_hidden_files_are_not(tmp_path: Path) -> None:
@@ -61,17 +49,6 @@ def test_two_files_whose_rules_would_have_one_name_are_refused(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("verb", ["generate", "report"])
-def test_a_period_that_is_not_the_windows_is_refused_by_report_too(verb: str, tmp_path: Path) -> None:
-    path = tmp_path / "spec.yml"
-    path.write_text(OPENSLO % "28d")
-    result = CliRunner().invoke(command, [verb, "--spec", str(path)])
-    assert isinstance(result.exception, SpecError)
-    told = f"{path}:6: spec.timeWindow[0].duration: 28d is not the period of windows production (30d)"
-    assert str(result.exception).startswith(told)
-    assert result.stdout == ""
-
-
-@pytest.mark.parametrize("verb", ["generate", "report"])
 def test_two_slos_of_one_name_are_refused_by_report_too(verb: str, tmp_path: Path) -> None:
     path = tmp_path / "spec.yml"
     path.write_text(f"{SPEC}---\n{SPEC}")
@@ -81,6 +58,6 @@ def test_two_slos_of_one_name_are_refused_by_report_too(verb: str, tmp_path: Pat
 
 
 def test_the_report_of_a_right_spec_is_printed(tmp_path: Path) -> None:
-    (tmp_path / "spec.yml").write_text(OPENSLO % "30d")
+    (tmp_path / "spec.yml").write_text(SPEC)
     result = CliRunner().invoke(command, ["report", "--spec", str(tmp_path / "spec.yml")])
-    assert result.stdout.startswith("depot-scans: 99 %, budget 7.2 h of outage")
+    assert result.stdout.startswith("depot-ab: 99.9 %, budget 43.2 min of outage")

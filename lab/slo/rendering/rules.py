@@ -9,7 +9,6 @@ spares most of the cost. Without guards (`--plain`) the ticket stands in the fir
 from __future__ import annotations
 
 from lab.slo.burn_rate import reachable
-from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, SEVERITIES, TICKET, Slo, Windows
 from lab.slo.rendering import series
 from lab.slo.rendering.budget import budget, budget_text, constants, interval_seconds
@@ -21,7 +20,6 @@ from lab.slo.specs.fields import refuse_at
 def generate(slo: Slo, windows: Windows) -> list[Group]:
     """The groups of one SLO. Raises SpecError when a tier of an enabled alert can never fire."""
     refuse_unreachable(slo, windows)
-    refuse_other_period(slo, windows)
     every = slo.intervals
     # No name of an SLO holds a colon, so none meets the group of another.
     slow, name = interval_seconds(windows), group_name(slo)
@@ -63,22 +61,6 @@ def refuse_unreachable(slo: Slo, windows: Windows) -> None:
                 f"{tier.factor * slo.budget_ratio:.0%} of events to be bad ({tier.factor:g} x {slo.budget_ratio:g}); "
                 f"lower its errorBudgetPercent, raise the objective, or disable {tier.severity}_alert",
             )
-
-
-def refuse_other_period(slo: Slo, windows: Windows) -> None:
-    """Raise SpecError when the spec states a period that is not the windows'."""
-    period = windows.period_seconds * windows.time_factor
-    if slo.period_seconds not in (None, period):
-        raise refuse_at(
-            slo.origins["period"],
-            f"{_days(slo.period_seconds or 0)} is not the period of windows {windows.name} "
-            f"({_days(period)}); give windows of the same period",
-        )
-
-
-def _days(seconds: int) -> str:
-    """A period as people write it: 28d rather than Prometheus's 4w."""
-    return f"{seconds // 86400}d" if seconds % 86400 == 0 else format_duration(seconds)
 
 
 def _alert(slo: Slo, windows: Windows, severity: str) -> Rule:

@@ -63,16 +63,11 @@ def read_labels(node: Node | None) -> dict[str, str]:
 
 def read_objective(node: Node) -> Decimal:
     """A percentage above 0 and below 100: at 100 there is no budget to burn."""
-    return read_objective_ratio(node, of=100)
-
-
-def read_objective_ratio(node: Node, *, of: int) -> Decimal:
-    """An objective written as part of 1 or of 100, as a percentage."""
     number = node.number()
-    if not 0 < number < of:
-        raise node.refuse(f"{node.text()} must lie above 0 and below {of}{' percent' if of == 100 else ''}")
+    if not 0 < number < 100:
+        raise node.refuse(f"{node.text()} must lie above 0 and below 100 percent")
     # One text for one objective, whichever way it is written: 99.9 and neither 99.900 nor 9E+1.
-    return Decimal(f"{(Decimal(node.text()) * 100 / of).normalize():f}")
+    return Decimal(f"{Decimal(node.text()).normalize():f}")
 
 
 def read_promql(node: Node) -> str:

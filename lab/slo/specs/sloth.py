@@ -6,16 +6,22 @@ over: `min_bad_events` (a floor for low traffic) and `cold_start` (`as_warm` or 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lab.slo.model import PAGE, SEVERITIES, TICKET, AlertPolicy, EventsSli, Intervals, Origin, Policy, RawSli, Slo
-from lab.slo.specs.document import Node
+from lab.slo.specs.document import Node, read_documents
 from lab.slo.specs.fields import origin, read_labels, read_name, read_objective, read_policy, read_query, read_seconds
 
 VERSION = "prometheus/v1"
 LOOKBACK_SECONDS = 300  # an older sample is not found
 
 
-def read_sloth(document: Node) -> list[Slo]:
-    """The SLOs of one `prometheus/v1` document."""
+def read_spec(path: Path) -> list[Slo]:
+    """Every SLO of a spec file of one or more `prometheus/v1` documents. Raises SpecError."""
+    return [slo for document in read_documents(path, first_key="version") for slo in _slos(document)]
+
+
+def _slos(document: Node) -> list[Slo]:
     top = document.mapping("version", "service", "labels", "slos", "policy", required=("version", "service", "slos"))
     if top["version"].value != VERSION:
         raise top["version"].refuse(f"{top['version'].value!r} is not supported; write {VERSION}")
