@@ -1,4 +1,4 @@
-"""What the console draws: charts as data. Objectives come from the SLO specs, names from lab.names."""
+"""The console's charts as data: titles, units, objectives and queries."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lab import names, units
 from lab.slo.model import Slo
+from lab.slo.query.builders import quantile, rate
 from lab.slo.thresholds import threshold_seconds
 
 WINDOW = "10s"  # long enough for a p99 at the lab's traffic, short enough to see an edge
@@ -14,7 +15,11 @@ WINDOW = "10s"  # long enough for a p99 at the lab's traffic, short enough to se
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart: named queries that share an axis, and the objective they are held to."""
+    """One chart: named queries on one axis.
+
+    `unit` is one that `lab.units` knows or any other text; `objective` is a value in that unit, None without an
+    objective; `queries` are pairs of a line's name and its PromQL.
+    """
 
     name: str
     title: str
@@ -24,7 +29,7 @@ class Chart:
 
 
 def charts(slos: Iterable[Slo]) -> list[Chart]:
-    """Latency against each service's p99 objective, the versions side by side, and the load."""
+    """Latency of each service with its p99 objective, feed latency by version, and the load."""
     latencies = [
         Chart(
             slo.sloth_id,
@@ -45,23 +50,24 @@ def charts(slos: Iterable[Slo]) -> list[Chart]:
             "feed p99 by version",
             units.QUANTILE,
             None,
-            tuple((name, _version_p99(v)) for name, v in versions),
+            tuple((name, _version_p99(version)) for name, version in versions),
         ),
         Chart(
-            "load", "requests, open loop", "per second", None, tuple((n, f"sum(rate({m}[{WINDOW}]))") for n, m in loads)
+            "load",
+            "requests, open loop",
+            "per second",
+            None,
+            tuple((name, rate(counter, WINDOW)) for name, counter in loads),
         ),
     ]
 
 
 def _gateway_quantile(percent: int, route: str) -> str:
-    return _quantile(percent / 100, f'job="gateway", {names.LABEL_ROUTE}="{route}", {names.LABEL_STATUS}=~"2.."')
+    matchers = f'job="gateway", {names.LABEL_ROUTE}="{route}", {names.LABEL_STATUS}=~"2.."'
+    return quantile(percent / 100, names.HTTP_SERVER_DURATION, WINDOW, matchers)
 
 
 def _version_p99(version: str) -> str:
     served = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}", {names.LABEL_STATUS}=~"2.."'
-    return _quantile(0.99, f'job="feed", {served}, {names.LABEL_VERSION}="{version}"')
-
-
-def _quantile(quantile: float, matchers: str) -> str:
-    buckets = f"{names.HTTP_SERVER_DURATION}_bucket{{{matchers}}}"
-    return f"histogram_quantile({quantile}, sum by (le) (rate({buckets}[{WINDOW}])))"
+    matchers = f'job="feed", {served}, {names.LABEL_VERSION}="{version}"'
+    return quantile(0.99, names.HTTP_SERVER_DURATION, WINDOW, matchers)

@@ -22,6 +22,7 @@ from lab.errors import LabError
 from lab.slo.catalogue import title
 from lab.slo.durations import format_duration
 from lab.slo.model import PAGE, TICKET, Slo, Tier, Windows
+from lab.slo.query.builders import rate, ratio
 from lab.slo.rendering import series
 from lab.stack.health import machine
 
@@ -33,13 +34,11 @@ AUDIT_SHOWN = 30
 
 _SLO_QUERY = f'{{__name__=~"slo:sli_error:ratio_rate.+|{series.BUDGET_REMAINING}", {series.LABEL_ID}!=""}}'
 _TRAFFIC = {
-    "offered_per_second": f"sum(rate({names.TRAFFIC_OFFERED}[{WINDOW}]))",
-    "completed_per_second": f"sum(rate({names.TRAFFIC_COMPLETED}[{WINDOW}]))",
-    "dropped_per_second": f"sum(rate({names.TRAFFIC_DROPPED}[{WINDOW}]))",
+    "offered_per_second": rate(names.TRAFFIC_OFFERED, WINDOW),
+    "completed_per_second": rate(names.TRAFFIC_COMPLETED, WINDOW),
+    "dropped_per_second": rate(names.TRAFFIC_DROPPED, WINDOW),
     "canary_weight_ratio": f"max({names.GATEWAY_CANARY_WEIGHT})",
-    "cache_hit_ratio": (
-        f'sum(rate({names.CACHE_REQUESTS}{{result="hit"}}[{WINDOW}])) / sum(rate({names.CACHE_REQUESTS}[{WINDOW}]))'
-    ),
+    "cache_hit_ratio": ratio(rate(names.CACHE_REQUESTS, WINDOW, 'result="hit"'), rate(names.CACHE_REQUESTS, WINDOW)),
     "db_pool_used_ratio": f'sum({names.DB_POOL_CONNECTIONS}{{state="used"}}) / sum({names.DB_POOL_MAX})',
 }
 

@@ -1,4 +1,4 @@
-"""What is recorded of an incident: each signal's question to Prometheus, its unit and its objective."""
+"""The signals that a record keeps of an incident: the query, unit and objective of each."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from lab import names, units
 from lab.clients.prometheus import Prometheus
 from lab.slo.catalogue import LAB, load_specs, load_windows
 from lab.slo.model import PAGE, Slo
+from lab.slo.query.builders import mean, quantile, rate
 from lab.slo.rendering import series
 
 _GATEWAY = 'job="gateway"'
 _FAILED = f'job="gateway",{names.LABEL_STATUS}=~"5.."'
-# Of those answered with a 2xx, as the latency SLIs count: a refusal is quick and served nobody.
+# 2xx answers only, as the latency SLIs count: a refused request is fast and serves nobody.
 _SERVED_FEED = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}",{names.LABEL_STATUS}=~"2.."'
 _GATEWAY_FEED = f'job="gateway",{_SERVED_FEED}'
-DIGITS = 4
+WINDOW = "5s"
+DIGITS = 4  # significant digits of a recorded sample
 
 
 @dataclass(frozen=True)
 class Signal:
-    """One line of a chart."""
+    """One line of a chart: what Prometheus is asked, and the unit and objective of the answer."""
 
     name: str
     title: str
@@ -32,20 +34,23 @@ class Signal:
 
 
 def signals(focus: Slo) -> list[Signal]:
-    """The signals of an incident; burn rate and budget are those of `focus`."""
+    """The signals of an incident, in the order of the record; burn rates and budget are those of `focus`."""
     windows = load_windows(LAB)
-    quick = windows.of(PAGE)[0]
-    by_id = {slo.sloth_id: slo for slo in load_specs()}
-    found = [_sli(slo, windows.shortest_seconds) for slo in by_id.values()]
-    for seconds in (quick.long_seconds, quick.short_seconds):
+    fast_burn = windows.of(PAGE)[0]
+    lines = [_sli(slo, windows.shortest_seconds) for slo in load_specs()]
+    for seconds in (fast_burn.long_seconds, fast_burn.short_seconds):
         burn = f"{series.error_ratio(seconds)}{series.selector(focus)} / {focus.budget_ratio:g}"
-        found.append(
+        lines.append(
             Signal(
-                f"burn_rate_{seconds}s", f"{focus.sloth_id} burn rate over {seconds} s", burn, "x budget", quick.factor
+                f"burn_rate_{seconds}s",
+                f"{focus.sloth_id} burn rate over {seconds} s",
+                burn,
+                "x budget",
+                fast_burn.factor,
             )
         )
     return [
-        *found,
+        *lines,
         Signal(
             "budget_remaining_ratio",
             f"{focus.sloth_id} budget left",
@@ -58,19 +63,22 @@ def signals(focus: Slo) -> list[Signal]:
         Signal(
             "canary_weight_ratio", "Share of users sent to the canary", f"max({names.GATEWAY_CANARY_WEIGHT})", "ratio"
         ),
-        Signal("offered_per_second", "Load offered", f"sum(rate({names.TRAFFIC_OFFERED}[5s]))", "requests/s"),
-        Signal("requests_per_second", "Requests completed at the gateway", _rate(_GATEWAY), "requests/s"),
+        Signal("offered_per_second", "Load offered", rate(names.TRAFFIC_OFFERED, WINDOW), "requests/s"),
+        Signal("requests_per_second", "Requests completed at the gateway", _requests(_GATEWAY), "requests/s"),
         Signal(
             "error_ratio",
             "Server errors at the gateway",
-            f"({_rate(_FAILED)} or vector(0)) / {_rate(_GATEWAY)}",
+            f"({_requests(_FAILED)} or vector(0)) / {_requests(_GATEWAY)}",
             "ratio",
         ),
     ]
 
 
 def sample(prometheus: Prometheus, signal: Signal, t0: float, start: float, end: float) -> dict[str, Any]:
-    """The signal at every second from `start` to `end` (epoch seconds), told from `t0`; None where there is none."""
+    """The signal at every second from `start` to `end` (epoch seconds), as a record keeps it.
+
+    `start_seconds` counts from `t0`. A second without a finite sample is None.
+    """
     first, last = math.floor(start), math.floor(end)
     matrix = prometheus.range(signal.query, first, last)
     values: list[float | None] = [None] * (last - first + 1)
@@ -98,20 +106,17 @@ def _sli(slo: Slo, window_seconds: int) -> Signal:
     return Signal(sli_name(slo), f"{slo.sloth_id} bad ratio over {window_seconds} s", query, "ratio", slo.budget_ratio)
 
 
-def _rate(selector: str) -> str:
-    return f"sum(rate({names.HTTP_SERVER_DURATION}_count{{{selector}}}[5s]))"
+def _requests(matchers: str) -> str:
+    return rate(f"{names.HTTP_SERVER_DURATION}_count", WINDOW, matchers)
 
 
-def _latency(name: str, whose: str, where: str, selector: str) -> list[Signal]:
-    """The p99, which a histogram tells to a bucket only, and the mean, which it tells exactly."""
-    histogram = names.HTTP_SERVER_DURATION
-    buckets = f"sum by (le) (rate({histogram}_bucket{{{selector}}}[5s]))"
-    total, count = (f"sum(rate({histogram}_{part}{{{selector}}}[5s]))" for part in ("sum", "count"))
+def _latency(name: str, whose: str, where: str, matchers: str) -> list[Signal]:
+    """The p99, which a histogram knows to one bucket only, and the mean, which it knows exactly."""
+    p99 = quantile(0.99, names.HTTP_SERVER_DURATION, WINDOW, matchers)
+    average = mean(names.HTTP_SERVER_DURATION, WINDOW, matchers)
     return [
-        Signal(
-            f"{name}_p99_seconds", f"{whose} p99 {where}", f"histogram_quantile(0.99, {buckets})", units.QUANTILE, 0.4
-        ),
-        Signal(f"{name}_mean_seconds", f"{whose} mean latency {where}", f"{total} / {count}", "seconds"),
+        Signal(f"{name}_p99_seconds", f"{whose} p99 {where}", p99, units.QUANTILE, 0.4),
+        Signal(f"{name}_mean_seconds", f"{whose} mean latency {where}", average, "seconds"),
     ]
 
 
