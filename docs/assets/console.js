@@ -12,7 +12,9 @@ async function enter() {
   const root = document.getElementById("live-console");
   if (!root) return;
   let gone = false;
-  leave = () => { gone = true; };
+  leave = () => {
+    gone = true;
+  };
   const { start } = await import("./console/main.js");
   await new Promise((later) => setTimeout(later)); // reading the parts was work enough for one task
   if (!gone) leave = start(root);

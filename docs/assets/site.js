@@ -23,7 +23,10 @@
       blocks.forEach((block, at) => {
         if (wide[at]) block.tabIndex = 0;
         if (block.localName === "kbd") block.before(copier(block));
-        else block.parentElement.querySelector("nav.md-code__nav")?.setAttribute("aria-label", `Code block ${block.dataset.number}`);
+        else
+          block.parentElement
+            .querySelector("nav.md-code__nav")
+            ?.setAttribute("aria-label", `Code block ${block.dataset.number}`);
       });
     });
   });
@@ -37,7 +40,8 @@
     window.__md_set("__palette", { color: { scheme } });
   });
   const name = () => {
-    for (const part of document.querySelectorAll('[data-md-component="search"][role="dialog"]')) part.setAttribute("aria-label", "Search");
+    for (const part of document.querySelectorAll('[data-md-component="search"][role="dialog"]'))
+      part.setAttribute("aria-label", "Search");
     shown.disconnect();
     document.querySelectorAll(".md-typeset pre > code").forEach((block, at) => {
       block.dataset.number = at + 1;

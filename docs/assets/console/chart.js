@@ -10,12 +10,18 @@ const DASHES = [[], [6, 3], [2, 3]];
 
 // The library is work to read, so it comes with the first chart that is near; on a phone that is far down the page.
 // A browser may remember that a module could not be loaded, so each further try asks under an address of its own.
-let Plot = null, coming = null, tries = 0;
-const library = () => (coming ||= (async () => {
-  const sheet = new URL("../vendor/uplot.css", import.meta.url).href;
-  if (![...document.styleSheets].some((one) => one.href === sheet)) document.head.append(el("link", { rel: "stylesheet", href: sheet }));
-  Plot = (await import(`../vendor/uplot.js${tries++ ? `?try=${tries}` : ""}`)).default;
-})().finally(() => { coming = null; }));
+let Plot = null,
+  coming = null,
+  tries = 0;
+const library = () =>
+  (coming ||= (async () => {
+    const sheet = new URL("../vendor/uplot.css", import.meta.url).href;
+    if (![...document.styleSheets].some((one) => one.href === sheet))
+      document.head.append(el("link", { rel: "stylesheet", href: sheet }));
+    Plot = (await import(`../vendor/uplot.js${tries++ ? `?try=${tries}` : ""}`)).default;
+  })().finally(() => {
+    coming = null;
+  }));
 
 const ink = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
@@ -37,16 +43,45 @@ export class Chart {
     this.words = el("span", { class: "console-hidden" });
     this.table = el("tbody");
     this.data = null;
-    const head = el("tr", {}, el("th", { scope: "col" }, "Time"), shape.lines.map((title) => el("th", { scope: "col" }, title)));
-    this.details = el("details", { class: "lab-details" }, el("summary", {}, "Data"),
-      el("div", { class: "lab-scroll", role: "region", tabindex: "0", "aria-label": `Data of ${shape.title}` }, el("table", { class: "lab-table lab-table--numeric" }, el("thead", {}, head), this.table)));
+    const head = el(
+      "tr",
+      {},
+      el("th", { scope: "col" }, "Time"),
+      shape.lines.map((title) => el("th", { scope: "col" }, title)),
+    );
+    this.details = el(
+      "details",
+      { class: "lab-details" },
+      el("summary", {}, "Data"),
+      el(
+        "div",
+        { class: "lab-scroll", role: "region", tabindex: "0", "aria-label": `Data of ${shape.title}` },
+        el("table", { class: "lab-table lab-table--numeric" }, el("thead", {}, head), this.table),
+      ),
+    );
     this.details.addEventListener("toggle", () => this.tabulate());
-    this.node = el("figure", { "data-chart": shape.name }, el("figcaption", {}, el("b", {}, shape.title), " ", this.words), this.canvas, this.key, this.details);
-    this.resize = new ResizeObserver(() => this.plot && this.canvas.clientWidth && this.plot.setSize({ width: this.canvas.clientWidth, height: HEIGHT }));
+    this.node = el(
+      "figure",
+      { "data-chart": shape.name },
+      el("figcaption", {}, el("b", {}, shape.title), " ", this.words),
+      this.canvas,
+      this.key,
+      this.details,
+    );
+    this.resize = new ResizeObserver(
+      () =>
+        this.plot && this.canvas.clientWidth && this.plot.setSize({ width: this.canvas.clientWidth, height: HEIGHT }),
+    );
     this.resize.observe(this.canvas);
     // Nobody sees a chart that is off the screen: it is drawn when it comes near.
     this.near = false;
-    this.sight = new IntersectionObserver((entries) => { this.near = entries.at(-1).isIntersecting; if (this.near && this.data) this.draw(); }, { rootMargin: "300px" });
+    this.sight = new IntersectionObserver(
+      (entries) => {
+        this.near = entries.at(-1).isIntersecting;
+        if (this.near && this.data) this.draw();
+      },
+      { rootMargin: "300px" },
+    );
     this.sight.observe(this.canvas);
   }
 
@@ -57,11 +92,18 @@ export class Chart {
     if (this.near) this.draw();
     const now = data.lines.map((values) => values.findLast(known));
     const { unit, objective } = this.shape;
-    this.words.textContent = this.shape.lines.map((title, at) => (now.length > 1 ? `${title} ` : "") + quantity(now[at], unit)).join(", ")
-      + (known(objective) ? `; ${this.shape.limit} ${quantity(objective, exact(unit) || unit)}` : "");
-    this.key.replaceChildren(...this.shape.lines.map((title, at) => el("li", {}, swatch(at), `${title} `, el("b", {}, quantity(now[at], unit)))),
-      ...(known(objective) ? [el("li", {}, swatch("objective"), `${this.shape.limit} ${quantity(objective, exact(unit) || unit)}`)] : []),
-      ...(data.bands.length ? [el("li", {}, swatch("band"), "alert firing")] : []));
+    this.words.textContent =
+      this.shape.lines.map((title, at) => (now.length > 1 ? `${title} ` : "") + quantity(now[at], unit)).join(", ") +
+      (known(objective) ? `; ${this.shape.limit} ${quantity(objective, exact(unit) || unit)}` : "");
+    this.key.replaceChildren(
+      ...this.shape.lines.map((title, at) =>
+        el("li", {}, swatch(at), `${title} `, el("b", {}, quantity(now[at], unit))),
+      ),
+      ...(known(objective)
+        ? [el("li", {}, swatch("objective"), `${this.shape.limit} ${quantity(objective, exact(unit) || unit)}`)]
+        : []),
+      ...(data.bands.length ? [el("li", {}, swatch("band"), "alert firing")] : []),
+    );
     if (this.details.open) this.tabulate();
   }
 
@@ -87,17 +129,54 @@ export class Chart {
     this.canvas.replaceChildren();
     const { unit, objective } = this.shape;
     const [rule, soft] = [ink("--lab-rule"), ink("--lab-soft")];
-    this.plot = new Plot({
-      width: this.canvas.clientWidth || 300, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-      padding: [14, 18, 0, 0],
-      scales: { x: { time: false, range: () => this.data.range }, y: { range: (_, low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] } },
-      axes: [
-        { stroke: soft, font: FONT, size: 26, gap: 3, space: 64, grid: { show: false }, ticks: { stroke: rule, size: 4 }, values: (_, ticks) => ticks.map(this.data.label) },
-        { stroke: soft, font: FONT, size: 58, gap: 4, space: 36, grid: { stroke: rule, width: 1 }, ticks: { show: false }, values: (_, ticks) => ticks.map((tick) => quantity(tick, exact(unit))) },
-      ],
-      series: [{}, ...this.shape.lines.map((title, at) => ({ label: title, stroke: ink(`--lab-line-${at % 3}`), width: 2, dash: DASHES[at % 3], points: { show: false } }))],
-      hooks: { drawClear: [(plot) => this.bands(plot)], draw: [(plot) => this.marks(plot)] },
-    }, rows, this.canvas);
+    this.plot = new Plot(
+      {
+        width: this.canvas.clientWidth || 300,
+        height: HEIGHT,
+        legend: { show: false },
+        cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
+        padding: [14, 18, 0, 0],
+        scales: {
+          x: { time: false, range: () => this.data.range },
+          y: { range: (_, low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] },
+        },
+        axes: [
+          {
+            stroke: soft,
+            font: FONT,
+            size: 26,
+            gap: 3,
+            space: 64,
+            grid: { show: false },
+            ticks: { stroke: rule, size: 4 },
+            values: (_, ticks) => ticks.map(this.data.label),
+          },
+          {
+            stroke: soft,
+            font: FONT,
+            size: 58,
+            gap: 4,
+            space: 36,
+            grid: { stroke: rule, width: 1 },
+            ticks: { show: false },
+            values: (_, ticks) => ticks.map((tick) => quantity(tick, exact(unit))),
+          },
+        ],
+        series: [
+          {},
+          ...this.shape.lines.map((title, at) => ({
+            label: title,
+            stroke: ink(`--lab-line-${at % 3}`),
+            width: 2,
+            dash: DASHES[at % 3],
+            points: { show: false },
+          })),
+        ],
+        hooks: { drawClear: [(plot) => this.bands(plot)], draw: [(plot) => this.marks(plot)] },
+      },
+      rows,
+      this.canvas,
+    );
   }
 
   bands(plot) {
@@ -105,7 +184,9 @@ export class Chart {
     ctx.save();
     ctx.fillStyle = ink("--lab-band");
     for (const [from, to] of this.data.bands) {
-      const [left, right] = [from, to].map((x) => Math.min(Math.max(plot.valToPos(x, "x", true), bbox.left), bbox.left + bbox.width));
+      const [left, right] = [from, to].map((x) =>
+        Math.min(Math.max(plot.valToPos(x, "x", true), bbox.left), bbox.left + bbox.width),
+      );
       ctx.fillRect(left, bbox.top, right - left, bbox.height);
     }
     ctx.restore();
@@ -150,8 +231,20 @@ export class Chart {
   tabulate() {
     if (!this.details.open || !this.data) return;
     const { xs, lines, label } = this.data;
-    this.table.replaceChildren(...xs.map((x, at) => (lines.some((values) => known(values[at]))
-      ? el("tr", {}, el("th", { scope: "row" }, label(x)), lines.map((values) => el("td", {}, quantity(values[at], this.shape.unit)))) : null)).filter(Boolean));
+    this.table.replaceChildren(
+      ...xs
+        .map((x, at) =>
+          lines.some((values) => known(values[at]))
+            ? el(
+                "tr",
+                {},
+                el("th", { scope: "row" }, label(x)),
+                lines.map((values) => el("td", {}, quantity(values[at], this.shape.unit))),
+              )
+            : null,
+        )
+        .filter(Boolean),
+    );
   }
 
   // Colours are painted, so a new scheme needs a new drawing.
@@ -169,5 +262,8 @@ export class Chart {
 }
 
 function swatch(kind) {
-  return el("i", { class: `console-swatch console-swatch--${typeof kind === "number" ? kind % 3 : kind}`, "aria-hidden": "true" });
+  return el("i", {
+    class: `console-swatch console-swatch--${typeof kind === "number" ? kind % 3 : kind}`,
+    "aria-hidden": "true",
+  });
 }

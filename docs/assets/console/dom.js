@@ -2,8 +2,14 @@
 
 export function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) if (value !== undefined && value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : document.createTextNode(String(child)))));
+  for (const [key, value] of Object.entries(attributes))
+    if (value !== undefined && value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
+  node.append(
+    ...children
+      .flat()
+      .filter((child) => child !== null && child !== undefined)
+      .map((child) => (child instanceof Node ? child : document.createTextNode(String(child)))),
+  );
   return node;
 }
 
@@ -19,7 +25,13 @@ export function stated(value) {
   if (Array.isArray(value)) return value.length > 3 ? `${value.length} items` : value.map(stated).join(", ");
   if (typeof value === "boolean") return value ? "on" : "off";
   if (typeof value !== "object") return String(value);
-  const parts = Object.entries(value).map(([key, item]) => (item === null || typeof item !== "object" || Array.isArray(item) ? `${key} ${stated(item)}` : Object.keys(item).length ? stated(item) : ""));
+  const parts = Object.entries(value).map(([key, item]) =>
+    item === null || typeof item !== "object" || Array.isArray(item)
+      ? `${key} ${stated(item)}`
+      : Object.keys(item).length
+        ? stated(item)
+        : "",
+  );
   return parts.filter(Boolean).join(", ") || "–";
 }
 
@@ -42,7 +54,9 @@ export function quantity(value, unit) {
 export function offset(seconds) {
   const sign = seconds < 0 ? "−" : "+";
   const size = Math.abs(seconds);
-  return size < 120 ? `T${sign}${size.toFixed(1)} s` : `T${sign}${Math.floor(size / 60)} min ${Math.round(size % 60)} s`;
+  return size < 120
+    ? `T${sign}${size.toFixed(1)} s`
+    : `T${sign}${Math.floor(size / 60)} min ${Math.round(size % 60)} s`;
 }
 
 // Only addresses a browser may follow: an alert's label decides what stands here.
@@ -76,6 +90,8 @@ export function kept(key, value) {
   try {
     if (value === undefined) return localStorage.getItem(key) || "";
     localStorage.setItem(key, value);
-  } catch { /* a private window keeps nothing */ }
+  } catch {
+    /* a private window keeps nothing */
+  }
   return value || "";
 }

@@ -8,11 +8,26 @@ const RESTARTABLE = ["feed", "user", "feed-canary", "gateway"];
 // What the drill is doing, what the button beside it says ("" when there is none), and what it asks before it acts.
 function drillState({ running, left_over: left, ending_by: endingBy, ended }) {
   if (running) {
-    const started = running.by ? `, started by ${running.by}, responder ${running.responder}` : ", started in a terminal";
-    const state = endingBy ? `${running.id} is being given up by ${endingBy}: undoing what it changed.` : `${running.id} is running${started}.`;
-    return [state, "Stop", `${running.id}${started}. Everything it changed is undone, as Ctrl-C does in a terminal; it is not graded.`];
+    const started = running.by
+      ? `, started by ${running.by}, responder ${running.responder}`
+      : ", started in a terminal";
+    const state = endingBy
+      ? `${running.id} is being given up by ${endingBy}: undoing what it changed.`
+      : `${running.id} is running${started}.`;
+    return [
+      state,
+      "Stop",
+      `${running.id}${started}. Everything it changed is undone, as Ctrl-C does in a terminal; it is not graded.`,
+    ];
   }
-  if (left) return [endingBy ? `${endingBy} is undoing what a killed drill left.` : "A drill was killed before it could undo what it changed.", "Undo", "The drill's process is gone; what it changed is put back from its journal."];
+  if (left)
+    return [
+      endingBy
+        ? `${endingBy} is undoing what a killed drill left.`
+        : "A drill was killed before it could undo what it changed.",
+      "Undo",
+      "The drill's process is gone; what it changed is put back from its journal.",
+    ];
   return [ended, "", ""];
 }
 
@@ -23,12 +38,26 @@ export class Hands {
     this.ran = (command, step, branch) => this.results.get(`${branch.number} ${step} ${command}`) || null;
     this.run = (command, step, branch) => this.runStep(`${branch.number} ${step} ${command}`, command);
     const dialog = part("stop-dialog");
-    part("drill-stop").addEventListener("click", () => { dialog.returnValue = ""; dialog.showModal(); });
-    dialog.addEventListener("close", () => { if (dialog.returnValue === "stop") this.stopDrill(); });
-    part("drill-form").addEventListener("submit", (event) => { event.preventDefault(); this.startDrill(); });
-    part("diagnosis-form").addEventListener("submit", (event) => { event.preventDefault(); this.diagnose(); });
+    part("drill-stop").addEventListener("click", () => {
+      dialog.returnValue = "";
+      dialog.showModal();
+    });
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue === "stop") this.stopDrill();
+    });
+    part("drill-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.startDrill();
+    });
+    part("diagnosis-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.diagnose();
+    });
     part("hint").addEventListener("click", () => this.say("fleetops incident hint"));
-    part("controls").addEventListener("submit", (event) => { event.preventDefault(); this.control(event.target); });
+    part("controls").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.control(event.target);
+    });
   }
 
   get by() {
@@ -40,7 +69,11 @@ export class Hands {
   }
 
   async post(path, body) {
-    const answer = await fetch(new URL(path, this.api), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...body, by: this.by }) });
+    const answer = await fetch(new URL(path, this.api), {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ...body, by: this.by }),
+    });
     const said = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(said.error || `the lab answered ${answer.status}`);
     return said;
@@ -91,7 +124,10 @@ export class Hands {
   diagnose() {
     const page = this.open;
     if (!page) this.part("drill-error").textContent = "Nobody has been paged yet.";
-    else this.say(`fleetops incident diagnose ${page.id} --component ${this.part("component").value} --class '${this.part("trigger").value}'`);
+    else
+      this.say(
+        `fleetops incident diagnose ${page.id} --component ${this.part("component").value} --class '${this.part("trigger").value}'`,
+      );
   }
 
   async say(command) {
@@ -106,7 +142,13 @@ export class Hands {
 
   async control(form) {
     const values = Object.fromEntries(new FormData(form));
-    const command = { weight: () => `fleetops canary weight ${values.percent}`, flag: () => `fleetops flag set ${values.flag} ${values.state}`, scale: () => `fleetops scale ${values.service} ${values.count}`, restart: () => `fleetops service restart ${values.service}`, triage: () => `fleetops triage ${values.service}` }[form.dataset.control]();
+    const command = {
+      weight: () => `fleetops canary weight ${values.percent}`,
+      flag: () => `fleetops flag set ${values.flag} ${values.state}`,
+      scale: () => `fleetops scale ${values.service} ${values.count}`,
+      restart: () => `fleetops service restart ${values.service}`,
+      triage: () => `fleetops triage ${values.service}`,
+    }[form.dataset.control]();
     const said = this.part("control-said");
     said.textContent = `$ ${command}\n…`;
     const button = form.querySelector("button");
@@ -122,7 +164,9 @@ export class Hands {
 
   show(picture) {
     const { hands, flags, flow, pages } = picture;
-    this.open = pages.find((one) => one.status === "firing" && one.severity === "page") || pages.find((one) => one.severity === "page");
+    this.open =
+      pages.find((one) => one.status === "firing" && one.severity === "page") ||
+      pages.find((one) => one.severity === "page");
     this.part("hands").hidden = !hands.able;
     this.part("controls").hidden = !hands.able;
     if (!hands.able) return;
@@ -130,7 +174,10 @@ export class Hands {
     if (this.changed("drills", hands.drills)) {
       this.part("component").replaceChildren(...hands.components.map((one) => el("option", {}, one)));
       this.part("trigger").replaceChildren(...hands.triggers.map((one) => el("option", {}, one)));
-      this.part("drill").replaceChildren(el("option", { value: "random" }, "random: you are not told which"), ...hands.drills.map((one) => el("option", { value: one.id }, `${one.id} ${one.title}`)));
+      this.part("drill").replaceChildren(
+        el("option", { value: "random" }, "random: you are not told which"),
+        ...hands.drills.map((one) => el("option", { value: one.id }, `${one.id} ${one.title}`)),
+      );
     }
     this.part("diagnosis-form").hidden = running?.responder !== "human";
     this.part("drill-start").disabled = Boolean(running);
@@ -147,11 +194,25 @@ export class Hands {
     }
     if (this.changed("flags", flags)) {
       const chosen = this.part("flag").value;
-      this.part("flag").replaceChildren(...flags.map((one) => el("option", { value: one.flag, selected: one.flag === chosen }, `${one.flag} (${one.enabled ? "on" : "off"})`)));
+      this.part("flag").replaceChildren(
+        ...flags.map((one) =>
+          el(
+            "option",
+            { value: one.flag, selected: one.flag === chosen },
+            `${one.flag} (${one.enabled ? "on" : "off"})`,
+          ),
+        ),
+      );
     }
-    if (this.changed("weight", flow.canary_weight_ratio) && document.activeElement !== this.part("weight")) this.part("weight").value = Math.round((flow.canary_weight_ratio || 0) * 100);
+    if (this.changed("weight", flow.canary_weight_ratio) && document.activeElement !== this.part("weight"))
+      this.part("weight").value = Math.round((flow.canary_weight_ratio || 0) * 100);
     if (this.changed("services", SCALABLE)) {
-      for (const [name, services] of [["scale-service", SCALABLE], ["restart-service", RESTARTABLE], ["triage-service", ["feed", "user"]]]) this.part(name).replaceChildren(...services.map((one) => el("option", {}, one)));
+      for (const [name, services] of [
+        ["scale-service", SCALABLE],
+        ["restart-service", RESTARTABLE],
+        ["triage-service", ["feed", "user"]],
+      ])
+        this.part(name).replaceChildren(...services.map((one) => el("option", {}, one)));
     }
   }
 }

@@ -16,11 +16,30 @@ export class Query {
   constructor(part, api, replay, now) {
     Object.assign(this, { part, api, replay, now, changed: memory(), chart: null, timer: null });
     const box = part("query");
-    part("query-form").addEventListener("submit", (event) => { event.preventDefault(); this.ask(); });
-    box.addEventListener("input", () => { this.plain(); clearTimeout(this.timer); this.timer = setTimeout(() => this.colour(), PAUSE_MS); });
-    box.addEventListener("scroll", () => { part("query-ink").scrollLeft = box.scrollLeft; part("query-ink").scrollTop = box.scrollTop; });
-    box.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); this.ask(); } });
-    part("query-known").addEventListener("change", (event) => { box.value = event.target.value; this.colour(); this.ask(); });
+    part("query-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.ask();
+    });
+    box.addEventListener("input", () => {
+      this.plain();
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.colour(), PAUSE_MS);
+    });
+    box.addEventListener("scroll", () => {
+      part("query-ink").scrollLeft = box.scrollLeft;
+      part("query-ink").scrollTop = box.scrollTop;
+    });
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey) {
+        event.preventDefault();
+        this.ask();
+      }
+    });
+    part("query-known").addEventListener("change", (event) => {
+      box.value = event.target.value;
+      this.colour();
+      this.ask();
+    });
     this.plain();
   }
 
@@ -35,7 +54,9 @@ export class Query {
     this.part("query-known-line").hidden = !replay;
     this.part("query").readOnly = Boolean(replay);
     if (replay) {
-      this.part("query-known").replaceChildren(...replay.record.signals.map((one) => el("option", { value: one.query }, one.title)));
+      this.part("query-known").replaceChildren(
+        ...replay.record.signals.map((one) => el("option", { value: one.query }, one.title)),
+      );
       this.part("query").value = replay.record.signals[0]?.query || "";
     }
     this.colour();
@@ -46,12 +67,19 @@ export class Query {
   }
 
   async colour() {
-    const text = this.part("query").value, replay = this.replay();
+    const text = this.part("query").value,
+      replay = this.replay();
     this.plain();
     try {
-      const tokens = replay ? replay.about.queries[text] : text ? (await json(new URL(`tokens?query=${encodeURIComponent(text)}`, this.api))).tokens : [];
+      const tokens = replay
+        ? replay.about.queries[text]
+        : text
+          ? (await json(new URL(`tokens?query=${encodeURIComponent(text)}`, this.api))).tokens
+          : [];
       if (tokens && text === this.part("query").value) this.part("query-ink").replaceChildren(...promql(tokens));
-    } catch { /* without colours it is the same query */ }
+    } catch {
+      /* without colours it is the same query */
+    }
   }
 
   // In a replay the record answers: the recorded signal at this instant.
@@ -59,21 +87,43 @@ export class Query {
     const replay = this.replay();
     if (!replay || this.part("query-panel").hidden) return;
     const signal = replay.record.signals.find((one) => one.query === this.part("query").value);
-    if (signal && this.changed("row", [signal.name, Math.floor(this.now())])) this.rows([{ labels: signal.title, value: replay.value(signal, this.now()) }], signal.unit);
+    if (signal && this.changed("row", [signal.name, Math.floor(this.now())]))
+      this.rows([{ labels: signal.title, value: replay.value(signal, this.now()) }], signal.unit);
   }
 
   rows(rows, unit = "") {
-    this.part("query-rows").replaceChildren(...rows.map((row) => el("tr", {}, el("td", {}, el("code", {}, row.labels)), el("td", {}, typeof row.value === "number" ? (unit ? quantity(row.value, unit) : String(Number(row.value.toPrecision(6)))) : row.value ?? "–"))));
+    this.part("query-rows").replaceChildren(
+      ...rows.map((row) =>
+        el(
+          "tr",
+          {},
+          el("td", {}, el("code", {}, row.labels)),
+          el(
+            "td",
+            {},
+            typeof row.value === "number"
+              ? unit
+                ? quantity(row.value, unit)
+                : String(Number(row.value.toPrecision(6)))
+              : (row.value ?? "–"),
+          ),
+        ),
+      ),
+    );
   }
 
   async ask() {
     if (this.replay()) return this.tick();
-    const text = this.part("query").value.trim(), said = this.part("query-said");
+    const text = this.part("query").value.trim(),
+      said = this.part("query-said");
     if (!text) return undefined;
     said.textContent = "asking…";
     try {
       const answer = await json(new URL(`query?query=${encodeURIComponent(text)}`, this.api));
-      said.textContent = answer.total === 0 ? "empty: no series matches" : `${answer.total} series${answer.total > answer.rows.length ? `, the first ${answer.rows.length}` : ""}`;
+      said.textContent =
+        answer.total === 0
+          ? "empty: no series matches"
+          : `${answer.total} series${answer.total > answer.rows.length ? `, the first ${answer.rows.length}` : ""}`;
       this.rows(answer.rows);
       this.draw(answer);
     } catch (problem) {
@@ -88,10 +138,25 @@ export class Query {
     this.chart = null;
     this.part("query-chart").replaceChildren();
     if (!answer.lines.length) return;
-    const count = answer.lines[0].values.length, span = answer.step_seconds * (count - 1);
-    this.chart = new Chart({ name: "query", title: "the last minutes", unit: "", objective: null, limit: "", lines: answer.lines.map((one) => one.title) });
+    const count = answer.lines[0].values.length,
+      span = answer.step_seconds * (count - 1);
+    this.chart = new Chart({
+      name: "query",
+      title: "the last minutes",
+      unit: "",
+      objective: null,
+      limit: "",
+      lines: answer.lines.map((one) => one.title),
+    });
     this.part("query-chart").replaceChildren(this.chart.node);
-    this.chart.update({ xs: Array.from({ length: count }, (_, at) => at * answer.step_seconds - span), lines: answer.lines.map((one) => one.values), range: [-span, 0], bands: [], marks: [], label: (x) => (x === 0 ? "now" : `−${-x} s`) });
+    this.chart.update({
+      xs: Array.from({ length: count }, (_, at) => at * answer.step_seconds - span),
+      lines: answer.lines.map((one) => one.values),
+      range: [-span, 0],
+      bands: [],
+      marks: [],
+      label: (x) => (x === 0 ? "now" : `−${-x} s`),
+    });
   }
 
   stop() {
@@ -104,7 +169,10 @@ export class Requests {
   constructor(part, api, replay) {
     Object.assign(this, { part, api, replay });
     part("logs-refresh").addEventListener("click", () => this.list());
-    part("trace-form").addEventListener("submit", (event) => { event.preventDefault(); this.lines(part("trace").value.trim()); });
+    part("trace-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.lines(part("trace").value.trim());
+    });
     part("logs-tab").addEventListener("chosen", () => this.list());
   }
 
@@ -118,8 +186,15 @@ export class Requests {
     const replay = this.replay();
     try {
       const rows = replay ? replay.requests() : (await json(new URL("requests", this.api))).requests;
-      refill(this.part("requests"), rows.length ? rows.map((one) => this.row(one)) : [el("tr", {}, el("td", { colspan: 5 }, "No request has been logged yet."))]);
-      this.part("logs-said").textContent = replay ? "The record keeps the lines of one slow request and of one that was not." : "The gateway writes a line for slow and failed requests, and for a sample of the rest.";
+      refill(
+        this.part("requests"),
+        rows.length
+          ? rows.map((one) => this.row(one))
+          : [el("tr", {}, el("td", { colspan: 5 }, "No request has been logged yet."))],
+      );
+      this.part("logs-said").textContent = replay
+        ? "The record keeps the lines of one slow request and of one that was not."
+        : "The gateway writes a line for slow and failed requests, and for a sample of the rest.";
     } catch (problem) {
       this.part("logs-said").textContent = problem.message;
     }
@@ -129,14 +204,25 @@ export class Requests {
     const button = el("button", { type: "button", class: "console-quiet", "data-key": one.trace_id }, "Lines");
     button.setAttribute("aria-label", `Log lines of ${one.trace_id}`);
     button.addEventListener("click", () => this.lines(one.trace_id));
-    return el("tr", {}, el("td", {}, clock(one.ts)), el("td", {}, `${one.method || ""} ${one.path || ""}`), el("td", {}, one.status ?? "–"), el("td", {}, quantity(one.duration_seconds, "seconds")), el("td", {}, button));
+    return el(
+      "tr",
+      {},
+      el("td", {}, clock(one.ts)),
+      el("td", {}, `${one.method || ""} ${one.path || ""}`),
+      el("td", {}, one.status ?? "–"),
+      el("td", {}, quantity(one.duration_seconds, "seconds")),
+      el("td", {}, button),
+    );
   }
 
   async lines(trace) {
-    const replay = this.replay(), box = this.part("log-lines");
+    const replay = this.replay(),
+      box = this.part("log-lines");
     this.part("trace").value = trace;
     try {
-      const lines = replay ? replay.record.logs.filter((line) => line.trace_id === trace).map((line) => JSON.stringify(line)) : (await json(new URL(`logs?trace_id=${encodeURIComponent(trace)}`, this.api))).lines;
+      const lines = replay
+        ? replay.record.logs.filter((line) => line.trace_id === trace).map((line) => JSON.stringify(line))
+        : (await json(new URL(`logs?trace_id=${encodeURIComponent(trace)}`, this.api))).lines;
       box.textContent = lines.join("\n") || "no line has this trace id";
     } catch (problem) {
       box.textContent = problem.message;

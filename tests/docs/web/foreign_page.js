@@ -1,6 +1,6 @@
 // What a page can do to another origin: all of it at once. What a request gives away is returned, one line each; a frame
 // or an image has no answer that could be read. `window.held` keeps the event streams open.
-(async (attempts, streams) => {
+async (attempts, streams) => {
   const LIMIT_MS = 4000;
   const read = [];
   const limit = () => AbortSignal.timeout(LIMIT_MS);
@@ -8,10 +8,11 @@
     const body = await answer.text();
     if (answer.ok) read.push(`${name}: ${body.slice(0, 200)}`);
   };
-  const loaded = (node) => new Promise((done) => {
-    node.onload = node.onerror = done;
-    setTimeout(done, LIMIT_MS);
-  });
+  const loaded = (node) =>
+    new Promise((done) => {
+      node.onload = node.onerror = done;
+      setTimeout(done, LIMIT_MS);
+    });
   const put = (node) => {
     document.documentElement.append(node);
     return loaded(node);
@@ -45,12 +46,16 @@
   };
   const reads = ({ url }) => [
     fetch(url, { credentials: "include", signal: limit() }).then((answer) => tell(`fetch ${url}`, answer)),
-    fetch(url, { mode: "no-cors", credentials: "include", signal: limit() }).then((answer) => tell(`no-cors ${url}`, answer)),
+    fetch(url, { mode: "no-cors", credentials: "include", signal: limit() }).then((answer) =>
+      tell(`no-cors ${url}`, answer),
+    ),
     put(make("img", { src: url })),
     put(make("script", { src: url })),
     put(make("iframe", { src: url })),
   ];
   window.held = streams.map(listen);
-  await Promise.allSettled(attempts.flatMap((one) => (one.method === "GET" ? reads(one) : [...changes(one), ...reads(one)])));
+  await Promise.allSettled(
+    attempts.flatMap((one) => (one.method === "GET" ? reads(one) : [...changes(one), ...reads(one)])),
+  );
   return read;
-})
+};

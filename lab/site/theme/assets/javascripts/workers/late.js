@@ -2,7 +2,9 @@
 // letter that somebody types, and then the engine answers as it always does.
 (() => {
   "use strict";
-  const SETUP = 0, READY = 1, RESULT = 3;
+  const SETUP = 0,
+    READY = 1,
+    RESULT = 3;
   let setup, engine;
 
   const start = async () => {
