@@ -109,8 +109,9 @@ def test_every_alert_has_its_runbook_section_and_every_section_its_alert(site_fo
     files = RuleFiles(RULES)
     named = set()
     for name in files.names():
-        url = files.alert(name, "lab")[0].data["annotations"]["runbook_url"]
-        fragment = url.partition("#")[2]
+        annotation = files.alert(name, "lab")[0].data["annotations"]["runbook_url"]
+        url, fragment = urldefrag(annotation.replace("{{ $externalLabels.site }}/", HERE))
+        assert url == f"{HERE}03_runbooks/", f"{name}: {annotation}"
         assert fragment == name.lower()
         assert fragment in ids, f"{name} has no runbook section"
         named.add(fragment)

@@ -51,14 +51,18 @@ fleetops query 'up{job="feed"} == 1' --wait 10
 """
 
 
+SITE = "http://127.0.0.1:8000"
+FEED_SLOW = f"{SITE}/03_runbooks/#feedslow"
+
+
 def page(tmp_path: Path, text: str) -> Path:
-    file = tmp_path / "runbooks.md"
+    file = tmp_path / "03_runbooks.md"
     file.write_text(text)
     return file
 
 
 def test_a_section_is_found_by_the_pages_runbook_url_and_gives_its_branches_in_order(tmp_path: Path) -> None:
-    section = find(page(tmp_path, GOOD), "http://127.0.0.1:8000/03_runbooks/#feedslow")
+    section = find(page(tmp_path, GOOD), FEED_SLOW)
     (branch,) = section.branches()
     assert (branch.number, branch.title) == (1, "The canary")
     assert branch.check == ("fleetops triage feed --is canary",)
@@ -67,9 +71,9 @@ def test_a_section_is_found_by_the_pages_runbook_url_and_gives_its_branches_in_o
 
 
 def test_the_hash_of_a_section_changes_with_its_text_alone(tmp_path: Path) -> None:
-    before = find(page(tmp_path, GOOD), "#feedslow").sha256
-    assert find(page(tmp_path, "New first line\n" + GOOD + "More\n"), "#feedslow").sha256 == before
-    assert find(page(tmp_path, GOOD.replace("weight 0", "weight 1")), "#feedslow").sha256 != before
+    before = find(page(tmp_path, GOOD), FEED_SLOW).sha256
+    assert find(page(tmp_path, "New first line\n" + GOOD + "More\n"), FEED_SLOW).sha256 == before
+    assert find(page(tmp_path, GOOD.replace("weight 0", "weight 1")), FEED_SLOW).sha256 != before
 
 
 @pytest.mark.parametrize(
@@ -90,15 +94,39 @@ def test_the_hash_of_a_section_changes_with_its_text_alone(tmp_path: Path) -> No
 def test_whatever_does_not_fit_the_format_is_refused_by_line(
     tmp_path: Path, old: str, new: str, line: int, named: str
 ) -> None:
-    section = find(page(tmp_path, GOOD.replace(old, new)), "#feedslow")
+    section = find(page(tmp_path, GOOD.replace(old, new)), FEED_SLOW)
     with pytest.raises(SpecError, match=re.escape(named)) as refused:
         section.branches()
     assert refused.value.line == line
 
 
-def test_a_runbook_url_without_a_section_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="#nowhere"):
-        find(page(tmp_path, GOOD), "http://127.0.0.1/03_runbooks/#nowhere")
+@pytest.mark.parametrize("fragment", ["#nowhere", "#", ""])
+def test_a_runbook_url_without_a_section_is_refused_by_name(tmp_path: Path, fragment: str) -> None:
+    with pytest.raises(SpecError, match=f"no section for the runbook_url '{SITE}/03_runbooks/{fragment}'"):
+        find(page(tmp_path, GOOD), f"{SITE}/03_runbooks/{fragment}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{SITE}/07_oncall_playbook/#feedslow",
+        f"{SITE}/runbooks/#feedslow",
+        f"{SITE}/#feedslow",
+        f"{SITE}/old_03_runbooks/#feedslow",
+        f"{SITE}/03_runbooks#feedslow",
+        "#feedslow",
+        "",
+    ],
+)
+def test_a_runbook_url_with_the_path_of_another_page_is_refused_by_name(tmp_path: Path, url: str) -> None:
+    with pytest.raises(
+        SpecError, match=re.escape(f"{url!r} leads to another page; its path must end in /03_runbooks/")
+    ):
+        find(page(tmp_path, GOOD), url)
+
+
+def test_a_site_may_be_published_below_a_path(tmp_path: Path) -> None:
+    assert find(page(tmp_path, GOOD), "https://example.test/fleetops/03_runbooks/#feedslow").title == "FeedSlow"
 
 
 AS_THE_SITE_READS_IT = """---
@@ -175,7 +203,7 @@ def test_headings_with_letters_links_html_attributes_and_repeats_have_the_anchor
         ("A page", "a-page", 25),
         ('Die Größe & "Rest"', "die-groe-rest", 28),
     ]
-    second = find(found[0].file, "#twice_1")
+    second = find(found[0].file, f"{SITE}/03_runbooks/#twice_1")
     assert second.text == "## Twice\n\nTwo.\n"
     assert found[-1].text.endswith("Last line of the page.\n"), "what is no heading ends no section"
 
@@ -205,7 +233,7 @@ def test_a_heading_that_a_reader_of_the_site_would_see_otherwise_is_refused_by_l
 
 @pytest.mark.parametrize("fence", ["```", "~~~", "`````", "~~~~"])
 def test_the_steps_of_a_branch_may_stand_in_any_fence_that_the_site_takes(tmp_path: Path, fence: str) -> None:
-    section = find(page(tmp_path, GOOD.replace("```", fence)), "#feedslow")
+    section = find(page(tmp_path, GOOD.replace("```", fence)), FEED_SLOW)
     (branch,) = section.branches()
     assert branch.mitigate == ("fleetops canary weight 0", "fleetops flag set canary off")
 

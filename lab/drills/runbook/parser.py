@@ -147,8 +147,15 @@ def _line(file: Path, heading: Heading) -> int:
 
 
 def find(file: Path, runbook_url: str) -> Section:
-    """The section a page's runbook_url points at; SpecError when there is none."""
-    anchor = unquote(urlsplit(runbook_url).fragment)
+    """The section of `file` that a runbook_url leads to: its path must be the page's, its fragment a section's anchor.
+
+    Raises SpecError for a URL whose path is another page's, and for a fragment without a section.
+    """
+    url = urlsplit(runbook_url)
+    address = f"/{file.stem}/"  # as MkDocs publishes the file
+    if not url.path.endswith(address):
+        raise SpecError(file, f"the runbook_url {runbook_url!r} leads to another page; its path must end in {address}")
+    anchor = unquote(url.fragment)
     for section in sections(file):
         if anchor and section.anchor == anchor:
             return section
