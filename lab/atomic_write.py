@@ -1,4 +1,4 @@
-"""Files that a crash leaves whole: the old one or the new one, never half of one."""
+"""Atomic file writes: after a crash a file has its old content or its new content, never a mix or a part."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from typing import Any
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Put a text where `path` leads. Raises OSError, and then what was there is as it was.
+    """Write `text` to `path` atomically. Raises OSError; the old content is then unchanged.
 
-    A regular file, also behind a symlink, is replaced in one step, and keeps its mode and, where that is permitted, its
-    owner; it is on disk, with its name, when this returns. A new one gets `mode` less the umask. A device, a pipe or an
-    open descriptor such as /dev/stdout is written into: those are never replaced.
+    A regular file, also behind a symlink, is replaced in one step. It keeps its mode and, where permitted, its owner,
+    and is synced to disk, directory entry included, when this returns. A new file gets `mode` less the umask. A device,
+    a pipe or an open descriptor such as /dev/stdout is written to and never replaced.
     """
     data = text.encode()
     try:
-        there = path.stat()
+        current = path.stat()
     except FileNotFoundError:
-        there = None
+        current = None
     # A socket cannot be opened by its name, and a file that a shell redirects into must stay the one that it has open.
-    own = next((descriptor for descriptor in (1, 2) if there and _is(descriptor, there)), None)
-    if there and (own is not None or not stat.S_ISREG(there.st_mode)):
+    standard = next((descriptor for descriptor in (1, 2) if current and _is_open_as(descriptor, current)), None)
+    if current and (standard is not None or not stat.S_ISREG(current.st_mode)):
         sys.stdout.flush()
-        with os.fdopen(os.open(path, os.O_WRONLY) if own is None else os.dup(own), "wb") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY) if standard is None else os.dup(standard), "wb") as file:
             file.write(data)
         return
-    if there and not os.access(path, os.W_OK):
+    if current and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{secrets.token_hex(8)}.part")  # of no length that depends on the name's
+    part = target.with_name(f".{secrets.token_hex(8)}.part")  # of fixed length, so that a long file name still fits
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            if there:
-                for owner in ((there.st_uid, -1), (-1, there.st_gid)):
+            if current:
+                for owner in ((current.st_uid, -1), (-1, current.st_gid)):
                     with contextlib.suppress(PermissionError):
                         os.fchown(descriptor, *owner)
-                os.fchmod(descriptor, stat.S_IMODE(there.st_mode))
+                os.fchmod(descriptor, stat.S_IMODE(current.st_mode))
             os.fsync(descriptor)
         part.replace(target)
     except BaseException:
@@ -60,12 +60,12 @@ def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
 
 
 def write_json(path: Path, document: dict[str, Any], *, indent: int | None = 1) -> None:
-    """Replace `path` by `document` as JSON, as `write_text` does. Raises OSError."""
+    """Write `document` to `path` as JSON, with the guarantees of `write_text`. Raises OSError."""
     write_text(path, json.dumps(document, indent=indent) + "\n")
 
 
-def _is(descriptor: int, there: os.stat_result) -> bool:
+def _is_open_as(descriptor: int, file: os.stat_result) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), there)
+        return os.path.samestat(os.fstat(descriptor), file)
     except OSError:
         return False

@@ -1,8 +1,8 @@
-"""One name for everything that is written down in more than one place: metrics, labels, headers, routes, variables."""
+"""Names that more than one module uses: metrics, labels, headers, routes and environment variables."""
 
 from __future__ import annotations
 
-# Routes, as templates (never raw paths). The gateway's routes are the ones the SLOs promise.
+# Routes, as templates (never raw paths). The SLOs measure these routes at the gateway.
 ROUTE_FEED = "/v1/feed/{user_id}"
 ROUTE_USER = "/v1/users/{user_id}"
 ROUTES = {"feed": ROUTE_FEED, "user": ROUTE_USER}  # by the service that answers
@@ -11,7 +11,7 @@ ROUTES = {"feed": ROUTE_FEED, "user": ROUTE_USER}  # by the service that answers
 HEADER_REQUEST_ID = "X-Request-Id"
 HEADER_CLIENT_ID = "X-Client-Id"
 HEADER_TRACEPARENT = "traceparent"
-HEADER_BAGGAGE = "baggage"  # W3C: what the edge decided, told to the tiers behind it
+HEADER_BAGGAGE = "baggage"  # W3C: carries the edge's decisions to the tiers behind it
 HEADER_VERSION = "X-Service-Version"  # of the service that answered (behind the gateway: the upstream's)
 HEADER_INSTANCE = "X-Service-Instance"
 
@@ -32,34 +32,34 @@ LABEL_ROUTE = "http_route"
 LABEL_STATUS = "http_response_status_code"
 LABEL_VERSION = "service_version"
 LABEL_UPSTREAM = "upstream"
-LABEL_UPSTREAM_INSTANCE = "upstream_instance"  # which replica answered, by its own word; "" when none did
+LABEL_UPSTREAM_INSTANCE = "upstream_instance"  # the replica that answered, as it names itself; "" without an answer
 # {upstream, cause="unreachable"|"timeout"|"unavailable", outcome="answered"|"failed"|"over_budget"}
 HTTP_CLIENT_RETRIES = "http_client_retries_total"
-HTTP_SERVER_WAITING = "http_server_waiting_requests"  # arrived, no thread yet
+HTTP_SERVER_WAITING = "http_server_waiting_requests"  # queued for a worker thread
 HTTP_SERVER_THREADS = "http_server_threads"  # {state="busy"|"all"}
 BUILD_INFO = "fleetops_build_info"  # {service, service_version}
-CONFIG_VERSION = "fleetops_config_version"  # of the configuration that the process started with; 0: none
+CONFIG_VERSION = "fleetops_config_version"  # of the configuration that the process started with; 0 for none
 # Every SLO threshold (0.15, 0.2, 0.3, 0.4) is a bucket edge exactly.
 LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0)
 
 # Gateway.
 GATEWAY_INFLIGHT = "gateway_inflight_requests"
 GATEWAY_RATELIMITED = "gateway_ratelimited_requests_total"  # {scope="client"|"global"}
-GATEWAY_PRIORITY_REQUESTS = "gateway_priority_requests_total"  # {priority}: within the quotas, shed or not
+GATEWAY_PRIORITY_REQUESTS = "gateway_priority_requests_total"  # {priority}: within the rate limits, shed or not
 GATEWAY_SHED = "gateway_shed_requests_total"  # {priority}
-# {client, result="admitted"|"client"|"global"}: by name only who asks much, the rest together as "other"
+# {client, result="admitted"|"client"|"global"}: heavy clients by name, all others together as "other"
 GATEWAY_CLIENT_REQUESTS = "gateway_client_requests_total"
 BREAKER_STATE = "circuit_breaker_state"  # {upstream, state="closed"|"half-open"|"open"}: 1 for the state it is in
 BREAKER_REFUSED = "circuit_breaker_refused_total"  # {upstream}
 GATEWAY_CANARY_WEIGHT = "gateway_canary_weight_ratio"
-GATEWAY_STATE_REFUSED = "gateway_state_refused_parts"  # of the stored settings, at the start: these have their defaults
+GATEWAY_STATE_REFUSED = "gateway_state_refused_parts"  # stored settings rejected at start, which have their defaults
 FEATURE_FLAG_ENABLED = "feature_flag_enabled"  # {flag}
 
-# Caches and DB.
+# Caches and the database.
 CACHE_REQUESTS = "cache_requests_total"  # {cache="feed"|"user", result="hit"|"stale"|"miss"|"error"}
-CACHE_COALESCED = "cache_coalesced_requests_total"  # {cache}: misses that waited for one already on its way
-CACHE_LOST = "cache_lost_entries_total"  # {cache}: missing before their time was up
-CACHE_REFRESHES = "cache_refreshes_total"  # {cache, result="done"|"failed"|"skipped"}: behind a stale answer
+CACHE_COALESCED = "cache_coalesced_requests_total"  # {cache}: misses that waited for a fetch already in flight
+CACHE_LOST = "cache_lost_entries_total"  # {cache}: gone before their TTL expired
+CACHE_REFRESHES = "cache_refreshes_total"  # {cache, result="done"|"failed"|"skipped"}: background, after a stale hit
 DB_OPERATION_DURATION = "db_client_operation_duration_seconds"  # {db_operation_name}
 DB_POOL_CONNECTIONS = "db_client_connection_count"  # {state="used"|"idle"}
 DB_POOL_MAX = "db_client_connection_max"
@@ -69,41 +69,41 @@ LINK_DELAY = "link_delay_seconds"  # {part="base"|"extra"}: round trip
 LINK_CONNECTIONS = "link_connections"
 LINK_BYTES = "link_bytes_total"  # {direction="to_upstream"|"to_client"}
 LINK_MAX_DELAY_SECONDS = 5.0
-TLS_NOT_AFTER = "tls_certificate_not_after_timestamp_seconds"  # of the certificate a server shows
+TLS_NOT_AFTER = "tls_certificate_not_after_timestamp_seconds"  # of the certificate that a server presents
 LINK_REFUSED = "link_refused_connections_total"  # the upstream could not be reached
 
 # The fan-out writer of the user service.
 FANOUT_EDITS = "fanout_edits_total"  # {result="done"|"failed"|"dropped"}
 FANOUT_PAGES = "fanout_pages_written_total"  # {version}
 
-# The exporter: the DB's own account, logs, supervision, and a probe that reads what users read.
+# The exporter: database statistics, logs, supervision, and a probe that reads the feeds that users read.
 DB_UP = "db_up"
 DB_SESSIONS = "db_sessions"  # {application, state}
 DB_SESSIONS_MAX = "db_sessions_max"
-DB_LOCK_WAITERS = "db_lock_waiters"  # {mode}: the kind of lock they wait for
+DB_LOCK_WAITERS = "db_lock_waiters"  # {mode}: the lock mode they wait for
 DB_LOCK_WAIT_OLDEST = "db_lock_wait_oldest_seconds"
-DB_TRANSACTION_OLDEST = "db_transaction_oldest_seconds"  # {application}: open for that long, at work or idle
+DB_TRANSACTION_OLDEST = "db_transaction_oldest_seconds"  # {application}: age, active or idle
 DB_IDLE_IN_TRANSACTION = "db_idle_in_transaction_sessions"
 DB_IDLE_IN_TRANSACTION_OLDEST = "db_idle_in_transaction_oldest_seconds"
 DB_INDEX_VALID = "db_index_valid"  # {index}: 0 when it is missing or unfinished
 LOG_USED = "log_used_bytes"  # {process}: the log and its rotated parts
-LOG_QUOTA = "log_quota_bytes"  # {process}: the most they may hold together
+LOG_QUOTA = "log_quota_bytes"  # {process}: maximum for the log and its rotated parts together
 LOG_WRITTEN = "log_written_bytes_total"  # {process}
-DISK_FREE = "state_directory_free_bytes"  # what the filesystem of the state directory still takes
+DISK_FREE = "state_directory_free_bytes"  # free space on the filesystem of the state directory
 CPU_SECONDS = "machine_cpu_seconds_total"  # {by="lab"|"others"|"idle"}: of all processors
-PROCESS_STARTS = "supervised_process_starts_total"  # {process, service}: also of one that never gets to serve metrics
+PROCESS_STARTS = "supervised_process_starts_total"  # {process, service}: also when it never got to serve metrics
 PROCESS_STARTS_UNPLANNED = (
-    "supervised_process_unplanned_starts_total"  # of these, supervision's own: the process had ended
+    "supervised_process_unplanned_starts_total"  # of these, restarts by the supervisor after the process exited
 )
-LOG_DEBUG = "log_debug_enabled"  # of the process itself
+LOG_DEBUG = "log_debug_enabled"  # of the process that exports it
 FEED_PROBES = "feed_probe_requests_total"  # {result="match"|"mismatch"|"unanswered"}
 WRITE_PROBES = "write_probe_requests_total"  # {result="acknowledged"|"refused"}
-WRITE_LOST = "write_probe_lost_writes_total"  # acknowledged, and not in the DB later
+WRITE_LOST = "write_probe_lost_writes_total"  # acknowledged, but not in the database afterwards
 
 # Traffic.
 TRAFFIC_OFFERED = "traffic_requests_offered_total"  # {http_route}
 TRAFFIC_COMPLETED = "traffic_requests_completed_total"  # {http_route, http_response_status_code}
-TRAFFIC_DROPPED = "traffic_requests_dropped_total"  # {http_route}: arrivals that found no free connection in time
+TRAFFIC_DROPPED = "traffic_requests_dropped_total"  # {http_route}: arrivals that got no connection in time
 TRAFFIC_DURATION = "traffic_request_duration_seconds"  # {http_route}: from the scheduled arrival
 TRAFFIC_RATE = "traffic_target_rate"
 
@@ -119,7 +119,7 @@ ENV_INSTANCE = "FLEETOPS_INSTANCE"
 ENV_VERSION = "FLEETOPS_VERSION"
 ENV_LISTEN = "FLEETOPS_LISTEN"
 ENV_ADMIN_LISTEN = "FLEETOPS_ADMIN_LISTEN"
-ENV_TOKEN_FILE = "FLEETOPS_TOKEN_FILE"  # noqa: S105 - the name of a variable, no secret
+ENV_TOKEN_FILE = "FLEETOPS_TOKEN_FILE"  # noqa: S105 - the name of a variable, not a secret
 ENV_STATE_DIR = "FLEETOPS_STATE_DIR"
 ENV_CONFIG_FILE = "FLEETOPS_CONFIG_FILE"  # the service's configuration, see lab/telemetry/config.py
 ENV_DATABASE_URL = "FLEETOPS_DATABASE_URL"
@@ -131,23 +131,23 @@ ENV_THREADS = "FLEETOPS_THREADS"
 ENV_LOG_LEVEL = "FLEETOPS_LOG_LEVEL"
 ENV_POOL_MAX = "FLEETOPS_POOL_MAX"
 ENV_CACHE_TTL = "FLEETOPS_CACHE_TTL_SECONDS"
-ENV_FANOUT = "FLEETOPS_FANOUT"  # version of the fan-out writer, or off
+ENV_FANOUT = "FLEETOPS_FANOUT"  # version of the fan-out writer, or "off"
 ENV_LINK_UPSTREAM = "FLEETOPS_LINK_UPSTREAM"  # host:port behind the link
 ENV_LINK_DELAY = "FLEETOPS_LINK_DELAY_SECONDS"  # base round trip
-ENV_TLS_CERTIFICATE = "FLEETOPS_TLS_CERTIFICATE"  # PEM file, certificate and key; without it no TLS
+ENV_TLS_CERTIFICATE = "FLEETOPS_TLS_CERTIFICATE"  # PEM file with certificate and key; without it, no TLS
 ENV_GATEWAY_URL = "FLEETOPS_GATEWAY_URL"
 ENV_RATE = "FLEETOPS_RATE"
 ENV_CONSOLE_URL = "FLEETOPS_CONSOLE_URL"
 ENV_PAGER_URL = "FLEETOPS_PAGER_URL"
 ENV_PROMETHEUS_URL = "FLEETOPS_PROMETHEUS_URL"
-ENV_ACTOR = "FLEETOPS_ACTOR"  # who the audit log says acted; default the user at the keyboard
-ENV_ALLOWED_HOSTS = "FLEETOPS_ALLOWED_HOSTS"  # beside the listener's own; for containers
+ENV_ACTOR = "FLEETOPS_ACTOR"  # the actor written to the audit log; default: the login user
+ENV_ALLOWED_HOSTS = "FLEETOPS_ALLOWED_HOSTS"  # in addition to the listener's own address; for containers
 
 # The external label through which alert annotations reach the site: {{ $externalLabels.site }}.
 EXTERNAL_LABEL_SITE = "site"
 
-# What Alertmanager tells of its silences: while there is one, a page may reach nobody.
+# Active silences in Alertmanager: while there is one, a page may reach nobody.
 SILENCES_ACTIVE = 'sum(alertmanager_silences{state="active"})'
 
-# Prometheus and Alertmanager ask for this user; the password is the control token.
+# Prometheus and Alertmanager require this user; the password is the control token.
 LOGIN_USER = "fleetops"

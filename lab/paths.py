@@ -1,4 +1,4 @@
-"""Where things are: the state directory, the checkout's folders, and every port.
+"""Where everything is: the state directory, the checkout's folders, and every port.
 
 `FLEETOPS_HOME` moves the state directory (default `.lab` in the checkout) and
 `FLEETOPS_PORT_BASE` the first port (default 8000). All ports lie in base … base+99
@@ -26,86 +26,86 @@ DRILLS = ROOT / "lab" / "drills" / "catalogue"
 
 
 def port_base() -> int:
-    """The first port of this lab, from FLEETOPS_PORT_BASE."""
-    text = os.environ.get("FLEETOPS_PORT_BASE", "8000")
-    if not text.isdigit() or not 1024 <= int(text) <= 65400:
-        raise UsageError(f"FLEETOPS_PORT_BASE={text!r} is not a port from 1024 to 65400; set one, for example 8000")
-    return int(text)
+    """The first port of this lab, from FLEETOPS_PORT_BASE. Raises UsageError when that is not a port."""
+    value = os.environ.get("FLEETOPS_PORT_BASE", "8000")
+    if not value.isdigit() or not 1024 <= int(value) <= 65400:
+        raise UsageError(f"FLEETOPS_PORT_BASE={value!r} is not a port from 1024 to 65400; set one, for example 8000")
+    return int(value)
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Every port of one lab, counted from its base."""
+    """Every port of one lab, relative to its base port."""
 
     base: int
 
     @property
     def console(self) -> int:
-        """The site and what is live."""
+        """The site and the live console."""
         return self.base
 
     @property
     def gateway(self) -> int:
-        """What clients call."""
+        """The gateway's public API."""
         return self.base + 10
 
     @property
     def gateway_admin(self) -> int:
-        """The gateway's metrics and controls."""
+        """The gateway's metrics and admin API."""
         return self.base + 11
 
     @property
     def pager(self) -> int:
-        """Where Alertmanager delivers."""
+        """The pager, to which Alertmanager delivers notifications."""
         return self.base + 12
 
     @property
     def traffic_admin(self) -> int:
-        """The load generator's metrics and controls."""
+        """The load generator's metrics and admin API."""
         return self.base + 14
 
     @property
     def exporter(self) -> int:
-        """What the DB, the logs and supervision say of themselves, as metrics."""
+        """The exporter: metrics of the database, the logs and supervision."""
         return self.base + 16
 
     @property
     def prometheus(self) -> int:
-        """Metrics and rules."""
+        """Prometheus: metrics and rules."""
         return self.base + 90
 
     @property
     def alertmanager(self) -> int:
-        """Routes alerts to the pager."""
+        """Alertmanager, which routes alerts to the pager."""
         return self.base + 93
 
     @property
     def postgres(self) -> int:
-        """The DB itself."""
+        """PostgreSQL itself, without the link in front of it."""
         return self.base + 94
 
     @property
     def valkey(self) -> int:
-        """The cache."""
+        """Valkey, the cache."""
         return self.base + 95
 
     @property
     def link_db(self) -> int:
-        """The TCP link between the application tier and the DB."""
+        """The TCP link between the application tier and the database."""
         return self.base + 96
 
     @property
     def link_db_admin(self) -> int:
-        """The link's metrics and controls."""
+        """The link's metrics and admin API."""
         return self.base + 97
 
     @property
     def detour(self) -> int:
-        """Where a drill puts a longer line in the gateway's way to a replica."""
+        """The delay proxy that a drill puts between the gateway and a replica."""
         return self.base + 98
 
     def replica(self, service: str, number: int) -> tuple[int, int]:
-        """The (public, admin) ports of replica `number` (from 1) of user, feed or feed-canary."""
+        """The (public, admin) ports of replica `number` (from 1) of user, feed or feed-canary. Raises UsageError."""
         first = {"user": 20, "feed": 40, "feed-canary": 60}
         if service not in first or not 1 <= number <= MAX_REPLICAS:
             raise UsageError(
@@ -117,27 +117,27 @@ class Ports:
 
 @dataclass(frozen=True)
 class Home:
-    """The state directory: everything the lab writes at run time lies below it."""
+    """The state directory. Everything that the lab writes at run time is inside it."""
 
     path: Path
 
     @property
     def authority(self) -> Path:
-        """The lab's certificate authority, certificate and key: what clients inside the lab trust."""
+        """Certificate and key of the lab's certificate authority, which clients inside the lab trust."""
         return self.path / "tls" / "authority.pem"
 
     def certificate(self, name: str) -> Path:
-        """The certificate and key that the server `name` shows."""
+        """The certificate and key that the server `name` presents."""
         return self.path / "tls" / f"{name}.pem"
 
     @property
     def token(self) -> Path:
-        """The 0600 file that holds the control token."""
+        """The file with the control token, mode 0600."""
         return self.path / "token"
 
     @property
     def logs(self) -> Path:
-        """One NAME.log a process, one JSON object a line for our own processes."""
+        """One NAME.log per process; our own processes write one JSON object per line."""
         return self.path / "logs"
 
     @property
@@ -147,17 +147,17 @@ class Home:
 
     @property
     def data(self) -> Path:
-        """What survives a restart: DB, time series, pages, control state."""
+        """Data that survives a restart: PostgreSQL, time series, pages, control state."""
         return self.path / "data"
 
     @property
     def bin(self) -> Path:
-        """Programs that were downloaded and unpacked, never installed."""
+        """Programs that were downloaded and unpacked, not installed."""
         return self.path / "bin"
 
     @property
     def pager_db(self) -> Path:
-        """Pages, acks and the audit log."""
+        """SQLite database of pages, acknowledgements and the audit log."""
         return self.data / "pager" / "pager.sqlite3"
 
 
@@ -167,5 +167,5 @@ def home() -> Home:
 
 
 def ports() -> Ports:
-    """The ports of this lab."""
+    """The ports of this lab. Raises UsageError when FLEETOPS_PORT_BASE is not a port."""
     return Ports(port_base())

@@ -1,4 +1,4 @@
-"""PromQL in the field's own colours: tokens of the package pygments-promql, for a script to set as text."""
+"""Tokens of a PromQL query for syntax highlighting, from the lexer of the package pygments-promql."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ _NAME = "nv"
 
 
 def tokens(query: str) -> list[Token]:
-    """The query in pieces, in order; joined, their texts are the query to the character."""
+    """The query as tokens, in order. Joined, their texts are exactly the query.
+
+    Raises LabError when pygments is not installed.
+    """
     try:
-        # Not in the containers' image: there the query is plain text.
+        # Not installed in the container image, where queries are shown without colours.
         from pygments.lexers import get_lexer_by_name
         from pygments.token import STANDARD_TYPES
     except ImportError as error:
-        raise LabError("pygments is not installed here; the query stays plain text") from error
+        raise LabError("pygments is not installed here, so queries are shown without colours") from error
     lexer = get_lexer_by_name("promql", stripnl=False, ensurenl=False)
-    found: list[Token] = []
+    highlighted: list[Token] = []
     for kind, text in lexer.get_tokens(query):
         name = STANDARD_TYPES.get(kind, "")
-        # The lexer takes the colons of a recorded series for errors: they belong to its name.
-        joins = bool(found) and found[-1][0] == _NAME and (text == ":" or (name == _NAME and found[-1][1][-1] == ":"))
-        if joins:
-            found[-1][1] += text
+        # The lexer marks the colons in the name of a recorded series as errors; join them with the name.
+        last_name = highlighted[-1] if highlighted and highlighted[-1][0] == _NAME else None
+        if last_name and (text == ":" or (name == _NAME and last_name[1][-1] == ":")):
+            last_name[1] += text
         elif text:
-            found.append([name, text])
-    return found
+            highlighted.append([name, text])
+    return highlighted

@@ -1,4 +1,4 @@
-"""Numbers as people read them. Units are in the text, always."""
+"""Formats numbers for people, always with their unit."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 from lab import names
 
-NBSP = "\u00a0"  # a number is never parted from its unit
+NBSP = "\u00a0"  # keeps a number and its unit on one line
 MINUS = "\u2212"
 ABSENT = "\u2013"
-BURN_RATE = "x budget"  # as records write the unit of a burn rate
-QUANTILE = "seconds of a quantile"  # exact to a bucket of its histogram only
+BURN_RATE = "x budget"  # the unit of a burn rate in records
+QUANTILE = "seconds of a quantile"  # known only to a bucket of its histogram
 
 
 def seconds(value: float) -> str:
-    """A duration: `0.4 s`, `17.4 s`, `3 min 36 s`, `2 h 5 min`, `1 d 12 h`; never two units that round into a third."""
+    """A duration: `0.4 s`, `17.4 s`, `3 min 36 s`, `2 h 5 min`, `1 d 12 h`; rounded before it is split into units."""
     if value < 0:
         return f"{MINUS}{seconds(-value)}"
     if value < 1:
@@ -38,7 +38,7 @@ def _pair(value: int, big: int, big_name: str, small: int, small_name: str) -> s
 
 
 def percent(ratio: float, digits: int = 2) -> str:
-    """A ratio of 0 to 1 as a percentage without idle zeros: 0.9995 is `99.95 %`."""
+    """A ratio from 0 to 1 as a percentage without trailing zeros: 0.9995 is `99.95 %`."""
     text = f"{ratio * 100:.{digits}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -46,7 +46,7 @@ def percent(ratio: float, digits: int = 2) -> str:
 
 
 def number(value: float | None) -> str:
-    """A plain number with thin grouping; absent is a dash."""
+    """A number with thin spaces between thousands; a dash for None."""
     if value is None:
         return ABSENT
     if value == int(value) and abs(value) < 1e15:
@@ -55,7 +55,7 @@ def number(value: float | None) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A sample in its unit (`seconds`, `ratio`, `bytes`, anything else is written as it is)."""
+    """A sample with its unit. `seconds`, `ratio` and `bytes` are scaled for reading; any other unit is appended."""
     if value is None:
         return ABSENT
     if unit == QUANTILE:
@@ -72,7 +72,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def bucket(value: float) -> str:
-    """A quantile of a latency histogram, in seconds, by the edges it lies between: all that the histogram tells."""
+    """A quantile of a latency histogram, in seconds, as the bucket it lies in: a histogram tells no more."""
     edges = (0.0, *names.LATENCY_BUCKETS_SECONDS)
     above = next((edge for edge in edges[1:] if value <= edge), None)
     if above is None:
@@ -84,7 +84,7 @@ def bucket(value: float) -> str:
 
 
 def exact(unit: str) -> str:
-    """The unit of an axis or an objective of a signal: those are no quantiles."""
+    """The unit of a signal's axis and objective, which are exact values even when the signal is a quantile."""
     return "seconds" if unit == QUANTILE else unit
 
 
