@@ -1,1 +1,1 @@
-"""What a person, a runbook, a drill or the console may do to the running system: one function a verb, each audited."""
+"""Control actions on the running lab, for people, runbooks, drills and the console. One audited function per verb."""

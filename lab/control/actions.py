@@ -1,4 +1,8 @@
-"""The verbs. Each records its intent, acts, and records what it changed; what is refused changes nothing."""
+"""Control actions: canary weight, feature flags, replicas and processes.
+
+Each writes its intent to the audit trail, acts, then writes the outcome. A request that is refused (UsageError) changes
+nothing and leaves no audit row.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from lab.stack.processes.supervision import Supervisor
 
 
 def set_canary_weight(clients: LabClients, percent: float, reason: str = "") -> float:
-    """Send `percent` (0 to 100) of users to the canary; returns the weight it had."""
+    """Send `percent` (0 to 100) of users to the canary; returns the previous percentage. UsageError outside it."""
     if not 0 <= percent <= 100:
         raise UsageError(f"canary weight {percent:g} is not a percentage from 0 to 100")
     with clients.trail.action("canary weight", "gateway", new=percent, reason=reason) as change:
@@ -21,12 +25,12 @@ def set_canary_weight(clients: LabClients, percent: float, reason: str = "") -> 
 
 
 def flags(clients: LabClients) -> dict[str, dict[str, Any]]:
-    """Every flag: enabled and its help text."""
+    """Every feature flag by name: {"enabled": bool, "help": str}."""
     return dict(clients.gateway.state()["flags"])
 
 
 def set_flag(clients: LabClients, name: str, enabled: bool, reason: str = "") -> bool:
-    """Switch a flag on or off; returns what it was."""
+    """Switch a feature flag on or off; returns whether it was on. UsageError for an unknown flag."""
     known = flags(clients)
     if name not in known:
         raise UsageError(f"no flag {name!r}; the flags are {', '.join(sorted(known))}")
@@ -37,14 +41,14 @@ def set_flag(clients: LabClients, name: str, enabled: bool, reason: str = "") ->
 
 
 def scale(clients: LabClients, service: str, count: int, reason: str = "") -> int:
-    """Run `count` replicas of a service; returns how many it had. Ready before they are routed to."""
+    """Run `count` replicas of a service, routing to new ones once they are ready; returns the previous number."""
     with clients.trail.action("scale", service, new=count, reason=reason) as change:
         change.old = replicas.scale(clients.home, clients.ports, service, count)
     return int(change.old)
 
 
 def restart(clients: LabClients, name: str, reason: str = "") -> list[str]:
-    """Restart one process, or a service's replicas one after the other; returns their names."""
+    """Restart one process, or the replicas of a service one at a time; returns the names of the processes."""
     replicas.instances(clients.home, clients.ports, name)
     with clients.trail.action("service restart", name, reason=reason) as change:
         restarted = replicas.restart(clients.home, clients.ports, name)
@@ -53,34 +57,34 @@ def restart(clients: LabClients, name: str, reason: str = "") -> list[str]:
 
 
 def reload(clients: LabClients, name: str, reason: str = "") -> int:
-    """Have Prometheus read its configuration, written anew, without a restart; returns the number of rule groups."""
+    """Regenerate Prometheus's configuration and reload it without a restart; returns the number of rule groups."""
     with clients.trail.action("service reload", name, reason=reason):
         return replicas.reload(clients.home, clients.ports, name)
 
 
 def drain(clients: LabClients, name: str, reason: str = "") -> bool:
-    """Have the gateway send a replica nothing more; it runs on. Returns whether that was so already."""
+    """Take a running replica out of the gateway's rotation; returns whether it was drained already."""
     with clients.trail.action("service drain", name, new="drained", reason=reason) as change:
-        was = replicas.drain(clients.home, clients.ports, name)
-        change.old = "drained" if was else "routed to"
-    return was
+        was_drained = replicas.drain(clients.home, clients.ports, name)
+        change.old = "drained" if was_drained else "routed to"
+    return was_drained
 
 
 def undrain(clients: LabClients, name: str, reason: str = "") -> bool:
-    """Have the gateway ask a replica again. Returns whether it was drained."""
+    """Put a drained replica back into the gateway's rotation; returns whether it was drained."""
     with clients.trail.action("service undrain", name, new="routed to", reason=reason) as change:
-        was = replicas.drain(clients.home, clients.ports, name, back=True)
-        change.old = "drained" if was else "routed to"
-    return was
+        was_drained = replicas.drain(clients.home, clients.ports, name, back=True)
+        change.old = "drained" if was_drained else "routed to"
+    return was_drained
 
 
 def pause(clients: LabClients, name: str, reason: str = "") -> list[str]:
-    """Freeze processes where they stand (SIGSTOP): they keep their sockets and answer nothing."""
+    """Freeze processes (SIGSTOP): they keep their sockets open and answer nothing. Returns their names."""
     return _signal(clients, "service pause", name, "STOP", reason)
 
 
 def resume(clients: LabClients, name: str, reason: str = "") -> list[str]:
-    """Let frozen processes go on (SIGCONT)."""
+    """Resume frozen processes (SIGCONT). Returns their names."""
     return _signal(clients, "service resume", name, "CONT", reason)
 
 

@@ -1,4 +1,4 @@
-"""The admin APIs of the lines between tiers and of the load generator."""
+"""Clients of the admin APIs of the links (TCP delay proxies between tiers) and of the load generator."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ def _links(home: Home, ports: Ports) -> dict[str, Program]:
 
 
 def link_names() -> list[str]:
-    """Every line between tiers, by the name of its process."""
+    """The process names of the links between tiers."""
     return list(_links(paths.home(), paths.ports()))
 
 
 class LinkAdmin:
-    """One line: how much longer than usual it is."""
+    """One link: its extra delay and its TLS certificate. Methods raise NotRunning when it does not answer."""
 
     def __init__(self, base_url: str, token: str, name: str) -> None:
         self.http = JsonClient(base_url, what=name, token=token)
 
     @classmethod
     def of(cls, home: Home, ports: Ports, name: str) -> LinkAdmin:
-        """The line `name` of a lab; UsageError lists the lines there are."""
+        """The link `name` of a lab. An unknown name raises UsageError, which lists the links."""
         links = _links(home, ports)
         if name not in links:
             raise UsageError(f"no link {name!r}; the links are {', '.join(links)}")
         return cls(url(links[name].metrics_port), read_token(home), name)
 
     def extra_delay_seconds(self) -> float:
-        """What is added to each round trip now."""
+        """Seconds added to each round trip now."""
         return float(self.http.call("GET", "/admin/state")["extra_delay_seconds"])
 
     def reload_certificate(self) -> float:
-        """Have it show what lies in its certificate's file to whoever connects from now on; when that one ends."""
+        """Reload the certificate file for new connections; returns when the certificate expires (epoch seconds)."""
         return float(self.http.call("PUT", "/admin/certificate", {})["new"])
 
     def set_extra_delay(self, seconds: float) -> None:
@@ -50,22 +50,22 @@ class LinkAdmin:
 
 
 class TrafficAdmin:
-    """The load generator: its arrival rate, and who asks beside it."""
+    """The load generator: its arrival rate and its extra load. Methods raise NotRunning when it does not answer."""
 
     def __init__(self, base_url: str, token: str) -> None:
         self.http = JsonClient(base_url, what="the load generator", token=token)
 
     @classmethod
     def of(cls, home: Home, ports: Ports) -> TrafficAdmin:
-        """The generator of a lab."""
+        """The load generator of a lab."""
         return cls(url(ports.traffic_admin), read_token(home))
 
     def state(self) -> dict[str, Any]:
-        """rate, outstanding, extra."""
+        """Its state: `rate` (arrivals a second), `outstanding` (requests in flight), `extra` (see `extra`)."""
         return dict(self.http.call("GET", "/admin/state"))
 
     def rate(self) -> float:
-        """Arrivals a second asked for."""
+        """The configured arrivals a second."""
         return float(self.state()["rate"])
 
     def set_rate(self, rate: float) -> None:
@@ -73,10 +73,10 @@ class TrafficAdmin:
         self.http.call("PUT", "/admin/rate", {"rate": rate})
 
     def extra(self) -> dict[str, Any] | None:
-        """Who asks beside the usual load: {client_id, rate, people, ramp_seconds}; None when nobody does."""
+        """Load beside the usual one: {client_id, rate, people, ramp_seconds}; None when there is none."""
         return self.state()["extra"] or None
 
     def set_extra(self, client_id: str, rate: float, people: int = 0, ramp_seconds: float = 0) -> None:
-        """Have one client, or a crowd of `people`, ask for `rate` requests a second more; 0 ends it."""
-        told = {"client_id": client_id, "rate": rate, "people": people, "ramp_seconds": ramp_seconds}
-        self.http.call("PUT", "/admin/extra", told)
+        """Add `rate` requests a second, by one client or a crowd of `people`, over `ramp_seconds`; 0 ends it."""
+        load = {"client_id": client_id, "rate": rate, "people": people, "ramp_seconds": ramp_seconds}
+        self.http.call("PUT", "/admin/extra", load)

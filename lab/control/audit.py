@@ -1,7 +1,7 @@
 """The audit trail of control actions: writes the intent first, then the outcome.
 
-A control must work when the pager does not (it may be the pager that is broken), so a row that cannot be delivered
-waits (spool.py) and is delivered with the next contact.
+A control must work while the pager, which stores the trail, is down. A row that cannot be delivered is therefore
+spooled (spool.py) and delivered at the next contact.
 """
 
 from __future__ import annotations
@@ -28,23 +28,24 @@ ABSENT = "\u2013"
 
 
 def default_actor() -> str:
-    """Who acts: FLEETOPS_ACTOR, else the name of the person at the keyboard."""
+    """The actor of an audit row: FLEETOPS_ACTOR, else the user name, else "uid-N". At most ACTOR_CHARACTERS long."""
     if named := plain(os.environ.get(ENV_ACTOR, "")).strip():
         return named[:ACTOR_CHARACTERS]
     try:
         return plain(getpass.getuser())
-    except (KeyError, OSError):  # a uid without a name, as in containers
+    except (KeyError, OSError):  # a user id without a name, as in containers
         return f"uid-{os.getuid()}"
 
 
 def stated(value: Any) -> str:
-    """What a row says was or became, in words: `client_burst 20`, `off`, `version 0`.
+    """The old or new value of a row as text: `client_burst 20`, `off`, `version 0`.
 
-    The console says it alike: docs/assets/console/dom.js.
+    The console formats values the same way (docs/assets/console/dom.js).
     """
     if isinstance(value, dict):
-        named = [(key, item) for key, item in value.items() if item != {}]
-        return ", ".join(stated(v) if isinstance(v, dict) else f"{key} {stated(v)}" for key, v in named) or ABSENT
+        items = [(key, item) for key, item in value.items() if item != {}]
+        texts = (stated(item) if isinstance(item, dict) else f"{key} {stated(item)}" for key, item in items)
+        return ", ".join(texts) or ABSENT
     if isinstance(value, list):
         return f"{len(value)} items" if len(value) > 3 else ", ".join(stated(item) for item in value)
     if isinstance(value, bool):
@@ -56,7 +57,7 @@ def stated(value: Any) -> str:
 
 @dataclass
 class Change:
-    """What an action found and left; the action fills in `old` and `new`."""
+    """The values before and after an action, any JSON; the action fills in `old` and `new`."""
 
     old: Any = None
     new: Any = None
@@ -64,7 +65,7 @@ class Change:
 
 @dataclass(frozen=True)
 class AuditTrail:
-    """Where audit rows go: the pager, or the spool until it answers."""
+    """Writes audit rows to the pager, or to the spool while the pager is down."""
 
     pager: Pager
     spool: Spool
@@ -72,12 +73,12 @@ class AuditTrail:
 
     @classmethod
     def of(cls, home: Home, pager: Pager, actor: str | None = None) -> AuditTrail:
-        """The trail of the lab in `home`."""
+        """The audit trail of the lab in `home`, under the name `actor`, or that of `default_actor`."""
         return cls(pager, Spool.of(home), actor or default_actor())
 
     @contextmanager
     def action(self, action: str, target: str, *, new: Any = None, reason: str = "") -> Iterator[Change]:
-        """Record the intent, run the body, record what came of it; the body's error passes through."""
+        """Record the intent, run the body, then record the outcome: done or failed. Re-raises the body's error."""
         change = Change(new=new)
         row = {
             "id": uuid.uuid4().hex,
@@ -94,15 +95,15 @@ class AuditTrail:
         try:
             yield change
         except BaseException as error:
-            why = str(error) if isinstance(error, LabError) else type(error).__name__
-            self.deliver({**row, "old": change.old, "new": change.new, "outcome": "failed", "reason": why})
+            failure = str(error) if isinstance(error, LabError) else type(error).__name__
+            self.deliver({**row, "old": change.old, "new": change.new, "outcome": "failed", "reason": failure})
             raise
         self.deliver({**row, "old": change.old, "new": change.new, "outcome": "done"})
 
     def deliver(self, row: dict[str, Any]) -> None:
-        """Hand `row` to the pager, after what waits; it waits too when the pager does not answer."""
+        """Send the spooled rows, then `row`, to the pager; spool it when the pager does not answer."""
         self.spool.deliver(self.pager.record, row)
 
     def flush(self) -> None:
-        """Deliver what waits, if the pager answers."""
+        """Send the spooled rows, if the pager answers."""
         self.spool.deliver(self.pager.record)

@@ -1,8 +1,7 @@
-"""Who is connected to the cache, as whom and doing what; and which commands an account may run there.
+"""Client connections of the cache, and the commands that its accounts may run.
 
-An account's rights are the cache's own ACL: what is denied is refused from the next command on, also on connections
-that are open already. A restart of the cache brings back the rights of its settings file
-(lab/stack/backends/valkey.py).
+Permissions are Valkey ACL rules: a denied command is refused from the next call on, also on open connections. A restart
+of the cache restores the permissions of its configuration file (lab/stack/backends/valkey.py).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from lab.stack.backends import valkey as cache
 
 @dataclass(frozen=True)
 class Connection:
-    """One connection. `command` is the last one it sent, `age_seconds` how long it is open."""
+    """One client connection: its account, its last command, and how long it has been open and idle."""
 
     user: str
     name: str
@@ -32,28 +31,31 @@ class Connection:
     command: str
 
     def as_json(self) -> dict[str, Any]:
-        """As `fleetops cache clients --json` lists it."""
+        """The row of `fleetops cache clients --json`."""
         return asdict(self)
 
 
 def clients(clients: LabClients, command: str | None = None) -> list[Connection]:
-    """Every connection but this one, the busiest first; with `command` those whose last command it was. NotRunning."""
+    """Every other connection, most recently active first; with `command`, those whose last command it was.
+
+    Raises NotRunning.
+    """
     with _connected(clients) as client:
         mine: Any = client.client_id()
         rows: Any = client.client_list()
-    found = [
+    connections = [
         Connection(row["user"], row["name"], row["addr"], int(row["age"]), int(row["idle"]), row["cmd"])
         for row in rows
         if int(row["id"]) != mine
     ]
-    wanted = [one for one in found if command is None or one.command == command.lower()]
-    return sorted(wanted, key=lambda one: (one.idle_seconds, one.user, one.address))
+    matching = [row for row in connections if command is None or row.command == command.lower()]
+    return sorted(matching, key=lambda row: (row.idle_seconds, row.user, row.address))
 
 
 def allow(clients: LabClients, user: str, command: str, allowed: bool, reason: str = "") -> tuple[str, str]:
-    """Let `user` run `command` or not; returns the rules of its commands before and after, as the cache writes them.
+    """Allow or deny `user` the command `command`; returns its ACL command rules before and after.
 
-    UsageError for an account or a command that the cache does not know, and for the one that the services use.
+    Raises UsageError for an unknown account or command, and for the account of the services; NotRunning.
     """
     with _connected(clients) as client:
         before = rules(client, user)
@@ -61,7 +63,7 @@ def allow(clients: LabClients, user: str, command: str, allowed: bool, reason: s
         if before is None:
             raise UsageError(f"no account {user!r} at the cache; the accounts are {', '.join(sorted(known))}")
         if user == cache.SERVICES_USER:
-            raise UsageError(f"{user!r} is the account of the services and of fleetops itself; its rights stay")
+            raise UsageError(f"{user!r} is the account of the services and of fleetops; its permissions are fixed")
         if _ask(client, "COMMAND INFO", command) == [None]:
             raise UsageError(f"the cache has no command {command!r}")
         action = "cache allow" if allowed else "cache deny"
@@ -73,18 +75,18 @@ def allow(clients: LabClients, user: str, command: str, allowed: bool, reason: s
 
 
 def rules(client: valkey.Valkey, user: str) -> str | None:
-    """The rules of an account's commands, such as "+@all -flushall"; None for one that is not there."""
-    found = _ask(client, "ACL GETUSER", user)
-    return None if found is None else " ".join([*found["categories"], *found["commands"]])
+    """The ACL command rules of an account, such as "+@all -flushall"; None for an unknown account."""
+    account = _ask(client, "ACL GETUSER", user)
+    return None if account is None else " ".join([*account["categories"], *account["commands"]])
 
 
 def permit(client: valkey.Valkey, user: str, command: str, allowed: bool) -> None:
-    """Change the right itself, unaudited: for what an audited verb or a fault does."""
+    """Change a permission without an audit row; for audited actions and faults."""
     _ask(client, "ACL SETUSER", user, f"{'+' if allowed else '-'}{command.lower()}")
 
 
 def may(client: valkey.Valkey, user: str, command: str) -> bool:
-    """Whether the cache would let `user` run `command` without arguments."""
+    """Whether `user` may run `command` (without arguments)."""
     return bool(_ask(client, "ACL DRYRUN", user, command) == b"OK")
 
 
@@ -97,9 +99,9 @@ def _connected(clients: LabClients) -> Iterator[valkey.Valkey]:
     client = valkey.Valkey.from_url(cache.url(clients.ports.valkey), socket_timeout=5, socket_connect_timeout=2)
     try:
         yield client
-    except ResponseError as problem:
-        raise UsageError(f"the cache refused: {problem}") from None
-    except ValkeyError as problem:
-        raise NotRunning(f"the cache does not answer: {problem}; see `fleetops status`") from None
+    except ResponseError as error:
+        raise UsageError(f"the cache refused: {error}") from None
+    except ValkeyError as error:
+        raise NotRunning(f"the cache does not answer: {error}; see `fleetops status`") from None
     finally:
         client.close()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Filling a cold feed cache on purpose: the feeds asked for most, a few at a time, past the gateway and its quotas."""
+"""Warm a cold feed cache: request the most popular feeds from the replicas, bypassing the gateway and its quotas."""
 
 from __future__ import annotations
 
@@ -20,77 +20,78 @@ from lab.stack.programs import Program, url
 
 VIEWERS = 400
 AT_ONCE = 3
-# A page that is made while the DB is overloaded takes its time.
-PAGE_SECONDS = 10.0
+# Computing a feed takes long while the database is overloaded.
+FEED_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Warmed:
-    """What a warm-up did."""
+    """The outcome of a warm-up: feeds that are cached now (`pages`), feeds that failed, and its duration."""
 
     pages: int
     failed: int
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The object of `fleetops cache warm --json`."""
         return asdict(self)
 
 
 def warm(clients: LabClients, viewers: int = VIEWERS, at_once: int = AT_ONCE, reason: str = "") -> Warmed:
-    """Ask the feed for the pages of the `viewers` that asked most, `at_once` at the same time. LabError when none came.
+    """Request the feeds of the `viewers` most active viewers, `at_once` at a time, so that all of them are cached.
 
-    A page in the cache costs next to nothing, one that is not is made: so the cache holds all of them afterwards.
+    A cached feed costs almost nothing; one that is not is computed and cached. Raises LabError when every request
+    fails, NotRunning when no replica answers.
     """
     feeds = replicas.instances(clients.home, clients.ports, UPSTREAM_FEED)
     with clients.trail.action("cache warm", UPSTREAM_FEED, new=viewers, reason=reason) as change:
         started = time.monotonic()
-        wanted = popular(clients, feeds, viewers)
-        failed = _ask(feeds, wanted, at_once)
-        if wanted and failed == len(wanted):
-            raise LabError(f"not one of {failed} feed pages could be made; see 'fleetops triage feed'")
-        change.new = {"pages": len(wanted) - failed, "failed": failed}
-    return Warmed(len(wanted) - failed, failed, round(time.monotonic() - started, 1))
+        popular_viewers = popular(clients, feeds, viewers)
+        failed = _request_feeds(feeds, popular_viewers, at_once)
+        if popular_viewers and failed == len(popular_viewers):
+            raise LabError(f"all {failed} feed requests failed; see `fleetops triage feed`")
+        change.new = {"pages": len(popular_viewers) - failed, "failed": failed}
+    return Warmed(len(popular_viewers) - failed, failed, round(time.monotonic() - started, 1))
 
 
 def popular(clients: LabClients, feeds: Sequence[Program], count: int) -> list[int]:
-    """The `count` viewers that asked most, over all replicas that answer, most first. NotRunning when none does."""
-    token, asked, silent = read_token(clients.home), Counter[int](), []
+    """Ids of the `count` viewers with the most requests over all replicas, most first. NotRunning when none answers."""
+    token, requests, failures = read_token(clients.home), Counter[int](), []
     for feed in feeds:
         try:
             answer = JsonClient(url(feed.metrics_port), what=feed.name, token=token).call("GET", "/admin/popular")
-        except LabError as problem:
-            silent.append(str(problem))
+        except LabError as error:
+            failures.append(str(error))
             continue
         for row in answer["viewers"]:
-            asked[row["id"]] += row["requests"]
-    if len(silent) == len(feeds):
-        raise NotRunning(silent[0])
-    return [viewer for viewer, _ in asked.most_common(count)]
+            requests[row["id"]] += row["requests"]
+    if len(failures) == len(feeds):
+        raise NotRunning(failures[0])
+    return [viewer for viewer, _ in requests.most_common(count)]
 
 
-def _ask(feeds: Sequence[Program], viewers: list[int], at_once: int) -> int:
-    """Asks for every page; how many did not come."""
-    clients = [JsonClient(url(feed.ports[0]), what=feed.name, timeout_seconds=PAGE_SECONDS) for feed in feeds]
+def _request_feeds(feeds: Sequence[Program], viewers: list[int], at_once: int) -> int:
+    """Request every viewer's feed, spread over the replicas; returns the number of failures."""
+    clients = [JsonClient(url(feed.ports[0]), what=feed.name, timeout_seconds=FEED_SECONDS) for feed in feeds]
     work = iter(zip(viewers, cycle(clients), strict=False))
-    lock, failures = threading.Lock(), Counter[str]()
+    lock, failures = threading.Lock(), list[int]()
 
     def worker() -> None:
         while True:
             with lock:
-                one = next(work, None)
-            if one is None:
+                request = next(work, None)
+            if request is None:
                 return
-            viewer, client = one
+            viewer, client = request
             try:
                 client.call("GET", f"/v1/feed/{viewer}")
-            except LabError as problem:
+            except LabError:
                 with lock:
-                    failures[str(problem)] += 1
+                    failures.append(viewer)
 
     workers = [threading.Thread(target=worker, daemon=True) for _ in range(at_once)]
     for thread in workers:
         thread.start()
     for thread in workers:
         thread.join()
-    return failures.total()
+    return len(failures)

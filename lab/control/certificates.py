@@ -1,4 +1,4 @@
-"""What on-call may do about certificates: look when they end, and issue new ones."""
+"""Certificates of the servers inside the lab: show when they expire, and issue new ones."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from lab.clients.times import utc_text
 from lab.control.admin_clients import LinkAdmin, link_names
 from lab.control.lab_clients import LabClients
 
-# What makes certificates is 9 MiB of library: only who looks at one or issues one has it.
+# The cryptography library takes 9 MiB of memory, so it is imported only by the functions that need it.
 if TYPE_CHECKING:
     from lab.stack.backends.certificates import Certificate
 
 
 def shown(clients: LabClients) -> list[Certificate]:
-    """The certificate of every server that has one, the first to end first."""
+    """The certificate of every server that has one, earliest expiry first. LabError when one cannot be read."""
     from lab.stack.backends import certificates
 
-    found = [certificates.read(clients.home.certificate(name)) for name in link_names()]
-    return sorted(found, key=lambda one: one.not_after)
+    served = (certificates.read(clients.home.certificate(name)) for name in link_names())
+    return sorted(served, key=lambda certificate: certificate.not_after)
 
 
 def rotate(
     clients: LabClients, name: str, reason: str = "", lifetime_seconds: float | None = None
 ) -> tuple[Certificate, Certificate]:
-    """Issue a new certificate to the server `name`, and have it show that to new connections; the old and the new.
+    """Issue a new certificate to the server `name` and have it reload; returns the old and the new certificate.
 
-    It is good for the usual time unless another is given. Connections that stand are not ended. UsageError for a name
-    that has none, NotRunning before anything is written.
+    The lifetime is LIFETIME_DAYS unless `lifetime_seconds` is given. Open connections stay open. Raises UsageError for
+    an unknown server and NotRunning for one that does not answer, both before anything is written.
     """
     from lab.stack.backends import certificates
 
@@ -37,12 +37,12 @@ def rotate(
     old = certificates.read(clients.home.certificate(name))
     usual_seconds = certificates.LIFETIME_DAYS * certificates.DAY_SECONDS
     with clients.trail.action("cert rotate", name, reason=reason) as change:
-        change.old = _until(old)
+        change.old = _expiry(old)
         new = certificates.issue(clients.home, name, lifetime_seconds or usual_seconds, time.time())
         link.reload_certificate()
-        change.new = _until(new)
+        change.new = _expiry(new)
     return old, new
 
 
-def _until(one: Certificate) -> str:
-    return utc_text(one.not_after)
+def _expiry(certificate: Certificate) -> str:
+    return utc_text(certificate.not_after)

@@ -1,6 +1,7 @@
-"""What on-call may do in the DB: see who does what and who waits for whom, end sessions, make an index anew.
+"""Database actions: list sessions and lock waits, end sessions, check and rebuild indexes.
 
-Everything goes to the DB directly and as the services' own role, which may signal other sessions of its kind.
+Connects to PostgreSQL directly, not through the link, as the role of the services, which may signal other client
+sessions.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from lab.stack.backends import postgres
 
 APPLICATION = "fleetops-db"
 CONNECT_SECONDS = 3
-IDLE_SECONDS = 5.0  # a transaction that idles for longer was forgotten
+IDLE_SECONDS = 5.0  # a transaction that has been idle for longer is considered abandoned
 
 _ACTIVITY = """
 SELECT pid, coalesce(application_name, '') AS application, coalesce(state, '') AS state,
@@ -34,7 +35,7 @@ FROM pg_stat_activity AS session
 WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()
 ORDER BY xact_start NULLS LAST, pid
 """
-# Who holds or wants the lock that shuts everybody out of a table, and has somebody waiting for it.
+# Sessions that hold or wait for a lock that blocks every other access to a table.
 _EXCLUSIVE = "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'"
 _INDEXES = """
 SELECT wanted AS name, indexrelid IS NOT NULL AS found, coalesce(indisvalid AND indisready, false) AS valid,
@@ -46,7 +47,7 @@ ORDER BY 1
 
 @dataclass(frozen=True)
 class Session:
-    """One client session. `waits_for` is the mode of the lock it waits for, `blocked_by` the pids that keep it."""
+    """One client session. `waits_for`: the mode of the lock it waits for, or ""; `blocked_by`: who holds it (pids)."""
 
     pid: int
     application: str
@@ -59,17 +60,17 @@ class Session:
 
     @property
     def idle_in_transaction(self) -> bool:
-        """Whether it sits in an open transaction and does nothing."""
+        """Whether it has an open transaction and runs no statement."""
         return self.state.startswith("idle in transaction")
 
     def as_json(self) -> dict[str, Any]:
-        """As `fleetops db activity --json` lists it."""
+        """The row of `fleetops db activity --json`."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Index:
-    """One index that the queries count on."""
+    """One index that the queries need. `found`: it exists; `valid`: it exists and its build finished."""
 
     name: str
     found: bool
@@ -78,7 +79,7 @@ class Index:
 
 
 def activity(clients: LabClients) -> list[Session]:
-    """Every client session, the oldest open transaction first."""
+    """Every client session, oldest open transaction first. NotRunning when the database does not answer."""
     with _connected(clients) as connection:
         return _sessions(connection)
 
@@ -87,11 +88,12 @@ def cancel(
     clients: LabClients, pids: Sequence[int] = (), *, idle: bool = False, ddl: bool = False,
     older_than_seconds: float | None = None, reason: str = "",
 ) -> list[tuple[Session, str]]:  # fmt: skip
-    """End what the given sessions do; returns each with "cancelled" or "terminated".
+    """End the work of the chosen sessions; returns each with "cancelled", "terminated" or "gone".
 
-    `idle`: those that sit in an open transaction for `older_than_seconds`; `ddl`: those that hold or wait for an
-    ACCESS EXCLUSIVE lock and keep somebody else waiting. A statement is cancelled; an idle transaction has none, so its
-    session is terminated, which rolls it back. Raises UsageError for a pid that is no client's, LabError for no match.
+    `idle` chooses sessions idle in a transaction for `older_than_seconds` (default IDLE_SECONDS); `ddl` those that hold
+    or wait for an ACCESS EXCLUSIVE lock and block others. A running statement is cancelled; an idle transaction has
+    none, so its session is terminated, which rolls it back. Raises UsageError for an unknown pid, LabError when nothing
+    matches.
     """
     with _connected(clients) as connection:
         sessions = {session.pid: session for session in _sessions(connection)}
@@ -99,61 +101,60 @@ def cancel(
             raise UsageError(f"no client session has pid {unknown[0]}; see `fleetops db activity`")
         chosen = [sessions[pid] for pid in pids]
         if idle:
-            least = IDLE_SECONDS if older_than_seconds is None else older_than_seconds
-            chosen += [one for one in sessions.values() if one.idle_in_transaction and one.state_seconds >= least]
+            seconds = IDLE_SECONDS if older_than_seconds is None else older_than_seconds
+            chosen += [s for s in sessions.values() if s.idle_in_transaction and s.state_seconds >= seconds]
         if ddl:
             exclusive = {row[0] for row in connection.execute(_EXCLUSIVE)}
-            blocking = {pid for one in sessions.values() for pid in one.blocked_by}
-            chosen += [one for one in sessions.values() if one.pid in exclusive & blocking]
+            blocking = {pid for session in sessions.values() for pid in session.blocked_by}
+            chosen += [session for session in sessions.values() if session.pid in exclusive & blocking]
         if not chosen:
             raise LabError("no session matches; nothing was cancelled; see `fleetops db activity`")
-        target = ", ".join(f"pid {one.pid}" for one in chosen)
+        target = ", ".join(f"pid {session.pid}" for session in chosen)
         with clients.trail.action("db cancel", target, reason=reason) as change:
             change.old = [
-                {"pid": one.pid, "application": one.application, "state": one.state, "query": one.query[:200]}
-                for one in chosen
+                {"pid": s.pid, "application": s.application, "state": s.state, "query": s.query[:200]} for s in chosen
             ]
-            done = [(one, _end(connection, one)) for one in chosen]
-            change.new = [{"pid": one.pid, "outcome": outcome} for one, outcome in done]
-    return done
+            ended = [(session, _end(connection, session)) for session in chosen]
+            change.new = [{"pid": session.pid, "outcome": outcome} for session, outcome in ended]
+    return ended
 
 
 def _end(connection: psycopg.Connection, session: Session) -> str:
     function: LiteralString = "pg_terminate_backend" if session.idle_in_transaction else "pg_cancel_backend"
     try:
-        done = connection.execute(sql.SQL("SELECT {}(%s)").format(sql.Identifier(function)), [session.pid]).fetchone()
-    except psycopg.errors.InsufficientPrivilege as problem:
-        raise LabError(f"pid {session.pid}: {str(problem).splitlines()[0]}") from None
-    if not (done and done[0]):
+        row = connection.execute(sql.SQL("SELECT {}(%s)").format(sql.Identifier(function)), [session.pid]).fetchone()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise LabError(f"pid {session.pid}: {str(error).splitlines()[0]}") from None
+    if not (row and row[0]):
         return "gone"
     return "terminated" if session.idle_in_transaction else "cancelled"
 
 
 def indexes(clients: LabClients) -> list[Index]:
-    """Every index the queries count on, whether it is there and whether it is valid."""
+    """Every index that the queries need, by name, with its state."""
     with _connected(clients) as connection:
         return _indexes(connection)
 
 
 def create_index(clients: LabClients, name: str | None, reason: str = "") -> list[Index]:
-    """Make index `name` (None: every one that is missing or invalid) while the DB serves on; returns them, valid.
+    """Build index `name` (None: every missing or invalid one) without blocking writes; returns the built indexes.
 
-    What a cut-off attempt left invalid is dropped first. Raises UsageError for an unknown name, LabError when nothing
-    is missing or the index is not valid afterwards.
+    An invalid index left by an interrupted build is dropped first. Raises UsageError for an unknown name, LabError when
+    no index is missing or one is not valid afterwards.
     """
     known = definitions()
     if name is not None and name not in known:
         raise UsageError(f"no index {name!r}; the indexes are {', '.join(sorted(known))}")
     with _connected(clients, statement_milliseconds=0) as connection:
-        broken = [one for one in _indexes(connection) if not one.valid and name in (None, one.name)]
+        broken = [index for index in _indexes(connection) if not index.valid and name in (None, index.name)]
         if not broken:
-            raise LabError(f"{name or 'every index'} is there and valid; nothing was done")
+            raise LabError(f"{name or 'every index'} exists and is valid; nothing was done")
         for index in broken:
             with clients.trail.action("db index create", index.name, new="valid", reason=reason) as change:
                 change.old = "invalid" if index.found else "missing"
                 _create(connection, index, known[index.name])
-        made = {index.name for index in broken}
-        return [one for one in _indexes(connection) if one.name in made]
+        rebuilt = {index.name for index in broken}
+        return [index for index in _indexes(connection) if index.name in rebuilt]
 
 
 def _create(connection: psycopg.Connection, index: Index, statement: str) -> None:
@@ -161,10 +162,12 @@ def _create(connection: psycopg.Connection, index: Index, statement: str) -> Non
         if index.found:
             connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(index.name)))
         connection.execute(concurrently(statement).encode())
-    except psycopg.Error as problem:
-        raise LabError(f"{index.name}: the DB refused: {str(problem).splitlines()[0]}") from None
-    if not all(one.valid for one in _indexes(connection) if one.name == index.name):
-        raise LabError(f"{index.name} was made but is not valid; run this again: it drops the remains first")
+    except psycopg.Error as error:
+        raise LabError(f"{index.name}: PostgreSQL refused: {str(error).splitlines()[0]}") from None
+    if not all(row.valid for row in _indexes(connection) if row.name == index.name):
+        raise LabError(
+            f"{index.name} was built but is not valid; run the command again: it drops the invalid index first"
+        )
 
 
 def _sessions(connection: psycopg.Connection) -> list[Session]:
@@ -185,8 +188,10 @@ def _connected(clients: LabClients, statement_milliseconds: int = 5000) -> Itera
             postgres.url(clients.home, clients.ports.postgres), autocommit=True, application_name=APPLICATION,
             connect_timeout=CONNECT_SECONDS, options=options,
         )  # fmt: skip
-    except psycopg.OperationalError as problem:
-        why = (str(problem).strip().splitlines() or ["no answer"])[-1]
-        raise NotRunning(f"the DB does not answer: {why}; see `fleetops status` and `fleetops logs postgres`") from None
+    except psycopg.OperationalError as error:
+        reason = (str(error).strip().splitlines() or ["no answer"])[-1]
+        raise NotRunning(
+            f"the database does not answer: {reason}; see `fleetops status` and `fleetops logs postgres`"
+        ) from None
     with connection:
         yield connection

@@ -1,4 +1,4 @@
-"""Is each feed in the cache its viewer's own? What is not is taken out, and made anew when its viewer comes."""
+"""Find and delete cached feeds of the wrong viewer. A deleted feed is rebuilt at its viewer's next request."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ from lab.errors import NotRunning
 from lab.services.fanout import feed_key
 from lab.stack.backends import valkey as cache
 
-SCAN = 500
+BATCH = 500
 
 
 def foreign(clients: LabClients) -> tuple[int, list[str]]:
-    """(pages looked at, keys of those that say they are another viewer's). Raises NotRunning."""
+    """(number of cached feeds checked, keys of those that belong to another viewer). Raises NotRunning."""
     try:
         return _foreign(_client(clients))
-    except ValkeyError as problem:
-        raise _down(problem) from None
+    except ValkeyError as error:
+        raise _not_running(error) from None
 
 
 def reconcile(clients: LabClients, reason: str = "") -> tuple[int, int]:
-    """Take every page out that is not its viewer's own; (pages looked at, pages taken out)."""
+    """Delete every cached feed that belongs to another viewer; (number checked, number deleted). Raises NotRunning."""
     client = _client(clients)
     try:
-        looked_at, keys = _foreign(client)
+        checked, keys = _foreign(client)
         with clients.trail.action("feed reconcile", "cache", reason=reason) as change:
-            change.old = {"pages": looked_at, "wrong": len(keys)}
-            for start in range(0, len(keys), SCAN):
-                client.unlink(*keys[start : start + SCAN])
-            change.new = {"pages": looked_at - len(keys), "wrong": 0}
-    except ValkeyError as problem:
-        raise _down(problem) from None
-    return looked_at, len(keys)
+            change.old = {"pages": checked, "wrong": len(keys)}
+            for start in range(0, len(keys), BATCH):
+                client.unlink(*keys[start : start + BATCH])
+            change.new = {"pages": checked - len(keys), "wrong": 0}
+    except ValkeyError as error:
+        raise _not_running(error) from None
+    return checked, len(keys)
 
 
 def _foreign(client: valkey.Valkey) -> tuple[int, list[str]]:
-    looked_at, wrong = 0, []
-    keys = sorted({key.decode() for key in client.scan_iter(match=feed_key(0)[:-1] + "*", count=SCAN)})
-    for start in range(0, len(keys), SCAN):
-        batch = keys[start : start + SCAN]
-        pages: Any = client.mget(batch)
-        for key, page in zip(batch, pages, strict=True):
-            if page is not None:
-                looked_at += 1
-                if _owner(page) != key.rpartition(":")[2]:
+    checked, wrong = 0, []
+    keys = sorted({key.decode() for key in client.scan_iter(match=feed_key(0)[:-1] + "*", count=BATCH)})
+    for start in range(0, len(keys), BATCH):
+        batch = keys[start : start + BATCH]
+        feeds: Any = client.mget(batch)
+        for key, feed in zip(batch, feeds, strict=True):
+            if feed is not None:
+                checked += 1
+                if _owner(feed) != key.rpartition(":")[2]:
                     wrong.append(key)
-    return looked_at, wrong
+    return checked, wrong
 
 
-def _owner(page: bytes) -> str:
+def _owner(feed: bytes) -> str:
     try:
-        return str(json.loads(page)["user_id"])
+        return str(json.loads(feed)["user_id"])
     except (ValueError, KeyError, TypeError):
         return ""
 
@@ -64,5 +64,5 @@ def _client(clients: LabClients) -> valkey.Valkey:
     return valkey.Valkey.from_url(cache.url(clients.ports.valkey), socket_timeout=5, socket_connect_timeout=2)
 
 
-def _down(problem: ValkeyError) -> NotRunning:
-    return NotRunning(f"the cache does not answer: {problem}; see `fleetops status`")
+def _not_running(error: ValkeyError) -> NotRunning:
+    return NotRunning(f"the cache does not answer: {error}; see `fleetops status`")

@@ -1,4 +1,4 @@
-"""The gateway's settings: quotas, shedding, retries, timeouts, breakers, the feed cache. Each change is audited."""
+"""Settings of the gateway: rate limits, load shedding, retries, timeouts, circuit breakers and the feed cache's TTL."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ RATELIMIT, SHED, RETRY, TIMEOUTS, BREAKERS, CACHE = PARTS = (
 
 
 def show(clients: LabClients, part: str) -> dict[str, Any]:
-    """One part of the gateway's settings as it is."""
+    """The current settings of one part (see PARTS), by name. NotRunning when the gateway does not answer."""
     return dict(clients.gateway.state()[part])
 
 
 def change(
     clients: LabClients, part: str, values: dict[str, Any], reason: str = ""
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Set `values` of `part`, the rest stays; returns what these were and what they are.
+    """Change the settings `values` of `part` and keep the others; returns their old and new values.
 
-    UsageError for an unknown name (nothing is audited then) or a value the gateway refuses (audited as failed).
+    Raises UsageError for an unknown name (without an audit row) and for a value that the gateway refuses (audited as
+    failed).
     """
-    now = show(clients, part)
+    current = show(clients, part)
     if not values:
-        raise UsageError(f"nothing to set; {part} has {', '.join(now)}")
+        raise UsageError(f"nothing to set; {part} has {', '.join(current)}")
     for name in values:
-        if name not in now:
-            raise UsageError(f"{part} has no {name!r}; it has {', '.join(now)}")
-    with clients.trail.action(f"{part} set", "gateway", new=values, reason=reason) as trace:
-        trace.old = {name: now[name] for name in values}
+        if name not in current:
+            raise UsageError(f"{part} has no {name!r}; it has {', '.join(current)}")
+    with clients.trail.action(f"{part} set", "gateway", new=values, reason=reason) as audited:
+        audited.old = {name: current[name] for name in values}
         clients.gateway.set_part(part, values)
         after = show(clients, part)
-        trace.new = {name: after[name] for name in values}
-    return trace.old, trace.new
+        audited.new = {name: after[name] for name in values}
+    return audited.old, audited.new

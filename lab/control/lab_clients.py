@@ -1,4 +1,4 @@
-"""The on-call clients: every part of one running lab that a verb, a runbook or a drill reaches, opened together."""
+"""The lab clients: gateway, pager, Prometheus and audit trail of one running lab, opened together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.paths import Home, Ports, home, ports
 
 @dataclass(frozen=True)
 class LabClients:
-    """Clients of one lab, and the audit trail under one actor's name."""
+    """The clients of one lab, and the audit trail in the name of one actor."""
 
     home: Home
     ports: Ports
@@ -25,17 +25,18 @@ class LabClients:
 
     @classmethod
     def here(cls, actor: str | None = None) -> LabClients:
-        """The clients of the lab in FLEETOPS_HOME, on FLEETOPS_PORT_BASE; NotRunning when none was started there."""
-        here, at = home(), ports()
-        pager = Pager.of(here, at)
-        trail = AuditTrail.of(here, pager, actor)
-        return cls(here, at, GatewayAdmin.of(here, at), pager, Prometheus.of(here, at), trail)
+        """The clients of the lab in FLEETOPS_HOME, on FLEETOPS_PORT_BASE. NotRunning when no lab was started there."""
+        lab_home, lab_ports = home(), ports()
+        pager = Pager.of(lab_home, lab_ports)
+        trail = AuditTrail.of(lab_home, pager, actor)
+        gateway, prometheus = GatewayAdmin.of(lab_home, lab_ports), Prometheus.of(lab_home, lab_ports)
+        return cls(lab_home, lab_ports, gateway, pager, prometheus, trail)
 
     def acting_as(self, actor: str) -> LabClients:
-        """The same clients with another name in the audit log."""
+        """The same clients, auditing in the name of another actor."""
         return replace(self, trail=replace(self.trail, actor=actor))
 
     def retry_reads(self) -> None:
-        """From now on outlast a restart of whom it asks, as work of minutes must."""
+        """Retry reads so that long-running work survives a peer's restart."""
         for client in (self.gateway, self.pager, self.prometheus):
             client.http.retries = PATIENT

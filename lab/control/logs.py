@@ -1,4 +1,4 @@
-"""What on-call may do about logs: change the level while the service runs, and pack full logs away."""
+"""Log actions: change the log level of a running service, and rotate its logs."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from lab.stack import logfiles, replicas
 from lab.stack.programs import Program, url
 from lab.telemetry.settings import LOG_LEVELS
 
-# Processes without an admin API of their own: their level is what they started with.
+# Processes without an admin API: their log level is fixed at the start.
 FIXED = ("pager", "console")
 
 
 def levels(clients: LabClients, service: str) -> dict[str, str]:
-    """The level of each replica of `service`."""
+    """The log level of each replica of `service`, by process. Raises UsageError, NotRunning."""
     return {
         program.name: str(_client(clients, program).call("GET", "/admin/log")["level"])
-        for program in _of(clients, service)
+        for program in _adjustable(clients, service)
     }
 
 
 def set_level(clients: LabClients, service: str, level: str, reason: str = "") -> dict[str, str]:
-    """Have every replica of `service` write `level` and above, now and until its next start; the levels before."""
+    """Set the log level of every replica of `service` until its next start; returns the previous levels, by process.
+
+    Raises UsageError for an unknown level or service, NotRunning.
+    """
     if level not in LOG_LEVELS:
-        raise UsageError(f"{level!r} is not a level; choose from {', '.join(LOG_LEVELS)}")
-    programs = _of(clients, service)
+        raise UsageError(f"{level!r} is not a log level; choose from {', '.join(LOG_LEVELS)}")
+    programs = _adjustable(clients, service)
     with clients.trail.action("log level", service, new=level, reason=reason) as change:
         change.old = {}
         for program in programs:
@@ -36,16 +39,17 @@ def set_level(clients: LabClients, service: str, level: str, reason: str = "") -
 
 
 def rotate(clients: LabClients, service: str, reason: str = "") -> dict[str, tuple[int, int]]:
-    """Pack the logs of `service` away and begin new ones; (bytes before, after) by process."""
+    """Archive the logs of `service` and start new ones; (bytes before, bytes after) by process."""
     programs = replicas.instances(clients.home, clients.ports, service)
     with clients.trail.action("log rotate", service, reason=reason) as change:
-        done = logfiles.rotate(clients.home, [program.name for program in programs])
-        change.old = {name: before for name, (before, _) in done.items()}
-        change.new = {name: after for name, (_, after) in done.items()}
-    return done
+        sizes = logfiles.rotate(clients.home, [program.name for program in programs])
+        change.old = {name: before for name, (before, _) in sizes.items()}
+        change.new = {name: after for name, (_, after) in sizes.items()}
+    return sizes
 
 
-def _of(clients: LabClients, service: str) -> list[Program]:
+def _adjustable(clients: LabClients, service: str) -> list[Program]:
+    """The running processes of `service`; UsageError when their log level cannot be changed."""
     programs = replicas.instances(clients.home, clients.ports, service)
     if not all(program.metrics_port for program in programs) or programs[0].argv[1:2] != ("-m",) or service in FIXED:
         raise UsageError(f"the log level of {service} cannot be changed while it runs")

@@ -1,7 +1,7 @@
-"""Audit rows on their way to the pager: one JSONL file of those that wait, one of those that it refused.
+"""The spool of audit rows for the pager: a JSONL file of waiting rows, and one of refused rows.
 
-Rows are delivered in order. A row that the pager refuses for good is set aside, so that it never holds up the rows
-behind it; one that gets no answer waits, and so do all behind it. Rows carry ids: sending one twice is harmless.
+Rows are delivered in order. A row that the pager rejects for good is set aside, so that it does not block the rows
+behind it. When the pager does not answer, all rows wait. Rows have ids, so a repeated delivery is harmless.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from lab.errors import LabError, NotRunning, UsageError
 from lab.paths import Home
 
 Row = dict[str, Any]
-Send = Callable[
-    [Row], object
-]  # raises NotRunning: no answer; UsageError: refused for good; LabError: answered, not taken
+# Raises NotRunning (no answer), UsageError (rejected for good) or LabError (answered with an error, not stored).
+Send = Callable[[Row], object]
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What has not reached the pager. `since` is the instant of the oldest row that waits; None when none does."""
+    """Undelivered rows. `since` is the UTC time of the oldest waiting row, or None."""
 
     waiting: int
     since: str | None
@@ -43,23 +42,23 @@ class Backlog:
         return not (self.waiting or self.refused)
 
     def as_json(self) -> dict[str, Any]:
-        """As `fleetops status --json` gives it."""
+        """The field `audit` of `fleetops status --json`."""
         return asdict(self)
 
     def __str__(self) -> str:
-        waits = f"{_rows(self.waiting)} waiting for the pager since {self.since}" if self.waiting else ""
+        waiting = f"{_rows(self.waiting)} waiting for the pager since {self.since}" if self.waiting else ""
         refused = f"{_rows(self.refused)} refused by the pager, kept in {self.refused_file}" if self.refused else ""
-        return "; ".join(filter(None, (waits, refused))) or "delivered"
+        return "; ".join(filter(None, (waiting, refused))) or "delivered"
 
 
 def warn(line: str) -> None:
-    """Tell the person at the terminal."""
+    """Write a warning to standard error."""
     sys.stderr.write(f"fleetops: {line}\n")
 
 
 @dataclass(frozen=True)
 class Spool:
-    """The two files: `file` of the rows that wait, and `refused` beside it."""
+    """The spool files: `file` of the waiting rows, and `refused` beside it. `say` receives warnings, one line each."""
 
     file: Path
     say: Say = warn
@@ -71,24 +70,24 @@ class Spool:
 
     @property
     def refused(self) -> Path:
-        """The rows the pager refused, each with the reason and the time."""
+        """The file of refused rows, each with the reason and the time."""
         return self.file.with_name("audit-refused.jsonl")
 
     def backlog(self) -> Backlog:
-        """What waits and what was refused; LabError when a file cannot be read."""
+        """The waiting and refused rows. LabError when a file cannot be read."""
         waiting, refused = (_lines(path) for path in (self.file, self.refused))
         rows = [row for line in waiting if (row := _decoded(line)) is not None]
         since = min((str(row.get("at")) for row in rows), default=None)
         return Backlog(len(waiting), since, len(refused), str(self.refused))
 
     def deliver(self, send: Send, row: Row | None = None) -> None:
-        """Send what waits, then `row`; what gets no answer stays. LabError when `row` can be neither sent nor kept."""
+        """Send the waiting rows, then `row`; keep them if there is no answer. LabError when `row` cannot be kept."""
         if row is None and not self.file.exists():
             return
         try:
             with self._locked() as file:
                 lines = [line for line in file if line.strip()]
-                if self._sent(send, lines, [row] if row is not None else []):
+                if self._all_delivered(send, lines, [row] if row is not None else []):
                     if lines:
                         file.truncate(0)
                 elif row is not None:
@@ -96,12 +95,12 @@ class Spool:
         except OSError as error:
             raise LabError(f"cannot write the audit log's queue {self.file}: {error.strerror}") from error
 
-    def _sent(self, send: Send, lines: Iterable[bytes], last: list[Row]) -> bool:
-        """Whether everything was delivered or set aside. All or nothing: what was delivered is delivered again."""
+    def _all_delivered(self, send: Send, lines: Iterable[bytes], last: list[Row]) -> bool:
+        """Whether every row was delivered or set aside. If not, all of them stay in the spool and are sent again."""
         rows = []
         for line in lines:
-            if (row := _decoded(line)) is None:  # its writer was killed while it wrote
-                self._set_aside({"line": line.decode("utf-8", "replace").strip()}, "is no audit row")
+            if (row := _decoded(line)) is None:  # the writer was killed in the middle of the line
+                self._set_aside({"line": line.decode("utf-8", "replace").strip()}, "is not an audit row")
             else:
                 rows.append(row)
         doubtful: list[Row] = []
@@ -113,14 +112,14 @@ class Spool:
             except LabError:
                 doubtful.append(row)
                 continue
-            # The pager works, so what it did not take just now is asked once more, and then to blame for it.
-            for one in doubtful:
+            # This row was stored, so the pager works: a row that failed before is retried once, then set aside.
+            for failed in doubtful:
                 try:
-                    self._send_or_set_aside(send, one)
+                    self._send_or_set_aside(send, failed)
                 except NotRunning:
                     return False
                 except LabError as error:
-                    self._set_aside(one, str(error))
+                    self._set_aside(failed, str(error))
             doubtful.clear()
         return not doubtful
 
@@ -130,14 +129,14 @@ class Spool:
         except UsageError as error:
             self._set_aside(row, str(error))
 
-    def _set_aside(self, row: Row, why: str) -> None:
+    def _set_aside(self, row: Row, reason: str) -> None:
         if any(kept.get("row") == row for line in _lines(self.refused) if (kept := _decoded(line))):
             return
         self.refused.parent.mkdir(parents=True, exist_ok=True)
         with self.refused.open("a+b") as file:
-            _append(file, {"refused_at": utc_text(time.time()), "why": why, "row": row})
-        what = f"{row.get('action', '')} {row.get('target', '')}".strip() or "unreadable"
-        self.say(f"the audit log refused a row ({what}): {why}; it is kept in {self.refused}")
+            _append(file, {"refused_at": utc_text(time.time()), "why": reason, "row": row})
+        action = f"{row.get('action', '')} {row.get('target', '')}".strip() or "unreadable"
+        self.say(f"the audit log refused a row ({action}): {reason}; the row is in {self.refused}")
 
     @contextmanager
     def _locked(self) -> Iterator[IO[bytes]]:
@@ -150,7 +149,7 @@ class Spool:
 
 def _append(file: IO[bytes], row: Row) -> None:
     file.seek(0, os.SEEK_END)
-    file.write(b"\n" + json.dumps(row).encode() + b"\n")  # after a torn line, if a writer was killed in one
+    file.write(b"\n" + json.dumps(row).encode() + b"\n")  # the newline separates it from a torn line of a killed writer
     file.flush()
     os.fsync(file.fileno())
 

@@ -1,4 +1,4 @@
-"""The pretended clients of tests/desks.py."""
+"""Lab clients with a fake pager and gateway (tests/desks.py)."""
 
 from desks import clients, gateway, pager, servers
 

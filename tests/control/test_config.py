@@ -1,4 +1,4 @@
-"""A service's configuration: pushed in versions, refused before it does harm, taken back a step at a time."""
+"""Service configuration: pushed in versions, validated before activation, rolled back one version at a time."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from lab.stack.programs import config_file
 
 @pytest.fixture
 def restarted(monkeypatch: pytest.MonkeyPatch, clients: LabClients) -> list[tuple[str, bool]]:
-    """What was restarted, and whether at once; nothing runs here."""
+    """(service, at once) of each restart; nothing runs here."""
     state.make_directories(clients.home)
     object.__setattr__(clients, "ports", Ports(8000))
     calls: list[tuple[str, bool]] = []
 
-    def note(_home: Any, _ports: Any, service: str, *, at_once: bool = False) -> list[str]:
+    def record(_home: Any, _ports: Any, service: str, *, at_once: bool = False) -> list[str]:
         calls.append((service, at_once))
         return []
 
-    monkeypatch.setattr(configs, "restart", note)
+    monkeypatch.setattr(configs, "restart", record)
     return calls
 
 
-def in_force(clients: LabClients) -> dict[str, Any]:
+def active_settings(clients: LabClients) -> dict[str, Any]:
     settings: dict[str, Any] = configs.current(clients.home, "feed").settings
     return settings
 
 
-def test_a_push_keeps_what_it_does_not_name_and_is_audited_with_old_and_new(
+def test_a_push_keeps_other_settings_and_is_audited_with_old_and_new_version(
     clients: LabClients, restarted: list[tuple[str, bool]], pager: FakePager
 ) -> None:
     config.push(clients, "feed", {"pool_max": 12})
     config.push(clients, "feed", {"log_level": "debug"}, "look closer")
-    assert in_force(clients) == {"pool_max": 12, "log_level": "debug"}
+    assert active_settings(clients) == {"pool_max": 12, "log_level": "debug"}
     assert restarted == [("feed", False), ("feed", False)]
     row = list(pager.rows.values())[-1]
     assert (row["action"], row["target"], row["outcome"], row["reason"]) == (
@@ -52,18 +52,18 @@ def test_a_push_keeps_what_it_does_not_name_and_is_audited_with_old_and_new(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [({"pool_max": "lots"}, "pool_max"), ({"pool_max": 0}, "from 1 to 100"), ({"pool": 4}, "known: log_level")],
 )
-def test_what_the_service_would_refuse_is_refused_before_anything_changes(
-    clients: LabClients, restarted: list[tuple[str, bool]], pager: FakePager, changes: dict[str, Any], said: str
+def test_settings_that_the_service_would_reject_change_nothing(
+    clients: LabClients, restarted: list[tuple[str, bool]], pager: FakePager, changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         config.push(clients, "feed", changes)
-    assert (in_force(clients), restarted, pager.rows) == ({}, [], {})
+    assert (active_settings(clients), restarted, pager.rows) == ({}, [], {})
 
 
-def test_a_push_without_a_gate_puts_a_wrong_version_in_force_and_rollbacks_go_back_a_step_each(
+def test_an_unchecked_push_activates_invalid_settings_and_each_rollback_goes_back_one_version(
     clients: LabClients, restarted: list[tuple[str, bool]]
 ) -> None:
     config.push(clients, "feed", {"pool_max": 12})
@@ -72,26 +72,26 @@ def test_a_push_without_a_gate_puts_a_wrong_version_in_force_and_rollbacks_go_ba
     program = configs.instances(clients.home, clients.ports, "feed")[0]
     assert "pool_max='twelve' is not a number" in configs.refusal(program)
     config.rollback(clients, "feed")
-    assert in_force(clients) == {"pool_max": 12}
+    assert active_settings(clients) == {"pool_max": 12}
     assert configs.refusal(program) == ""
     config.rollback(clients, "feed")
-    assert in_force(clients) == {}
-    with pytest.raises(UsageError, match="nothing to go back to"):
+    assert active_settings(clients) == {}
+    with pytest.raises(UsageError, match="nothing to roll back to"):
         config.rollback(clients, "feed")
-    # A version's number is never given twice, whatever was rolled back.
+    # Version numbers are never reused, whatever was rolled back.
     assert config.push(clients, "feed", {"threads": 8})[1].version == 3
 
 
-def test_the_canary_has_a_configuration_of_its_own_and_the_link_has_none(
+def test_the_canary_has_its_own_configuration_and_the_link_has_none(
     clients: LabClients, restarted: list[tuple[str, bool]]
 ) -> None:
     config.push(clients, "feed-canary", {"threads": 8})
-    assert in_force(clients) == {}
+    assert active_settings(clients) == {}
     with pytest.raises(UsageError, match=r"'link-db' has no configuration; .*gateway"):
         config.push(clients, "link-db", {"threads": 8})
 
 
-def test_a_file_that_is_no_configuration_is_told_with_the_way_back(
+def test_a_damaged_configuration_file_is_refused_with_the_rollback_command(
     clients: LabClients, restarted: list[tuple[str, bool]]
 ) -> None:
     config.push(clients, "feed", {"threads": 8})
@@ -99,4 +99,4 @@ def test_a_file_that_is_no_configuration_is_told_with_the_way_back(
     program = configs.instances(clients.home, clients.ports, "feed")[0]
     assert "fleetops config rollback feed" in configs.refusal(program)
     config.rollback(clients, "feed")
-    assert in_force(clients) == {"threads": 8}
+    assert active_settings(clients) == {"threads": 8}

@@ -1,4 +1,4 @@
-"""The DB verbs, on a real DB: who waits for whom is seen, and the right session is ended."""
+"""Database actions, on a real PostgreSQL: lock waits are visible, and the right session is ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INDEX = "posts_author_recent_idx"
 
 @pytest.fixture
 def db_clients(clients: LabClients, seeded_url: str, monkeypatch: pytest.MonkeyPatch) -> LabClients:
-    """The clients of the session's DB."""
+    """Lab clients of the session's database."""
     monkeypatch.setattr(postgres, "url", lambda *_: seeded_url)
     return clients
 
@@ -55,20 +55,22 @@ def in_background(connection: psycopg.Connection, statement: bytes, outcomes: di
 
 
 def waiting(clients: LabClients) -> set[str]:
-    return {one.application for one in database.activity(clients) if one.blocked_by}
+    return {session.application for session in database.activity(clients) if session.blocked_by}
 
 
 def metrics(url: str) -> dict[str, float]:
-    """What the exporter would tell now, each metric's greatest sample."""
+    """The exporter's metrics now, each with its largest sample."""
     with psycopg.connect(url, autocommit=True) as connection:
-        found = families(look(connection))
-        return {family.name: max((sample.value for sample in family.samples), default=0.0) for family in found}
+        metric_families = families(look(connection))
+        return {
+            family.name: max((sample.value for sample in family.samples), default=0.0) for family in metric_families
+        }
 
 
-def test_a_change_that_queues_behind_a_long_read_is_cancelled_and_those_behind_it_go_on(
+def test_a_migration_queued_behind_a_long_read_is_cancelled_and_blocked_readers_continue(
     db_clients: LabClients, seeded_url: str, pager: FakePager
 ) -> None:
-    """The read that was first is left alone: it hurts nobody once the change is out of the way."""
+    """The long read is left alone: it blocks nobody once the migration is cancelled."""
     outcomes: dict[str, str] = {}
     with (
         client(seeded_url, "report") as report, client(seeded_url, "migration", True) as migration,
@@ -76,13 +78,13 @@ def test_a_change_that_queues_behind_a_long_read_is_cancelled_and_those_behind_i
     ):  # fmt: skip
         report.execute("SELECT count(*) FROM follows")
         threads = [in_background(migration, b"ALTER TABLE follows ADD COLUMN note text", outcomes)]
-        eventually(lambda: waiting(db_clients) == {"migration"}, "the change waits for the read")
+        eventually(lambda: waiting(db_clients) == {"migration"}, "the migration waits for the read")
         threads.append(in_background(reader, b"SELECT count(*) FROM follows", outcomes))
-        eventually(lambda: waiting(db_clients) == {"migration", "reader"}, "a reader waits for the change")
+        eventually(lambda: waiting(db_clients) == {"migration", "reader"}, "a reader waits for the migration")
         assert metrics(seeded_url)["db_lock_waiters"] == 1
         assert 0 < metrics(seeded_url)["db_lock_wait_oldest_seconds"] < 60
-        done = database.cancel(db_clients, ddl=True, reason="readers wait")
-        assert [(one.application, outcome) for one, outcome in done] == [("migration", "cancelled")]
+        ended = database.cancel(db_clients, ddl=True, reason="readers wait")
+        assert [(session.application, outcome) for session, outcome in ended] == [("migration", "cancelled")]
         for thread in threads:
             thread.join(20)
         assert outcomes == {"migration": "cancelled", "reader": "done"}
@@ -93,7 +95,7 @@ def test_a_change_that_queues_behind_a_long_read_is_cancelled_and_those_behind_i
     assert metrics(seeded_url)["db_lock_waiters"] == 0
 
 
-def test_a_transaction_left_open_is_rolled_back_and_who_waited_for_it_goes_on(
+def test_an_abandoned_transaction_is_rolled_back_and_the_blocked_writer_continues(
     db_clients: LabClients, seeded_url: str
 ) -> None:
     outcomes: dict[str, str] = {}
@@ -104,8 +106,8 @@ def test_a_transaction_left_open_is_rolled_back_and_who_waited_for_it_goes_on(
         assert metrics(seeded_url)["db_idle_in_transaction_sessions"] == 1
         with pytest.raises(LabError, match="no session matches"):
             database.cancel(db_clients, idle=True, older_than_seconds=3600)
-        done = database.cancel(db_clients, idle=True, older_than_seconds=0)
-        assert [(one.application, outcome) for one, outcome in done] == [("backfill", "terminated")]
+        ended = database.cancel(db_clients, idle=True, older_than_seconds=0)
+        assert [(session.application, outcome) for session, outcome in ended] == [("backfill", "terminated")]
         thread.join(20)
         assert outcomes == {"writer": "done"}
         assert writer.execute("SELECT bio FROM users WHERE id = 7").fetchone() == ("kept",)
@@ -113,16 +115,16 @@ def test_a_transaction_left_open_is_rolled_back_and_who_waited_for_it_goes_on(
         database.cancel(db_clients, [1])
 
 
-def test_a_lost_index_is_seen_and_made_again_valid(db_clients: LabClients, seeded_url: str, pager: FakePager) -> None:
+def test_a_dropped_index_is_reported_and_rebuilt(db_clients: LabClients, seeded_url: str, pager: FakePager) -> None:
     with psycopg.connect(seeded_url, autocommit=True) as connection:
         connection.execute(f"DROP INDEX {INDEX}".encode())
-        lost = {one.name: one.found for one in database.indexes(db_clients)}
-        assert (lost[INDEX], lost["users_handle_idx"]) == (False, True)
+        exists = {index.name: index.found for index in database.indexes(db_clients)}
+        assert (exists[INDEX], exists["users_handle_idx"]) == (False, True)
         indexes = next(family for family in families(look(connection)) if family.name == "db_index_valid")
         assert {sample.labels["index"]: sample.value for sample in indexes.samples}[INDEX] == 0
-        (made,) = database.create_index(db_clients, None)
-        assert (made.name, made.valid) == (INDEX, True)
-        assert made.size_bytes > 1 << 20
+        (rebuilt,) = database.create_index(db_clients, None)
+        assert (rebuilt.name, rebuilt.valid) == (INDEX, True)
+        assert rebuilt.size_bytes > 1 << 20
     assert (list(pager.rows.values())[-1]["old"], list(pager.rows.values())[-1]["new"]) == ("missing", "valid")
     with pytest.raises(LabError, match="nothing was done"):
         database.create_index(db_clients, INDEX)
@@ -130,16 +132,16 @@ def test_a_lost_index_is_seen_and_made_again_valid(db_clients: LabClients, seede
         database.create_index(db_clients, "nope")
 
 
-def test_an_index_that_was_cut_off_is_dropped_and_made_anew(db_clients: LabClients, seeded_url: str) -> None:
+def test_an_index_of_an_interrupted_build_is_dropped_and_rebuilt(db_clients: LabClients, seeded_url: str) -> None:
     with psycopg.connect(seeded_url, autocommit=True) as connection:
         connection.execute(f"DROP INDEX {INDEX}".encode())
         connection.execute("SET statement_timeout = '1ms'")
         with pytest.raises(psycopg.errors.QueryCanceled):
             connection.execute(f"CREATE INDEX CONCURRENTLY {INDEX} ON posts (author_id, created_at DESC)".encode())
-    (made,) = database.create_index(db_clients, INDEX)
-    assert made.valid
+    (rebuilt,) = database.create_index(db_clients, INDEX)
+    assert rebuilt.valid
 
 
-def test_no_db_is_told_with_what_to_look_at(clients: LabClients) -> None:
-    with pytest.raises(NotRunning, match=r"the DB does not answer.*fleetops status"):
+def test_an_unreachable_database_is_a_clear_error(clients: LabClients) -> None:
+    with pytest.raises(NotRunning, match=r"the database does not answer.*fleetops status"):
         database.activity(clients)

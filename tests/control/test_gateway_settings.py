@@ -1,4 +1,4 @@
-"""The gateway's settings by verb: what is changed, what the audit log and the terminal say of it."""
+"""Gateway settings through the CLI: the change, its audit row and the printed result."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from lab.stack.programs import Program
 
 
 @pytest.fixture
-def typed(clients: LabClients, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """`fleetops` at the clients of the test: (exit status, what it printed)."""
+def fleetops(clients: LabClients, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs `fleetops` with the test's lab clients; returns (exit status, output)."""
     monkeypatch.setattr(limits, "clients", lambda: clients)
     monkeypatch.setattr("lab.cli.cache.clients", lambda: clients)
 
@@ -53,13 +53,13 @@ def typed(clients: LabClients, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         ("cache ttl 600", "cache", {"feed_ttl_seconds": 600}, "300 s → 600 s"),
     ],
 )
-def test_a_setting_is_changed_printed_and_audited_with_old_and_new_value(
-    typed: Any, gateway: FakeGateway, pager: FakePager, command: str, part: str, new: dict[str, Any], printed: str
+def test_a_changed_setting_is_printed_and_audited_with_old_and_new_value(
+    fleetops: Any, gateway: FakeGateway, pager: FakePager, command: str, part: str, new: dict[str, Any], printed: str
 ) -> None:
     before = gateway.state[part]
-    status, said = typed(f"{command} --reason drill")
-    assert status == 0, said
-    assert printed in said
+    status, output = fleetops(f"{command} --reason drill")
+    assert status == 0, output
+    assert printed in output
     assert gateway.state[part] == new
     (row,) = pager.rows.values()
     assert (row["action"], row["outcome"], row["reason"]) == (f"{part} set", "done", "drill")
@@ -68,7 +68,7 @@ def test_a_setting_is_changed_printed_and_audited_with_old_and_new_value(
 
 
 @pytest.mark.parametrize(
-    ("command", "named"),
+    ("command", "message"),
     [
         ("breaker set db open", "'db'"),
         ("breaker set user ajar", "ajar"),
@@ -77,16 +77,16 @@ def test_a_setting_is_changed_printed_and_audited_with_old_and_new_value(
         ("cache warm --viewers 0", "viewers"),
     ],
 )
-def test_a_wrong_request_is_one_line_status_2_and_no_audit_row(
-    typed: Any, pager: FakePager, command: str, named: str
+def test_an_invalid_request_is_one_line_and_status_2_without_an_audit_row(
+    fleetops: Any, pager: FakePager, command: str, message: str
 ) -> None:
-    status, said = typed(command)
-    assert (status, said.count("\n")) == (2, 1)
-    assert named in said
+    status, output = fleetops(command)
+    assert (status, output.count("\n")) == (2, 1)
+    assert message in output
     assert pager.rows == {}
 
 
-def test_what_the_gateway_refuses_is_told_in_its_words_and_audited_as_failed(
+def test_a_value_that_the_gateway_refuses_is_reported_and_audited_as_failed(
     clients: LabClients, servers: dict[str, JsonServer], pager: FakePager
 ) -> None:
     servers["gateway"].answer = lambda method, *_: (
@@ -100,25 +100,25 @@ def test_what_the_gateway_refuses_is_told_in_its_words_and_audited_as_failed(
     assert row["outcome"] == "failed"
 
 
-def test_every_part_can_be_shown(typed: Any) -> None:
+def test_every_part_can_be_shown(fleetops: Any) -> None:
     for verb in ("ratelimit", "shed", "retry", "timeout", "breaker"):
-        status, said = typed(f"{verb} show")
+        status, output = fleetops(f"{verb} show")
         assert status == 0
-        assert len(said.splitlines()) >= 2
+        assert len(output.splitlines()) >= 2
 
 
 class Feed:
-    """A feed replica that knows who is popular and which page it cannot make."""
+    """A feed replica with popular viewers, and some feeds that fail."""
 
     def __init__(self) -> None:
         self.broken: set[str] = set()
-        self.made: list[str] = []
+        self.requested: list[str] = []
 
     def __call__(self, _method: str, path: str, _body: Any) -> tuple[int, Any]:
         if path == "/admin/popular":
             return 200, {"viewers": [{"id": 7, "requests": 5}, {"id": 8, "requests": 9}, {"id": 9, "requests": 1}]}
-        self.made.append(path)
-        return (503, {"error": "the DB failed"}) if path in self.broken else (200, {})
+        self.requested.append(path)
+        return (503, {"error": "the database failed"}) if path in self.broken else (200, {})
 
 
 @pytest.fixture
@@ -133,27 +133,27 @@ def feed(clients: LabClients, monkeypatch: pytest.MonkeyPatch) -> Any:
     server.close()
 
 
-def test_a_warm_up_asks_for_the_most_popular_feeds_first(clients: LabClients, feed: Feed, pager: FakePager) -> None:
+def test_a_warm_up_requests_the_most_popular_feeds_first(clients: LabClients, feed: Feed, pager: FakePager) -> None:
     done = cache_warmup.warm(clients, viewers=2, at_once=1)
-    assert feed.made == ["/v1/feed/8", "/v1/feed/7"]
+    assert feed.requested == ["/v1/feed/8", "/v1/feed/7"]
     assert (done.pages, done.failed) == (2, 0)
     (row,) = pager.rows.values()
     assert (row["action"], row["new"], row["outcome"]) == ("cache warm", {"pages": 2, "failed": 0}, "done")
 
 
-def test_a_page_that_cannot_be_made_does_not_stop_the_warm_up(clients: LabClients, feed: Feed) -> None:
+def test_a_failed_feed_does_not_stop_the_warm_up(clients: LabClients, feed: Feed) -> None:
     feed.broken = {"/v1/feed/8"}
     done = cache_warmup.warm(clients, at_once=2)
     assert (done.pages, done.failed) == (2, 1)
 
 
-def test_a_warm_up_that_makes_no_page_fails(clients: LabClients, feed: Feed) -> None:
+def test_a_warm_up_without_any_success_fails(clients: LabClients, feed: Feed) -> None:
     feed.broken = {f"/v1/feed/{viewer}" for viewer in (7, 8, 9)}
-    with pytest.raises(LabError, match="not one of 3"):
+    with pytest.raises(LabError, match="all 3 feed requests failed"):
         cache_warmup.warm(clients)
 
 
-def test_a_warm_up_without_a_feed_says_that_it_does_not_run(
+def test_a_warm_up_without_a_feed_replica_reports_that_it_is_not_running(
     clients: LabClients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = Program("feed-1", "feed", "services", (), (9,), "", metrics_port=9)
@@ -164,25 +164,25 @@ def test_a_warm_up_without_a_feed_says_that_it_does_not_run(
 
 
 class Half(Prometheus):
-    """Everything that is asked is a half, but what nobody measured."""
+    """Answers 0.5 to every query, except for a metric without samples."""
 
     def number(self, query: str, _at: float | None = None) -> float | None:
         return None if names.CACHE_REFRESHES in query else 0.5
 
 
-def test_the_stats_hold_what_the_cache_and_what_prometheus_say(clients: LabClients, valkey_url: str) -> None:
+def test_cache_stats_combine_the_cache_server_and_prometheus(clients: LabClients, valkey_url: str) -> None:
     port = int(valkey_url.rpartition(":")[2].partition("/")[0])
-    there = replace(clients, ports=Ports(port - 95), prometheus=Half("http://127.0.0.1:9"))
+    lab = replace(clients, ports=Ports(port - 95), prometheus=Half("http://127.0.0.1:9"))
     with valkey.Valkey.from_url(valkey_url) as cache:
         cache.set("stats-test", "x")
         entries = cache.dbsize()
-    found = cache_stats.read(there)
-    assert found["entries"] == entries >= 1
-    assert (found["memory_bytes"] or 0) > 0
-    assert (found["feed_hit_ratio"], found["user_stale_ratio"], found["feed_db_rankings_per_second"]) == (0.5, 0.5, 0.5)
-    assert found["feed_refreshes_per_second"] is None
+    stats = cache_stats.read(lab)
+    assert stats["entries"] == entries >= 1
+    assert (stats["memory_bytes"] or 0) > 0
+    assert (stats["feed_hit_ratio"], stats["user_stale_ratio"], stats["feed_db_rankings_per_second"]) == (0.5, 0.5, 0.5)
+    assert stats["feed_refreshes_per_second"] is None
 
 
-def test_a_cache_that_does_not_answer_is_told_as_such(clients: LabClients) -> None:
+def test_an_unreachable_cache_is_a_clear_error(clients: LabClients) -> None:
     with pytest.raises(ToolError, match=r"the cache does not answer.*fleetops status"):
         cache_stats.read(replace(clients, ports=Ports(1024)))

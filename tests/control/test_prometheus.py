@@ -1,4 +1,4 @@
-"""Questions to Prometheus, and how a wrong question is told."""
+"""Queries to Prometheus, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def test_a_scalar_is_one_sample(server: JsonServer, prometheus: Prometheus) -> N
 
 
 @pytest.mark.parametrize("value", ["NaN", "+Inf"])
-def test_what_is_not_a_finite_number_is_no_number(server: JsonServer, prometheus: Prometheus, value: str) -> None:
+def test_nan_and_infinity_count_as_no_value(server: JsonServer, prometheus: Prometheus, value: str) -> None:
     server.answer = lambda *_: (200, vector(float(value)))
     assert prometheus.number("0/0") is None
 
 
-def test_a_range_of_samples_is_refused_with_the_mend(server: JsonServer, prometheus: Prometheus) -> None:
+def test_a_range_vector_is_refused_with_a_suggestion(server: JsonServer, prometheus: Prometheus) -> None:
     server.answer = lambda *_: (200, {"data": {"resultType": "matrix", "result": []}})
     with pytest.raises(UsageError, match=r"rate\(\)"):
         prometheus.instant("up[5m]")
 
 
-def test_waiting_ends_as_soon_as_the_answer_is_not_empty(server: JsonServer, prometheus: Prometheus) -> None:
+def test_waiting_ends_at_the_first_result_that_is_not_empty(server: JsonServer, prometheus: Prometheus) -> None:
     answers = iter([vector(), vector(), vector(7)])
     server.answer = lambda *_: (200, next(answers))
     assert [sample.value for sample in prometheus.wait("up", 30, interval_seconds=0.01)] == [7]
@@ -63,6 +63,6 @@ def test_waiting_gives_up_at_its_deadline(server: JsonServer, prometheus: Promet
     assert prometheus.wait("up", 0.05, interval_seconds=0.01) == []
 
 
-def test_no_prometheus_is_told_as_such() -> None:
+def test_an_unreachable_prometheus_is_a_clear_error() -> None:
     with pytest.raises(NotRunning, match="Prometheus"):
         Prometheus("http://127.0.0.1:9").instant("up")

@@ -1,4 +1,4 @@
-"""Every verb leaves its trace, also when the pager that keeps the traces is down."""
+"""Every control action leaves an audit row, also while the pager is down."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.control.lab_clients import LabClients
 from lab.errors import LabError, NotRunning, UsageError
 
 
-def test_a_verb_acts_and_records_who_changed_what_from_what_to_what(
+def test_an_action_records_its_actor_target_reason_and_old_and_new_value(
     clients: LabClients, gateway: FakeGateway, pager: FakePager
 ) -> None:
     assert actions.set_canary_weight(clients, 25, "rollout") == 0
@@ -25,13 +25,13 @@ def test_a_verb_acts_and_records_who_changed_what_from_what_to_what(
     assert (row["old"], row["new"], row["outcome"]) == (0, 25, "done")
 
 
-def test_the_intent_is_recorded_before_the_deed(clients: LabClients, servers: dict[str, JsonServer]) -> None:
+def test_the_intent_is_recorded_before_the_outcome(clients: LabClients, servers: dict[str, JsonServer]) -> None:
     actions.set_flag(clients, "canary", False)
     outcomes = [body["outcome"] for method, _, body in servers["pager"].asked if method == "POST"]
     assert outcomes == ["pending", "done"]
 
 
-def test_a_verb_that_fails_is_recorded_as_failed_with_its_reason(
+def test_a_failed_action_is_recorded_with_its_reason(
     clients: LabClients, servers: dict[str, JsonServer], pager: FakePager
 ) -> None:
     servers["gateway"].answer = lambda method, *_: (
@@ -45,7 +45,7 @@ def test_a_verb_that_fails_is_recorded_as_failed_with_its_reason(
 
 
 @pytest.mark.parametrize("percent", [-1, 101, float("nan")])
-def test_a_weight_that_is_no_percentage_is_refused_and_nothing_is_touched(
+def test_a_canary_weight_outside_0_to_100_sends_no_request(
     clients: LabClients, servers: dict[str, JsonServer], percent: float
 ) -> None:
     with pytest.raises(UsageError, match="0 to 100"):
@@ -54,15 +54,13 @@ def test_a_weight_that_is_no_percentage_is_refused_and_nothing_is_touched(
     assert servers["pager"].asked == []
 
 
-def test_an_unknown_flag_is_refused_with_the_names_there_are_and_no_audit_row(
-    clients: LabClients, pager: FakePager
-) -> None:
+def test_an_unknown_flag_is_refused_with_the_known_ones_and_no_audit_row(clients: LabClients, pager: FakePager) -> None:
     with pytest.raises(UsageError, match=r"'nope'.*canary"):
         actions.set_flag(clients, "nope", True)
     assert pager.rows == {}
 
 
-def test_a_verb_works_with_the_pager_down_and_its_row_is_delivered_with_the_next_one(
+def test_an_action_works_while_the_pager_is_down_and_its_row_is_delivered_later(
     clients: LabClients, gateway: FakeGateway, pager: FakePager
 ) -> None:
     cut_off = replace(
@@ -79,7 +77,7 @@ def test_a_verb_works_with_the_pager_down_and_its_row_is_delivered_with_the_next
     assert clients.trail.spool.backlog().clear
 
 
-def test_a_line_cut_by_a_kill_does_not_stop_the_rows_after_it(clients: LabClients, pager: FakePager) -> None:
+def test_a_torn_line_of_a_killed_writer_does_not_block_later_rows(clients: LabClients, pager: FakePager) -> None:
     row = {"id": "r1", "actor": "ada", "outcome": "done"}
     clients.trail.spool.file.parent.mkdir(parents=True)
     clients.trail.spool.file.write_text('{"id": "r0", "act\n' + json.dumps(row) + "\n")
@@ -87,7 +85,7 @@ def test_a_line_cut_by_a_kill_does_not_stop_the_rows_after_it(clients: LabClient
     assert pager.rows == {"r1": row}
 
 
-def test_no_gateway_is_told_as_such_with_the_command_that_mends_it(
+def test_an_unreachable_gateway_is_reported_with_the_command_that_starts_it(
     clients: LabClients, servers: dict[str, JsonServer]
 ) -> None:
     servers["gateway"].close()
@@ -104,5 +102,5 @@ def test_no_gateway_is_told_as_such_with_the_command_that_mends_it(
         ([{"outcome": "ended", "pid": 7}], "outcome ended, pid 7"), (50.0, "50"),
     ],
 )  # fmt: skip
-def test_what_a_control_was_and_became_is_said_in_words(value: object, text: str) -> None:
+def test_old_and_new_values_are_formatted_as_text(value: object, text: str) -> None:
     assert audit.stated(value) == text
