@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium 
 
 
 # Matrices, which a reader moves about in. Whatever else is as wide as this on a desk hides its last column there.
-MATRICES = ("Time to fire, ", "Time to resolve, ")
+MATRICES = ("Time to fire, ", "Time to clear, ")
 
 # What a phone's reader would have to zoom into: words of less than 12 px, with their element.
 SMALL = """(() => {

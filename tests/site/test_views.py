@@ -138,7 +138,7 @@ def test_every_slo_is_in_the_table_with_its_budget(book: Book) -> None:
 
 def test_the_detection_table_is_the_arithmetic_and_shows_what_never_fires(book: Book) -> None:
     tier = book.slos.production.tiers[0]
-    shown = text(slo.detection_table(book, "production"))
+    shown = text(slo.detection_table(book))
     assert detection_seconds(tier, 0.001, 1.0) == pytest.approx(51.84)
     assert "51.8 s" in shown
     assert "never" in shown

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from lab import units
 from lab.control import audit
 from lab.drills.spec.drill import Drill
-from lab.errors import LabError
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources import register_files
@@ -44,7 +43,7 @@ def alert_loop(book: Book, alert: str) -> Markup:
 
 def incident_loop(book: Book, ident: str) -> Markup:
     """Where one drill or incident leads: alert, rule, runbook, record, replay, postmortem, items, risks, change."""
-    drill = _drill(book, ident)
+    drill = book.drill(ident)
     alert = drill.expect.alert
     risks = [risk for risk in register_files.risks() if risk.drill == ident or risk.alert == alert]
     entries: list[tuple[str, Sequence[Markup]]] = []
@@ -96,13 +95,6 @@ def _list(entries: Iterable[tuple[str, Sequence[Markup]]]) -> Markup:
     return Markup('<dl class="lab-loop">{}</dl>').format(shown)
 
 
-def _drill(book: Book, ident: str) -> Drill:
-    found = [drill for drill in book.catalogue if drill.id == ident]
-    if not found:
-        raise LabError(f"no drill {ident!r} in the catalogue")
-    return found[0]
-
-
 def _changes(record: Record) -> list[dict[str, object]]:
     """The changes of a record that came before its alert: those that set it off."""
     fired = record.first("firing") or record.first("page")
@@ -137,25 +129,4 @@ def _deed(row: dict[str, object]) -> Markup:
     return Markup("{} of {}: {} → {}, by {}").format(row["action"], row["target"], old, new, row["actor"])
 
 
-def drill_sections(book: Book) -> str:
-    """A section for each drill: what its file says of it, the file, the mistaken answer, and where it leads."""
-    return "\n\n".join(_section(book, drill) for drill in book.catalogue)
-
-
-def _section(book: Book, drill: Drill) -> str:
-    source = drill.file.read_text()
-    said = []
-    for line in source.splitlines():
-        if not line.startswith("#"):
-            break
-        said.append(line.lstrip("# "))
-    wrong = Markup(", ").join(html.code(command) for command in drill.decoy.commands)
-    file = html.details(f"lab/drills/catalogue/{drill.file.name}", html.code_block(source, "yaml"))
-    mistaken = Markup("<p>The mistaken answer: {} <em>{}</em></p>").format(wrong, drill.decoy.why)
-    heading = f"### {drill.id}: {drill.title} {{: #{drill.id.lower()} }}"
-    return "\n\n".join(
-        (heading, Markup("<p>{}</p>").format(" ".join(said)), file, mistaken, incident_loop(book, drill.id))
-    )
-
-
-VIEWS = (alert_loop, incident_loop, change_table, drill_sections)
+VIEWS = (incident_loop, change_table)

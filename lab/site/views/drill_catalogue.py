@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from statistics import median
 
 from lab import units
 from lab.drills.runbook import parser
+from lab.drills.spec.drill import Drill
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources.context import RUNBOOKS, SIMULATIONS, Book
 from lab.site.sources.records import Record
-from lab.site.views.cross_links import alert_loop
+from lab.site.views.cross_links import alert_loop, incident_loop
 
 NOT_YET = "not yet recorded"
 
@@ -43,22 +45,34 @@ def drill_record(book: Book, ident: str) -> object:
     return html.link(book.href(target), Markup("{} {} {}").format(ident, passed, day))
 
 
-def drill_source(book: Book, ident: str) -> Markup:
-    """A drill's file, as it is."""
-    drill = book.drill(ident)
-    return html.code_block(drill.file.read_text(), "yaml", title=f"lab/drills/catalogue/{drill.file.name}")
-
-
 def drill_title(book: Book, ident: str) -> str:
     """A drill's title."""
     return book.drill(ident).title
 
 
 def wrong_answer(book: Book, ident: str) -> Markup:
-    """What the mistaken responder does in a drill, and why it does not help."""
-    drill = book.drill(ident)
+    """The commands of the mistaken responder in a drill, and why they do not help."""
+    return Markup("<p>{}</p>").format(_decoy(book.drill(ident)))
+
+
+def _decoy(drill: Drill) -> Markup:
     commands = Markup(", ").join(html.code(command) for command in drill.decoy.commands)
-    return Markup("<p>{} <em>{}</em></p>").format(commands, drill.decoy.why)
+    return Markup("{} <em>{}</em>").format(commands, drill.decoy.why)
+
+
+def drill_sections(book: Book) -> str:
+    """A section for each drill: the comment that opens its file, the file, the mistaken answer, and its links."""
+    return "\n\n".join(_section(book, drill) for drill in book.catalogue)
+
+
+def _section(book: Book, drill: Drill) -> str:
+    source = drill.file.read_text()
+    opening = takewhile(lambda line: line.startswith("#"), source.splitlines())
+    about = Markup("<p>{}</p>").format(" ".join(line.lstrip("# ") for line in opening))
+    file = html.details(f"lab/drills/catalogue/{drill.file.name}", html.code_block(source, "yaml"))
+    mistaken = Markup("<p>The mistaken answer: {}</p>").format(_decoy(drill))
+    heading = f"### {drill.id}: {drill.title} {{: #{drill.id.lower()} }}"
+    return "\n\n".join((heading, about, file, mistaken, incident_loop(book, drill.id)))
 
 
 def last_exercised(book: Book, alert: str) -> Markup:
@@ -124,29 +138,32 @@ def runbook_commands(book: Book) -> Markup:
     )
 
 
+MEASURES = {
+    "detection_seconds": "Fired",
+    "mtta_seconds": "Ack by autopilot",
+    "mttm_seconds": "Mitigated",
+    "mttr_seconds": "Recovered",
+}
+
+
 def incident_measures(book: Book) -> Markup:
-    """Every recorded incident's times beside the prediction, and their medians once there are three."""
+    """The measured times of every recorded incident, and their medians once there are three."""
     rows: list[tuple[object, ...]] = []
-    found: list[list[float | None]] = []
+    measured: list[list[float | None]] = []
     for record in book.records:
         if not record["prediction"]:
             continue
-        times = record["durations"]
-        predicted = float(record["prediction"]["detection_seconds"])
-        values = [
-            predicted,
-            *(times[key] for key in ("detection_seconds", "mtta_seconds", "mttm_seconds", "mttr_seconds")),
-        ]
-        found.append(values)
-        spent = max((one["budget_spent_ratio"] for one in record["budget"].values()), default=0.0)
+        values = [record["durations"][key] for key in MEASURES]
+        measured.append(values)
+        spent = max((budget["budget_spent_ratio"] for budget in record["budget"].values()), default=0.0)
         where = html.link(book.href(f"{SIMULATIONS}#{record.ident.lower()}"), record.ident)
         rows.append((where, *map(_seconds, values), units.percent(spent)))
     if len(rows) > 2:
-        columns = [[value for value in column if value is not None] for column in zip(*found, strict=True)]
+        columns = [[value for value in column if value is not None] for column in zip(*measured, strict=True)]
         rows.append(
             (f"Median of {len(rows)}", *(_seconds(median(column) if column else None) for column in columns), "")
         )
-    head = ("Incident", "Predicted", "Fired", "Ack by autopilot", "Mitigated", "Recovered", "Budget")
+    head = ("Incident", *MEASURES.values(), "Budget")
     return html.table(head, rows, label=f"Incidents, lab time {book.factor}x", numeric=True)
 
 
@@ -155,6 +172,6 @@ def _seconds(value: float | None) -> str:
 
 
 VIEWS = (
-    incident_measures, drill_count, drill_table, drill_record, drill_source, drill_title, wrong_answer, last_exercised,
-    last_proven, runbook_commands,
+    incident_measures, drill_count, drill_table, drill_title, wrong_answer, drill_sections, last_exercised, last_proven,
+    runbook_commands,
 )  # fmt: skip

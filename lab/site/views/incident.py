@@ -54,26 +54,15 @@ def _kinds(record: Record) -> list[str]:
     return list(dict.fromkeys(event["kind"] for event in record.timeline))
 
 
-def _extremes(book: Book, ident: str, name: str) -> tuple[float | None, float, float, str]:
-    line, objective, _ = book.records.read(ident).signal(name)
-    return *extremes(line, objective), line.unit
-
-
 def before(book: Book, ident: str, name: str) -> str:
     """A signal's usual value before the fault; `no data` where it had none."""
     return timeseries.before(book.records.read(ident).signal(name)[0])
 
 
 def worst(book: Book, ident: str, name: str) -> str:
-    """A signal at its worst."""
-    _, peak, _, unit = _extremes(book, ident, name)
-    return units.quantity(peak, unit)
-
-
-def at_end(book: Book, ident: str, name: str) -> str:
-    """A signal's last value."""
-    _, _, last, unit = _extremes(book, ident, name)
-    return units.quantity(last, unit)
+    """The value of a signal at its worst after the fault, in its unit: the highest, or the lowest if low is bad."""
+    line, objective, _ = book.records.read(ident).signal(name)
+    return units.quantity(extremes(line, objective)[1], line.unit)
 
 
 def facts(book: Book, ident: str) -> Markup:
@@ -206,6 +195,5 @@ def figure_means(_book: Book, key: str) -> str:
 
 
 VIEWS = (
-    figure_means, lab_note, moment, between, before, worst, at_end, facts, recorded_day, fact, timeline, durations,
-    prediction,
+    figure_means, moment, between, before, worst, facts, recorded_day, fact, timeline, durations, prediction,
 )  # fmt: skip

@@ -146,9 +146,4 @@ def alert_index(book: Book) -> Markup:
     return html.table(("Alert", "Says, as what, of which service", "Rule", "Do"), rows, label="Alerts", ids=ids)
 
 
-def alert_count(book: Book) -> int:
-    """How many alerts there are."""
-    return len(book.rule_files.names())
-
-
-VIEWS = (alert_rule, slo_rules, expression, alert_index, alert_count)
+VIEWS = (alert_rule, slo_rules, expression, alert_index)

@@ -90,21 +90,21 @@ def _windows(tier: Tier) -> str:
     return f"{format_duration(tier.long_seconds)} and {format_duration(tier.short_seconds)}"
 
 
-def detection_table(book: Book, profile: str = "production") -> Markup:
-    """Time from a step in the bad ratio until each tier fires, for each budget; cells no ratio can reach say so."""
-    windows = book.slos.windows(profile)
+def detection_table(book: Book) -> Markup:
+    """Time from a step in the bad ratio until each production tier fires, by objective; `never` where it cannot."""
+    windows = book.slos.production
     rows = []
     for objective_text, budget in _budgets(book.slos.slos):
         for tier in windows.tiers:
             cells = [_detection(tier, budget, bad, windows) for bad in BAD_RATIOS]
             rows.append((objective_text, f"{tier.severity} {tier.factor:g}x", *cells))
     head = ("Objective", "Tier", *(f"{units.percent(bad)} bad" for bad in BAD_RATIOS))
-    return html.table(head, rows, label=f"Time to fire, {profile} windows", numeric=True)
+    return html.table(head, rows, label="Time to fire, production windows", numeric=True)
 
 
-def reset_table(book: Book, profile: str = "production") -> Markup:
-    """Time from the end of a long-standing bad ratio until each tier lets go."""
-    windows = book.slos.windows(profile)
+def reset_table(book: Book) -> Markup:
+    """Time from the end of a long-standing bad ratio until each production tier clears, by objective."""
+    windows = book.slos.production
     rows = []
     for objective_text, budget in _budgets(book.slos.slos):
         for tier in windows.tiers:
@@ -114,7 +114,7 @@ def reset_table(book: Book, profile: str = "production") -> Markup:
                 cells.append(_never() if after is None else units.seconds(after))
             rows.append((objective_text, f"{tier.severity} {tier.factor:g}x", *cells))
     head = ("Objective", "Tier", *(f"{units.percent(bad)} bad" for bad in BAD_RATIOS))
-    return html.table(head, rows, label=f"Time to resolve, {profile} windows", numeric=True)
+    return html.table(head, rows, label="Time to clear, production windows", numeric=True)
 
 
 def slow_interval(book: Book, profile: str = "production") -> str:
