@@ -1,5 +1,5 @@
-// The arithmetic of burn-rate alerts in a browser: lab/slo/burn_rate.py again, and a test holds the two together on a
-// grid. b is the budget ratio (1 - objective), a profile is [[seconds, bad ratio], ...] whose last piece goes on for ever.
+// The arithmetic of burn-rate alerts in a browser: the same as lab/slo/burn_rate.py, and a test compares the two on a
+// grid. b is the budget ratio (1 - objective); a profile is [[seconds, bad ratio], ...] whose last piece never ends.
 
 export const detectionSeconds = (tier, b, bad) =>
   bad > tier.factor * b ? (tier.long_seconds * tier.factor * b) / bad : null;
@@ -159,24 +159,20 @@ function start(root) {
     const page = first("page"),
       ticket = first("ticket");
     const spent = (seconds * bad) / (b * profile.period_seconds);
+    const pageTiers = profile.tiers.filter((tier) => tier.severity === "page");
+    const outage = [
+      [seconds, bad],
+      [1, 0],
+    ];
+    const clears = () => duration(Math.max(0, alertIntervals(pageTiers, b, outage).at(-1)[1] - seconds));
+    const missed = spent > 1 ? ": the objective is missed" : "";
     part("answer").textContent = [
       page
-        ? `Somebody is paged after ${duration(page.spans[0][0])}, by the ${page.tier.factor}x tier, and the page lets go ${duration(
-            Math.max(
-              0,
-              alertIntervals(
-                profile.tiers.filter((tier) => tier.severity === "page"),
-                b,
-                [
-                  [seconds, bad],
-                  [1, 0],
-                ],
-              ).at(-1)[1] - seconds,
-            ),
-          )} after the end.`
+        ? `Somebody is paged after ${duration(page.spans[0][0])}, by the ${page.tier.factor}x tier, ` +
+          `and the page clears ${clears()} after the end.`
         : "Nobody is paged.",
       ticket ? `A ticket comes after ${duration(ticket.spans[0][0])}.` : "No ticket comes.",
-      `At the end ${percent(spent)} of the budget of ${duration(profile.period_seconds)} is gone${spent > 1 ? ": the objective is missed" : ""}.`,
+      `At the end ${percent(spent)} of the budget of ${duration(profile.period_seconds)} is gone${missed}.`,
     ].join(" ");
     draw(rows, seconds);
   }

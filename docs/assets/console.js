@@ -1,5 +1,5 @@
-// The door to the console, to the calculator and to the links into Prometheus: their parts are loaded only where a page has one. The theme swaps pages without loading them,
-// so the old one is left and the new one entered each time.
+// Loads the console, the calculator and the links into Prometheus only on pages that have them. The theme swaps pages
+// without a reload, so each swap stops what the old page started and starts what the new page needs.
 
 let leave = () => {};
 

@@ -1,5 +1,5 @@
-// What the theme leaves out or does at a price: names for some of its parts, buttons that copy a step of a runbook and that
-// change the colours. Names are given again after every instant navigation.
+// What the theme leaves out or does slowly: accessible names for some of its parts, and the buttons that copy a runbook
+// step and switch the colours. Names are set again after every instant navigation.
 (() => {
   "use strict";
   const copier = (step) => {
@@ -34,7 +34,8 @@
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.(".lab-scheme")) return;
     const scheme = document.body.dataset.mdColorScheme === "slate" ? "default" : "slate";
-    document.body.toggleAttribute("data-md-color-switching", true); // all at once: the theme's rule stops what would fade
+    // All colours at once: the theme's rule for this attribute stops transitions.
+    document.body.toggleAttribute("data-md-color-switching", true);
     document.body.dataset.mdColorScheme = scheme;
     requestAnimationFrame(() => document.body.removeAttribute("data-md-color-switching"));
     window.__md_set("__palette", { color: { scheme } });
@@ -48,7 +49,7 @@
       shown.observe(block);
     });
     // A runbook's steps, which lab.site.markdown.runbook_steps has kept from the theme.
-    document.querySelectorAll(".md-typeset pre > kbd:only-child").forEach((step) => shown.observe(step));
+    for (const step of document.querySelectorAll(".md-typeset pre > kbd:only-child")) shown.observe(step);
   };
   if (window.document$) window.document$.subscribe(name);
   else document.addEventListener("DOMContentLoaded", name);

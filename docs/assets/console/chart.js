@@ -5,7 +5,8 @@ import { el, known, quantity } from "./dom.js";
 const HEIGHT = 170;
 const FONT = "11px system-ui, sans-serif";
 const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // the others stand in words beside the title
-const exact = (unit) => (unit === "seconds of a quantile" ? "seconds" : SHORT.has(unit) ? unit : ""); // of an axis or an objective
+// The unit of an axis or an objective.
+const exact = (unit) => (unit === "seconds of a quantile" ? "seconds" : SHORT.has(unit) ? unit : "");
 const DASHES = [[], [6, 3], [2, 3]];
 
 // The library is work to read, so it comes with the first chart that is near; on a phone that is far down the page.
@@ -138,7 +139,7 @@ export class Chart {
         padding: [14, 18, 0, 0],
         scales: {
           x: { time: false, range: () => this.data.range },
-          y: { range: (_, low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] },
+          y: { range: (_, _low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] },
         },
         axes: [
           {

@@ -69,6 +69,14 @@ export function address(text) {
   }
 }
 
+// The address of a page's runbook section. The alert names the lab's own; the section is on this very site.
+export const pageLink = (root) => (one) => {
+  const url = one.runbook_url ? address(one.runbook_url) : null;
+  return url && new URL(url).pathname.endsWith("/03_runbooks/")
+    ? new URL(`03_runbooks/${new URL(url).hash}`, root).href
+    : url;
+};
+
 // A part is drawn again only when what it shows has changed, so that focus and scrolling stay.
 export function memory() {
   const drawn = new Map();

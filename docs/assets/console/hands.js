@@ -124,10 +124,10 @@ export class Hands {
   diagnose() {
     const page = this.open;
     if (!page) this.part("drill-error").textContent = "Nobody has been paged yet.";
-    else
-      this.say(
-        `fleetops incident diagnose ${page.id} --component ${this.part("component").value} --class '${this.part("trigger").value}'`,
-      );
+    else {
+      const [component, trigger] = ["component", "trigger"].map((name) => this.part(name).value);
+      this.say(`fleetops incident diagnose ${page.id} --component ${component} --class '${trigger}'`);
+    }
   }
 
   async say(command) {

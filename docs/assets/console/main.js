@@ -1,12 +1,14 @@
 // The console: live from the lab that serves this page, or the replay of a record when nobody answers.
 
 import { Chart } from "./chart.js";
+import { el, kept, known, memory, offset, pageLink } from "./dom.js";
 import { Hands } from "./hands.js";
-import { badge, clock, el, kept, known, memory, offset, percent, quantity, refill, short } from "./dom.js";
-import { Player, Replay } from "./replay.js";
 import { Query, Requests } from "./inquiries.js";
+import { firing, flow, pagerGap, series, shapes, summary, timeline } from "./live.js";
+import { draw, section } from "./panels.js";
+import { Player } from "./player.js";
+import { Replay } from "./replay.js";
 import { tabs } from "./tabs.js";
-import * as views from "./views.js";
 
 const LOST_AFTER_MS = 5000;
 const FALL_BACK_AFTER_MS = 12000;
@@ -23,7 +25,7 @@ export function start(root) {
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const site = new URL(root.dataset.root, location.href);
   const api = new URL("api/", site);
-  const link = views.pageLink(site);
+  const link = pageLink(site);
   const asked = new URLSearchParams(location.search);
   let changed = memory(),
     charts = [],
@@ -61,12 +63,13 @@ export function start(root) {
   }
 
   // Another source: nothing of the old one may stay.
-  function turn(to, shapes) {
+  function turn(to, wanted) {
     if (showing === to) return;
     showing = to;
     changed = memory();
-    charts.forEach((chart) => chart.destroy());
-    const turned = (charts = shapes.map((shape) => new Chart(shape)));
+    for (const chart of charts) chart.destroy();
+    const turned = wanted.map((shape) => new Chart(shape));
+    charts = turned;
     // In the frame after that of all the rest: in one they would be a long task on a phone.
     requestAnimationFrame(() =>
       setTimeout(() => turned === charts && part("charts").replaceChildren(...charts.map((chart) => chart.node))),
@@ -75,213 +78,42 @@ export function start(root) {
     requests.reset();
   }
 
-  function draw(shown, { take, quiet = "No page. Quiet is good.", section, seek, now, timeline, score }) {
-    if (changed("slos", shown.slos)) {
-      part("slos").replaceChildren(
-        ...(shown.slos.length ? shown.slos.map(views.tile) : ["No data: Prometheus does not answer."]),
-      );
-      const [head, rows] = views.burnTable(shown.slos);
-      part("burn-head").replaceChildren(head);
-      part("burn").replaceChildren(...rows);
-    }
-    if (changed("pages", [shown.pages, Boolean(take), quiet]))
-      refill(
-        part("pages"),
-        shown.pages.length ? shown.pages.map((one) => views.page(one, take, link)) : [el("li", {}, quiet)],
-      );
-    if (changed("audit", shown.audit))
-      part("audit").replaceChildren(
-        ...(shown.audit.length
-          ? shown.audit.map(views.auditRow)
-          : [el("tr", {}, el("td", { colspan: 6 }, "Nothing has been changed."))]),
-      );
-    views.map(part("map"), shown.nodes);
-    if (changed("flow", shown.flow)) part("flow").textContent = shown.flow;
-    if (changed("runbook", section.seen)) refill(part("runbook"), section.nodes());
-    if (
-      changed("timeline", [
-        timeline.length,
-        timeline.filter((row) => row.t_seconds > now).length,
-        timeline.at(-1)?.title,
-      ])
-    ) {
-      refill(
-        part("timeline"),
-        timeline.length
-          ? timeline.map((row) => views.timelineRow(row, now, seek))
-          : [el("li", {}, "Nothing has happened yet.")],
-      );
-    }
-    if (changed("score", score))
-      part("score").replaceChildren(
-        ...(score
-          ? views.scoreCard(score)
-          : [
-              el(
-                "p",
-                { class: "console-note" },
-                seek ? "The score is known when the incident is over." : "No drill has been run on this lab yet.",
-              ),
-            ]),
-      );
-  }
-
-  // The section of the page that matters now: one that fires before one that is over, the newest first.
-  function section(pages, ran, run, more, alert) {
-    const one =
-      pages.find((page) => page.alertname === alert) ||
-      pages.find((page) => page.status === "firing" && page.severity === "page") ||
-      pages.find((page) => page.status === "firing") ||
-      pages.find((page) => page.severity === "page");
-    const anchor = one && one.runbook_url ? one.runbook_url.split("#")[1] : "";
-    const found = anchor && Object.hasOwn(runbooks, anchor) ? runbooks[anchor] : null;
-    if (!found)
-      return {
-        seen: "none",
-        nodes: () => [
-          el(
-            "p",
-            { class: "console-note" },
-            "No page, so nothing to run. ",
-            el("a", { href: new URL("03_runbooks/", site).href, "data-key": "section" }, "All runbooks"),
-          ),
-        ],
-      };
-    return {
-      seen: [anchor, more],
-      nodes: () => views.runbook(found, new URL(`03_runbooks/#${anchor}`, site).href, ran, run),
-    };
-  }
-
   // ---- the lab
 
   function live(shown) {
     picture = shown;
     if (chosen === "replay") return;
-    const open = shown.pages.filter((one) => one.status === "firing");
-    const silent = Object.entries(shown.sources)
-      .filter(([, state]) => state !== "ok")
-      .map(([name, state]) => `${name}: ${state}`);
-    const words = open.length
-      ? `${open.length} open: ${[...new Set(open.map((one) => one.alertname))].join(", ")}`
-      : "no open page";
-    const unheard =
-      shown.sources.pager === "ok"
-        ? ""
-        : shown.told_at
-          ? ` when the pager last answered, at ${clock(shown.told_at)} UTC`
-          : " known: the pager has not answered";
-    turn(
-      "live",
-      shown.series.map((one) => ({
-        name: one.name,
-        title: one.title,
-        unit: one.unit,
-        objective: one.objective,
-        limit: "objective",
-        lines: one.lines.map((line) => line.title),
-      })),
-    );
+    const gap = pagerGap(shown);
+    turn("live", shapes(shown));
     player.pause();
-    mode(
-      "live",
-      `${words}${unheard}.${shown.silences ? ` SILENCED: ${shown.silences} in Alertmanager, so a page may reach nobody; "fleetops status" names them.` : ""}${shown.too_busy ? ` TOO BUSY: ${shown.too_busy}.` : ""} Lab time, ${shown.factor}x.${silent.length ? ` Not answering: ${silent.join("; ")}.` : ""}`,
-    );
+    mode("live", summary(shown));
     if (!charts.length && shown.series.length) {
       showing = "";
       return live(shown);
     }
     root.dataset.open = String(
-      Boolean(unheard) ||
+      Boolean(gap) ||
         Boolean(shown.silences) ||
         Boolean(shown.too_busy) ||
-        open.some((one) => one.severity === "page"),
+        firing(shown).some((one) => one.severity === "page"),
     );
     hands.show(shown);
     draw(
+      { part, changed, link },
       { ...shown, flow: flow(shown) },
       {
         take: hands.take,
-        quiet: unheard ? `No page${unheard}.` : undefined,
+        quiet: gap ? `No page${gap}.` : undefined,
         seek: null,
         now: Infinity,
-        timeline: happened(shown),
+        timeline: timeline(shown),
         score: shown.hands.score,
-        section: section(shown.pages, hands.ran, shown.hands.able ? hands.run : null, hands.seen()),
+        section: section({ runbooks, site }, shown.pages, hands.ran, shown.hands.able ? hands.run : null, hands.seen()),
       },
     );
-    if (changed("series", shown.series)) shown.series.forEach((one, at) => charts[at]?.update(lines(one, shown)));
-  }
-
-  function lines(one, shown) {
-    const count = one.lines[0].values.length,
-      span = one.step_seconds * (count - 1),
-      end = one.start + span;
-    const at = (stamp) => Date.parse(stamp) / 1000 - end;
-    const mine = shown.pages.filter(
-      (page) => page.severity === "page" && (one.name.startsWith(page.service) || !one.objective),
-    );
-    return {
-      xs: Array.from({ length: count }, (_, index) => index * one.step_seconds - span),
-      lines: one.lines.map((line) => line.values),
-      range: [-span, 0],
-      bands: mine
-        .map((page) => [at(page.starts_at || page.received_at), page.resolved_at ? at(page.resolved_at) : 0])
-        .filter(([, to]) => to > -span),
-      marks: [
-        ...mine.map((page) => ({ x: at(page.received_at), label: "page" })),
-        ...mine.filter((page) => page.acked_at).map((page) => ({ x: at(page.acked_at), label: "ack" })),
-        ...shown.audit.map((row) => ({ x: at(row.at), label: "change" })),
-      ].sort((a, b) => a.x - b.x),
-      label: (x) => (x === 0 ? "now" : `−${-x} s`),
-    };
-  }
-
-  function flow(shown) {
-    const { flow: rates, targets, flags } = shown,
-      down = targets.filter((target) => !target.up);
-    return targets.length === 0
-      ? "No data."
-      : [
-          `Offered ${quantity(rates.offered_per_second, "requests/s")}, completed ${quantity(rates.completed_per_second, "requests/s")}.`,
-          `Canary weight ${percent(rates.canary_weight_ratio, 0)}.`,
-          `${targets.length - down.length} of ${targets.length} targets up${down.length ? `; down: ${down.map((target) => target.instance).join(", ")}` : ""}.`,
-          ...flags.filter((flag) => !flag.enabled).map((flag) => `Flag ${flag.flag} is off.`),
-        ].join(" ");
-  }
-
-  // What the pager and the audit trail know, as one list, the oldest first.
-  function happened(shown) {
-    const row = (at, title, detail, by, phase) => ({ at, title, detail, by, phase, when: clock(at), t_seconds: 0 });
-    const rows = [
-      ...shown.pages.flatMap((one) => [
-        row(
-          one.received_at,
-          `${one.severity === "page" ? "Page" : "Ticket"} ${one.id} delivered`,
-          one.alertname,
-          "alertmanager",
-          "page",
-        ),
-        one.escalated_at
-          ? row(one.escalated_at, `Page ${one.id} escalated`, `to ${one.escalated_to}`, "pager", "escalated")
-          : null,
-        one.acked_at ? row(one.acked_at, `Page ${one.id} taken`, "", one.acked_by, "ack") : null,
-        one.resolved_at ? row(one.resolved_at, `${one.alertname} resolved`, "", "alertmanager", "resolved") : null,
-      ]),
-      ...shown.audit.map((one) =>
-        row(
-          one.at,
-          `${one.action} ${one.target}`,
-          `${short(one.old, 30)} → ${short(one.new, 30)} ${one.outcome === "done" ? "" : one.outcome}`,
-          one.actor,
-          "change",
-        ),
-      ),
-    ];
-    return rows
-      .filter(Boolean)
-      .sort((a, b) => (a.at < b.at ? -1 : 1))
-      .slice(-24);
+    if (changed("series", shown.series)) {
+      for (const [at, one] of shown.series.entries()) charts[at]?.update(series(one, shown));
+    }
   }
 
   function listen() {
@@ -355,10 +187,9 @@ export function start(root) {
     const { replay } = player;
     const shown = replay.picture(now);
     const page = replay.about.postmortem ? new URL(replay.about.postmortem, site).href : null;
-    mode(
-      "replay",
-      `${before}${before ? "the" : "The"} recorded incident ${replay.about.id}, captured ${replay.about.recorded}; lab time, ${replay.about.factor}x.`,
-    );
+    const { id, recorded, factor } = replay.about;
+    const what = `${before ? "the" : "The"} recorded incident ${id}, captured ${recorded}`;
+    mode("replay", `${before}${what}; lab time, ${factor}x.`);
     if (changed("postmortem", page))
       part("postmortem").replaceChildren(
         ...(page ? [el("a", { href: page }, "Postmortem")] : []),
@@ -372,13 +203,14 @@ export function start(root) {
     }
     if (changed("playing", player.playing)) part("play").textContent = player.playing ? "Pause" : "Play";
     const ran = replay.ran(now);
-    draw(shown, {
+    draw({ part, changed, link }, shown, {
       take: null,
       seek: (at) => player.seek(at),
       now,
       timeline: replay.timeline,
       score: replay.score(now),
       section: section(
+        { runbooks, site },
         shown.pages,
         ran,
         null,
@@ -386,12 +218,17 @@ export function start(root) {
         replay.record.prediction?.alert,
       ),
     });
-    if (changed("series", Math.floor(now * 2)))
-      replay.charts.forEach((chart, at) => charts[at].update(replay.series(chart, now)));
+    if (changed("series", Math.floor(now * 2))) {
+      for (const [at, chart] of replay.charts.entries()) charts[at].update(replay.series(chart, now));
+    }
     query.tick();
   }
 
-  part("play").addEventListener("click", () => (player.playing ? player.pause() : player.play(), replayed(player.now)));
+  part("play").addEventListener("click", () => {
+    if (player.playing) player.pause();
+    else player.play();
+    replayed(player.now);
+  });
   part("scrub").addEventListener("input", (event) => player.seek(Number(event.target.value)));
   part("speed").addEventListener("change", (event) => {
     player.speed = Number(event.target.value);
@@ -408,7 +245,9 @@ export function start(root) {
 
   // ---- both
 
-  const repaint = new MutationObserver(() => charts.forEach((chart) => chart.repaint()));
+  const repaint = new MutationObserver(() => {
+    for (const chart of charts) chart.repaint();
+  });
   repaint.observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
   part("by").value = kept("fleetops-by");
   part("by").addEventListener("change", () => kept("fleetops-by", part("by").value.trim()));
@@ -449,6 +288,6 @@ export function start(root) {
     repaint.disconnect();
     untab();
     query.stop();
-    charts.forEach((chart) => chart.destroy());
+    for (const chart of charts) chart.destroy();
   };
 }

@@ -100,7 +100,8 @@ export class Replay {
     const [first] = chart.members;
     const xs = first.values.map((_, index) => first.start_seconds + index * first.step_seconds);
     const fired = this.record.alerts.filter((one) => one.name === this.record.prediction?.alert);
-    const paged = fired.filter((one) => one.severity === "page"); // the ticket of the same SLO may still fire for an earlier incident
+    // The ticket of the same SLO may still fire for an earlier incident.
+    const paged = fired.filter((one) => one.severity === "page");
     const bands = (paged.length ? paged : fired)
       .filter((one) => one.t_seconds <= now)
       .map((one) => [one.t_seconds, Math.min(now, one.ends_at ? this.since(one.ends_at) : this.end)]);
@@ -272,48 +273,5 @@ export class Replay {
       found.set(line.trace_id, one);
     }
     return [...found.values()];
-  }
-}
-
-// Plays: tells `show(seconds)` where it is, a few times a second, never past the end.
-export class Player {
-  constructor(show) {
-    this.show = show;
-    this.speed = 4;
-    this.timer = null;
-  }
-
-  load(replay, now) {
-    this.pause();
-    this.replay = replay;
-    this.seek(now ?? replay.opening);
-  }
-
-  get playing() {
-    return this.timer !== null;
-  }
-
-  seek(seconds) {
-    this.now = Math.min(Math.max(seconds, this.replay.start), this.replay.end);
-    this.show(this.now);
-  }
-
-  play() {
-    if (this.playing) return;
-    if (this.now >= this.replay.end - 0.01) this.now = this.replay.start;
-    let before = performance.now();
-    this.timer = setInterval(() => {
-      const clock = performance.now();
-      const next = this.now + ((clock - before) / 1000) * this.speed;
-      before = clock;
-      if (next >= this.replay.end) this.pause();
-      this.seek(next);
-    }, 200);
-    this.show(this.now);
-  }
-
-  pause() {
-    clearInterval(this.timer);
-    this.timer = null;
   }
 }

@@ -1,6 +1,6 @@
 // What a picture looks like. A picture has the same shape whether the lab took it a second ago or a record is replayed.
 
-import { address, badge, burn, clock, el, known, percent, short } from "./dom.js";
+import { badge, burn, clock, el, known, percent, short } from "./dom.js";
 
 const row = (name, value) => el("div", { class: "console-tile__row" }, el("span", {}, name), el("span", {}, value));
 
@@ -294,11 +294,3 @@ export function scoreCard(score) {
 export function promql(tokens) {
   return tokens.map(([kind, text]) => el("span", kind ? { class: kind } : {}, text));
 }
-
-export const pageLink = (root) => (one) => {
-  const url = one.runbook_url ? address(one.runbook_url) : null;
-  // The lab's own address stands in the alert; the section is on this very site, wherever it is served.
-  return url && new URL(url).pathname.endsWith("/03_runbooks/")
-    ? new URL(`03_runbooks/${new URL(url).hash}`, root).href
-    : url;
-};

@@ -1,0 +1,82 @@
+// The panels that a live picture and a replayed one share: each is drawn again only when what it shows has changed.
+
+import { el, refill } from "./dom.js";
+import * as views from "./views.js";
+
+export function draw(
+  { part, changed, link },
+  shown,
+  { take, quiet = "No page. Quiet is good.", section, seek, now, timeline, score },
+) {
+  if (changed("slos", shown.slos)) {
+    part("slos").replaceChildren(
+      ...(shown.slos.length ? shown.slos.map(views.tile) : ["No data: Prometheus does not answer."]),
+    );
+    const [head, rows] = views.burnTable(shown.slos);
+    part("burn-head").replaceChildren(head);
+    part("burn").replaceChildren(...rows);
+  }
+  if (changed("pages", [shown.pages, Boolean(take), quiet]))
+    refill(
+      part("pages"),
+      shown.pages.length ? shown.pages.map((one) => views.page(one, take, link)) : [el("li", {}, quiet)],
+    );
+  if (changed("audit", shown.audit))
+    part("audit").replaceChildren(
+      ...(shown.audit.length
+        ? shown.audit.map(views.auditRow)
+        : [el("tr", {}, el("td", { colspan: 6 }, "Nothing has been changed."))]),
+    );
+  views.map(part("map"), shown.nodes);
+  if (changed("flow", shown.flow)) part("flow").textContent = shown.flow;
+  if (changed("runbook", section.seen)) refill(part("runbook"), section.nodes());
+  if (
+    changed("timeline", [timeline.length, timeline.filter((row) => row.t_seconds > now).length, timeline.at(-1)?.title])
+  ) {
+    refill(
+      part("timeline"),
+      timeline.length
+        ? timeline.map((row) => views.timelineRow(row, now, seek))
+        : [el("li", {}, "Nothing has happened yet.")],
+    );
+  }
+  if (changed("score", score))
+    part("score").replaceChildren(
+      ...(score
+        ? views.scoreCard(score)
+        : [
+            el(
+              "p",
+              { class: "console-note" },
+              seek ? "The score is known when the incident is over." : "No drill has been run on this lab yet.",
+            ),
+          ]),
+    );
+}
+
+// The section of the page that matters now: one that fires before one that is over, the newest first.
+export function section({ runbooks, site }, pages, ran, run, more, alert) {
+  const one =
+    pages.find((page) => page.alertname === alert) ||
+    pages.find((page) => page.status === "firing" && page.severity === "page") ||
+    pages.find((page) => page.status === "firing") ||
+    pages.find((page) => page.severity === "page");
+  const anchor = one?.runbook_url ? one.runbook_url.split("#")[1] : "";
+  const found = anchor && Object.hasOwn(runbooks, anchor) ? runbooks[anchor] : null;
+  if (!found)
+    return {
+      seen: "none",
+      nodes: () => [
+        el(
+          "p",
+          { class: "console-note" },
+          "No page, so nothing to run. ",
+          el("a", { href: new URL("03_runbooks/", site).href, "data-key": "section" }, "All runbooks"),
+        ),
+      ],
+    };
+  return {
+    seen: [anchor, more],
+    nodes: () => views.runbook(found, new URL(`03_runbooks/#${anchor}`, site).href, ran, run),
+  };
+}
