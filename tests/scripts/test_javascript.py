@@ -1,4 +1,4 @@
-"""Scripts and style sheets are formatted and linted; a machine that cannot fetch Biome says in one line that it did not."""
+"""Scripts and style sheets are formatted and linted; a machine that cannot fetch Biome says so in one line."""
 
 from __future__ import annotations
 
