@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from lab.clients.documents import as_builtins
 from lab.drills.evidence import definitions
 from lab.drills.evidence.signals import signals
 from lab.drills.spec.drill import find
@@ -57,7 +58,8 @@ def budget(counted: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for sloth_id, row in counted.items():
         events = Counts(row["total"], row["bad"], row["start_seconds"])
-        found[sloth_id] = definitions.budget(events, AFTER, find_slo(sloth_id), load_windows(LAB).period_seconds)
+        spent = definitions.budget(events, AFTER, find_slo(sloth_id), load_windows(LAB).period_seconds)
+        found[sloth_id] = as_builtins(spent)
     return found
 
 
@@ -83,7 +85,7 @@ def record() -> dict[str, Any]:
     page = dict.fromkeys(texts, "made up") | {
         "alertname": "FeedLatencyP99Burn", "severity": "page", "id": 1, "labels": {}, "annotations": {},
         "starts_at": at(24.2), "received_at": at(25.4), "resolved_at": at(36), "acked_at": at(25.9),
-        "acked_by": "autopilot",
+        "acked_by": "autopilot", "escalated_at": None, "escalated_to": None,
     }  # fmt: skip
     return {
         "schema": "fleetops.record/v2",
@@ -145,6 +147,7 @@ def record() -> dict[str, Any]:
         "users": {"asked": 900, "hit": 410},
         "budget": budget(counted),
         "verdict": {
-            "passed": True, "why": "", "checks": [{"name": "page_arrived", "passed": True, "detail": "made up"}],
+            "passed": True, "void": False, "why": "",
+            "checks": [{"name": "page_arrived", "passed": True, "detail": "made up"}],
         },
     }  # fmt: skip

@@ -123,6 +123,7 @@ def drill_run(
       fleetops drill run INC-001 --responder command -- ./my-agent --verbose
       fleetops drill run INC-001 --json --record record.json
     """
+    from lab.clients.documents import as_builtins
     from lab.drills.evidence import record
     from lab.drills.evidence.report import summary
     from lab.drills.run.blind import hide, incidents, picked
@@ -155,22 +156,22 @@ def drill_run(
     except KeyboardInterrupt:
         raise LabError("the drill was stopped; what it had changed was put back") from None
     kept = record.keep(document, home())
-    verdict = document["verdict"]
-    if record_file is not None and not verdict["void"]:
+    verdict = document.verdict
+    if record_file is not None and not verdict.void:
         kept = record_file
         record.write(document, record_file)
     if as_json:
-        click.echo(json.dumps(document))
+        click.echo(json.dumps(as_builtins(document)))
     else:
         click.echo("")
         for line in summary(document):
             click.echo(line)
         click.echo(f"record    {kept}")
-    if verdict["void"]:
-        raise Void(f"drill {found.id} is void: {verdict['why']}")
-    if verdict["passed"]:
+    if verdict.void:
+        raise Void(f"drill {found.id} is void: {verdict.why}")
+    if verdict.passed:
         return 0
-    click.echo(f"fleetops: drill {found.id} failed: {verdict['why']}", err=True)
+    click.echo(f"fleetops: drill {found.id} failed: {verdict.why}", err=True)
     return 1
 
 
@@ -210,7 +211,7 @@ def drill_stop() -> None:
 @click.option("--fresh", is_flag=True, help="Do not go on with a campaign that was stopped.")
 @click.option("--json", "as_json", is_flag=True, help="The results on standard output, progress on standard error.")
 def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
-    """Run the whole catalogue with the autopilot, and refresh the committed records. Exit 0 when all is as it must be.
+    """Run the whole catalogue with the autopilot, and refresh the committed records. Exit 0 when every run ends as expected.
 
     Every drill must pass with the autopilot; with --controls, every one must fail. A run that is void, because the
     machine was too busy, is repeated once. A campaign that was stopped goes on where it was.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,10 @@ from lab.cli.shared import AS_JSON, clients
 from lab.cli.text import table
 from lab.errors import LabError, UsageError
 from lab.paths import home
+
+if TYPE_CHECKING:
+    from lab.clients.documents import Page
+    from lab.drills.schema.record import Record
 
 
 @click.group()
@@ -33,13 +37,15 @@ def incident_list(as_json: bool) -> None:
     \b
     Example: fleetops incident list
     """
+    from lab.clients.documents import as_builtins
+
     rows = [_summary(source, document) for source, document in _records()]
     open_pages = _open_pages()
     if as_json:
-        click.echo(json.dumps({"open_pages": open_pages, "records": rows}, indent=1))
+        click.echo(json.dumps({"open_pages": as_builtins(open_pages), "records": rows}, indent=1))
         return
     for p in open_pages:
-        click.echo(f"OPEN  page {p['id']} {p['alertname']} since {p['starts_at']}, {p['acked_by'] or 'nobody has it'}")
+        click.echo(f"OPEN  page {p.id} {p.alertname} since {p.starts_at}, {p.acked_by or 'unacknowledged'}")
     table(
         ("INCIDENT", "STARTED (UTC)", "RESPONDER", "VERDICT", "DETECTED", "RECOVERED", "RECORD"),
         [
@@ -62,17 +68,18 @@ def incident_show(incident_id: str, as_json: bool) -> None:
     \b
     Example: fleetops incident show INC-001
     """
+    from lab.clients.documents import as_builtins
     from lab.drills.evidence.report import summary
 
-    found = [(s, d) for s, d in _records() if incident_id in (d["drill"]["id"], Path(s).stem)]
+    found = [(s, d) for s, d in _records() if incident_id in (d.drill.id, Path(s).stem)]
     if not found:
-        known = sorted({d["drill"]["id"] for _, d in _records()})
+        known = sorted({d.drill.id for _, d in _records()})
         raise UsageError(
             f"no record of {incident_id!r}; " + (f"known: {', '.join(known)}" if known else "there are none")
         )
-    source, document = max(found, key=lambda pair: str(pair[1]["started_at"]))
+    source, document = max(found, key=lambda pair: pair[1].started_at)
     if as_json:
-        click.echo(json.dumps(document, indent=1))
+        click.echo(json.dumps(as_builtins(document), indent=1))
         return
     click.echo(f"record {source}")
     for line in summary(document):
@@ -202,14 +209,14 @@ def incident_postmortem(incident_id: str, output: Path | None) -> None:
     click.echo(f"mkdocs.yml, under Postmortems: {postmortem_draft.nav_line(output)}")
 
 
-def _open_pages() -> list[dict[str, Any]]:
+def _open_pages() -> list[Page]:
     try:
-        return [p for p in pager().pages(only_open=True) if p["severity"] == "page"]
+        return [p for p in pager().pages(only_open=True) if p.severity == "page"]
     except LabError:  # the records can be read with no lab running
         return []
 
 
-def _records() -> list[tuple[str, dict[str, Any]]]:
+def _records() -> list[tuple[str, Record]]:
     from lab.drills.evidence import record
     from lab.paths import RECORDS
 
@@ -219,21 +226,19 @@ def _records() -> list[tuple[str, dict[str, Any]]]:
             found.append((str(file), record.read(file)))
         except LabError as error:
             click.echo(f"fleetops: {error}", err=True)
-    return sorted(found, key=lambda pair: str(pair[1]["started_at"]))
+    return sorted(found, key=lambda pair: pair[1].started_at)
 
 
-def _summary(source: str, document: dict[str, Any]) -> dict[str, Any]:
-    from lab.drills.evidence.report import outcome
-
+def _summary(source: str, document: Record) -> dict[str, Any]:
     return {
-        "id": document["drill"]["id"],
-        "title": document["drill"]["title"],
-        "started_at": document["started_at"],
-        "responder": document["responder"],
-        "passed": document["verdict"]["passed"],
-        "verdict": outcome(document["verdict"]),
-        "page_seconds": document["durations"]["page_seconds"],
-        "mttr_seconds": document["durations"]["mttr_seconds"],
+        "id": document.drill.id,
+        "title": document.drill.title,
+        "started_at": document.started_at,
+        "responder": document.responder,
+        "passed": document.verdict.passed,
+        "verdict": document.verdict.outcome,
+        "page_seconds": document.durations.page_seconds,
+        "mttr_seconds": document.durations.mttr_seconds,
         "record": source,
     }
 

@@ -19,7 +19,7 @@ PAGES_SHOWN = 20
 
 @click.group()
 def page() -> None:
-    """Pages: what rang, who has it.
+    """List, show and acknowledge pages.
 
     \b
     Example: fleetops page list
@@ -35,24 +35,26 @@ def page_list(only_open: bool, as_json: bool) -> None:
     \b
     Example: fleetops page list --open
     """
+    from lab.clients.documents import as_builtins
+
     pages, left_out = pager().listing(only_open=only_open)
     if as_json:
-        click.echo(json.dumps(pages, indent=1))
+        click.echo(json.dumps(as_builtins(pages), indent=1))
         return
     rows = [
         (
-            str(p["id"]),
-            p["status"],
-            p["severity"],
-            p["alertname"],
-            p["received_at"],
-            p["acked_by"] or "-",
-            p["escalated_to"] or "-",
+            str(p.id),
+            p.status,
+            p.severity,
+            p.alertname,
+            p.received_at,
+            p.acked_by or "-",
+            p.escalated_to or "-",
         )
         for number, p in enumerate(pages)
-        if number < PAGES_SHOWN or p["status"] == "firing"
+        if number < PAGES_SHOWN or not p.resolved
     ]
-    table(("ID", "STATE", "SEVERITY", "ALERT", "RECEIVED (UTC)", "TAKEN BY", "ESCALATED TO"), rows, "no pages")
+    table(("ID", "STATE", "SEVERITY", "ALERT", "RECEIVED (UTC)", "ACKED BY", "ESCALATED TO"), rows, "no pages")
     if more := len(pages) - len(rows):
         click.echo(f"and {more} older resolved ones, which --json shows")
     if left_out:
@@ -61,20 +63,20 @@ def page_list(only_open: bool, as_json: bool) -> None:
 
 @page.command("ack")
 @click.argument("page_id", metavar="ID", type=int)
-@click.option("--by", default=None, help="Who takes it; default FLEETOPS_ACTOR, else your user name.")
+@click.option("--by", default=None, help="Who acknowledges it; default FLEETOPS_ACTOR, else your user name.")
 def page_ack(page_id: int, by: str | None) -> None:
-    """Take page ID. Taking it twice changes nothing and says who has it.
+    """Acknowledge page ID. Doing it twice changes nothing and says who acknowledged it first.
 
     \b
     Example: fleetops page ack 3
     """
     from lab.control.audit import default_actor
 
-    taken = pager().ack(page_id, by or default_actor())
-    word = "taken" if taken["acked_by_this_call"] else "was taken already"
-    click.echo(f"page {page_id} ({taken['alertname']}) {word} by {taken['acked_by']} at {taken['acked_at']}")
-    if taken["runbook_url"]:
-        click.echo(f"runbook: {taken['runbook_url']}")
+    acked, first = pager().ack(page_id, by or default_actor())
+    word = "acknowledged" if first else "was already acknowledged"
+    click.echo(f"page {page_id} ({acked.alertname}) {word} by {acked.acked_by} at {acked.acked_at}")
+    if acked.runbook_url:
+        click.echo(f"runbook: {acked.runbook_url}")
 
 
 @page.command("show")
@@ -86,14 +88,16 @@ def page_show(page_id: int, as_json: bool) -> None:
     \b
     Example: fleetops page show 3
     """
-    found = pager().page(page_id)
+    from lab.clients.documents import as_builtins
+
+    values = as_builtins(pager().page(page_id))
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(values, indent=1))
         return
-    for name, value in found.items():
+    for name, value in values.items():
         if name not in ("labels", "annotations"):
             click.echo(f"{name:<14} {'' if value is None else value}")
-    click.echo("labels         " + ", ".join(f"{name}={value}" for name, value in sorted(found["labels"].items())))
+    click.echo("labels         " + ", ".join(f"{name}={value}" for name, value in sorted(values["labels"].items())))
 
 
 @click.command()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.clients.documents import AuditRow, Page, convert
 from lab.clients.http import JsonClient
 from lab.errors import LabError, NotRunning
 from lab.paths import LOOPBACK, Home, Ports
 
 
 class Pager:
-    """The pager's API. Pages and audit rows are the JSON objects it serves."""
+    """The pager's API. Raises NotRunning when it does not answer, LabError when what it answers cannot be read."""
 
     def __init__(self, url: str, token: str | None = None, timeout_seconds: float = 2.0) -> None:
         self.http = JsonClient(url, what="the pager", token=token, timeout_seconds=timeout_seconds)
@@ -20,35 +21,39 @@ class Pager:
         """The pager of the lab that lives in `home` on `ports`."""
         return cls(f"http://{LOOPBACK}:{ports.pager}", read_token(home))
 
-    def pages(self, *, only_open: bool = False) -> list[dict[str, Any]]:
+    def pages(self, *, only_open: bool = False) -> list[Page]:
         """Every open page and the last resolved ones (none with `only_open`), the newest first."""
         return self.listing(only_open=only_open)[0]
 
-    def listing(self, *, only_open: bool = False) -> tuple[list[dict[str, Any]], int]:
+    def listing(self, *, only_open: bool = False) -> tuple[list[Page], int]:
         """What `pages` gives, and how many older resolved pages it leaves out."""
         answer = self.http.call("GET", "/api/pages", fields={"state": "open"} if only_open else {})
-        return list(answer["pages"]), int(answer.get("resolved_left_out", 0))
+        return convert(answer["pages"], list[Page], self.http.what), int(answer.get("resolved_left_out", 0))
 
-    def page(self, page_id: int) -> dict[str, Any]:
+    def page(self, page_id: int) -> Page:
         """One page; UsageError when there is none with that id."""
-        return dict(self.http.call("GET", f"/api/pages/{page_id}"))
+        return convert(self.http.call("GET", f"/api/pages/{page_id}"), Page, self.http.what)
 
-    def ack(self, page_id: int, by: str) -> dict[str, Any]:
-        """Acknowledge; the page with `acked_by_this_call`: False when somebody had it before, named by `acked_by`."""
-        return dict(self.http.call("POST", f"/api/pages/{page_id}/ack", {"by": by}))
+    def ack(self, page_id: int, by: str) -> tuple[Page, bool]:
+        """Acknowledge; the page, and whether this call did: False when `acked_by` had acknowledged it before."""
+        answer = self.http.call("POST", f"/api/pages/{page_id}/ack", {"by": by})
+        return convert(answer, Page, self.http.what), bool(answer["acked_by_this_call"])
 
     def close_left_open(self, before: str) -> int:
         """Close the pages received before an instant that are still open; how many there were."""
         return int(self.http.call("POST", "/api/pages/close", {"before": before})["closed"])
 
-    def audit(self, since: str = "") -> list[dict[str, Any]]:
+    def audit(self, since: str = "") -> list[AuditRow]:
         """Audit rows, oldest first."""
         answer = self.http.call("GET", "/api/audit", fields={"since": since} if since else {})
-        return list(answer["audit"])
+        return convert(answer["audit"], list[AuditRow], self.http.what)
 
-    def record(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Add an audit row, or complete the pending one with the same id."""
-        return dict(self.http.call("POST", "/api/audit", row))
+    def record(self, row: dict[str, Any]) -> None:
+        """Add an audit row, or complete the pending one with the same id. `row` is an AuditRow as JSON.
+
+        It is JSON because a spooled row may be of an older version: whether it is one is the pager's to say.
+        """
+        self.http.call("POST", "/api/audit", row)
 
 
 def read_token(home: Home) -> str:

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.clients.documents import as_builtins
 from lab.clients.times import epoch_seconds
 from lab.drills.evidence import record
-from lab.drills.evidence.report import outcome
 from lab.drills.run import stoppable
 from lab.drills.runbook import command_line, parser
 from lab.drills.runbook.execute import Ran, fleetops, run_command
+from lab.drills.schema.record import Record
 from lab.drills.spec.drill import COMPONENTS, TRIGGERS, Drill, find
 from lab.drills.undo.journal import RANDOM
 from lab.errors import LabError, UsageError
@@ -188,19 +189,18 @@ def _branches(page: Path) -> Iterable[parser.Branch]:
     return (branch for section in parser.sections(page) for branch in section.branches())
 
 
-def _score_card(document: dict[str, Any]) -> dict[str, Any]:
-    prediction = document["prediction"] or {}
+def _score_card(run: Record) -> dict[str, Any]:
     return {
-        "id": document["drill"]["id"],
-        "title": document["drill"]["title"],
-        "responder": document["responder"],
-        "ended_at": document["ended_at"],
-        "ended_epoch": epoch_seconds(document["ended_at"]),
-        "verdict": outcome(document["verdict"]),
-        "checks": document["verdict"]["checks"],
-        "durations": document["durations"],
-        "predicted_seconds": prediction.get("detection_seconds"),
-        "score": document.get("score"),
+        "id": run.drill.id,
+        "title": run.drill.title,
+        "responder": run.responder,
+        "ended_at": run.ended_at,
+        "ended_epoch": epoch_seconds(run.ended_at),
+        "verdict": run.verdict.outcome,
+        "checks": as_builtins(run.verdict.checks),
+        "durations": as_builtins(run.durations),
+        "predicted_seconds": run.prediction.detection_seconds if run.prediction else None,
+        "score": as_builtins(run.score) if run.score else None,
     }
 
 

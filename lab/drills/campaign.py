@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lab.atomic_write import write_json
 from lab.drills.evidence.provenance import of_drill
-from lab.drills.evidence.report import outcome
 from lab.drills.run.responders import GRADERS
+from lab.drills.schema.record import Record, outcome
 from lab.drills.spec.drill import Drill
 from lab.errors import LabError, Void
 from lab.paths import Home
@@ -57,12 +56,12 @@ class Result:
     @property
     def verdict(self) -> str:
         """In a word: pass, fail, or void."""
-        return outcome({"passed": self.passed, "void": self.void})
+        return outcome(passed=self.passed, void=self.void)
 
     @property
     def outcome(self) -> str:
         """What the run was to show, and whether it did."""
-        return "as it must be" if self.as_expected else "VOID" if self.void else "NOT AS IT MUST BE"
+        return "as expected" if self.as_expected else "VOID" if self.void else "UNEXPECTED"
 
     @property
     def late_seconds(self) -> float | None:
@@ -87,28 +86,27 @@ def plan(drills: Iterable[Drill], *, controls: bool) -> list[Run]:
     ]
 
 
-def result(run: Run, record: dict[str, Any]) -> Result:
+def result(run: Run, record: Record) -> Result:
     """The result of a run from its record.
 
     A control proves the grading by what came of it: to fail without a page to answer, or only for not having used the
     runbook, proves nothing.
     """
-    passed, prediction, durations = record["verdict"]["passed"], record["prediction"] or {}, record["durations"]
-    void = bool(record["verdict"].get("void"))
-    failed = {check["name"] for check in record["verdict"]["checks"] if not check["passed"]}
-    proved = run.drill.is_control or (durations["page_seconds"] is not None and bool(failed & OUTCOMES))
+    verdict, prediction, durations = record.verdict, record.prediction, record.durations
+    failed = {check.name for check in verdict.checks if not check.passed}
+    proved = run.drill.is_control or (durations.page_seconds is not None and bool(failed & OUTCOMES))
     return Result(
         key=run.key,
-        passed=passed,
-        void=void,
-        as_expected=not void and (passed if run.must_pass else proved and not passed),
-        why=record["verdict"]["why"],
-        predicted_seconds=prediction.get("detection_seconds"),
-        allowance_seconds=prediction.get("allowance_seconds"),
-        page_seconds=durations["page_seconds"],
-        mttr_seconds=durations["mttr_seconds"],
-        run_seconds=durations["run_seconds"],
-        inputs=record["inputs"],
+        passed=verdict.passed,
+        void=verdict.void,
+        as_expected=not verdict.void and (verdict.passed if run.must_pass else proved and not verdict.passed),
+        why=verdict.why,
+        predicted_seconds=prediction.detection_seconds if prediction else None,
+        allowance_seconds=prediction.allowance_seconds if prediction else None,
+        page_seconds=durations.page_seconds,
+        mttr_seconds=durations.mttr_seconds,
+        run_seconds=durations.run_seconds,
+        inputs=record.inputs,
     )
 
 
@@ -158,7 +156,7 @@ def summary(results: Iterable[Result]) -> Iterator[str]:
     """The figures of a whole campaign: how many were as expected, and detection against prediction."""
     rows = list(results)
     fine = sum(row.as_expected for row in rows)
-    yield f"{fine} of {len(rows)} as they must be, {sum(row.run_seconds for row in rows) / 60:.1f} min of drills"
+    yield f"{fine} of {len(rows)} as expected, {sum(row.run_seconds for row in rows) / 60:.1f} min of drills"
     late = sorted(seconds for row in rows if (seconds := row.late_seconds) is not None)
     if late:
         yield (
@@ -167,11 +165,11 @@ def summary(results: Iterable[Result]) -> Iterator[str]:
         )
 
 
-def keep_record(document: dict[str, Any], run: Run, folder: Path) -> Path | None:
+def keep_record(document: Record, run: Run, folder: Path) -> Path | None:
     """Write the record of a run that is the evidence for the pages: the autopilot's, when it passed."""
     from lab.drills.evidence import record
 
-    if run.responder != AUTOPILOT or not document["verdict"]["passed"]:
+    if run.responder != AUTOPILOT or not document.verdict.passed:
         return None
     file = folder / f"{run.drill.id}.json"
     record.write(document, file)

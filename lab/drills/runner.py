@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from typing import Any
 
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
 from lab.drills.evidence import record
 from lab.drills.evidence.collect import GOOD_SECONDS
-from lab.drills.evidence.definitions import PEOPLE
 from lab.drills.evidence.provenance import hashes
 from lab.drills.evidence.score_record import add_score
 from lab.drills.faults import FaultContext
@@ -22,6 +20,8 @@ from lab.drills.run.incident import POLL_SECONDS, Incident, Say
 from lab.drills.run.responders import CONTROLS, HUMAN_SECONDS, PROGRAMS, RESPONDERS, as_played, check_program
 from lab.drills.run.steady_state import steady_state
 from lab.drills.run.stoppable import stoppable
+from lab.drills.schema.figures import PEOPLE
+from lab.drills.schema.record import Evidence, Record
 from lab.drills.spec.drill import Drill, catalogue
 from lab.drills.spec.prediction import predict
 from lab.drills.undo.journal import RANDOM, exclusive, undo, undo_left_over, undoing
@@ -47,7 +47,7 @@ def run_drill(
     variables: tuple[str, ...] = (),
     blind: bool = False,
     keep_history: bool = False,
-) -> dict[str, Any]:
+) -> Record:
     """Run `drill` and return its record. Raises LabError when the lab is not running or cannot get steady.
 
     `program` is what the responder `command` runs, with these `variables` of the environment. `blind`: what is broken
@@ -119,7 +119,7 @@ def detect(incident: Incident) -> None:
     while time.monotonic() < end:
         if expected := incident.expected():
             page = incident.page = expected[0]
-            incident.say(f"{page['severity']} {page['id']}: {page['alertname']}, {page['summary']}")
+            incident.say(f"{page.severity} {page.id}: {page.alertname}, {page.summary}")
             return
         time.sleep(POLL_SECONDS)
     incident.say(f"no {incident.drill.expect.severity}")
@@ -135,7 +135,7 @@ def recover(incident: Incident) -> None:
     """Wait until the SLIs at stake are good, if any are, and the alert has resolved, each within its limit."""
     if incident.page is None or incident.drill.is_control:
         return
-    end = epoch_seconds(incident.page["received_at"]) + allowed_seconds(incident)
+    end = epoch_seconds(incident.page.received_at) + allowed_seconds(incident)
     if incident.slo is not None:
         services = " and ".join(incident.drill.services)
         incident.say(f"waiting for every SLI of {services} to be good")
@@ -171,7 +171,7 @@ def hold(incident: Incident) -> None:
     incident.note(
         "held" if incident.held else "firing",
         f"Stayed good for {seconds:g} s" if incident.held else "Did not stay good",
-        evidence={"query": incident.sli_query()} if incident.slo else {"pointer": "/pages"},
+        evidence=Evidence(query=incident.sli_query()) if incident.slo else Evidence(pointer="/pages"),
     )
 
 
@@ -193,7 +193,7 @@ def allowed_seconds(incident: Incident) -> float:
         return limit
     if incident.responded_until is None or incident.page is None:
         return HUMAN_SECONDS + limit
-    return incident.responded_until - epoch_seconds(incident.page["received_at"]) + limit
+    return incident.responded_until - epoch_seconds(incident.page.received_at) + limit
 
 
 def longest_of_all(incident: Incident) -> float:
@@ -244,7 +244,7 @@ def _resolved(incident: Incident) -> bool:
     """Whether the expected alert was delivered and every notice of it is over."""
     told = incident.expected()
     incident.refresh_page()
-    return bool(told) and all(one["status"] == "resolved" for one in told)
+    return bool(told) and all(one.resolved for one in told)
 
 
 def _until(done: Callable[[], bool], end: float) -> bool:

@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lab import names
+from lab.clients.documents import OUTCOMES, AuditRow, as_builtins
 from lab.clients.times import epoch_seconds, utc_text
 from lab.errors import UsageError
 from lab.oncall import deadman, webhook
@@ -23,7 +24,6 @@ from lab.telemetry.body import json_body
 from lab.telemetry.logs import get as get_log
 from lab.telemetry.web import new_app
 
-AUDIT_TEXTS = ("actor", "action", "target")
 TEXT_LIMIT = 500
 MAX_BODY_BYTES = 1024 * 1024  # of anything but a notification
 SEVERITIES = frozenset({"page", "ticket"})
@@ -65,15 +65,17 @@ def _pages(store: Store) -> Blueprint:
         if state not in ("all", "open"):
             raise UsageError(f"state {state[:40]!r} is neither open nor all")
         pages = store.pages(only_open=state == "open")
-        listed = sum(page["status"] == "resolved" for page in pages)
-        return jsonify(pages=pages, resolved_left_out=0 if state == "open" else store.resolved_pages() - listed)
+        listed = sum(page.resolved for page in pages)
+        return jsonify(
+            pages=as_builtins(pages), resolved_left_out=0 if state == "open" else store.resolved_pages() - listed
+        )
 
     @routes.get("/api/pages/<id:page_id>")
     def page(page_id: int) -> Response:
         found = store.page(page_id)
         if found is None:
             _no_page(page_id)
-        return jsonify(found)
+        return jsonify(as_builtins(found))
 
     @routes.post("/api/pages/<id:page_id>/ack")
     def ack(page_id: int) -> Response:
@@ -81,8 +83,8 @@ def _pages(store: Store) -> Blueprint:
         if answer is None:
             _no_page(page_id)
         found, first = answer
-        log.info("ack", page=found["id"], by=found["acked_by"], first=first)
-        return jsonify({**found, "acked_by_this_call": first})
+        log.info("ack", page=found.id, by=found.acked_by, first=first)
+        return jsonify({**as_builtins(found), "acked_by_this_call": first})
 
     @routes.post("/api/pages/close")
     def close() -> Response:
@@ -130,22 +132,27 @@ def _audit(store: Store) -> Blueprint:
     @routes.get("/api/audit")
     def audit() -> Response:
         since = request.args.get("since", "")
-        return jsonify(audit=store.audit(utc_text(epoch_seconds(since)) if since else ""))
+        return jsonify(audit=as_builtins(store.audit(utc_text(epoch_seconds(since)) if since else "")))
 
     @routes.post("/api/audit")
     def record() -> Response:
         body = json_body(keep_surrogates=True)
         at = body.get("at")
-        row = {
-            "id": _text(body, "id") if "id" in body else uuid.uuid4().hex,
-            "at": utc_text(time.time() if at is None else epoch_seconds(str(at))),
-            **{name: _text(body, name) for name in AUDIT_TEXTS},
-            "old": plain_json(body.get("old")),
-            "new": plain_json(body.get("new")),
-            "outcome": _text(body, "outcome"),
-            "reason": plain(str(body.get("reason") or ""), TEXT_LIMIT),
-        }
-        return jsonify(store.record(row))
+        outcome = _text(body, "outcome")
+        if outcome not in OUTCOMES:
+            raise UsageError(f"outcome {outcome!r} must be one of {', '.join(OUTCOMES)}")
+        row = AuditRow(
+            id=_text(body, "id") if "id" in body else uuid.uuid4().hex,
+            at=utc_text(time.time() if at is None else epoch_seconds(str(at))),
+            actor=_text(body, "actor"),
+            action=_text(body, "action"),
+            target=_text(body, "target"),
+            old=plain_json(body.get("old")),
+            new=plain_json(body.get("new")),
+            outcome=outcome,
+            reason=plain(str(body.get("reason") or ""), TEXT_LIMIT),
+        )
+        return jsonify(as_builtins(store.record(row)))
 
     return routes
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
+from lab.clients.documents import Page
 from lab.clients.times import epoch_seconds, utc_text
 from lab.oncall.store import Store
 from lab.telemetry.logs import get as get_log
@@ -29,7 +29,7 @@ class Escalation:
         self._store = store
         self._clock = clock
 
-    def check(self) -> list[dict[str, Any]]:
+    def check(self) -> list[Page]:
         """Escalate every page that has waited too long; the pages that this call escalated."""
         now = self._clock()
         escalated = self._store.escalate(TO, utc_text(now), received_by=utc_text(now - AFTER_SECONDS))
@@ -37,10 +37,10 @@ class Escalation:
         for page in escalated[:NAMED_IN_LOG]:
             log.warning(
                 "page escalated",
-                page=page["id"],
-                alert=page["alertname"],
-                to=page["escalated_to"],
-                unacknowledged_seconds=round(now - epoch_seconds(page["received_at"]), 1),
+                page=page.id,
+                alert=page.alertname,
+                to=page.escalated_to,
+                unacknowledged_seconds=round(now - epoch_seconds(page.received_at), 1),
             )
         if more := len(escalated[NAMED_IN_LOG:]):
             log.warning("more pages escalated", pages=more, to=TO)

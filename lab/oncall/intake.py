@@ -91,7 +91,7 @@ class Intake:
         with self._lock:
             page = self._store.open_page(own_pages.fingerprint(REFUSED))
             if page is not None and time.monotonic() >= self._quiet_at:
-                summary, description = page["summary"], page["description"]
+                summary, description = page.summary, page.description
                 self._store.receive([self._own(REFUSED, "resolved", summary, description)])
 
     def _about(self, told: webhook.Notification) -> list[webhook.Notice]:
@@ -104,7 +104,7 @@ class Intake:
             )
             return [self._own(TRUNCATED, "firing", f"{told.truncated} alerts were left out", said, key)]
         page = self._store.open_page(own_pages.fingerprint(TRUNCATED, key))
-        return [self._own(TRUNCATED, "resolved", page["summary"], page["description"], key)] if page else []
+        return [self._own(TRUNCATED, "resolved", page.summary, page.description, key)] if page else []
 
     def _own(self, name: str, status: str, summary: str, description: str, key: str = "") -> webhook.Notice:
         return own_pages.notice(

@@ -14,20 +14,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from lab.clients.documents import AuditRow, Page, as_builtins
 from lab.clients.times import utc_text
 from lab.errors import UsageError
 from lab.oncall.webhook import PLACEHOLDER, PLACEHOLDER_SEVERITY, Notice
 from lab.plaintext import plain, plain_json
 
 SCHEMA = Path(__file__).with_name("schema.sql")
-OUTCOMES = ("pending", "done", "failed")
 ACKED_BY_LIMIT = 200
 RESOLVED_SHOWN = 500
 LARGEST_ID = 2**63 - 1
-PLAIN_COLUMNS = (
-    "starts_at", "received_at", "resolved_at", "acked_at", "acked_by", "escalated_at", "escalated_to",
-)  # fmt: skip
 # Columns of `pages` that a store made by an older version may lack.
+AUDIT_TEXTS = ("id", "at", "actor", "action", "target", "outcome", "reason")
 ADDED_COLUMNS = ("escalated_at", "escalated_to")
 _SEVERITY = "CASE WHEN json_valid(labels) THEN json_extract(labels, '$.severity') END"
 _WAITING = "status = 'firing' AND acked_at IS NULL AND escalated_at IS NULL"
@@ -90,7 +88,7 @@ class Store:
                 )
         return new
 
-    def pages(self, *, only_open: bool = False, limit: int = RESOLVED_SHOWN) -> list[dict[str, Any]]:
+    def pages(self, *, only_open: bool = False, limit: int = RESOLVED_SHOWN) -> list[Page]:
         """Every open page and the newest `limit` resolved ones (none with `only_open`), the newest first."""
         query = (
             "SELECT * FROM pages WHERE status = 'firing' OR id IN"
@@ -104,14 +102,14 @@ class Store:
         with self._connection() as db:
             return int(db.execute("SELECT count(*) FROM pages WHERE status = 'resolved'").fetchone()[0])
 
-    def open_page(self, fingerprint: str) -> dict[str, Any] | None:
+    def open_page(self, fingerprint: str) -> Page | None:
         """The open page of a fingerprint, or None."""
         query = "SELECT * FROM pages WHERE fingerprint = ? AND status = 'firing' ORDER BY id DESC LIMIT 1"
         with self._connection() as db:
             row = db.execute(query, (fingerprint,)).fetchone()
         return _page(row) if row else None
 
-    def page(self, page_id: int) -> dict[str, Any] | None:
+    def page(self, page_id: int) -> Page | None:
         """One page, or None."""
         if page_id > LARGEST_ID:
             return None
@@ -119,7 +117,7 @@ class Store:
             row = db.execute("SELECT * FROM pages WHERE id = ?", (page_id,)).fetchone()
         return _page(row) if row else None
 
-    def ack(self, page_id: int, by: str) -> tuple[dict[str, Any], bool] | None:
+    def ack(self, page_id: int, by: str) -> tuple[Page, bool] | None:
         """Acknowledge a page; it, and whether this call was the one that did (the first ack stays). None: no page."""
         if not by.strip() or len(by) > ACKED_BY_LIMIT:
             raise UsageError(f"'by' must say who takes the page, in 1 to {ACKED_BY_LIMIT} characters")
@@ -133,7 +131,7 @@ class Store:
         page = self.page(page_id)
         return (page, changed == 1) if page else None
 
-    def escalate(self, to: str, at: str, *, received_by: str) -> list[dict[str, Any]]:
+    def escalate(self, to: str, at: str, *, received_by: str) -> list[Page]:
         """Mark the pages that were received by `received_by` and wait for an acknowledgement as escalated; these pages.
 
         Instants are normalised UTC texts. A page is escalated once; a ticket wakes nobody, so it never is. Nothing is
@@ -157,11 +155,9 @@ class Store:
                 (utc_text(time.time()), before),
             ).rowcount
 
-    def record(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Add an audit row, or give a pending one its outcome. A finished row never changes again."""
-        if row["outcome"] not in OUTCOMES:
-            raise UsageError(f"outcome {row['outcome']!r} is none of {', '.join(OUTCOMES)}")
-        values = {**row, "old": json.dumps(row["old"]), "new": json.dumps(row["new"])}
+    def record(self, row: AuditRow) -> AuditRow:
+        """Add an audit row, or give a pending one its outcome; the stored row. A finished row never changes again."""
+        values = {**as_builtins(row), "old": json.dumps(row.old), "new": json.dumps(row.new)}
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO audit (id, at, actor, action, target, old, new, outcome, reason)"
@@ -170,10 +166,10 @@ class Store:
                 " WHERE outcome = 'pending'",
                 values,
             )
-            stored = db.execute("SELECT * FROM audit WHERE id = ?", (row["id"],)).fetchone()
+            stored = db.execute("SELECT * FROM audit WHERE id = ?", (row.id,)).fetchone()
         return _audit(stored)
 
-    def audit(self, since: str = "", limit: int = 1000) -> list[dict[str, Any]]:
+    def audit(self, since: str = "", limit: int = 1000) -> list[AuditRow]:
         """The last `limit` audit rows from `since` (a normalised UTC text) on, oldest first."""
         newest = "SELECT * FROM audit WHERE at >= ? ORDER BY at DESC, seq DESC LIMIT ?"
         with self._connection() as db:
@@ -240,7 +236,7 @@ def _pages_of(db: sqlite3.Connection, notice: Notice) -> list[sqlite3.Row]:
     return opened or own
 
 
-def _page(row: sqlite3.Row) -> dict[str, Any]:
+def _page(row: sqlite3.Row) -> Page:
     labels, annotations = _texts(row["labels"]), _texts(row["annotations"])
     if labels is None or annotations is None:
         stored = plain(f"{row['labels']} {row['annotations']}", 1000)
@@ -249,16 +245,28 @@ def _page(row: sqlite3.Row) -> dict[str, Any]:
             "summary": "The stored text of this page cannot be read",
             "description": f"It is: {stored}",
         }
-    return {
-        "id": row["id"],
-        "fingerprint": plain(row["fingerprint"]),
-        "status": row["status"],
-        **{name: labels.get(name, "") for name in ("alertname", "severity", "service", "slo")},
-        **{name: annotations.get(name, "") for name in ("summary", "description", "runbook_url", "dashboard_url")},
-        "labels": labels,
-        "annotations": annotations,
-        **{name: _shown(row[name]) for name in PLAIN_COLUMNS},
-    }
+    return Page(
+        id=row["id"],
+        fingerprint=plain(row["fingerprint"]),
+        status=row["status"],
+        labels=labels,
+        annotations=annotations,
+        starts_at=_shown(row["starts_at"]) or "",
+        received_at=_shown(row["received_at"]) or "",
+        alertname=labels.get("alertname", ""),
+        severity=labels.get("severity", ""),
+        service=labels.get("service", ""),
+        slo=labels.get("slo", ""),
+        summary=annotations.get("summary", ""),
+        description=annotations.get("description", ""),
+        runbook_url=annotations.get("runbook_url", ""),
+        dashboard_url=annotations.get("dashboard_url", ""),
+        resolved_at=_shown(row["resolved_at"]),
+        acked_at=_shown(row["acked_at"]),
+        acked_by=_shown(row["acked_by"]),
+        escalated_at=_shown(row["escalated_at"]),
+        escalated_to=_shown(row["escalated_to"]),
+    )
 
 
 def _texts(stored: Any) -> dict[str, str] | None:
@@ -279,6 +287,6 @@ def _shown(stored: Any) -> str | None:
     return None if stored is None else plain(str(stored))
 
 
-def _audit(row: sqlite3.Row) -> dict[str, Any]:
-    fields = {name: _shown(row[name]) for name in ("id", "at", "actor", "action", "target", "outcome", "reason")}
-    return {**fields, "old": _json(row["old"]), "new": _json(row["new"])}
+def _audit(row: sqlite3.Row) -> AuditRow:
+    fields: dict[str, Any] = {name: _shown(row[name]) or "" for name in AUDIT_TEXTS}
+    return AuditRow(**fields, old=_json(row["old"]), new=_json(row["new"]))

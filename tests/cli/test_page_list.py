@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lab.cli import main
+from lab.clients.documents import Page
 from lab.oncall.escalation import TO
 from lab.oncall.store import Store
 from lab.oncall.webhook import Notice
@@ -19,11 +19,13 @@ class StoredPages:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def listing(self, *, only_open: bool) -> tuple[list[dict[str, Any]], int]:
+    def listing(self, *, only_open: bool) -> tuple[list[Page], int]:
         return self.store.pages(only_open=only_open), 0
 
-    def page(self, page_id: int) -> dict[str, Any]:
-        return self.store.page(page_id) or {}
+    def page(self, page_id: int) -> Page:
+        page = self.store.page(page_id)
+        assert page is not None
+        return page
 
 
 @pytest.fixture

@@ -81,8 +81,8 @@ def state(lab: EmbeddedLab) -> dict[str, Any]:
     return {
         "silences": alertmanager.call("GET", "/api/v2/silences"),
         "alerts": [one for one in alertmanager.call("GET", "/api/v2/alerts") if one["labels"]["alertname"] == MARK],
-        "pages": [(one["id"], one["acked_by"]) for one in pager.pages() if MARK in json.dumps(one)],
-        "audit": [row for row in pager.audit() if MARK in json.dumps(row)],
+        "pages": [(page.id, page.acked_by) for page in pager.pages() if MARK in str(page)],
+        "audit": [row for row in pager.audit() if MARK in str(row)],
         "gateway": GatewayAdmin.of(lab.home, lab.ports).state(),
         "user": user == MARK,  # the traffic edits names too
         "drill": runner(lab.home),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import documents
 import pytest
 from fakes import FakePager
 
@@ -22,7 +23,7 @@ HINTS = find("INC-001").hints
 
 
 def page(number: int, at: float) -> dict[str, Any]:
-    return {"id": number, "received_at": utc_text(at)}
+    return documents.page_json(id=number, received_at=utc_text(at))
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_hints_are_sold_one_after_the_other_once_somebody_was_paged(running: Lab
     ]
     with pytest.raises(LabError, match="sold"):
         diagnosis.buy_hint(running)
-    assert diagnosis.hints(pager.rows.values()) == len(HINTS)
+    assert diagnosis.hints(documents.audit_rows(pager.rows.values())) == len(HINTS)
     assert not any(HINTS[0] in str(row) for row in pager.rows.values()), "the audit log must not give hints away"
 
 
@@ -52,11 +53,13 @@ def test_the_first_diagnosis_counts_and_a_second_one_is_refused(running: LabClie
     pager.pages = [page(1, time.time() - 3600), page(2, time.time() + 1)]
     with pytest.raises(UsageError, match="before this drill"):
         diagnosis.diagnose(running, 1, ("db",), "capacity")
-    assert diagnosis.diagnosis(pager.rows.values()) is None
+    assert diagnosis.diagnosis(documents.audit_rows(pager.rows.values())) is None
     diagnosis.diagnose(running, 2, ("feed-canary", "db"), "binary push")
     with pytest.raises(LabError, match=r"ada has locked in feed-canary, db \(binary push\); the first one counts"):
         diagnosis.diagnose(running, 2, ("cache",), "operator")
-    assert diagnosis.diagnosis(pager.rows.values()) == Diagnosis(("feed-canary", "db"), "binary push")
+    assert diagnosis.diagnosis(documents.audit_rows(pager.rows.values())) == Diagnosis(
+        ("feed-canary", "db"), "binary push"
+    )
 
 
 def test_without_a_drill_there_is_nothing_to_say(clients: LabClients, pager: FakePager) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import documents
 import pytest
 from fakes import FakeGateway, FakePager
 
@@ -28,7 +29,7 @@ from lab.drills.undo.snapshot import take
 from lab.errors import LabError, UsageError
 
 INC = find("INC-001")
-PAGE = {"id": 7, "alertname": "FeedLatencyP99Burn"}
+PAGE = documents.page()
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_what_names_a_drill_gives_it_away_and_a_blind_journal_does_not(clients: 
 
 
 def page(at: float) -> dict[str, Any]:
-    return {"id": 7, "received_at": utc_text(at)}
+    return documents.page_json(received_at=utc_text(at))
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_hints_of_a_blind_drill_are_sold_by_its_process_in_the_buyers_name(
     with pytest.raises(LabError, match="sold"):
         diagnosis.buy_hint(buyer)
     assert {row["actor"] for row in pager.rows.values()} == {"bob"}
-    assert diagnosis.hints(pager.rows.values()) == len(INC.hints)
+    assert diagnosis.hints(documents.audit_rows(pager.rows.values())) == len(INC.hints)
 
 
 @pytest.mark.usefixtures("nothing_found")

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from made_record import record as made_record
+from msgspec.structs import replace as replace_struct
 
 from lab.cli.main import run
 from lab.control.lab_clients import LabClients
 from lab.drills.campaign import Campaign, Run, failure, keep_record, plan, result, summary
 from lab.drills.evidence.provenance import of_drill
+from lab.drills.schema.record import Check, Record, Verdict, parse
 from lab.drills.spec.drill import Drill, find
 from lab.errors import LabError, Void
 from lab.paths import Home
@@ -23,8 +25,8 @@ AUTOPILOT = Run(INC, "autopilot", must_pass=True)
 
 
 @pytest.fixture
-def document() -> dict[str, Any]:
-    return {**made_record(), "inputs": of_drill(INC)}
+def document() -> Record:
+    return parse({**made_record(), "inputs": of_drill(INC)})
 
 
 def test_the_autopilot_must_pass_everything_and_the_controls_must_fail_everything() -> None:
@@ -37,9 +39,7 @@ def test_the_autopilot_must_pass_everything_and_the_controls_must_fail_everythin
     assert not any(run.must_pass for run in controls)
 
 
-def test_a_stopped_campaign_goes_on_with_what_is_missing_failed_or_changed(
-    tmp_path: Path, document: dict[str, Any]
-) -> None:
+def test_a_stopped_campaign_goes_on_with_what_is_missing_failed_or_changed(tmp_path: Path, document: Record) -> None:
     (tmp_path / "data").mkdir()
     runs = plan([INC, D0], controls=False)
     first = Campaign(Home(tmp_path), controls=False)
@@ -49,7 +49,7 @@ def test_a_stopped_campaign_goes_on_with_what_is_missing_failed_or_changed(
     assert Campaign(Home(tmp_path), controls=True).resume(runs) == runs, "the controls are a campaign of their own"
     first.add(failure(runs[1], LabError("the lab burned down")))
     assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs[1:]
-    first.add(result(runs[0], {**document, "inputs": {"rules/old.yml": "sha256:" + "0" * 64}}))
+    first.add(result(runs[0], replace_struct(document, inputs={"rules/old.yml": "sha256:" + "0" * 64})))
     assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs
     first.finish()
     assert list((tmp_path / "data").iterdir()) == []
@@ -64,14 +64,15 @@ def test_a_damaged_state_file_means_that_everything_is_run_again(tmp_path: Path)
         assert campaign.resume(runs) == runs
 
 
-def failing(document: dict[str, Any], name: str) -> dict[str, Any]:
+def failing(document: Record, name: str) -> Record:
     """The record with one check failed."""
-    check = {"name": name, "passed": False, "detail": "no"}
-    return {**document, "verdict": {"passed": False, "why": f"{name}: no", "checks": [check]}}
+    checks = [Check(name, passed=False, detail="no")]
+    return replace_struct(document, verdict=Verdict(passed=False, void=False, why=f"{name}: no", checks=checks))
 
 
-def test_a_void_run_is_never_as_it_must_be_and_is_no_evidence(tmp_path: Path, document: dict[str, Any]) -> None:
-    void = {**document, "verdict": {**document["verdict"], "passed": False, "void": True, "why": "too busy"}}
+def test_a_void_run_is_never_as_it_must_be_and_is_no_evidence(tmp_path: Path, document: Record) -> None:
+    verdict = replace_struct(document.verdict, passed=False, void=True, why="too busy")
+    void = replace_struct(document, verdict=verdict)
     for run_ in (AUTOPILOT, Run(INC, "none", must_pass=False)):
         found = result(run_, void)
         assert (found.void, found.as_expected, found.verdict) == (True, False, "void")
@@ -83,11 +84,11 @@ def test_a_void_run_is_never_as_it_must_be_and_is_no_evidence(tmp_path: Path, do
 
 @pytest.mark.parametrize(("voids", "runs", "status"), [(1, 2, 0), (2, 2, 1)])
 def test_a_campaign_repeats_a_void_run_once_and_goes_on(
-    tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, voids: int, runs: int, status: int
+    tmp_path: Path, document: Record, monkeypatch: pytest.MonkeyPatch, voids: int, runs: int, status: int
 ) -> None:
     played: list[str] = []
 
-    def play(drill: Drill, *_: Any) -> dict[str, Any]:
+    def play(drill: Drill, *_: Any) -> Record:
         played.append(drill.id)
         if len(played) <= voids:
             raise Void("INC-001 did not start within 180 s: this machine is too busy")
@@ -103,49 +104,50 @@ def test_a_campaign_repeats_a_void_run_once_and_goes_on(
     assert len(played) == runs
 
 
-def test_a_control_is_as_it_must_be_when_it_fails(document: dict[str, Any]) -> None:
+def test_a_control_is_as_it_must_be_when_it_fails(document: Record) -> None:
     control = Run(INC, "none", must_pass=False)
     assert not result(control, document).as_expected
     failed = failing(document, "sli_recovered")
     assert result(control, failed).as_expected
     assert not result(control, failing(document, "runbook_worked")).as_expected, "what mends is not wrong"
     assert not failure(control, LabError("not steady")).as_expected, "no verdict proves nothing"
-    unpaged = {**failed, "durations": {**failed["durations"], "page_seconds": None}}
+    unpaged = replace_struct(failed, durations=replace_struct(failed.durations, page_seconds=None))
     assert not result(control, unpaged).as_expected, "who was not paged could not fail to answer"
     assert result(Run(D0, "wrong", must_pass=False), unpaged).as_expected, "nobody is paged in D0"
 
 
-def test_only_a_passing_autopilot_is_evidence(tmp_path: Path, document: dict[str, Any]) -> None:
-    failed = {**document, "verdict": {**document["verdict"], "passed": False}}
+def test_only_a_passing_autopilot_is_evidence(tmp_path: Path, document: Record) -> None:
+    failed = replace_struct(document, verdict=replace_struct(document.verdict, passed=False))
     assert keep_record(failed, AUTOPILOT, tmp_path) is None
     assert keep_record(document, Run(INC, "none", must_pass=False), tmp_path) is None
     assert keep_record(document, AUTOPILOT, tmp_path) == tmp_path / "INC-001.json"
 
 
-def test_the_summary_holds_detection_against_prediction(document: dict[str, Any]) -> None:
+def test_the_summary_holds_detection_against_prediction(document: Record) -> None:
     """The made record: predicted 22.3 s, an allowance of 4 s, paged at 25.4 s."""
     one = result(AUTOPILOT, document)
     assert one.late_seconds == pytest.approx(25.4 - 22.3)
     slow = replace(one, page_seconds=20.3)
     text = "\n".join(summary([one, slow, failure(AUTOPILOT, LabError("x"))]))
-    assert "2 of 3 as they must be" in text
+    assert "2 of 3 as expected" in text
     assert "page less prediction: from -2.0 s to +3.1 s, where the pipeline may add 4 s" in text
 
 
 def test_the_verb_runs_what_is_missing_keeps_the_evidence_and_says_what_was_not_as_it_must_be(
-    clients: LabClients, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clients: LabClients, document: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records, ran = clients.home.path / "records", []
     records.mkdir()
     clients.home.data.mkdir()
     fails = failing(document, "held")
-    answers: dict[str, Any] = {"INC-001": KeyboardInterrupt(), "D0": document}
+    answers: dict[str, Record | KeyboardInterrupt] = {"INC-001": KeyboardInterrupt(), "D0": document}
 
-    def run_drill(drill: Drill, responder: str, *_: Any) -> dict[str, Any]:
+    def run_drill(drill: Drill, responder: str, *_: Any) -> Record:
         ran.append(f"{drill.id}/{responder}")
         if isinstance(answer := answers[drill.id], BaseException):
             raise answer
-        return {**answer, "drill": {**answer["drill"], "id": drill.id}, "inputs": of_drill(drill)}
+        named = replace_struct(answer.drill, id=drill.id)
+        return replace_struct(answer, drill=named, inputs=of_drill(drill))
 
     monkeypatch.setenv("FLEETOPS_HOME", str(clients.home.path))
     monkeypatch.setattr("lab.drills.runner.run_drill", run_drill)
@@ -160,7 +162,7 @@ def test_the_verb_runs_what_is_missing_keeps_the_evidence_and_says_what_was_not_
     assert run(["drill", "all", "--json"]) == 1
     said = capsys.readouterr()
     assert "going on: 1 of 2 are done" in said.err
-    assert "NOT AS IT MUST BE: held: no" in said.err
+    assert "UNEXPECTED: held: no" in said.err
     assert [(row["key"], row["as_expected"]) for row in json.loads(said.out)] == [
         ("D0/autopilot", True),
         ("INC-001/autopilot", False),
@@ -168,7 +170,7 @@ def test_the_verb_runs_what_is_missing_keeps_the_evidence_and_says_what_was_not_
     assert not (records / "INC-001.json").exists()
     answers["D0"] = fails
     assert run(["drill", "all", "--controls"]) == 0
-    assert "3 of 3 as they must be" in capsys.readouterr().out
+    assert "3 of 3 as expected" in capsys.readouterr().out
     assert ran == [
         "D0/autopilot", "INC-001/autopilot", "INC-001/autopilot", "D0/wrong", "INC-001/none", "INC-001/wrong",
     ]  # fmt: skip

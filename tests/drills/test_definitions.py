@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import documents
 import pytest
 
+from lab.clients.documents import AuditRow
 from lab.drills.evidence import definitions
-from lab.drills.evidence.definitions import BUDGET_MEANS, FIGURES, RUN_MEANS, Change
+from lab.drills.evidence.definitions import Change
 from lab.drills.evidence.milestones import changes
-from lab.drills.schema import RECORD_SCHEMA
+from lab.drills.schema.figures import BUDGET_MEANS, FIGURES, RUN_MEANS, acknowledgement
+from lab.drills.schema.record import RECORD_SCHEMA
 from lab.slo.catalogue import LAB, find_slo, load_windows
 from lab.slo.replay import Counts
 
@@ -43,10 +46,8 @@ def test_what_mitigated_is_the_last_change_in_force_at_the_recovery(
     assert definitions.mitigation(made, recovered) == mitigated
 
 
-def row(action: str, target: str, old: Any, new: Any, outcome: str = "done") -> dict[str, Any]:
-    return {"at": "2026-01-02T03:04:05.000Z", "action": action, "target": target, "old": old, "new": new} | {
-        "outcome": outcome
-    }
+def row(action: str, target: str, old: Any, new: Any, outcome: str = "done") -> AuditRow:
+    return documents.audit_row(action=action, target=target, old=old, new=new, outcome=outcome)
 
 
 def test_an_audit_row_is_a_change_of_each_setting_and_its_version_none() -> None:
@@ -60,8 +61,8 @@ def test_an_audit_row_is_a_change_of_each_setting_and_its_version_none() -> None
 def test_durations_count_from_the_injection_or_the_page() -> None:
     at = {"firing": 20.0, "page": 21.0, "ack": 22.5, "recovered": 40.0}
     found = definitions.durations(at, 90.0)
-    assert found["detection_seconds"] == 20 and found["mtta_seconds"] == 1.5 and found["mttr_seconds"] == 40
-    assert found["mttm_seconds"] is None and found["diagnosis_seconds"] is None and found["run_seconds"] == 90
+    assert found.detection_seconds == 20 and found.mtta_seconds == 1.5 and found.mttr_seconds == 40
+    assert found.mttm_seconds is None and found.diagnosis_seconds is None and found.run_seconds == 90
 
 
 def test_the_budget_weighs_each_event_alike() -> None:
@@ -69,20 +70,19 @@ def test_the_budget_weighs_each_event_alike() -> None:
     # 100 a second: 20 s before the injection, 80 s after; then the load trebles while a tenth is bad.
     total, bad = [100] * 50 + [300] * 50, [0] * 50 + [30] * 50
     spent = definitions.budget(Counts(total, bad, -20.0), 79.0, slo, period)
-    assert spent["bad_events"] == 1500 and spent["total_events"] == 29 * 100 + 50 * 300
-    assert spent["budget_spent_ratio"] == pytest.approx(1500 / (0.01 * 200 * period), rel=1e-3)
+    assert spent.bad_events == 1500 and spent.total_events == 29 * 100 + 50 * 300
+    assert spent.budget_spent_ratio == pytest.approx(1500 / (0.01 * 200 * period), rel=1e-3)
     assert definitions.budget_at_start_ratio(Counts(total, bad, -20.0), 79.0, slo, period) == 1.0
     before = definitions.budget_at_start_ratio(Counts(total, bad, -70.0), 29.0, slo, period)
     assert before == pytest.approx(1 - 21 * 30 / (0.01 * 200 * period))
 
 
 def test_only_a_persons_time_to_acknowledge_is_called_mtta() -> None:
-    assert [definitions.acknowledgement(one) for one in ("human", "autopilot")] == ["MTTA", "Ack by autopilot"]
+    assert [acknowledgement(one) for one in ("human", "autopilot")] == ["MTTA", "Ack by autopilot"]
 
 
 def test_the_schema_states_the_same_definitions() -> None:
-    schema = json.loads(RECORD_SCHEMA.read_text())["properties"]
-    stated = {key: value["description"] for key, value in schema["durations"]["properties"].items()}
-    assert stated == {one.key: one.means for one in FIGURES} | {"run_seconds": RUN_MEANS}
-    budget = schema["budget"]["additionalProperties"]["properties"]["budget_spent_ratio"]
-    assert budget["description"] == BUDGET_MEANS
+    schema = json.loads(RECORD_SCHEMA.read_text())["$defs"]
+    stated = {key: value["description"] for key, value in schema["Durations"]["properties"].items()}
+    assert stated == {figure.key: figure.means for figure in FIGURES} | {"run_seconds": RUN_MEANS}
+    assert schema["SloBudget"]["properties"]["budget_spent_ratio"]["description"] == BUDGET_MEANS

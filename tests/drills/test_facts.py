@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
+import documents
 import pytest
 
+from lab.clients.documents import Page
 from lab.clients.times import epoch_seconds, utc_text
 from lab.drills.evidence import collect, record
 from lab.drills.run.incident import Incident
+from lab.drills.schema.record import AlertSpan
 from lab.slo.model import PAGE, TICKET
 
 T0 = epoch_seconds("2026-01-02T03:04:05.000Z")
 P99 = {"sloth_id": "feed-latency-p99"}
 
 
-def alert(name: str, severity: str, at: float) -> dict[str, Any]:
-    return {"name": name, "severity": severity, "labels": P99, "t_seconds": at}
+def alert(name: str, severity: str, at: float) -> AlertSpan:
+    return documents.span(name=name, severity=severity, labels=P99, t_seconds=at)
 
 
-def notice(name: str, severity: str, at: float) -> dict[str, Any]:
-    return {"alertname": name, "severity": severity, "labels": P99, "starts_at": utc_text(T0 + at)}
+def notice(name: str, severity: str, at: float) -> Page:
+    return documents.page(alertname=name, severity=severity, labels=P99, starts_at=utc_text(T0 + at))
 
 
 def test_what_fired_is_what_began_in_the_incident(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from lab.drills.evidence.collect import sli_bad_at, sli_recovered_at
 from lab.drills.grading.verdict import Facts, grade
+from lab.drills.schema.record import Prediction
 from lab.drills.spec.drill import Restored, find
-from lab.drills.spec.prediction import Prediction
 
 INC = find("INC-001")
 D0 = find("D0")
-PREDICTION = Prediction("FeedLatencyP99Burn", "page", 21.8, 4, [])
+PREDICTION = Prediction(
+    alert="FeedLatencyP99Burn", severity="page", detection_seconds=21.8, allowance_seconds=4, arithmetic=[],
+    tolerance_ratio=1, bound=False, tier="page.quick", bad_ratio=0.5, effect_seconds=0,
+)  # fmt: skip
 GOOD = Facts(
     page="FeedLatencyP99Burn",
     page_at=23.5,
@@ -76,7 +80,7 @@ def test_a_control_passes_only_when_nobody_was_paged_and_nobody_acted() -> None:
 
 def test_what_is_chance_may_take_longer_as_far_as_the_drill_says() -> None:
     late = replace(GOOD, page_at=32.0)
-    assert {c.name for c in grade(INC, replace(PREDICTION, tolerance_ratio=1.3), late) if not c.passed} == set()
+    assert {c.name for c in grade(INC, replace_struct(PREDICTION, tolerance_ratio=1.3), late) if not c.passed} == set()
     assert failed(late) == {"detected_in_time"}
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import documents
 import pytest
 from polling import eventually
 
@@ -15,7 +16,7 @@ from lab.drills.runbook.execute import TIMED_OUT, hand_over
 from lab.errors import UsageError
 from lab.stack.state import is_alive
 
-PAGE = {"id": 7, "alertname": "FeedLatencyP99Burn", "runbook_url": "http://lab/03_runbooks/#feedlatencyp99burn"}
+PAGE = documents.page(runbook_url="http://lab/03_runbooks/#feedlatencyp99burn")
 
 
 def script(tmp_path: Path, text: str) -> tuple[str, ...]:
@@ -46,7 +47,8 @@ def test_a_program_that_reads_nothing_and_one_that_stays_too_long_are_ended_with
     tmp_path: Path,
 ) -> None:
     assert (
-        hand_over(script(tmp_path, "import os; os.close(0)"), {**PAGE, "summary": "x" * 1_000_000}, "a", 60, print) == 0
+        hand_over(script(tmp_path, "import os; os.close(0)"), documents.page(summary="x" * 1_000_000), "a", 60, print)
+        == 0
     )
     heard: list[str] = []
     program = script(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
+import documents
 import pytest
 from fakes import FakePager
 from polling import eventually
@@ -33,13 +33,9 @@ def incident(clients: LabClients, pager: FakePager, told: list[str]) -> Incident
     slo = find_slo("feed-latency-p99")
     one = Incident(INC, clients, None, slo, load_windows(LAB), "human", told.append, FaultContext(clients), blind=True)
     one.context.report = one.reveal
-    page: dict[str, Any] = {
-        "id": 7, "alertname": "FeedLatencyP99Burn", "severity": "page", "status": "firing", "acked_at": None,
-        "acked_by": None, "summary": "Feed requests are slow", "runbook_url": "http://lab/03_runbooks/#x",
-        "received_at": utc_text(one.t0 + 1),
-    }  # fmt: skip
-    pager.pages = [page]
-    one.page = dict(page)
+    fields = {"runbook_url": "http://lab/03_runbooks/#x", "received_at": utc_text(one.t0 + 1)}
+    pager.pages = [documents.page_json(**fields)]
+    one.page = documents.page(**fields)
     return one
 
 
@@ -49,7 +45,7 @@ def test_a_person_is_done_when_the_page_is_taken_and_over(
     monkeypatch.setattr("lab.drills.run.responders._how_bad", lambda _incident: "")
     working = threading.Thread(target=human, args=(incident, 60.0))
     working.start()
-    assert eventually(lambda: any("nobody has it" in line for line in told), 20)
+    assert eventually(lambda: any("unacknowledged" in line for line in told), 20)
     pager.pages[0]["status"] = "resolved"  # by itself: nobody has answered yet
     assert not eventually(lambda: not working.is_alive(), 1)
     pager.pages[0] |= {"acked_at": utc_text(incident.t0 + 2), "acked_by": "ada"}
@@ -58,7 +54,7 @@ def test_a_person_is_done_when_the_page_is_taken_and_over(
     text = "\n".join(told)
     for command in ("page ack 7", "incident hint", "incident diagnose 7"):
         assert f"fleetops {command}" in text
-    assert "taken by ada" in text
+    assert "acknowledged by ada" in text
 
 
 def test_nothing_that_a_blind_drill_says_before_its_verdict_names_what_is_broken(

@@ -8,6 +8,7 @@ import pytest
 
 from lab import names
 from lab.drills.evidence import impact
+from lab.drills.schema.record import Users
 from lab.slo.catalogue import find_slo
 
 
@@ -33,4 +34,4 @@ LINES = [
     ],
 )
 def test_a_user_is_hit_by_what_the_slo_at_stake_calls_bad(slo: str, asked: int, hit: int) -> None:
-    assert impact.users(LINES, find_slo(slo)) == {"asked": asked, "hit": hit}
+    assert impact.users(LINES, find_slo(slo)) == Users(asked=asked, hit=hit)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
+import documents
 import pytest
 
+from lab.clients.documents import Page
 from lab.clients.times import epoch_seconds, utc_text
 from lab.drills.evidence import milestones
 from lab.drills.run.incident import Incident
@@ -14,16 +16,15 @@ from lab.drills.run.incident import Incident
 T0 = epoch_seconds("2026-01-02T03:04:05.000Z")
 
 
-def notice(fired: float, over: float | None) -> dict[str, Any]:
-    return {
-        "starts_at": utc_text(T0 + fired),
-        "received_at": utc_text(T0 + fired + 1),
-        "acked_at": None,
-        "resolved_at": None if over is None else utc_text(T0 + over),
-    }
+def notice(fired: float, over: float | None) -> Page:
+    return documents.page(
+        starts_at=utc_text(T0 + fired),
+        received_at=utc_text(T0 + fired + 1),
+        resolved_at=None if over is None else utc_text(T0 + over),
+    )
 
 
-def incident(*notices: dict[str, Any], ended: float = 100) -> Incident:
+def incident(*notices: Page, ended: float = 100) -> Incident:
     told = SimpleNamespace(
         t0=T0, ended_at=T0 + ended, page=notices[0], slo=None, timeline=[],
         since_t0=lambda at: at - T0, expected=lambda: list(notices), actions=list, responder_actions=list,
@@ -42,7 +43,7 @@ def incident(*notices: dict[str, Any], ended: float = 100) -> Incident:
     ],
 )
 def test_an_alert_is_over_when_its_last_notice_is_and_before_the_clean_up(
-    notices: list[dict[str, Any]], ended: float, resolved: float | None
+    notices: list[Page], ended: float, resolved: float | None
 ) -> None:
     assert milestones.read(incident(*notices, ended=ended), [])["resolved"] == resolved
 
@@ -57,4 +58,4 @@ def test_an_alert_is_over_when_its_last_notice_is_and_before_the_clean_up(
     ],
 )  # fmt: skip
 def test_a_change_is_told_in_words(target: str, old: object, new: object, said: str) -> None:
-    assert milestones.change({"action": "config push", "target": target, "old": old, "new": new}) == said
+    assert milestones.change(documents.audit_row(action="config push", target=target, old=old, new=new)) == said

@@ -121,7 +121,7 @@ def test_a_drill_waits_for_a_machine_that_is_too_busy(clients: LabClients, drill
     busy, told = replace(clients, prometheus=Busy(40)), list[str]()
     steady_state(Incident(drill, busy, None, None, load_windows(LAB), "autopilot", told.append, FaultContext(busy)))
     assert clock == [40], "it looks once a second of waiting"
-    assert any("this machine is too busy: other programs take 80% of its processors" in line for line in told)
+    assert any("this machine is too busy: other programs use 80% of its processors" in line for line in told)
 
 
 def test_a_drill_whose_machine_stays_too_busy_is_void_and_no_failure(

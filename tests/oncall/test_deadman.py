@@ -41,8 +41,8 @@ def test_a_silent_watchdog_raises_one_page_with_its_runbook(
     assert store.pages() == []
     pass_time(clock, switch, 60)
     (page,) = store.pages()
-    assert (page["alertname"], page["severity"], page["status"]) == ("Watchdog", "page", "firing")
-    assert page["runbook_url"] == "http://127.0.0.1:8000/03_runbooks/#watchdog"
+    assert (page.alertname, page.severity, page.status) == ("Watchdog", "page", "firing")
+    assert page.runbook_url == "http://127.0.0.1:8000/03_runbooks/#watchdog"
 
 
 def test_the_page_resolves_when_the_watchdog_is_back_and_the_next_silence_is_a_page_of_its_own(
@@ -51,9 +51,9 @@ def test_the_page_resolves_when_the_watchdog_is_back_and_the_next_silence_is_a_p
     post("/watchdog", payload(alert("Watchdog")))
     pass_time(clock, switch, SILENT_SECONDS)
     post("/watchdog", payload(alert("Watchdog")))
-    assert [page["status"] for page in store.pages()] == ["resolved"]
+    assert [page.status for page in store.pages()] == ["resolved"]
     pass_time(clock, switch, SILENT_SECONDS)
-    assert [page["status"] for page in store.pages()] == ["firing", "resolved"]
+    assert [page.status for page in store.pages()] == ["firing", "resolved"]
 
 
 def test_a_lab_that_starts_has_time_to_send_the_first_one_and_no_more(

@@ -28,19 +28,19 @@ def after(store: Store, seconds: float) -> Escalation:
 
 def escalated(store: Store) -> dict[str, tuple[str | None, str | None]]:
     """When and to whom each page went, by alert."""
-    return {page["alertname"]: (page["escalated_at"], page["escalated_to"]) for page in store.pages()}
+    return {page.alertname: (page.escalated_at, page.escalated_to) for page in store.pages()}
 
 
 def test_a_page_that_nobody_acknowledges_goes_to_the_second_on_call_once(post: Post, store: Store) -> None:
     post("/alertmanager", payload(alert()))
-    received = epoch_seconds(store.pages()[0]["received_at"])
+    received = epoch_seconds(store.pages()[0].received_at)
     now = received + AFTER_SECONDS - 0.001
     rota = Escalation(store, lambda: now)
     assert rota.check() == []
     assert escalated(store) == {"FeedLatencyP99Burn": (None, None)}
     now = received + AFTER_SECONDS
     (page,) = rota.check()
-    assert (page["escalated_at"], page["escalated_to"]) == (utc_text(now), TO)
+    assert (page.escalated_at, page.escalated_to) == (utc_text(now), TO)
     now += 1000
     assert rota.check() == []
     assert escalated(store) == {"FeedLatencyP99Burn": (utc_text(received + AFTER_SECONDS), TO)}
@@ -52,7 +52,7 @@ def test_nothing_is_escalated_that_is_acknowledged_resolved_or_a_ticket(post: Po
     post("/alertmanager", payload(alert("Acknowledged"), alert("Over"), ticket, alert("Waiting")))
     post("/alertmanager", payload(over))
     post("/api/pages/1/ack", {"by": "ada"})
-    assert [page["alertname"] for page in after(store, AFTER_SECONDS + 1).check()] == ["Waiting"]
+    assert [page.alertname for page in after(store, AFTER_SECONDS + 1).check()] == ["Waiting"]
 
 
 def test_a_page_of_unknown_urgency_is_escalated(post: Post, store: Store) -> None:
@@ -67,14 +67,14 @@ def test_a_restart_neither_loses_an_escalation_nor_repeats_it(post: Post, store:
     again = Store(store.path)
     (page,) = after(again, AFTER_SECONDS + 3600).check()
     assert after(Store(store.path), AFTER_SECONDS + 7200).check() == []
-    assert store.pages()[0]["escalated_at"] == page["escalated_at"]
+    assert store.pages()[0].escalated_at == page.escalated_at
 
 
 def test_an_acknowledgement_after_the_escalation_is_kept_beside_it(post: Post, store: Store) -> None:
     post("/alertmanager", payload(alert()))
     (page,) = after(store, AFTER_SECONDS).check()
     answer = post("/api/pages/1/ack", {"by": "grace"}).json
-    assert (answer["acked_by"], answer["escalated_to"], answer["escalated_at"]) == ("grace", TO, page["escalated_at"])
+    assert (answer["acked_by"], answer["escalated_to"], answer["escalated_at"]) == ("grace", TO, page.escalated_at)
 
 
 def test_the_api_the_inbox_the_metric_and_a_log_line_tell_of_it(
@@ -140,6 +140,6 @@ def test_a_store_made_by_an_older_version_keeps_its_pages_and_can_escalate_them(
             db.execute(step)
     store = Store(file)
     (page,) = store.pages()
-    assert (page["summary"], page["escalated_at"], page["escalated_to"]) == ("old words", None, None)
+    assert (page.summary, page.escalated_at, page.escalated_to) == ("old words", None, None)
     (page,) = Escalation(store).check()
-    assert (page["alertname"], page["escalated_to"]) == ("Old", TO)
+    assert (page.alertname, page.escalated_to) == ("Old", TO)

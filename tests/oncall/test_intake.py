@@ -49,25 +49,25 @@ def test_an_alert_that_cannot_be_read_in_full_is_a_page_with_what_came_and_its_n
 ) -> None:
     answer = post("/alertmanager", payload(alert("First"), odd, alert("Last")))
     assert (answer.status_code, answer.json["received"]) == (200, 3)
-    pages = {page["alertname"]: page for page in store.pages(only_open=True)}
+    pages = {page.alertname: page for page in store.pages(only_open=True)}
     assert set(pages) == {"First", name, "Last"}
-    assert said in pages[name]["description"]
-    assert "As it came: " + json.dumps(odd, sort_keys=True)[:40] in pages[name]["description"]
-    assert pages[name]["severity"] == "page"
-    assert pages[name]["runbook_url"]
+    assert said in pages[name].description
+    assert "As it came: " + json.dumps(odd, sort_keys=True)[:40] in pages[name].description
+    assert pages[name].severity == "page"
+    assert pages[name].runbook_url
 
 
 def test_annotations_of_null_are_none_and_not_a_flaw(post: Post, store: Store) -> None:
     post("/alertmanager", payload(alert(annotations=None)))
     (page,) = store.pages()
-    assert (page["alertname"], page["description"]) == ("FeedLatencyP99Burn", "")
+    assert (page.alertname, page.description) == ("FeedLatencyP99Burn", "")
 
 
 def test_an_alert_without_name_or_fingerprint_closes_its_page_when_it_resolves(post: Post, store: Store) -> None:
     post("/alertmanager", payload(alert(labels=NAMELESS, fingerprint=None)))
     over = alert(labels=NAMELESS, fingerprint=None, status="resolved", endsAt="2026-01-31T12:05:00Z")
     post("/alertmanager", payload(over))
-    assert [page["status"] for page in store.pages()] == ["resolved"]
+    assert [page.status for page in store.pages()] == ["resolved"]
 
 
 def test_another_version_of_the_webhook_is_read_as_far_as_it_can_be(post: Post, store: Store) -> None:
@@ -78,7 +78,7 @@ def test_another_version_of_the_webhook_is_read_as_far_as_it_can_be(post: Post, 
 def test_an_alert_with_an_integer_of_five_thousand_digits_costs_no_other_its_page(app: Flask, store: Store) -> None:
     body = json.dumps(payload(alert("Kept"), alert(annotations={"n": 0}))).replace('"n": 0', f'"n": {"9" * 5000}')
     assert raw(app, body).status_code == 200
-    assert "Kept" in {page["alertname"] for page in store.pages()}
+    assert "Kept" in {page.alertname for page in store.pages()}
 
 
 def test_bytes_that_are_no_utf_8_and_nesting_without_end_are_no_server_error(app: Flask, store: Store) -> None:
@@ -114,9 +114,9 @@ def test_text_that_cannot_be_shown_is_made_showable_at_the_door_and_its_cut_is_s
     odd["labels"]["severity"] = "page\ud800"
     assert post("/alertmanager", payload(odd)).status_code == 200
     (page,) = store.pages()
-    assert (page["alertname"], page["summary"]) == ("Odd\ufffd\ufffd", "\ufffd[2Jgone\ufffd")
-    assert len(page["description"]) < 10_000
-    assert page["description"].endswith("(cut; 1000000 characters in all)")
+    assert (page.alertname, page.summary) == ("Odd\ufffd\ufffd", "\ufffd[2Jgone\ufffd")
+    assert len(page.description) < 10_000
+    assert page.description.endswith("(cut; 1000000 characters in all)")
     assert app.test_client().get("/").status_code == 200
     assert list(PageCounts(store).collect())
 
@@ -192,12 +192,12 @@ def test_alerts_that_alertmanager_left_out_are_told_by_a_page_until_the_group_is
     cut = {**payload(alert()), "truncatedAlerts": 37}
     assert post("/alertmanager", cut).json["truncated_alerts"] == 37
     post("/alertmanager", cut)
-    (page,) = (page for page in store.pages(only_open=True) if page["alertname"] == intake.TRUNCATED)
-    assert (page["severity"], page["summary"]) == ("page", "37 alerts were left out")
+    (page,) = (page for page in store.pages(only_open=True) if page.alertname == intake.TRUNCATED)
+    assert (page.severity, page.summary) == ("page", "37 alerts were left out")
     post("/alertmanager", {**payload(alert()), "groupKey": "another"})
     assert len(store.pages(only_open=True)) == 2
     post("/alertmanager", payload(alert()))
-    assert [page["alertname"] for page in store.pages(only_open=True)] == ["FeedLatencyP99Burn"]
+    assert [page.alertname for page in store.pages(only_open=True)] == ["FeedLatencyP99Burn"]
 
 
 def test_a_storm_and_an_annotation_of_a_mebibyte_are_read(post: Post, store: Store) -> None:
@@ -215,9 +215,9 @@ def test_a_notification_too_large_to_read_is_refused_and_a_page_says_so_with_its
         answer = raw(app, body)
         assert (answer.status_code, str(len(body)) in answer.text) == (413, True)
     (page,) = store.pages(only_open=True)
-    assert page["alertname"] == intake.REFUSED
-    assert f"{len(body)} bytes" in page["description"]
-    assert "TooMuch" in page["description"]
+    assert page.alertname == intake.REFUSED
+    assert f"{len(body)} bytes" in page.description
+    assert "TooMuch" in page.description
     post("/watchdog", payload(alert("Watchdog")))
     assert len(store.pages(only_open=True)) == 1
     monkeypatch.setattr("lab.oncall.intake.time.monotonic", lambda: float("inf"))

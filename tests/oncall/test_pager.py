@@ -43,7 +43,7 @@ def test_the_next_occurrence_of_an_alert_is_a_page_of_its_own(post: Post, store:
     post("/alertmanager", payload(alert()))
     post("/alertmanager", payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z")))
     post("/alertmanager", payload(alert(startsAt="2026-01-31T13:00:00Z")))
-    assert [page["status"] for page in store.pages()] == ["firing", "resolved"]
+    assert [page.status for page in store.pages()] == ["firing", "resolved"]
 
 
 def test_a_resolved_notice_closes_its_page_and_the_list_of_open_pages_is_empty(post: Post, app: Flask) -> None:
@@ -80,7 +80,7 @@ def test_a_page_that_fires_again_after_it_resolved_is_open_again(post: Post, sto
     post("/alertmanager", payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z")))
     post("/alertmanager", payload(alert()))
     (page,) = store.pages(only_open=True)
-    assert page["resolved_at"] is None
+    assert page.resolved_at is None
 
 
 def test_an_alert_whose_start_moves_while_it_fires_is_one_page_acknowledged_and_closed_once(
@@ -91,10 +91,10 @@ def test_an_alert_whose_start_moves_while_it_fires_is_one_page_acknowledged_and_
         post("/alertmanager", payload(alert(startsAt=f"2026-01-31T{start}")))
         post("/api/pages/1/ack", {"by": "ada"})
     (page,) = store.pages()
-    assert (page["status"], page["acked_by"]) == ("firing", "ada")
+    assert (page.status, page.acked_by) == ("firing", "ada")
     end = alert(status="resolved", startsAt="2026-01-31T12:00:30Z", endsAt="2026-01-31T12:05:00Z")
     post("/alertmanager", payload(end))
-    assert [page["status"] for page in store.pages()] == ["resolved"]
+    assert [page.status for page in store.pages()] == ["resolved"]
 
 
 def test_a_replay_of_an_old_resolved_notice_does_not_close_the_page_that_opened_since(post: Post, store: Store) -> None:
@@ -103,7 +103,7 @@ def test_a_replay_of_an_old_resolved_notice_does_not_close_the_page_that_opened_
     post("/alertmanager", old)
     post("/alertmanager", payload(alert(startsAt="2026-01-31T13:00:00Z")))
     post("/alertmanager", old)
-    assert [page["status"] for page in store.pages()] == ["firing", "resolved"]
+    assert [page.status for page in store.pages()] == ["firing", "resolved"]
 
 
 def test_pages_left_open_by_a_stopped_lab_can_be_closed_and_newer_ones_stay(post: Post, store: Store) -> None:

@@ -64,10 +64,10 @@ def test_kill_9_between_a_page_and_its_ack_loses_neither(tmp_path: Path, port: i
         client.http.call("POST", "/alertmanager", payload(alert()))
     with pager(tmp_path, port) as (_, client):
         (page,) = client.pages(only_open=True)
-        client.ack(page["id"], "ada")
+        client.ack(page.id, "ada")
     with pager(tmp_path, port) as (_, client):
         (page,) = client.pages(only_open=True)
-        assert page["acked_by"] == "ada"
+        assert page.acked_by == "ada"
 
 
 def test_a_page_that_came_of_age_while_the_pager_was_down_is_escalated_at_its_start(tmp_path: Path, port: int) -> None:
@@ -78,12 +78,12 @@ def test_a_page_that_came_of_age_while_the_pager_was_down_is_escalated_at_its_st
             "UPDATE pages SET received_at = ? WHERE labels LIKE '%Waiting%'", (utc_text(time.time() - AFTER_SECONDS),)
         )
     with pager(tmp_path, port) as (_, client):
-        assert eventually(lambda: any(page["escalated_at"] for page in client.pages()), 10)
+        assert eventually(lambda: any(page.escalated_at for page in client.pages()), 10)
         first = client.pages()
     with pager(tmp_path, port) as (_, client):
         time.sleep(2.5 * PERIOD_SECONDS)
         assert client.pages() == first
-    assert {page["alertname"]: page["escalated_to"] for page in first} == {"Waiting": TO, "Young": None}
+    assert {page.alertname: page.escalated_to for page in first} == {"Waiting": TO, "Young": None}
 
 
 def test_sigterm_ends_the_pager_cleanly(tmp_path: Path, port: int) -> None:

@@ -24,6 +24,7 @@ from support import eventually, fire, running
 from lab import names
 from lab.clients.alertmanager import Alertmanager
 from lab.clients.http import login_headers
+from lab.clients.documents import Page
 from lab.clients.pager import Pager
 from lab.paths import Home, Ports
 from lab.slo import promtool
@@ -57,11 +58,11 @@ class Delivery:
     def alertmanager(self) -> Alertmanager:
         return Alertmanager.of(self.home, self.ports)
 
-    def pages(self) -> list[dict[str, Any]]:
+    def pages(self) -> list[Page]:
         return Pager.of(self.home, self.ports).pages(only_open=True)
 
     def names(self) -> set[str]:
-        return {page["alertname"] for page in self.pages()}
+        return {page.alertname for page in self.pages()}
 
     def post(self, path: str, body: Any, **headers: str) -> int:
         """The status with which Alertmanager answers a request from a page of another site."""
@@ -162,8 +163,8 @@ def test_what_alertmanager_leaves_out_is_told_by_a_page(delivery: Delivery) -> N
     storm = [{"alertname": "Storm", "severity": "page", "instance": f"{number}"} for number in range(47)]
     fire(delivery.address, storm, token=delivery.token)
     eventually(lambda: delivery.names() == {"Storm", "NotificationTruncated"}, "the page that says so")
-    (said,) = (page for page in delivery.pages() if page["alertname"] == "NotificationTruncated")
-    assert said["summary"] == "37 alerts were left out"
+    (said,) = (page for page in delivery.pages() if page.alertname == "NotificationTruncated")
+    assert said.summary == "37 alerts were left out"
 
 
 TRY_EVERYTHING = """(async () => {

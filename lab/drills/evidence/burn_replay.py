@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from lab.drills.schema.record import SloCounts
 from lab.errors import LabError
 from lab.slo import replay
 from lab.slo.durations import format_duration
@@ -23,13 +23,13 @@ class TierState:
     holds: bool
 
 
-def counts_of(counts: Mapping[str, Any], sloth_id: str) -> Counts:
+def counts_of(counts: Mapping[str, SloCounts], sloth_id: str) -> Counts:
     """The counts of one SLO from a record's `counts`. Raises LabError, naming the key."""
     if sloth_id not in counts:
         raise LabError(f"/counts/{sloth_id}: is missing; record the drill again")
     row = counts[sloth_id]
     try:
-        return Counts(row["total"], row["bad"], row["start_seconds"], row["step_seconds"])
+        return Counts(row.total, row.bad, row.start_seconds, row.step_seconds)
     except ValueError as error:
         raise LabError(f"/counts/{sloth_id}: {error}") from None
 

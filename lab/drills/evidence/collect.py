@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from lab import names
 from lab.clients.prometheus import Series
@@ -14,6 +13,7 @@ from lab.clients.times import epoch_seconds, utc_text
 from lab.drills.evidence import burn_replay, definitions, impact
 from lab.drills.pipeline import read_pipeline
 from lab.drills.run.incident import Incident
+from lab.drills.schema.record import AlertSpan, LogLine, Samples, SloBudget, SloCounts, Users
 from lab.slo.catalogue import find_slo
 from lab.slo.model import TICKET
 from lab.slo.rendering.budget import interval_seconds
@@ -23,10 +23,8 @@ from lab.stack.health import machine
 GOOD_SECONDS = 5
 SAMPLED_LINES = 6
 
-Budget = dict[str, dict[str, float]]  # by SLO: what it asks, its events, the part of its budget that was spent
 
-
-def sli_bad_at(values: list[float | None], start_seconds: float, budget_ratio: float) -> float | None:
+def sli_bad_at(values: Samples, start_seconds: float, budget_ratio: float) -> float | None:
     """When (seconds after injection) the SLI first left its objective."""
     for index, value in enumerate(values):
         at = start_seconds + index
@@ -35,9 +33,7 @@ def sli_bad_at(values: list[float | None], start_seconds: float, budget_ratio: f
     return None
 
 
-def sli_recovered_at(
-    values: list[float | None], start_seconds: float, budget_ratio: float, after_seconds: float
-) -> float | None:
+def sli_recovered_at(values: Samples, start_seconds: float, budget_ratio: float, after_seconds: float) -> float | None:
     """When, from `after_seconds` on, the SLI came back and stayed good for GOOD_SECONDS; None when it did not."""
     good = 0
     for index, value in enumerate(values):
@@ -50,7 +46,7 @@ def sli_recovered_at(
     return None
 
 
-def alerts(incident: Incident) -> list[dict[str, Any]]:
+def alerts(incident: Incident) -> list[AlertSpan]:
     """Every alert that fired between injection and the end, each span from the evaluation that began it to the one that
     ended it; `ends_at` is None while it still fires."""
     start, end = math.floor(incident.t0) - 30, incident.ended_at
@@ -68,17 +64,17 @@ def alerts(incident: Incident) -> list[dict[str, Any]]:
             if over and ended < incident.t0:
                 continue
             rows.append(
-                {
-                    "name": labels["alertname"],
-                    "severity": labels.get("severity", ""),
-                    "service": labels.get("service", ""),
-                    "starts_at": utc_text(began),
-                    "ends_at": utc_text(ended) if over else None,
-                    "t_seconds": round(incident.since_t0(began), 3),
-                    "labels": {k: v for k, v in sorted(labels.items()) if k not in ("__name__", "alertstate")},
-                }
+                AlertSpan(
+                    name=labels["alertname"],
+                    severity=labels.get("severity", ""),
+                    service=labels.get("service", ""),
+                    starts_at=utc_text(began),
+                    ends_at=utc_text(ended) if over else None,
+                    t_seconds=round(incident.since_t0(began), 3),
+                    labels={k: v for k, v in sorted(labels.items()) if k not in ("__name__", "alertstate")},
+                )
             )
-    return sorted(rows, key=lambda row: str(row["starts_at"]))
+    return sorted(rows, key=lambda row: row.starts_at)
 
 
 def _spans(series: Series) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
@@ -92,10 +88,10 @@ def _spans(series: Series) -> Iterator[tuple[tuple[float, float], tuple[float, f
     yield start, last
 
 
-def budget(incident: Incident, counts: dict[str, Any]) -> Budget:
+def budget(incident: Incident, counts: Mapping[str, SloCounts]) -> dict[str, SloBudget]:
     """What the incident cost each SLO, from injection to its end: events, and the part of the budget they spent."""
     until = incident.since_t0(incident.ended_at)
-    found: Budget = {}
+    found = {}
     for sloth_id in counts:
         slo, events = find_slo(sloth_id), burn_replay.counts_of(counts, sloth_id)
         found[sloth_id] = definitions.budget(events, until, slo, incident.windows.period_seconds)
@@ -115,7 +111,7 @@ def down_targets(incident: Incident) -> tuple[str, ...]:
     return tuple(sorted(sample.labels.get("instance", "?") for sample in samples))
 
 
-def sampled_logs(incident: Incident, threshold_seconds: float) -> list[dict[str, Any]]:
+def sampled_logs(incident: Incident, threshold_seconds: float) -> list[LogLine]:
     """The log lines of two requests, across the services they went through: one slow, one of its time that was not.
 
     A request with hundreds of lines is cut to its first few in each process.
@@ -130,7 +126,7 @@ def sampled_logs(incident: Incident, threshold_seconds: float) -> list[dict[str,
     return [line for request in (slow, fast) if request for line in _trace(logs, request["trace_id"])]
 
 
-def users(incident: Incident) -> dict[str, int] | None:
+def users(incident: Incident) -> Users | None:
     """Users who asked, and users hit, from the injection to the end; None where no SLO is at stake."""
     if incident.slo is None:
         return None
@@ -140,7 +136,7 @@ def users(incident: Incident) -> dict[str, int] | None:
     )
 
 
-def _trace(folder: Path, trace_id: str) -> list[dict[str, Any]]:
+def _trace(folder: Path, trace_id: str) -> list[LogLine]:
     found = []
     for file in sorted(folder.glob("*.log")):
         lines = (line for line in _lines(file, trace_id) if line.get("trace_id") == trace_id)
@@ -148,7 +144,7 @@ def _trace(folder: Path, trace_id: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda line: str(line["ts"]))
 
 
-def _lines(file: Path, needle: str = "") -> Iterator[dict[str, Any]]:
+def _lines(file: Path, needle: str = "") -> Iterator[LogLine]:
     for part in (file.with_name(file.name + ".1"), file):
         if not part.exists():
             continue
@@ -161,13 +157,13 @@ def _lines(file: Path, needle: str = "") -> Iterator[dict[str, Any]]:
                         continue  # cut by the rotation of the file, or being written now
 
 
-def _is_feed_request(line: dict[str, Any]) -> bool:
+def _is_feed_request(line: LogLine) -> bool:
     return line.get("event") == "request" and line.get("route") == names.ROUTE_FEED and "trace_id" in line
 
 
-def _within(incident: Incident, line: dict[str, Any]) -> bool:
+def _within(incident: Incident, line: LogLine) -> bool:
     return incident.t0 <= epoch_seconds(str(line["ts"])) <= incident.ended_at
 
 
-def _duration(line: dict[str, Any]) -> float:
+def _duration(line: LogLine) -> float:
     return float(line["duration_seconds"])

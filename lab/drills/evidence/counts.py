@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
 
 from lab.clients.prometheus import Prometheus
+from lab.drills.schema.record import SloCounts
 from lab.errors import LabError
 from lab.slo.catalogue import load_specs
 from lab.slo.model import EventsSli, Windows
@@ -25,7 +25,7 @@ REACH_SECONDS = 10
 _RATE = re.compile(r"\b(?:rate|increase)\s*\(")
 
 
-def read(prometheus: Prometheus, windows: Windows, t0: float, end: float) -> dict[str, dict[str, Any]]:
+def read(prometheus: Prometheus, windows: Windows, t0: float, end: float) -> dict[str, SloCounts]:
     """By sloth_id, the counts from the first scrape that a window can reach to `end` (epoch seconds).
 
     Raises LabError when an SLO has none at all.
@@ -49,7 +49,7 @@ def scraped(query: str) -> str:
     return f"max(timestamp({_written(first)}))"
 
 
-def _of(prometheus: Prometheus, sloth_id: str, sli: EventsSli, t0: float, start: float, end: float) -> dict[str, Any]:
+def _of(prometheus: Prometheus, sloth_id: str, sli: EventsSli, t0: float, start: float, end: float) -> SloCounts:
     latest = [at for _, at in _points(prometheus, scraped(sli.total_query), math.floor(t0) - 60, end)]
     if not latest:
         raise LabError(f"Prometheus has no scrape of what {sloth_id} counts; see 'fleetops status'")
@@ -74,14 +74,14 @@ def _of(prometheus: Prometheus, sloth_id: str, sli: EventsSli, t0: float, start:
         raise LabError(f"Prometheus has no counts of {sloth_id}; see 'fleetops status'")
     while rows and rows[-1][0] is None:
         rows.pop()
-    return {
-        "start_seconds": round(asked + first - 0.5 - t0, 3),
-        "step_seconds": 1,
-        "total_events": _number(sum(events or 0 for events, _ in rows)),
-        "bad_events": _number(sum(events or 0 for _, events in rows)),
-        "total": [events for events, _ in rows],
-        "bad": [events for _, events in rows],
-    }
+    return SloCounts(
+        start_seconds=round(asked + first - 0.5 - t0, 3),
+        step_seconds=1,
+        total_events=_number(sum(events or 0 for events, _ in rows)),
+        bad_events=_number(sum(events or 0 for _, events in rows)),
+        total=[events for events, _ in rows],
+        bad=[events for _, events in rows],
+    )
 
 
 def _points(prometheus: Prometheus, query: str, start: float, end: float) -> list[tuple[float, float]]:

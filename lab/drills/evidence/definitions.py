@@ -1,7 +1,7 @@
-"""What each figure of an incident means, and how it is computed: for records, tiles, tables, postmortems and scores.
+"""How each figure of an incident is computed: for records, tiles, tables, postmortems and scores.
 
-Pure: instants in seconds from the injection of the fault in, figures out. Nothing else in the lab defines a figure; the
-record's schema and the glossary state the same texts.
+Pure: instants in seconds from the injection of the fault in, figures out. Nothing else in the lab computes a figure;
+lab/drills/schema/figures.py says what each means.
 """
 
 from __future__ import annotations
@@ -10,22 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.drills.schema.figures import FIGURES
+from lab.drills.schema.record import Durations, SloBudget
 from lab.slo.model import Slo
 from lab.slo.replay import Counts
 
 Instants = Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of `durations`: the seconds from the instant `start` to the instant `end`."""
-
-    key: str
-    name: str
-    end: str
-    start: str  # "" is the injection of the fault
-    short: str
-    means: str
 
 
 @dataclass(frozen=True)
@@ -38,93 +28,13 @@ class Change:
     new: Any
 
 
-FIGURES = (
-    Figure(
-        "detection_seconds",
-        "Detection",
-        "firing",
-        "",
-        "fault to firing alert",
-        "From the injection of the fault to the firing alert.",
-    ),
-    Figure(
-        "page_seconds",
-        "Page",
-        "page",
-        "",
-        "fault to delivered page",
-        "From the injection of the fault to the delivered page.",
-    ),
-    Figure(
-        "mtta_seconds",
-        "MTTA",
-        "ack",
-        "page",
-        "page to acknowledgement",
-        "From the delivered page to its acknowledgement by the responder.",
-    ),
-    Figure(
-        "diagnosis_seconds",
-        "Diagnosis",
-        "diagnosis",
-        "page",
-        "page to diagnosis",
-        "From the delivered page to the diagnosis.",
-    ),
-    Figure(
-        "mttm_seconds",
-        "MTTM",
-        "action",
-        "",
-        "fault to completed mitigation",
-        "From the injection of the fault to the change that completed the mitigation: the responder's last change"
-        " before the recovery that was still in force at the recovery. A change that was put back counts for nothing,"
-        " and so does what put it back.",
-    ),
-    Figure(
-        "mttr_seconds",
-        "MTTR",
-        "recovered",
-        "",
-        "fault to recovered SLIs",
-        "From the injection of the fault to the recovery: every SLI of the services at stake inside its objective.",
-    ),
-    Figure(
-        "resolved_seconds",
-        "Resolved",
-        "resolved",
-        "",
-        "fault to resolved alert",
-        "From the injection of the fault to the resolved alert.",
-    ),
-)
-RUN_MEANS = "From the start of the run, steady state included, to its end."
-BUDGET_MEANS = (
-    "Bad events from the injection of the fault to the end of the run, as a part of those that the"
-    " objective allows in its period at the mean rate of events of the record. Each event weighs the same, whenever it"
-    " came."
-)
-# Responders that may be a person: only of those is the time to acknowledge an MTTA.
-PEOPLE = ("human", "command")
-
-
-def durations(instants: Instants, run_seconds: float) -> dict[str, float | None]:
-    """The figures by key; None for what never happened."""
+def durations(instants: Instants, run_seconds: float) -> Durations:
+    """The figures of an incident; None for what never happened."""
     found: dict[str, float | None] = {}
     for figure in FIGURES:
         end, start = instants.get(figure.end), instants.get(figure.start) if figure.start else 0.0
         found[figure.key] = None if end is None or start is None else round(end - start, 3)
-    return {**found, "run_seconds": round(run_seconds, 3)}
-
-
-def figure(key: str) -> Figure:
-    """The figure with that key."""
-    return next(one for one in FIGURES if one.key == key)
-
-
-def acknowledgement(responder: str) -> str:
-    """What the time to acknowledge is called: MTTA is a person's, a program's reaction is named as one."""
-    return figure("mtta_seconds").name if responder in PEOPLE else f"Ack by {responder}"
+    return Durations(**found, run_seconds=round(run_seconds, 3))
 
 
 def mitigation(changes: Sequence[Change], recovered: float | None) -> float | None:
@@ -149,16 +59,16 @@ def in_force(changes: Sequence[Change]) -> list[Change]:
     return left
 
 
-def budget(counts: Counts, until: float, slo: Slo, period_seconds: float) -> dict[str, float]:
+def budget(counts: Counts, until: float, slo: Slo, period_seconds: float) -> SloBudget:
     """What was spent of an SLO's budget from the injection to `until`, as a record's `budget` holds it."""
     bad, total = counts.sums(0.0, until)
-    return {
-        "objective_ratio": slo.objective_ratio,
-        "total_events": round(total),
-        "bad_events": round(bad),
-        "bad_ratio": float(f"{max(0.0, bad / total) if total else 0.0:.4g}"),
-        "budget_spent_ratio": float(f"{_spent(counts, 0.0, until, until, slo, period_seconds):.4g}"),
-    }
+    return SloBudget(
+        objective_ratio=slo.objective_ratio,
+        total_events=round(total),
+        bad_events=round(bad),
+        bad_ratio=float(f"{max(0.0, bad / total) if total else 0.0:.4g}"),
+        budget_spent_ratio=float(f"{_spent(counts, 0.0, until, until, slo, period_seconds):.4g}"),
+    )
 
 
 def budget_at_start_ratio(counts: Counts, until: float, slo: Slo, period_seconds: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lab import names
+from lab.drills.schema.record import Users
 from lab.slo.model import Slo
 from lab.slo.thresholds import threshold_seconds
 
@@ -15,7 +16,7 @@ _USER = re.compile(r"/v1/\w+/(\d+)")
 SERVER_ERROR = 500
 
 
-def users(lines: Iterable[Mapping[str, Any]], slo: Slo) -> dict[str, int]:
+def users(lines: Iterable[Mapping[str, Any]], slo: Slo) -> Users:
     """How many users `asked` the SLO's service, and how many of them were `hit`: had a bad answer at least once.
 
     `lines` are request lines of the gateway's log. Bad is what the SLO calls bad: a 5xx for availability, and for a
@@ -30,4 +31,4 @@ def users(lines: Iterable[Mapping[str, Any]], slo: Slo) -> dict[str, int]:
         asked.add(user)
         if failed if limit is None else not failed and float(line.get("duration_seconds", 0.0)) > limit:
             hit.add(user)
-    return {"asked": len(asked), "hit": len(hit)}
+    return Users(asked=len(asked), hit=len(hit))

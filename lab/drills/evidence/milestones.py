@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
 
+from lab.clients.documents import AuditRow, Page
 from lab.clients.times import epoch_seconds
 from lab.control import audit
 from lab.drills.evidence import burn_replay, collect, definitions
@@ -11,15 +12,16 @@ from lab.drills.evidence.definitions import Change
 from lab.drills.evidence.signals import sli_name
 from lab.drills.run.diagnosis import DIAGNOSE, HINT
 from lab.drills.run.incident import Incident
+from lab.drills.schema.record import Evidence, Kind, Samples, SignalSamples, SloCounts
 from lab.drills.undo.journal import CLEANER
 from lab.slo.catalogue import find_slo
 from lab.slo.model import Slo
 
-KINDS = {DIAGNOSE: "diagnosis", HINT: "hint"}
+KINDS: dict[str, Kind] = {DIAGNOSE: "diagnosis", HINT: "hint"}
 Instants = dict[str, float | None]
 
 
-def read(incident: Incident, sampled: list[dict[str, Any]]) -> Instants:
+def read(incident: Incident, sampled: list[SignalSamples]) -> Instants:
     """The graded instants, in seconds after injection; None for what never happened."""
     page = incident.page
     instants: dict[str, float | None] = dict.fromkeys(
@@ -29,35 +31,37 @@ def read(incident: Incident, sampled: list[dict[str, Any]]) -> Instants:
         values, start = _values(sampled, incident.slo)
         instants["sli_bad"] = collect.sli_bad_at(values, start, incident.slo.budget_ratio)
         if page is not None:
-            instants["recovered"] = _recovered(incident, sampled, incident.since_t0(epoch_seconds(page["starts_at"])))
+            instants["recovered"] = _recovered(incident, sampled, incident.since_t0(epoch_seconds(page.starts_at)))
     if page is not None:
         for name, key in (
             ("firing", "starts_at"),
             ("page", "received_at"),
             ("ack", "acked_at"),
         ):
-            instants[name] = incident.since_t0(epoch_seconds(page[key])) if page[key] else None
+            at: str | None = getattr(page, key)
+            instants[name] = incident.since_t0(epoch_seconds(at)) if at else None
         # An alert that fired again was not over before its last notice was.
-        over = [one["resolved_at"] for one in incident.expected()] or [page["resolved_at"]]
-        instants["resolved"] = incident.since_t0(max(map(epoch_seconds, over))) if all(over) else None
+        ends = [notice.resolved_at for notice in incident.expected()] or [page.resolved_at]
+        known = [epoch_seconds(end) for end in ends if end]
+        instants["resolved"] = incident.since_t0(max(known)) if len(known) == len(ends) else None
         if (end := instants["resolved"]) is not None and incident.t0 + end > incident.ended_at:
             instants["resolved"] = None  # the clean-up did that
     good = instants["recovered"] if incident.slo else instants["resolved"]
     instants["action"] = definitions.mitigation(changes(incident.responder_actions(), incident.t0), good)
-    said = [row["t_seconds"] for row in incident.timeline if row["kind"] == "diagnosis"]
-    said += [incident.since_t0(epoch_seconds(row["at"])) for row in incident.actions() if row["action"] == DIAGNOSE]
+    said = [row.t_seconds for row in incident.timeline if row.kind == "diagnosis"]
+    said += [incident.since_t0(epoch_seconds(row.at)) for row in incident.actions() if row.action == DIAGNOSE]
     instants["diagnosis"] = min(said, default=None)
     return {name: None if at is None else round(at, 3) for name, at in instants.items()}
 
 
-def changes(actions: list[dict[str, Any]], t0: float) -> list[Change]:
+def changes(actions: Iterable[AuditRow], t0: float) -> list[Change]:
     """The audit rows that came to something as changes of one setting each; `t0` in epoch seconds."""
     found = []
     for row in actions:
-        if row["outcome"] != "done":
+        if row.outcome != "done":
             continue
-        at, what = epoch_seconds(row["at"]) - t0, f"{row['action'].partition(' ')[0]} {row['target']}"
-        old, new = row["old"], row["new"]
+        at, what = epoch_seconds(row.at) - t0, f"{row.action.partition(' ')[0]} {row.target}"
+        old, new = row.old, row.new
         if isinstance(old, dict) and isinstance(new, dict):
             # The version of a configuration counts on when its settings are put back.
             keys = sorted((old.keys() | new.keys()) - {"version"})
@@ -67,11 +71,11 @@ def changes(actions: list[dict[str, Any]], t0: float) -> list[Change]:
     return found
 
 
-def _values(sampled: list[dict[str, Any]], slo: Slo) -> tuple[list[float | None], float]:
-    return next((s["values"], s["start_seconds"]) for s in sampled if s["name"] == sli_name(slo))
+def _values(sampled: list[SignalSamples], slo: Slo) -> tuple[Samples, float]:
+    return next((s.values, s.start_seconds) for s in sampled if s.name == sli_name(slo))
 
 
-def _recovered(incident: Incident, sampled: list[dict[str, Any]], after: float) -> float | None:
+def _recovered(incident: Incident, sampled: list[SignalSamples], after: float) -> float | None:
     """When the last of the service's SLIs came back; None while one has not."""
     found = []
     for slo in incident.slos():
@@ -81,61 +85,63 @@ def _recovered(incident: Incident, sampled: list[dict[str, Any]], after: float) 
     return None if None in found else max(at for at in found if at is not None)
 
 
-def put_on_timeline(incident: Incident, instants: Instants, counts: dict[str, Any]) -> None:
+def put_on_timeline(incident: Incident, instants: Instants, counts: Mapping[str, SloCounts]) -> None:
     """Timeline rows for the instants that were read from Prometheus, the pager and the audit log.
 
     `counts` are the record's: what stood in the windows when the alert fired is computed from them.
     """
     page, sli = incident.page, incident.sli_query() if incident.slo else ""
     actions = incident.actions()
-    rows = {
+    rows: dict[Kind, tuple[str, str, str, Evidence]] = {
         "sli_bad": (
             f"{incident.slo.sloth_id if incident.slo else ''} outside its objective",
             "",
             "prometheus",
-            {"query": sli},
+            Evidence(query=sli),
         ),
     }
     if page is not None:
-        fired = _burn(incident, page, counts) or page["description"]
-        rows["firing"] = (f"{page['alertname']} firing", fired, "prometheus", {"pointer": "/alerts"})
+        fired = _burn(incident, page, counts) or page.description
+        rows["firing"] = (f"{page.alertname} firing", fired, "prometheus", Evidence(pointer="/alerts"))
         rows["page"] = (
-            f"{page['severity'].title()} {page['id']} delivered",
-            page["summary"],
+            f"{page.severity.title()} {page.id} delivered",
+            page.summary,
             "alertmanager",
-            {"pointer": "/pages/0"},
+            Evidence(pointer="/pages/0"),
         )
         rows["ack"] = (
-            f"{page['severity'].title()} {page['id']} taken",
+            f"{page.severity.title()} {page.id} taken",
             "",
-            page["acked_by"] or "",
-            {"pointer": "/pages/0"},
+            page.acked_by or "",
+            Evidence(pointer="/pages/0"),
         )
         services = " and ".join(incident.drill.services)
-        rows["recovered"] = (f"Every SLI of {services} inside its objective", "", "prometheus", {"query": sli})
-        rows["resolved"] = (f"{page['alertname']} resolved", "", "alertmanager", {"pointer": "/pages/0"})
+        rows["recovered"] = (f"Every SLI of {services} inside its objective", "", "prometheus", Evidence(query=sli))
+        rows["resolved"] = (f"{page.alertname} resolved", "", "alertmanager", Evidence(pointer="/pages/0"))
     for kind, (title, detail, by, evidence) in rows.items():
         if (at := instants[kind]) is not None:
             incident.note(kind, title, detail, by=by, at=incident.t0 + at, evidence=evidence)
     for index, row in enumerate(actions):
-        if epoch_seconds(row["at"]) <= incident.ended_at and row["actor"] != CLEANER:
-            kind = "inject" if row["actor"] in incident.drill.actors else KINDS.get(row["action"], "action")
-            detail = ": ".join(text for text in (row["outcome"], row["reason"]) if text not in ("", "done"))
-            at = epoch_seconds(row["at"])
-            incident.note(kind, change(row), detail, by=row["actor"], at=at, evidence={"pointer": f"/actions/{index}"})
+        if epoch_seconds(row.at) <= incident.ended_at and row.actor != CLEANER:
+            kind = "inject" if row.actor in incident.drill.actors else KINDS.get(row.action, "action")
+            detail = ": ".join(text for text in (row.outcome, row.reason) if text not in ("", "done"))
+            at = epoch_seconds(row.at)
+            incident.note(
+                kind, change(row), detail, by=row.actor, at=at, evidence=Evidence(pointer=f"/actions/{index}")
+            )
 
 
-def _burn(incident: Incident, page: dict[str, Any], counts: dict[str, Any]) -> str:
+def _burn(incident: Incident, page: Page, counts: Mapping[str, SloCounts]) -> str:
     """What the windows of a burn-rate alert held when it fired; "" for an alert of another kind."""
-    sloth_id = page["labels"].get("sloth_id", "")
+    sloth_id = page.labels.get("sloth_id", "")
     if sloth_id not in counts:
         return ""
-    slo, at = find_slo(sloth_id), incident.since_t0(epoch_seconds(page["starts_at"]))
+    slo, at = find_slo(sloth_id), incident.since_t0(epoch_seconds(page.starts_at))
     events = burn_replay.counts_of(counts, sloth_id)
-    return burn_replay.stated(events, slo, incident.windows, page["severity"], at)
+    return burn_replay.stated(events, slo, incident.windows, page.severity, at)
 
 
-def change(row: dict[str, Any]) -> str:
+def change(row: AuditRow) -> str:
     """An audit row in a few words: `canary weight: 50 → 0`, `flag set canary: on → off`, `service restart feed`."""
-    what = row["action"] if row["target"] == "gateway" else f"{row['action']} {row['target']}"
-    return what if row["old"] is None else f"{what}: {audit.stated(row['old'])} → {audit.stated(row['new'])}"
+    what = row.action if row.target == "gateway" else f"{row.action} {row.target}"
+    return what if row.old is None else f"{what}: {audit.stated(row.old)} → {audit.stated(row.new)}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from lab.drills.run.incident import Incident
 from lab.drills.runbook.content_hash import content_hash
 from lab.drills.runbook.parser import Section, sections
+from lab.drills.schema.record import Record
 from lab.drills.spec import alerts
 from lab.drills.spec.drill import Drill
 from lab.paths import ROOT, RUNBOOKS
@@ -40,10 +40,10 @@ def of_drill(drill: Drill) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def stale(record: dict[str, Any]) -> list[str]:
+def stale(record: Record) -> list[str]:
     """The inputs of a record that are no longer what it was made from."""
     changed = []
-    for name, digest in record["inputs"].items():
+    for name, digest in record.inputs.items():
         path, _, anchor = name.partition("#")
         if _current(ROOT / path, anchor) != digest:
             changed.append(name)

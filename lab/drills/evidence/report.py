@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from lab.drills.evidence.definitions import FIGURES, acknowledgement
 from lab.drills.evidence.verify import Row
+from lab.drills.schema.figures import FIGURES, acknowledgement
+from lab.drills.schema.record import Record, Score
 
 VERIFIED = ("INCIDENT", "ALERT", "TIER", "PREDICTED", "COMPUTED", "MEASURED", "CLEARS", "CLEARED", "AGREES")
 
@@ -19,54 +19,49 @@ def verified(row: Row) -> tuple[str, ...]:
     return (row.drill, name, row.tier or "-", predicted, *times, row.note or ("yes" if row.agrees else "NO"))
 
 
-def summary(record: dict[str, Any]) -> Iterator[str]:
+def summary(record: Record) -> Iterator[str]:
     """Title, durations beside the prediction, budget, checks, verdict."""
-    drill, prediction = record["drill"], record["prediction"]
-    yield f"{drill['id']} {drill['title']} (responder {record['responder']}, lab time {record['lab']['factor']}x)"
-    for name, key, meaning in _figures(record["responder"]):
-        value = record["durations"][key]
+    drill, prediction = record.drill, record.prediction
+    yield f"{drill.id} {drill.title} (responder {record.responder}, lab time {record.lab.factor}x)"
+    for name, key, meaning in _figures(record.responder):
+        value = record.durations.of(key)
         if value is None and not prediction:
             continue
         shown = "never" if value is None else f"{value:.1f} s"
         beside = ""
         if prediction and key == "page_seconds":
-            stretched = prediction["detection_seconds"] * prediction.get("tolerance_ratio", 1)
-            latest = stretched + prediction["allowance_seconds"]
-            beside = f", predicted {prediction['detection_seconds']:.1f} s, at the latest {latest:.1f} s"
+            latest = prediction.latest_seconds
+            beside = f", predicted {prediction.detection_seconds:.1f} s, at the latest {latest:.1f} s"
         yield f"  {name:<16} {shown:>9}  {meaning}{beside}"
-    for slo, spent in record["budget"].items():
-        if spent["bad_events"]:
+    for slo, spent in record.budget.items():
+        if spent.bad_events:
             yield (
-                f"  Budget           {spent['budget_spent_ratio']:>8.2%}  of {slo}'s period budget,"
-                f" {spent['bad_events']} of {spent['total_events']} requests bad"
+                f"  Budget           {spent.budget_spent_ratio:>8.2%}  of {slo}'s period budget,"
+                f" {spent.bad_events} of {spent.total_events} requests bad"
             )
-    for check in record["verdict"]["checks"]:
-        yield f"  {'pass' if check['passed'] else 'FAIL'}  {check['name']:<20} {check['detail']}"
-    if score := record.get("score"):
-        yield from _score(record, score)
-    verdict = record["verdict"]
-    yield f"verdict   {outcome(verdict).upper()}{'' if verdict['passed'] else ': ' + verdict['why']}"
+    for check in record.verdict.checks:
+        yield f"  {'pass' if check.passed else 'FAIL'}  {check.name:<20} {check.detail}"
+    if record.score:
+        yield from _score(record, record.score)
+    verdict = record.verdict
+    yield f"verdict   {verdict.outcome.upper()}{'' if verdict.passed else ': ' + verdict.why}"
 
 
-def outcome(verdict: dict[str, Any]) -> str:
-    """A record's verdict in a word: pass, fail, or void."""
-    return "void" if verdict.get("void") else "pass" if verdict["passed"] else "fail"
-
-
-def _score(record: dict[str, Any], score: dict[str, Any]) -> Iterator[str]:
+def _score(record: Record, score: Score) -> Iterator[str]:
     """The score card: figures beside the autopilot's, then points."""
-    drill, autopilot = record["drill"], score["autopilot"] or {}
-    yield f"  it was           {drill['title']} ({drill['component']}, {drill['trigger']})"
+    drill, autopilot = record.drill, score.autopilot
+    yield f"  it was           {drill.title} ({drill.component}, {drill.trigger})"
     yield f"  {'':<16} {'you':>9}  {'autopilot':>9}"
-    for name, key, meaning in list(_figures(record["responder"]))[2:6]:
-        yield f"  {name:<16} {_shown(record['durations'][key]):>9}  {_shown(autopilot.get(key)):>9}  {meaning}"
-    if said := score["diagnosis"]:
-        yield f"  diagnosis        {', '.join(said['components'])}, {said['trigger']}: {said['score']:g} of 1"
-    yield f"  false pages {len(score['false_pages'])}, harmful actions {len(score['harmful_actions'])}"
-    for line in score["lines"]:
-        most = f" of {line['most']:g}" if line["most"] else ""
-        yield f"  {line['points']:>+6g}{most:<7} {line['name']:<16} {line['detail']}"
-    yield f"score     {score['points']:g} of 100"
+    for name, key, meaning in list(_figures(record.responder))[2:6]:
+        beside = _shown(autopilot.of(key) if autopilot else None)
+        yield f"  {name:<16} {_shown(record.durations.of(key)):>9}  {beside:>9}  {meaning}"
+    if said := score.diagnosis:
+        yield f"  diagnosis        {', '.join(said.components)}, {said.trigger}: {said.score:g} of 1"
+    yield f"  false pages {len(score.false_pages)}, harmful actions {len(score.harmful_actions)}"
+    for line in score.lines:
+        most = f" of {line.most:g}" if line.most else ""
+        yield f"  {line.points:>+6g}{most:<7} {line.name:<16} {line.detail}"
+    yield f"score     {score.points:g} of 100"
 
 
 def _figures(responder: str) -> Iterator[tuple[str, str, str]]:

@@ -3,91 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+import msgspec
 
 from lab.clients.times import epoch_seconds
 from lab.drills.evidence import record
-from lab.drills.evidence.definitions import PEOPLE
 from lab.drills.evidence.milestones import change
 from lab.drills.evidence.signals import sli_name
 from lab.drills.grading import scorecard
 from lab.drills.run import diagnosis
 from lab.drills.run.incident import Incident
 from lab.drills.run.responders import PROGRAMS
+from lab.drills.schema.figures import PEOPLE
+from lab.drills.schema.record import Durations, Record, Score, ScoredDiagnosis
 from lab.errors import LabError
 from lab.paths import RECORDS
 from lab.slo.catalogue import load_specs
 from lab.slo.model import PAGE, Slo
 
 
-def add_score(incident: Incident, document: dict[str, Any]) -> dict[str, Any]:
+def add_score(incident: Incident, unscored: Record) -> Record:
     """The record, with a score where its responder may be a person, or is a program."""
     if incident.responder not in (*PEOPLE, *PROGRAMS):
-        return document
-    document = {**document, "score": _score(incident, document)}
-    record.validate(document)
-    return document
+        return unscored
+    return msgspec.structs.replace(unscored, score=_score(incident, unscored))
 
 
-def _score(incident: Incident, document: dict[str, Any]) -> dict[str, Any]:
-    slos = load_specs()
-    rows, durations = incident.actions(), document["durations"]
-    said = diagnosis.diagnosis(rows)
-    found = scorecard.diagnosis_score(said, incident.drill.component, incident.drill.trigger) if said else None
-    passed = {check["name"]: check["passed"] for check in document["verdict"]["checks"]}
-    harmful = scorecard.harmful(_actions(incident), _slis(document, slos, incident.windows.of(PAGE)[0].factor))
+def _score(incident: Incident, unscored: Record) -> Score:
+    rows, durations = incident.actions(), unscored.durations
+    answer, bought = diagnosis.diagnosis(rows), diagnosis.hints(rows)
+    right = scorecard.diagnosis_score(answer, incident.drill.component, incident.drill.trigger) if answer else None
+    passed = {check.name: check.passed for check in unscored.verdict.checks}
+    harmful = scorecard.harmful(_actions(incident), _slis(unscored, load_specs(), incident.windows.of(PAGE)[0].factor))
     autopilot = committed(incident.drill.id)
     lines = scorecard.card(
         scorecard.Work(
-            ack_seconds=durations["mtta_seconds"],
+            ack_seconds=durations.mtta_seconds,
             mitigation_seconds=after_page(durations),
             recovered=bool(passed.get("held")),
-            diagnosis_score=found,
-            hints=diagnosis.hints(rows),
+            diagnosis_score=right,
+            hints=bought,
             harmful=harmful,
         ),
         after_page(autopilot) if autopilot else None,
     )
-    return {
-        **scorecard.as_json(lines),
-        "diagnosis": {"components": list(said.components), "trigger": said.trigger, "score": found} if said else None,
-        "hints": diagnosis.hints(rows),
-        "harmful_actions": list(harmful),
-        "false_pages": [
-            page["alertname"]
-            for page in document["pages"]
-            if page["severity"] == PAGE and not incident.drill.expect.allows(page["alertname"], PAGE)
+    return Score(
+        points=scorecard.total(lines),
+        lines=lines,
+        diagnosis=ScoredDiagnosis(components=list(answer.components), trigger=answer.trigger, score=right)
+        if answer and right is not None
+        else None,
+        hints=bought,
+        harmful_actions=list(harmful),
+        false_pages=[
+            page.alertname
+            for page in unscored.pages
+            if page.severity == PAGE and not incident.drill.expect.allows(page.alertname, PAGE)
         ],
-        "autopilot": autopilot,
-    }
+        autopilot=autopilot,
+    )
 
 
-def committed(drill_id: str) -> dict[str, float | None] | None:
+def committed(drill_id: str) -> Durations | None:
     """The durations of the committed record of a drill; None when there is none that can be read."""
     file = RECORDS / f"{drill_id}.json"
     try:
-        return dict(record.read(file)["durations"]) if file.exists() else None
+        return record.read(file).durations if file.exists() else None
     except LabError:
         return None
 
 
-def after_page(durations: dict[str, float | None]) -> float | None:
+def after_page(durations: Durations) -> float | None:
     """From the page to the mitigating action, in seconds."""
-    action, page = durations["mttm_seconds"], durations["page_seconds"]
+    action, page = durations.mttm_seconds, durations.page_seconds
     return None if action is None or page is None else round(action - page, 3)
 
 
 def _actions(incident: Incident) -> list[tuple[float, str]]:
-    done = [row for row in incident.responder_actions() if row["outcome"] == "done"]
-    return [(incident.since_t0(epoch_seconds(row["at"])), change(row)) for row in done]
+    done = [row for row in incident.responder_actions() if row.outcome == "done"]
+    return [(incident.since_t0(epoch_seconds(row.at)), change(row)) for row in done]
 
 
-def _slis(document: dict[str, Any], slos: Sequence[Slo], paging_factor: float) -> list[scorecard.Sli]:
-    sampled = {signal["name"]: signal for signal in document["signals"]}
+def _slis(unscored: Record, slos: Sequence[Slo], paging_factor: float) -> list[scorecard.Sli]:
+    sampled = {signal.name: signal for signal in unscored.signals}
     return [
         scorecard.Sli(
-            sampled[name]["values"],
-            sampled[name]["start_seconds"],
+            sampled[name].values,
+            sampled[name].start_seconds,
             slo.budget_ratio,
             slo.budget_ratio * paging_factor,
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from lab import names, units
 from lab.clients.prometheus import Prometheus
+from lab.drills.schema.record import Samples, SignalSamples
 from lab.slo.catalogue import LAB, load_specs, load_windows
 from lab.slo.model import PAGE, Slo
 from lab.slo.query.builders import mean, quantile, rate
@@ -74,26 +74,26 @@ def signals(focus: Slo) -> list[Signal]:
     ]
 
 
-def sample(prometheus: Prometheus, signal: Signal, t0: float, start: float, end: float) -> dict[str, Any]:
+def sample(prometheus: Prometheus, signal: Signal, t0: float, start: float, end: float) -> SignalSamples:
     """The signal at every second from `start` to `end` (epoch seconds), as a record keeps it.
 
     `start_seconds` counts from `t0`. A second without a finite sample is None.
     """
     first, last = math.floor(start), math.floor(end)
     matrix = prometheus.range(signal.query, first, last)
-    values: list[float | None] = [None] * (last - first + 1)
+    values: Samples = [None] * (last - first + 1)
     for at, value in matrix[0].points if matrix else []:
         values[round(at) - first] = float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-    return {
-        "name": signal.name,
-        "title": signal.title,
-        "query": signal.query,
-        "unit": signal.unit,
-        "objective": signal.objective,
-        "start_seconds": round(first - t0, 3),
-        "step_seconds": 1,
-        "values": values,
-    }
+    return SignalSamples(
+        name=signal.name,
+        title=signal.title,
+        query=signal.query,
+        unit=signal.unit,
+        objective=signal.objective,
+        start_seconds=round(first - t0, 3),
+        step_seconds=1,
+        values=values,
+    )
 
 
 def sli_name(slo: Slo) -> str:

@@ -6,14 +6,15 @@ evaluation, and for as long. Every budget is whole at the injection, so that not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
+from lab.clients.documents import as_builtins
 from lab.clients.times import epoch_seconds
 from lab.drills.evidence import burn_replay, definitions
 from lab.drills.evidence.consistency import incoherent
+from lab.drills.schema.record import Record
 from lab.errors import LabError
 from lab.slo import replay
 from lab.slo.catalogue import LAB, load_specs, load_windows
@@ -55,9 +56,9 @@ class Verification:
     problems: list[str]
 
 
-def verify(document: Mapping[str, Any]) -> Verification:
+def verify(record: Record) -> Verification:
     """Check a record that is valid by the schema."""
-    problems = list(incoherent(document))
+    problems = list(incoherent(record))
     if problems:
         return Verification([], problems)
     rows: list[Row] = []
@@ -66,57 +67,59 @@ def verify(document: Mapping[str, Any]) -> Verification:
         if not isinstance(slo.sli, EventsSli):
             continue
         try:
-            counts = burn_replay.counts_of(document["counts"], sloth_id)
+            counts = burn_replay.counts_of(record.counts, sloth_id)
         except LabError as error:
             problems.append(str(error))
             continue
-        problems += _counted(document, slo, windows, counts)
+        problems += _counted(record, slo, windows, counts)
         for severity in SEVERITIES:
-            found = _alert(document, slo, windows, counts, severity)
+            found = _alert(record, slo, windows, counts, severity)
             rows += found.rows
             problems += found.problems
-    return Verification([*_expected_first(document, rows)], problems)
+    return Verification([*_expected_first(record, rows)], problems)
 
 
-def allowance_seconds(document: Mapping[str, Any], windows: Windows, severity: str) -> float:
+def allowance_seconds(record: Record, windows: Windows, severity: str) -> float:
     """One scrape and one evaluation: tickets are evaluated more seldom."""
-    lab = document["lab"]
-    evaluation = lab["evaluation_interval_seconds"] if severity != TICKET else interval_seconds(windows)
-    return float(lab["scrape_interval_seconds"] + evaluation)
+    lab = record.lab
+    evaluation = lab.evaluation_interval_seconds if severity != TICKET else interval_seconds(windows)
+    return float(lab.scrape_interval_seconds + evaluation)
 
 
-def _counted(document: Mapping[str, Any], slo: Slo, windows: Windows, counts: Counts) -> Iterator[str]:
+def _counted(record: Record, slo: Slo, windows: Windows, counts: Counts) -> Iterator[str]:
     """The sums of the counts, and what of the budget they make."""
-    key, row = slo.sloth_id, document["counts"][slo.sloth_id]
-    for name in ("total", "bad"):
-        events = round(sum(value or 0 for value in row[name]), 3)
-        if abs(events - row[f"{name}_events"]) > 0.001:
-            yield f"/counts/{key}/{name}_events: is {row[f'{name}_events']:g}, {name} adds up to {events:g}"
-        if any(value is not None and value < 0 for value in row[name]):
+    key, row = slo.sloth_id, record.counts[slo.sloth_id]
+    for name, values, stated in (("total", row.total, row.total_events), ("bad", row.bad, row.bad_events)):
+        events = round(sum(value or 0 for value in values), 3)
+        if abs(events - stated) > 0.001:
+            yield f"/counts/{key}/{name}_events: is {stated:g}, {name} adds up to {events:g}"
+        if any(value is not None and value < 0 for value in values):
             yield f"/counts/{key}/{name}: holds a count below zero"
-    until, last = _until(document), counts.at(counts.size - 1)
+    until, last = _until(record), counts.at(counts.size - 1)
     if last < until - BEFORE_SECONDS:
         yield f"/counts/{key}/total: ends {last:.0f} s after the injection, the run after {until:.0f} s"
-    spent = document["budget"].get(key)
+    spent = record.budget.get(key)
     if spent is None:
         yield f"/budget/{key}: is missing; record the drill again"
         return
-    for name, value in definitions.budget(counts, until, slo, windows.period_seconds).items():
-        if abs(spent[name] - value) > (0 if name.endswith("_events") else 0.001 * max(1.0, value)):
-            yield f"/budget/{key}/{name}: is {spent[name]:g}, the counts make it {value:g}"
+    for name, value in as_builtins(definitions.budget(counts, until, slo, windows.period_seconds)).items():
+        stated = getattr(spent, name)
+        if abs(stated - value) > (0 if name.endswith("_events") else 0.001 * max(1.0, value)):
+            yield f"/budget/{key}/{name}: is {stated:g}, the counts make it {value:g}"
     left = definitions.budget_at_start_ratio(counts, until, slo, windows.period_seconds)
     if left < WHOLE_BUDGET_RATIO:
         yield f"/counts/{key}/bad: the budget stood at {left:.1%} at the injection, not at 100 %"
 
 
-def _alert(document: Mapping[str, Any], slo: Slo, windows: Windows, counts: Counts, severity: str) -> Verification:
+def _alert(record: Record, slo: Slo, windows: Windows, counts: Counts, severity: str) -> Verification:
     """One alert of an SLO: each time that it fired or must have fired."""
-    allowance = allowance_seconds(document, windows, severity)
-    until = _until(document)
-    prediction = document["prediction"] or {}
-    expected = (prediction.get("alert"), prediction.get("severity")) == (slo.alert_name, severity)
+    allowance = allowance_seconds(record, windows, severity)
+    until = _until(record)
+    prediction = record.prediction
+    if prediction and (prediction.alert, prediction.severity) != (slo.alert_name, severity):
+        prediction = None
     computed = [one for one in replay.spans(counts, slo, windows, severity) if one.start <= until]
-    recorded = list(_recorded(document, slo.sloth_id, severity))
+    recorded = list(_recorded(record, slo.sloth_id, severity))
     rows: list[Row] = []
     problems: list[str] = []
     for must, did in _episodes(computed, recorded, allowance, until):
@@ -126,18 +129,18 @@ def _alert(document: Mapping[str, Any], slo: Slo, windows: Windows, counts: Coun
         if not wrong and not (must and did):
             continue  # too brief to be seen by both
         tier = must[0].tier if must else None
-        first = expected and not rows
-        if first and tier and tier != prediction["tier"]:
-            wrong.append(f"/prediction/tier: {prediction['tier']} was predicted, by /counts {tier} fired")
+        first = prediction if not rows else None
+        if first and tier and tier != first.tier:
+            wrong.append(f"/prediction/tier: {first.tier} was predicted, by /counts {tier} fired")
         problems += wrong
         rows.append(
             Row(
-                drill=document["drill"]["id"],
+                drill=record.drill.id,
                 alert=slo.alert_name,
                 severity=severity,
                 tier=tier,
-                predicted=prediction["detection_seconds"] if first else None,
-                bound=bool(first and prediction["bound"]),
+                predicted=first.detection_seconds if first else None,
+                bound=bool(first and first.bound),
                 computed=must[0].start if must else None,
                 measured=did[0].start if did else None,
                 computed_end=must[-1].end if must else None,
@@ -148,13 +151,13 @@ def _alert(document: Mapping[str, Any], slo: Slo, windows: Windows, counts: Coun
     return Verification(rows, problems)
 
 
-def _recorded(document: Mapping[str, Any], sloth_id: str, severity: str) -> Iterator[Span]:
+def _recorded(record: Record, sloth_id: str, severity: str) -> Iterator[Span]:
     """When a burn-rate alert fired, by the record; in the place of a tier stands the index of the row."""
-    t0 = epoch_seconds(document["t0"])
-    for index, row in enumerate(document["alerts"]):
-        if row["labels"].get("sloth_id") == sloth_id and row["severity"] == severity:
-            end = None if row["ends_at"] is None else epoch_seconds(row["ends_at"]) - t0
-            yield Span(epoch_seconds(row["starts_at"]) - t0, end, str(index))
+    t0 = epoch_seconds(record.t0)
+    for index, row in enumerate(record.alerts):
+        if row.labels.get("sloth_id") == sloth_id and row.severity == severity:
+            end = None if row.ends_at is None else epoch_seconds(row.ends_at) - t0
+            yield Span(epoch_seconds(row.starts_at) - t0, end, str(index))
 
 
 def _episodes(
@@ -217,24 +220,24 @@ def _end(span: Span, until: float) -> float:
     return until if span.end is None else span.end
 
 
-def _until(document: Mapping[str, Any]) -> float:
-    return epoch_seconds(document["ended_at"]) - epoch_seconds(document["t0"])
+def _until(record: Record) -> float:
+    return epoch_seconds(record.ended_at) - epoch_seconds(record.t0)
 
 
-def _expected_first(document: Mapping[str, Any], rows: list[Row]) -> Iterator[Row]:
+def _expected_first(record: Record, rows: list[Row]) -> Iterator[Row]:
     """The expected alert, or why there is nothing to compute, then every other burn-rate alert that fired."""
-    prediction, drill = document["prediction"], document["drill"]["id"]
+    prediction, drill = record.prediction, record.drill.id
     if prediction is None:
         yield Row(drill, "-", "-", note="control: nobody may be paged")
     elif not any(row.predicted is not None for row in rows):
         yield Row(
             drill,
-            prediction["alert"],
-            prediction["severity"],
-            predicted=prediction["detection_seconds"],
-            bound=prediction["bound"],
-            measured=document["durations"]["detection_seconds"],
-            measured_end=document["durations"]["resolved_seconds"],
-            note="not a burn rate; nothing to compute" if prediction["tier"] is None else "did not fire",
+            prediction.alert,
+            prediction.severity,
+            predicted=prediction.detection_seconds,
+            bound=prediction.bound,
+            measured=record.durations.detection_seconds,
+            measured_end=record.durations.resolved_seconds,
+            note="not a burn rate; nothing to compute" if prediction.tier is None else "did not fire",
         )
     yield from sorted(rows, key=lambda row: (row.predicted is None, row.measured or row.computed or 0.0))

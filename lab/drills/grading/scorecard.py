@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from lab.drills.schema.record import ScoreLine
 
 # Who stands next to whom in the system: a diagnosis one hop off has found the right neighbourhood.
 _HOPS = (
@@ -32,16 +33,6 @@ class Diagnosis:
 
     components: tuple[str, ...]
     trigger: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the score card."""
-
-    name: str
-    points: float
-    most: float
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -114,42 +105,39 @@ def _turns(at: Sequence[tuple[float, float]], good: float) -> Iterator[float]:
         good_samples = 0
 
 
-def card(work: Work, autopilot_mitigation_seconds: float | None) -> list[Line]:
+def card(work: Work, autopilot_mitigation_seconds: float | None) -> list[ScoreLine]:
     """The lines of the score card; `total` adds them up."""
     found = work.diagnosis_score
     return [
-        Line(
+        ScoreLine(
             "recovery",
             RECOVERY_POINTS if work.recovered else 0,
             RECOVERY_POINTS,
             "good again, and it held" if work.recovered else "not good at the end",
         ),
-        Line(
+        ScoreLine(
             "diagnosis",
             round(DIAGNOSIS_POINTS * (found or 0), 1),
             DIAGNOSIS_POINTS,
             "none was locked in" if found is None else f"{found:g} of 1",
         ),
-        Line("acknowledgement", _ack(work.ack_seconds), ACK_POINTS, _after(work.ack_seconds)),
-        Line(
+        ScoreLine("acknowledgement", _ack(work.ack_seconds), ACK_POINTS, _after(work.ack_seconds)),
+        ScoreLine(
             "speed",
             _speed(work, autopilot_mitigation_seconds),
             SPEED_POINTS,
             _beside(work.mitigation_seconds, autopilot_mitigation_seconds),
         ),
-        Line("hints", -HINT_POINTS * work.hints, 0, f"{work.hints} bought"),
-        Line("harm", -HARM_POINTS * len(work.harmful), 0, ", ".join(work.harmful) or "no action made anything worse"),
+        ScoreLine("hints", -HINT_POINTS * work.hints, 0, f"{work.hints} bought"),
+        ScoreLine(
+            "harm", -HARM_POINTS * len(work.harmful), 0, ", ".join(work.harmful) or "no action made anything worse"
+        ),
     ]
 
 
-def total(lines: Iterable[Line]) -> float:
+def total(lines: Iterable[ScoreLine]) -> float:
     """The sum of the points, never below 0."""
     return max(0.0, round(sum(line.points for line in lines), 1))
-
-
-def as_json(lines: Sequence[Line]) -> dict[str, Any]:
-    """As the record holds it."""
-    return {"points": total(lines), "lines": [asdict(line) for line in lines]}
 
 
 def _ack(seconds: float | None) -> float:

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lab.drills.schema.record import Check, Prediction
 from lab.drills.spec.drill import Drill
-from lab.drills.spec.prediction import Prediction
 from lab.slo.model import PAGE
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that had to be true, whether it was, and the figures."""
-
-    name: str
-    passed: bool
-    detail: str
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from lab.clients.documents import AuditRow
 from lab.control.lab_clients import LabClients
 from lab.drills.grading.scorecard import Diagnosis
 from lab.drills.schema.parameters import nearest
@@ -22,10 +23,10 @@ def diagnose(clients: LabClients, page_id: int, components: tuple[str, ...], tri
     """
     since = _running(clients)["at"]
     page = clients.pager.page(page_id)
-    if page["received_at"] < since:
+    if page.received_at < since:
         raise UsageError(f"page {page_id} came before this drill; 'fleetops page list --open' shows what is open")
     if locked := diagnosis(rows := clients.pager.audit(since)):
-        who = next(row["actor"] for row in rows if row["action"] == DIAGNOSE)
+        who = next(row.actor for row in rows if row.action == DIAGNOSE)
         raise LabError(f"{who} has locked in {', '.join(locked.components)} ({locked.trigger}); the first one counts")
     with clients.trail.action(DIAGNOSE, str(page_id), new={"components": list(components), "class": trigger}):
         pass
@@ -48,17 +49,17 @@ def one_of(what: str, value: str, known: Iterable[str]) -> None:
         raise UsageError(f"no {what} {value!r}{nearest(value, names)}; there are {', '.join(names)}")
 
 
-def diagnosis(rows: Iterable[dict[str, Any]]) -> Diagnosis | None:
+def diagnosis(rows: Iterable[AuditRow]) -> Diagnosis | None:
     """The first diagnosis among audit rows; later ones do not count."""
     for row in rows:
-        if row["action"] == DIAGNOSE and row["outcome"] == "done":
-            return Diagnosis(tuple(row["new"]["components"]), row["new"]["class"])
+        if row.action == DIAGNOSE and row.outcome == "done":
+            return Diagnosis(tuple(row.new["components"]), row.new["class"])
     return None
 
 
-def hints(rows: Iterable[dict[str, Any]]) -> int:
+def hints(rows: Iterable[AuditRow]) -> int:
     """How many hints were bought."""
-    return sum(row["action"] == HINT and row["outcome"] == "done" for row in rows)
+    return sum(row.action == HINT and row.outcome == "done" for row in rows)
 
 
 def _running(clients: LabClients) -> dict[str, Any]:

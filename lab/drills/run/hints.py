@@ -72,7 +72,7 @@ class _Shop(socketserver.ThreadingUnixStreamServer):
 
 
 def _sell(clients: LabClients, drill: Drill, since: str) -> Hint:
-    if not [page for page in clients.pager.pages() if page["received_at"] >= since]:
+    if not [page for page in clients.pager.pages() if page.received_at >= since]:
         raise LabError("nobody has been paged yet; hints are sold once somebody is")
     bought = hints(clients.pager.audit(since))
     if bought >= len(drill.hints):

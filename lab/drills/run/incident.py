@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.clients.documents import AuditRow, Page
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
 from lab.drills.faults import FaultContext
 from lab.drills.run.diagnosis import ANSWERS
+from lab.drills.schema.record import Evidence, Kind, Prediction, RunbookStep, TimelineRow
 from lab.drills.spec.drill import Drill
-from lab.drills.spec.prediction import Prediction
 from lab.drills.undo.journal import CLEANER
 from lab.slo.catalogue import LAB, committed, load_specs
 from lab.slo.model import Slo, Windows
@@ -40,11 +41,11 @@ class Incident:
     kept_history: bool = False  # whether Prometheus still holds what was before the drill
     started_at: float = field(default_factory=time.time)
     t0: float = 0.0
-    page: dict[str, Any] | None = None  # the expected alert as it was delivered: a page, or a ticket
+    page: Page | None = None  # the expected alert as it was delivered: a page, or a ticket
     branch: str | None = None
-    runbook: list[dict[str, Any]] = field(default_factory=list)
+    runbook: list[RunbookStep] = field(default_factory=list)
     inputs: dict[str, str] = field(default_factory=dict)
-    timeline: list[dict[str, Any]] = field(default_factory=list)
+    timeline: list[TimelineRow] = field(default_factory=list)
     responded_until: float | None = None  # when the responder was done
     held: bool = False
     overdue: bool = False  # what was to be good again was not so within the drill's limit
@@ -63,20 +64,27 @@ class Incident:
         self.echo(f"{clock}  {text}")
 
     def note(
-        self, kind: str, title: str, detail: str = "", *, by: str = "", at: float | None = None, evidence: Any = None
+        self,
+        kind: Kind,
+        title: str,
+        detail: str = "",
+        *,
+        by: str = "",
+        at: float | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         """Add a row to the timeline."""
         at = time.time() if at is None else at
         self.timeline.append(
-            {
-                "at": utc_text(at),
-                "t_seconds": round(self.since_t0(at), 3),
-                "kind": kind,
-                "title": title,
-                "detail": detail,
-                "by": by,
-                "evidence": evidence,
-            }
+            TimelineRow(
+                at=utc_text(at),
+                t_seconds=round(self.since_t0(at), 3),
+                kind=kind,
+                title=title,
+                detail=detail,
+                by=by,
+                evidence=evidence,
+            )
         )
 
     def slos(self) -> list[Slo]:
@@ -95,33 +103,33 @@ class Incident:
         wanted = self.drill.restored
         return wanted is None or bool(self.clients.prometheus.instant(wanted.query, at))
 
-    def notices(self) -> list[dict[str, Any]]:
+    def notices(self) -> list[Page]:
         """The pages and tickets that arrived since the fault began, oldest first."""
         return [page for page in self.clients.pager.pages() if self._arrived_since(page)][::-1]
 
-    def expected(self) -> list[dict[str, Any]]:
+    def expected(self) -> list[Page]:
         """Those of them that tell of the expected alert; in a control, every page."""
         wanted = self.drill.expect
         return [
-            one
-            for one in self.notices()
-            if one["severity"] == wanted.severity and wanted.alert in (None, one["alertname"])
+            page
+            for page in self.notices()
+            if page.severity == wanted.severity and wanted.alert in (None, page.alertname)
         ]
 
-    def refresh_page(self) -> dict[str, Any] | None:
+    def refresh_page(self) -> Page | None:
         """The incident's page as the pager has it now."""
         if self.page is not None:
-            self.page = self.clients.pager.page(self.page["id"])
+            self.page = self.clients.pager.page(self.page.id)
         return self.page
 
-    def actions(self) -> list[dict[str, Any]]:
+    def actions(self) -> list[AuditRow]:
         """What was done since the fault began, the fault itself included, oldest first."""
         return self.clients.pager.audit(utc_text(self.t0))
 
-    def responder_actions(self) -> list[dict[str, Any]]:
+    def responder_actions(self) -> list[AuditRow]:
         """What somebody other than the fault and the clean-up changed, or tried to."""
         ours = (*self.drill.actors, CLEANER)
-        return [row for row in self.actions() if row["actor"] not in ours and row["action"] not in ANSWERS]
+        return [row for row in self.actions() if row.actor not in ours and row.action not in ANSWERS]
 
     def reveal(self, text: str) -> None:
         """Tell the person who watches, unless it would spoil the exercise."""
@@ -132,5 +140,5 @@ class Incident:
         """The generated rules of the SLO at stake."""
         return committed().generated_file(LAB, committed().spec_file(self.slo.sloth_id)) if self.slo else None
 
-    def _arrived_since(self, page: dict[str, Any]) -> bool:
-        return epoch_seconds(page["received_at"]) >= self.t0
+    def _arrived_since(self, page: Page) -> bool:
+        return epoch_seconds(page.received_at) >= self.t0

@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
+from lab.clients.documents import Page
 from lab.drills.run.incident import POLL_SECONDS, Incident
 from lab.drills.runbook.execute import Ran, hand_over, run_command
 from lab.drills.runbook.parser import Branch, find
+from lab.drills.schema.record import Evidence, RunbookStep, Step
 from lab.drills.spec.drill import Drill
 from lab.errors import UsageError
 from lab.paths import RUNBOOKS
@@ -32,13 +33,13 @@ def autopilot(incident: Incident) -> None:
     if incident.page is None:
         return
     _ack(incident, AUTOPILOT)
-    section = find(RUNBOOKS, incident.page["runbook_url"])
+    section = find(RUNBOOKS, incident.page.runbook_url)
     for branch in section.branches():
         if not _all_pass(incident, branch, "check", branch.check):
             continue
         title = f"{branch.number}. {branch.title}"
-        said = incident.runbook[-1]["output"].splitlines()
-        pointer = {"pointer": f"/runbook/{len(incident.runbook) - 1}"}
+        said = incident.runbook[-1].output.splitlines()
+        pointer = Evidence(pointer=f"/runbook/{len(incident.runbook) - 1}")
         incident.note("diagnosis", title, said[-1] if said else "", by=AUTOPILOT, evidence=pointer)
         incident.say(f"runbook branch applies: {title}")
         if _all_pass(incident, branch, "mitigate", branch.mitigate) and _all_pass(
@@ -55,29 +56,27 @@ def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
     if page is None:
         return
     incident.echo("")
-    incident.echo(f"  You are on call and have been paged: {page['alertname']}")
-    incident.echo(f"  {page['summary']}")
-    incident.echo(f"  Take it:   fleetops page ack {page['id']}")
-    incident.echo(f"  Runbook:   {page['runbook_url']}")
-    incident.echo(
-        f"  Diagnose:  fleetops incident diagnose {page['id']} --component C --class T   (the first one counts)"
-    )
+    incident.echo(f"  You are on call and have been paged: {page.alertname}")
+    incident.echo(f"  {page.summary}")
+    incident.echo(f"  Ack:       fleetops page ack {page.id}")
+    incident.echo(f"  Runbook:   {page.runbook_url}")
+    incident.echo(f"  Diagnose:  fleetops incident diagnose {page.id} --component C --class T   (the first one counts)")
     incident.echo("  Stuck:     fleetops incident hint   (it costs points)")
     incident.echo("  Work in another terminal (the same FLEETOPS_HOME and FLEETOPS_PORT_BASE); Ctrl-C here gives up.")
     incident.echo("")
     acked, end, told = False, time.monotonic() + deadline_seconds, 0.0
     while time.monotonic() < end:
         page = incident.refresh_page() or page
-        if page["acked_at"] and not acked:
+        if page.acked_at and not acked:
             acked = True
-            incident.say(f"taken by {page['acked_by']}")
-        if acked and page["status"] == "resolved":
+            incident.say(f"acknowledged by {page.acked_by}")
+        if acked and page.resolved:
             return
         if time.monotonic() - told > 10:
             told = time.monotonic()
-            state = "resolved" if page["status"] == "resolved" else "firing"
-            taken = "taken" if acked else "nobody has it"
-            incident.say(f"{page['severity']} {page['id']} {state}, {taken}{_how_bad(incident)}")
+            state = "resolved" if page.resolved else "firing"
+            ack = "acknowledged" if acked else "unacknowledged"
+            incident.say(f"{page.severity} {page.id} {state}, {ack}{_how_bad(incident)}")
         time.sleep(POLL_SECONDS)
 
 
@@ -117,8 +116,8 @@ def peek(incident: Incident) -> None:
         _hand_to(incident, incident.page, (sys.executable, "-m", "lab.drills.run.peek"), PEEK, PEEK_SECONDS)
 
 
-def _hand_to(incident: Incident, page: dict[str, Any], program: tuple[str, ...], actor: str, seconds: float) -> None:
-    incident.say(f"page {page['id']} goes to {program[0]}")
+def _hand_to(incident: Incident, page: Page, program: tuple[str, ...], actor: str, seconds: float) -> None:
+    incident.say(f"page {page.id} goes to {program[0]}")
     status = hand_over(program, page, actor, seconds, lambda line: incident.say(f"  | {line}"), incident.variables)
     incident.say(f"{program[0]} ended with status {status}")
 
@@ -160,11 +159,11 @@ def check_program(responder: str, program: tuple[str, ...]) -> None:
 
 def _ack(incident: Incident, by: str) -> None:
     if incident.page is not None:
-        incident.page = incident.clients.pager.ack(incident.page["id"], by)
-        incident.say(f"page {incident.page['id']} taken by {incident.page['acked_by']}")
+        incident.page, _ = incident.clients.pager.ack(incident.page.id, by)
+        incident.say(f"page {incident.page.id} acknowledged by {incident.page.acked_by}")
 
 
-def _all_pass(incident: Incident, branch: Branch, step: str, commands: tuple[str, ...]) -> bool:
+def _all_pass(incident: Incident, branch: Branch, step: Step, commands: tuple[str, ...]) -> bool:
     for command in commands:
         ran = run_command(command, AUTOPILOT)
         _keep(incident, ran, f"{branch.number}. {branch.title}", step)
@@ -173,17 +172,17 @@ def _all_pass(incident: Incident, branch: Branch, step: str, commands: tuple[str
     return True
 
 
-def _keep(incident: Incident, ran: Ran, branch: str, step: str) -> None:
+def _keep(incident: Incident, ran: Ran, branch: str, step: Step) -> None:
     incident.runbook.append(
-        {
-            "branch": branch,
-            "step": step,
-            "command": ran.command,
-            "exit_status": ran.exit_status,
-            "output": ran.output,
-            "t_seconds": round(incident.since_t0(ran.started_at), 3),
-            "duration_seconds": round(ran.duration_seconds, 3),
-        }
+        RunbookStep(
+            branch=branch,
+            step=step,
+            command=ran.command,
+            exit_status=ran.exit_status,
+            output=ran.output,
+            t_seconds=round(incident.since_t0(ran.started_at), 3),
+            duration_seconds=round(ran.duration_seconds, 3),
+        )
     )
     last = ran.output.splitlines()[-1] if ran.output else ""
     incident.say(f"{step:<8} $ {ran.command}  → {ran.exit_status}" + (f"  {last[:90]}" if ran.exit_status else ""))

@@ -78,7 +78,7 @@ def _unsteady(incident: Incident) -> str:
     if silences := incident.clients.prometheus.number(names.SILENCES_ACTIVE):
         return f"{silences:.0f} silences are active in Alertmanager, so a page may reach nobody; `fleetops doctor` says"
     open_pages = incident.clients.pager.pages(only_open=True)
-    if told := sorted({page["alertname"] for page in open_pages if page["severity"] == PAGE}):
+    if told := sorted({page.alertname for page in open_pages if page.severity == PAGE}):
         return f"{', '.join(told)} is not resolved"
     return _burning(incident, control=control) or _unwatched(incident, CONTROL_SECONDS if control else WATCHED_SECONDS)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -15,8 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
+
+from lab.clients.documents import Page
 from lab.drills.runbook.command_line import arguments
 from lab.names import ENV_ACTOR
 from lab.paths import home, ports
@@ -61,7 +62,7 @@ def run_command(command: str, actor: str) -> Ran:
 
 def hand_over(
     program: tuple[str, ...],
-    page: dict[str, Any],
+    page: Page,
     actor: str,
     seconds: float,
     say: Callable[[str], None],
@@ -107,11 +108,11 @@ def _environment(actor: str, variables: tuple[str, ...], folder: str) -> dict[st
     }
 
 
-def _wait(process: subprocess.Popen[bytes], page: dict[str, Any], seconds: float, reader: threading.Thread) -> int:
+def _wait(process: subprocess.Popen[bytes], page: Page, seconds: float, reader: threading.Thread) -> int:
     try:
         with suppress(BrokenPipeError):  # it may not want to read
             if process.stdin is not None:
-                process.stdin.write(json.dumps(page).encode())
+                process.stdin.write(msgspec.json.encode(page))
                 process.stdin.close()
         return process.wait(seconds)
     except subprocess.TimeoutExpired:

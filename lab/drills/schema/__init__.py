@@ -4,5 +4,4 @@ from __future__ import annotations
 
 from pathlib import Path
 
-RECORD_SCHEMA = Path(__file__).with_name("record.schema.json")
 JOURNAL_SCHEMA = Path(__file__).with_name("journal.schema.json")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
+from lab.drills.schema.record import Prediction
 from lab.drills.spec import alerts
 from lab.drills.spec.detection import BurnRate
 from lab.drills.spec.drill import Drill, Effect
@@ -28,37 +28,6 @@ class Pipeline:
         return self.scrape_interval_seconds + 2 * self.evaluation_interval_seconds + self.group_wait_seconds
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The instant (seconds after the fault began) at which the alert fires, and what the pipeline may add."""
-
-    alert: str
-    severity: str
-    detection_seconds: float
-    allowance_seconds: float
-    arithmetic: list[str]
-    tolerance_ratio: float = 1.0
-    bound: bool = False  # no later than this, not at about this time
-    tier: str | None = None  # of a burn rate: which one fires first
-    bad_ratio: float | None = None  # of a burn rate: what the arithmetic assumes in the end
-    effect_seconds: float | None = None  # from when on that ratio is counted
-
-    @property
-    def latest_seconds(self) -> float:
-        """Later than this, detection is too slow."""
-        return self.detection_seconds * self.tolerance_ratio + self.allowance_seconds
-
-    def as_json(self) -> dict[str, Any]:
-        """As the record holds it."""
-        return {
-            **asdict(self),
-            "detection_seconds": round(self.detection_seconds, 2),
-            "bad_ratio": None if self.bad_ratio is None else round(self.bad_ratio, 4),
-            "effect_seconds": None if self.effect_seconds is None else round(self.effect_seconds, 2),
-            "allowance_seconds": round(self.allowance_seconds, 2),
-        }
-
-
 def predict(drill: Drill, slo: Slo | None, windows: Windows, pipeline: Pipeline) -> Prediction | None:
     """None for a control. UsageError when no tier of the expected alert can see the drill's effect."""
     if drill.detection_model is None or drill.expect.alert is None:
@@ -75,17 +44,20 @@ def predict(drill: Drill, slo: Slo | None, windows: Windows, pipeline: Pipeline)
     return Prediction(
         alert=drill.expect.alert,
         severity=drill.expect.severity,
-        detection_seconds=seconds,
-        allowance_seconds=pipeline.allowance_seconds,
+        detection_seconds=round(seconds, 2),
+        allowance_seconds=round(pipeline.allowance_seconds, 2),
         arithmetic=[*arithmetic, *_allowance(pipeline, drill.limits.detection_ratio)],
         tolerance_ratio=drill.limits.detection_ratio,
         bound=drill.detection_model.bound,
         tier=tier.name if tier else None,
-        bad_ratio=effect.profile[-1][1] if effect else None,
-        effect_seconds=sum(piece for piece, _ in effect.profile[:-1]) + effect.answered_after_seconds
-        if effect
-        else None,
+        bad_ratio=round(effect.profile[-1][1], 4) if effect else None,
+        effect_seconds=round(_effect_seconds(effect), 2) if effect else None,
     )
+
+
+def _effect_seconds(effect: Effect) -> float:
+    """From when on, in seconds after the injection, the ratio of the last piece of the profile is counted."""
+    return sum(piece for piece, _ in effect.profile[:-1]) + effect.answered_after_seconds
 
 
 def _burn(drill: Drill, effect: Effect, slo: Slo, windows: Windows) -> tuple[float, Tier, list[str]]:

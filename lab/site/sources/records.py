@@ -1,4 +1,4 @@
-"""The committed records, read for pages. A page that needs a record which is damaged or missing does not build."""
+"""The committed incident records. A page does not build when its record is missing, damaged, stale or inconsistent."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from lab import units
+from lab.clients.documents import as_builtins
 from lab.drills.evidence.burn_replay import counts_of
 from lab.drills.evidence.provenance import stale
 from lab.drills.evidence.record import read
 from lab.drills.evidence.verify import Verification, verify
+from lab.drills.schema.record import parse
 from lab.errors import LabError
 from lab.site.render.timeseries import Line, Mark
 from lab.slo.model import PAGE
 from lab.slo.replay import Counts
 
-# The instants of an incident, in the order in which they are graded, with what each is called on a page.
+# The graded instants of an incident in order: the kind of event, its label on a chart and its name.
 PHASES = {
     "inject": ("T0", "Fault injected"),
     "sli_bad": ("T1", "SLI bad"),
@@ -35,7 +37,7 @@ PHASES = {
 
 @dataclass(frozen=True)
 class Record:
-    """One incident's evidence. `data` is the JSON document, `path` where it lies below docs/."""
+    """The record of one incident. `data` is the JSON document, `path` its path below docs/."""
 
     ident: str
     path: str
@@ -48,21 +50,21 @@ class Record:
 
     @property
     def factor(self) -> int:
-        """How many times faster than production the lab's windows are."""
+        """How many times shorter the lab's windows were than production's."""
         return int(self["lab"]["factor"])
 
     @cached_property
     def verification(self) -> Verification:
-        """Its alerts computed again from its counts, and what contradicts them."""
-        return verify(self.data)
+        """The alerts recomputed from the recorded counts, and every contradiction to the recorded ones."""
+        return verify(parse(self.data))
 
     @property
     def timeline(self) -> list[dict[str, Any]]:
-        """Its events in the order in which they happened."""
+        """Its events, in time order."""
         return sorted(self["timeline"], key=lambda row: float(row["t_seconds"]))
 
     def first(self, kind: str) -> dict[str, Any] | None:
-        """The event of a kind that is graded, or None: the first, of the actions the one that mitigated."""
+        """The graded event of a kind, or None: the mitigating one of the actions, else the first of its kind."""
         rows = (row for row in self.timeline if row["kind"] == kind)
         if kind != "action":
             return next(rows, None)
@@ -70,27 +72,27 @@ class Record:
         return next((row for row in rows if mitigated is not None and abs(row["t_seconds"] - mitigated) < 0.005), None)
 
     def counts(self, sloth_id: str) -> Counts:
-        """The events of an SLO, second by second."""
+        """All and bad events of an SLO, per scrape."""
         return counts_of(self["counts"], sloth_id)
 
     @property
     def t0(self) -> datetime:
-        """The injection of the fault."""
+        """The time at which the fault was injected, in UTC."""
         return units.parse(self["t0"])
 
     @property
-    def told_by_page(self) -> bool:
-        """Whether the alert that must come is a page; else it is a ticket."""
+    def alert_is_page(self) -> bool:
+        """Whether the predicted alert arrived as a page and not as a ticket."""
         alert = self["prediction"]["alert"]
         return any((row["alertname"], row["severity"]) == (alert, PAGE) for row in self["pages"])
 
     def marks(self) -> list[Mark]:
-        """The graded instants that happened, T0 to T8."""
+        """The graded instants that were reached, T0 to T8."""
         rows = ((label, title, self.first(kind)) for kind, (label, title) in PHASES.items())
         return [Mark(label, title, float(row["t_seconds"])) for label, title, row in rows if row]
 
     def signal(self, name: str) -> tuple[Line, float | None, str]:
-        """(line, objective, query) of a recorded signal; LabError names those there are."""
+        """(line, objective, query) of a signal; the objective in the line's unit. LabError for an unknown name."""
         for signal in self["signals"]:
             if signal["name"] == name:
                 line = Line(
@@ -103,10 +105,10 @@ class Record:
                 objective = signal.get("objective")
                 return line, None if objective is None else float(objective), str(signal["query"])
         known = ", ".join(signal["name"] for signal in self["signals"])
-        raise LabError(f"record {self.path} has no signal {name!r}, it has {known}")
+        raise LabError(f"record {self.path} has no signal {name!r}; its signals are {known}")
 
     def firing_spans(self, alert: str) -> list[tuple[float, float]]:
-        """(start, end) in seconds from injection of every span in which `alert` fired, as a page where it paged."""
+        """(start, end) of every span in which `alert` fired, in seconds from injection; of its page if it paged."""
         rows = [row for row in self["alerts"] if row["name"] == alert]
         paged = [row for row in rows if row["severity"] == "page"]
         spans = []
@@ -118,39 +120,49 @@ class Record:
 
 
 class Records:
-    """The records below `folder` (docs/records)."""
+    """The records below `folder`, which is docs/records."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.asked: dict[str, Record] = {}  # since somebody cleared it: what a page draws from
-        self._read: dict[str, tuple[int, Record]] = {}
+        self._used: dict[str, Record] = {}
+        self._cache: dict[str, tuple[int, Record]] = {}  # by incident: modification time in ns, record
 
     def __iter__(self) -> Iterator[Record]:
         for path in sorted(self.folder.glob("*.json")):
             yield self.read(path.stem)
 
     def find(self, ident: str) -> Record | None:
-        """The record, or None when that incident has none yet."""
+        """The record of an incident, or None if it has none. Raises LabError as `read` does."""
         return self.read(ident) if (self.folder / f"{ident}.json").exists() else None
 
     def read(self, ident: str) -> Record:
-        """The record of an incident; LabError names a file that is missing, damaged, not by the schema, or stale."""
-        record = self.asked[ident] = self._checked(ident)
+        """The record of an incident.
+
+        Raises LabError that names the file when it is missing, damaged, not valid by the schema or stale, or when its
+        counts contradict its alerts.
+        """
+        record = self._used[ident] = self._checked(ident)
         return record
+
+    def pop_used(self) -> list[Record]:
+        """Every record read since the last call, so those that the page just rendered draws from."""
+        used, self._used = list(self._used.values()), {}
+        return used
 
     def _checked(self, ident: str) -> Record:
         path = self.folder / f"{ident}.json"
         shown = f"docs/records/{path.name}"
-        mend = f"run 'fleetops drill run {ident} --record {shown}'"
+        fix = f"run 'fleetops drill run {ident} --record {shown}'"
         if not path.exists():
-            raise LabError(f"record {shown} does not exist; {mend}")
+            raise LabError(f"record {shown} does not exist; {fix}")
         stamp = path.stat().st_mtime_ns
-        if (known := self._read.get(ident)) and known[0] == stamp:
-            return known[1]
-        record = Record(ident, f"records/{path.name}", read(path))
-        if changed := stale(dict(record.data)):
-            raise LabError(f"record {shown} is stale: {', '.join(changed)} changed since; {mend}")
+        if (cached := self._cache.get(ident)) and cached[0] == stamp:
+            return cached[1]
+        document = read(path)
+        record = Record(ident, f"records/{path.name}", as_builtins(document))
+        if changed := stale(document):
+            raise LabError(f"record {shown} is stale: {', '.join(changed)} changed since; {fix}")
         if problems := record.verification.problems:
-            raise LabError(f"record {shown} does not prove itself: {problems[0]}; {mend}")
-        self._read[ident] = (stamp, record)
+            raise LabError(f"record {shown} contradicts itself: {problems[0]}; {fix}")
+        self._cache[ident] = (stamp, record)
         return record

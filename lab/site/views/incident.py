@@ -1,4 +1,4 @@
-"""One incident on a page, all of it from its record."""
+"""One incident on a page: its instants, figures, timeline and prediction, all read from its record."""
 
 from __future__ import annotations
 
@@ -6,40 +6,43 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab import units
-from lab.drills.evidence import definitions
+from lab.drills.schema import figures
 from lab.errors import LabError
 from lab.site.render import html, timeseries
 from lab.site.render.html import Markup
 from lab.site.render.timeseries import extremes
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 from lab.site.sources.records import PHASES, Record
 from lab.site.views import detection
 from lab.site.views.charts import chart_id
 
 
-def lab_note(book: Book, ident: str) -> Markup:
-    """When and how an incident was recorded; the factor that goes with all its times."""
-    record = book.records.read(ident)
+def lab_note(context: SiteContext, ident: str) -> Markup:
+    """When and by which responder an incident was recorded, and the factor of its lab times."""
+    record = context.records.read(ident)
     return Markup('<p class="lab-note">Recorded {} by responder {}; lab time, {}x; evidence {}.</p>').format(
         units.minute(record["started_at"]),
         html.code(record["responder"]),
         record.factor,
-        _evidence_link(book, record),
+        _evidence_link(context, record),
     )
 
 
-def _evidence_link(book: Book, record: Record) -> Markup:
-    return html.link(book.href(record.path), record.path)
+def _evidence_link(context: SiteContext, record: Record) -> Markup:
+    return html.link(context.href(record.path), record.path)
 
 
-def moment(book: Book, ident: str, kind: str) -> str:
-    """Seconds from injection to the first event of a kind, for a sentence: `17.4 s`."""
-    return units.seconds(_at(book.records.read(ident), kind))
+def moment(context: SiteContext, ident: str, kind: str) -> str:
+    """Time from the injection to the graded event of a kind, as text: `17.4 s`.
+
+    Raises LabError that lists the record's kinds of events.
+    """
+    return units.seconds(_at(context.records.read(ident), kind))
 
 
-def between(book: Book, ident: str, start: str, end: str) -> str:
-    """Time between the first events of two kinds."""
-    record = book.records.read(ident)
+def between(context: SiteContext, ident: str, start: str, end: str) -> str:
+    """Time between the graded events of two kinds, as text."""
+    record = context.records.read(ident)
     return units.seconds(_at(record, end) - _at(record, start))
 
 
@@ -54,25 +57,25 @@ def _kinds(record: Record) -> list[str]:
     return list(dict.fromkeys(event["kind"] for event in record.timeline))
 
 
-def before(book: Book, ident: str, name: str) -> str:
-    """A signal's usual value before the fault; `no data` where it had none."""
-    return timeseries.before(book.records.read(ident).signal(name)[0])
+def before(context: SiteContext, ident: str, name: str) -> str:
+    """The usual value of a signal before the fault, in its unit; `no data` without a sample."""
+    return timeseries.before(context.records.read(ident).signal(name)[0])
 
 
-def worst(book: Book, ident: str, name: str) -> str:
+def worst(context: SiteContext, ident: str, name: str) -> str:
     """The value of a signal at its worst after the fault, in its unit: the highest, or the lowest if low is bad."""
-    line, objective, _ = book.records.read(ident).signal(name)
+    line, objective, _ = context.records.read(ident).signal(name)
     return units.quantity(extremes(line, objective)[1], line.unit)
 
 
-def facts(book: Book, ident: str) -> Markup:
-    """The figures of an incident, large: predicted, told, mitigated, over; those of them that happened."""
-    record = book.records.read(ident)
+def facts(context: SiteContext, ident: str) -> Markup:
+    """The main times of an incident in large type: alert predicted, page delivered, mitigated and recovered."""
+    record = context.records.read(ident)
     shown = [
-        ("Alert due, by arithmetic", float(record["prediction"]["detection_seconds"])),
-        ("Page delivered" if record.told_by_page else "Ticket delivered", _at(record, "page")),
+        ("Alert predicted", float(record["prediction"]["detection_seconds"])),
+        ("Page delivered" if record.alert_is_page else "Ticket delivered", _at(record, "page")),
     ]
-    # Where no SLO was at stake, it was over when the alert was.
+    # Without an SLO at stake the incident ends when its alert resolves.
     last = "recovered" if record.first("recovered") else "resolved"
     for title, kind in (("Mitigated", "action"), ({"recovered": "SLI recovered"}.get(last, "Alert resolved"), last)):
         if record.first(kind):
@@ -83,17 +86,17 @@ def facts(book: Book, ident: str) -> Markup:
         )
         for name, value in shown
     )
-    return Markup('<div class="lab-facts">{}</div>').format(cells) + lab_note(book, ident)
+    return Markup('<div class="lab-facts">{}</div>').format(cells) + lab_note(context, ident)
 
 
-def recorded_day(book: Book, ident: str) -> str:
-    """The date of a record."""
-    return units.day(book.records.read(ident)["started_at"])
+def recorded_day(context: SiteContext, ident: str) -> str:
+    """The date of a record, `2026-11-23`."""
+    return units.day(context.records.read(ident)["started_at"])
 
 
-def fact(book: Book, ident: str, path: str) -> str:
-    """One plain value of a record by its dotted path, for a sentence."""
-    value: Any = book.records.read(ident).data
+def fact(context: SiteContext, ident: str, path: str) -> str:
+    """One plain value of a record by its dotted path, `lab.cores`. Raises LabError when there is none."""
+    value: Any = context.records.read(ident).data
     for key in path.split("."):
         if not isinstance(value, Mapping) or key not in value:
             raise LabError(f"record {ident} has no {path!r}")
@@ -101,31 +104,31 @@ def fact(book: Book, ident: str, path: str) -> str:
     return units.number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def timeline(book: Book, ident: str, signal: str = "") -> Markup:
-    """The incident's events: when, which phase, what happened, by whom, and what it was read from.
+def timeline(context: SiteContext, ident: str, signal: str = "") -> Markup:
+    """The events of an incident: time, graded instant, event, actor and evidence.
 
-    Each row leads to its instant in the console's replay; with the name of a signal whose chart is on the same page,
-    each phase leads to its mark on that chart.
+    Each row links to its instant in the console's replay. With the name of a `signal` whose chart is on the same page,
+    each graded instant links to its mark on that chart.
     """
-    record = book.records.read(ident)
+    record = context.records.read(ident)
     rows = []
     for event in record.timeline:
         phase = PHASES[event["kind"]][0] if event["kind"] in PHASES and record.first(event["kind"]) is event else ""
         offset = float(event["t_seconds"])
         detail = Markup("<br>{}").format(html.breakable(event["detail"])) if event["detail"] else ""
         instant = html.link(
-            f"{book.href('lab.md')}?replay={ident}&t={offset:.1f}",
+            f"{context.href('lab.md')}?replay={ident}&t={offset:.1f}",
             f"T{units.seconds(offset) if offset < 0 else '+' + units.seconds(offset)}",
         )
         rows.append(
             (
                 Markup("{}<br><small>{}</small>").format(instant, units.clock(event["at"])),
                 _to_chart(ident, signal, phase), Markup("<b>{}</b>{}").format(event["title"], detail),
-                event["by"], _evidence(book, record, event["evidence"]),
+                event["by"], _evidence(context, record, event["evidence"]),
             )
         )  # fmt: skip
-    head = ("After injection, UTC", "Phase", "Event", "By", "Read from")
-    return html.table(head, rows, label=f"Timeline of {ident}, lab time {record.factor}x") + lab_note(book, ident)
+    head = ("After injection, UTC", "Instant", "Event", "By", "Evidence")
+    return html.table(head, rows, label=f"Timeline of {ident}, lab time {record.factor}x") + lab_note(context, ident)
 
 
 def _to_chart(ident: str, signal: str, phase: str) -> object:
@@ -134,21 +137,21 @@ def _to_chart(ident: str, signal: str, phase: str) -> object:
     return html.link(f"#{chart_id(ident, signal)}-{phase.lower()}", phase)
 
 
-def _evidence(book: Book, record: Record, evidence: dict[str, str] | None) -> object:
-    """The row's proof: a place in the record, or the query to ask at that instant."""
+def _evidence(context: SiteContext, record: Record, evidence: dict[str, str] | None) -> object:
+    """The evidence of a row: a JSON pointer into the record, or the query that shows it at that instant."""
     if not evidence:
         return ""
     if "pointer" in evidence:
-        return html.link(book.href(record.path), html.code(evidence["pointer"]))
+        return html.link(context.href(record.path), html.code(evidence["pointer"]))
     return html.code(evidence["query"], wrap=True)
 
 
-def durations(book: Book, ident: str) -> Markup:
-    """Every measured duration of an incident, and what it means."""
-    record = book.records.read(ident)
-    means = {one.key: (one.name, one.means) for one in definitions.FIGURES}
-    means["mtta_seconds"] = (definitions.acknowledgement(record["responder"]), means["mtta_seconds"][1])
-    means["run_seconds"] = ("Run", definitions.RUN_MEANS)
+def durations(context: SiteContext, ident: str) -> Markup:
+    """Every measured duration of an incident with its definition."""
+    record = context.records.read(ident)
+    means = {figure.key: (figure.name, figure.means) for figure in figures.FIGURES}
+    means["mtta_seconds"] = (figures.acknowledgement(record["responder"]), means["mtta_seconds"][1])
+    means["run_seconds"] = ("Run", figures.RUN_MEANS)
     rows = [
         (Markup("<b>{}</b><br><small>{}</small>").format(*means[key]), detection.shown(value))
         for key, value in record["durations"].items()
@@ -156,27 +159,27 @@ def durations(book: Book, ident: str) -> Markup:
     return html.table(("Duration", f"Measured (lab time, {record.factor}x)"), rows, label="Durations", numeric=True)
 
 
-def prediction(book: Book, ident: str) -> Markup:
-    """Detection as the arithmetic predicts it, as the record's counts make it, and as it was measured."""
-    record = book.records.read(ident)
-    due, found = record["prediction"], detection.of(record)
+def prediction(context: SiteContext, ident: str) -> Markup:
+    """The detection of an incident: predicted before the fault, computed from the record's counts, and measured."""
+    record = context.records.read(ident)
+    due, measured = record["prediction"], detection.of(record)
     paged = _at(record, "page")
     allowance, expected = float(due["allowance_seconds"]), float(due["detection_seconds"])
     stretch = float(due["tolerance_ratio"])
     met = paged <= expected * stretch + allowance
     severity = due["severity"]
     rows = [
-        (f"Alert that must come as a {severity}", html.link(book.runbook(due["alert"]), due["alert"])),
-        ("Predicted before the fault, alert firing", detection.predicted(found)),
-        *([("Its inputs are chance: in time up to", f"{stretch:g} times that")] if stretch > 1 else []),
-        *([("Computed from the recorded counts", detection.shown(found.computed))] if found.tier else []),
-        *([("By tier", found.tier)] if found.tier else []),
-        *([("Bad ratio, assumed", units.percent(found.assumed))] if found.assumed is not None else []),
-        *([("Bad ratio, observed", units.percent(found.observed))] if found.observed is not None else []),
-        ("Measured, alert firing", detection.shown(found.measured)),
-        ("Allowed from there to the pager (scrape, evaluations, grouping)", units.seconds(allowance)),
-        (f"Measured, {severity} delivered", units.seconds(paged)),
-        ("Inside the prediction", html.badge("ok" if met else "bad", "yes" if met else "no")),
+        (f"Alert expected, as a {severity}", html.link(context.runbook(due["alert"]), due["alert"])),
+        ("Predicted before the fault: alert firing", detection.predicted(measured)),
+        *([("Allowed, since its inputs are random", f"{stretch:g} times the prediction")] if stretch > 1 else []),
+        *([("Computed from the recorded counts", detection.shown(measured.computed))] if measured.tier else []),
+        *([("By tier", measured.tier)] if measured.tier else []),
+        *([("Bad ratio, assumed", units.percent(measured.assumed))] if measured.assumed is not None else []),
+        *([("Bad ratio, observed", units.percent(measured.observed))] if measured.observed is not None else []),
+        ("Measured: alert firing", detection.shown(measured.measured)),
+        ("Allowed from firing to the pager (scrape, evaluations, grouping)", units.seconds(allowance)),
+        (f"Measured: {severity} delivered", units.seconds(paged)),
+        ("Within the prediction", html.badge("ok" if met else "bad", "yes" if met else "no")),
     ]
     steps = Markup("<ol>{}</ol>").format(
         Markup().join(Markup("<li>{}</li>").format(step) for step in due["arithmetic"])
@@ -185,12 +188,12 @@ def prediction(book: Book, ident: str) -> Markup:
     return table + html.details("How the prediction is computed", steps)
 
 
-def figure_means(_book: Book, key: str) -> str:
-    """The one definition of a figure of incidents, by its key in a record."""
-    means = {one.key: one.means for one in definitions.FIGURES}
-    means |= {"run_seconds": definitions.RUN_MEANS, "budget_spent_ratio": definitions.BUDGET_MEANS}
+def figure_means(_context: SiteContext, key: str) -> str:
+    """The definition of an incident's figure, by its key in a record. Raises LabError that lists the keys."""
+    means = {figure.key: figure.means for figure in figures.FIGURES}
+    means |= {"run_seconds": figures.RUN_MEANS, "budget_spent_ratio": figures.BUDGET_MEANS}
     if key not in means:
-        raise LabError(f"no figure {key!r}; there are {', '.join(means)}")
+        raise LabError(f"no figure {key!r}; it must be one of {', '.join(means)}")
     return means[key]
 
 

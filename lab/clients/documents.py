@@ -1,0 +1,78 @@
+"""The documents that the pager serves and stores: pages and audit rows, as frozen types validated once at the edge."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar, get_args
+
+import msgspec
+
+from lab.errors import LabError
+
+T = TypeVar("T")
+Outcome = Literal["pending", "done", "failed"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON object with known keys. Instants are UTC strings (RFC 3339, milliseconds, a trailing Z)."""
+
+
+class Page(Document, frozen=True, kw_only=True):
+    """One alert as the pager delivered it: a page, or a ticket by its severity.
+
+    `labels`, `annotations` and the fields read from them are those of the first notification; `status`, `resolved_at`
+    and what people did are current. `received_at` is when the pager stored it.
+    """
+
+    id: int
+    fingerprint: str
+    status: str  # firing, resolved
+    alertname: str
+    severity: str
+    service: str
+    slo: str
+    summary: str
+    description: str
+    runbook_url: str
+    dashboard_url: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    starts_at: str
+    received_at: str
+    resolved_at: str | None
+    acked_at: str | None
+    acked_by: str | None
+    escalated_at: str | None = None
+    escalated_to: str | None = None
+
+    @property
+    def resolved(self) -> bool:
+        """Whether its alert is over."""
+        return self.status == "resolved"
+
+
+class AuditRow(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One control action: the intent (`pending`), then its outcome, under one `id`. `old` and `new` are any JSON."""
+
+    id: str
+    at: str
+    actor: str
+    action: str
+    target: str
+    old: Any
+    new: Any
+    outcome: Outcome
+    reason: str
+
+
+def convert(value: Any, kind: type[T], what: str) -> T:
+    """`value`, decoded JSON, as a `kind`. LabError names `what` it was read from, and the key that is wrong."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise LabError(f"{what}: {error}") from error
+
+
+def as_builtins(document: Any) -> Any:
+    """A document, or a list of them, as plain JSON values."""
+    return msgspec.to_builtins(document)
