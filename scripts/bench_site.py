@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = [f"{name:<16} {value:g}" for name, value in worst.items()]
     sys.stdout.write((json.dumps(found, indent=1) if options.json else "\n".join(lines)) + "\n")
     for page, bound, value in out:
-        sys.stderr.write(f"bench_site: {page or 'site'}: {bound.title} {bound.words(value)}, {bound.promise}\n")
+        sys.stderr.write(f"bench_site: {page or 'site'}: {bound.title} {bound.words(value)}, {bound.limit}\n")
     return 1 if out else 0
 
 

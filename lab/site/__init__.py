@@ -1,1 +1,1 @@
-"""The site: macros that turn rules, specs and records into pages, and the console that serves them."""
+"""The documentation site: macros that turn rules, SLO specs and incident records into pages."""

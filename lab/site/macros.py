@@ -1,4 +1,7 @@
-"""The macros a page may call: each view of the rooms behind, with the book it reads from already in its hand."""
+"""The mkdocs-macros plugin: it registers the views as macros, checks each page and writes the console's data.
+
+A macro is a function of `lab.site.views` whose first argument, the site context, is already bound.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from mkdocs.exceptions import PluginError
 from lab.errors import LabError
 from lab.site.build import assets
 from lab.site.sources import postmortem_pages, query_check
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 from lab.site.views import (
     benchmarks,
     burn_rate,
@@ -35,7 +38,7 @@ from lab.site.views import (
     slo,
 )
 
-ROOMS = (
+VIEW_MODULES = (
     slo,
     burn_rate,
     rules,
@@ -56,72 +59,76 @@ ROOMS = (
 
 
 class Environment(Protocol):
-    """What mkdocs-macros hands to `define_env`."""
+    """The part of mkdocs-macros' plugin object that this module uses."""
 
     page: Any
     conf: Any
     markdown: str
-    book: Book  # put there by define_env
+    site_context: SiteContext  # set by define_env
 
     def macro(self, function: Callable[..., Any], name: str = "") -> Any:
-        """Register a macro."""
+        """Registers `function` as the macro `name`."""
 
 
-def views(book: Book) -> dict[str, partial[Any]]:
-    """Every macro by name."""
-    return {view.__name__: partial(view, book) for room in ROOMS for view in room.VIEWS}
+def views(context: SiteContext) -> dict[str, partial[Any]]:
+    """Every macro by its name, each with `context` bound as its first argument."""
+    return {view.__name__: partial(view, context) for module in VIEW_MODULES for view in module.VIEWS}
 
 
 def source(page: Any) -> str:
-    """A page's file below docs/: MkDocs names it in `file`, Zensical, which reads the same mkdocs.yml, in `path`."""
+    """The path of a page's file below docs/. MkDocs has it in `page.file`, Zensical in `page.path`."""
     return str(page.file.src_uri if hasattr(page, "file") else page.path)
 
 
 def define_env(env: Environment) -> None:
-    """Called by mkdocs-macros once a build."""
-    book = env.book = Book(docs=Path(env.conf["docs_dir"]), page=lambda: source(env.page))
-    for name, view in views(book).items():
-        env.macro(_outspoken(view, env), name)
+    """Hook of mkdocs-macros, called once per build: registers every macro."""
+    context = env.site_context = SiteContext(docs=Path(env.conf["docs_dir"]), page=lambda: source(env.page))
+    for name, view in views(context).items():
+        env.macro(_with_errors_reported(view, env), name)
 
 
-def _outspoken(view: Callable[..., Any], env: Environment) -> Callable[..., Any]:
-    """The view, whose refusal is told in one line: mkdocs-macros ends the build and, under --quiet, says nothing."""
+def _with_errors_reported(view: Callable[..., Any], env: Environment) -> Callable[..., Any]:
+    """The view, its errors written to stderr: mkdocs-macros stops the build, but under --quiet it prints no reason."""
 
     @wraps(getattr(view, "func", view))
-    def told(*given: Any, **named: Any) -> Any:
-        with _telling(env):
-            return view(*given, **named)
+    def reporting(*args: Any, **kwargs: Any) -> Any:
+        with _errors_reported(env):
+            return view(*args, **kwargs)
 
-    return told
+    return reporting
 
 
 @contextmanager
-def _telling(env: Environment) -> Iterator[None]:
+def _errors_reported(env: Environment) -> Iterator[None]:
+    """Writes an error of the block to stderr in one line that names the page, and raises it again."""
     try:
         yield
     except Exception as error:
-        said = error if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
-        sys.stderr.write(f"site: docs/{source(env.page)}: {said}\n")
+        message = error if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"site: docs/{source(env.page)}: {message}\n")
         raise
 
 
 def on_post_page_macros(env: Environment) -> None:
-    """Called for each page when its macros have run: its queries and typed numbers are checked, its dates are shown."""
-    file = env.book.docs / source(env.page)
-    with _telling(env):
-        postmortem_pages.require_no_typed(file, source(env.page))
-        for line, query in query_check.asked(file.read_text(encoding="utf-8")):
-            query_check.require(env.book, f"line {line}", query)
-    asked, env.book.records.asked = env.book.records.asked, {}
+    """Hook of mkdocs-macros, called when a page's macros have run: checks the page's source and adds its footer.
+
+    Raises LabError for a number typed by hand and for a query of an unknown series.
+    """
+    file = env.site_context.docs / source(env.page)
+    with _errors_reported(env):
+        postmortem_pages.require_no_typed_number(file, source(env.page))
+        for line, query in query_check.queries(file.read_text(encoding="utf-8")):
+            query_check.require(env.site_context, f"line {line}", query)
+    records = env.site_context.records.pop_used()
     changed = footer.last_change(file)
     if changed:
         env.page.update_date = changed
-    env.markdown += footer.foot(env.book, changed, list(asked.values()))
+    env.markdown += footer.foot(env.site_context, changed, records)
 
 
 def on_post_build(env: Environment) -> None:
-    """Called once when all pages stand: what the console reads is written beside them."""
+    """Hook of mkdocs-macros, called when all pages are built: writes the data that the console's scripts read."""
     try:
-        assets.write(env.book, Path(env.conf["site_dir"]))
+        assets.write(env.site_context, Path(env.conf["site_dir"]))
     except LabError as error:
         raise PluginError(f"the site's console: {error}") from error

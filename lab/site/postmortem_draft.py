@@ -1,7 +1,7 @@
-"""The draft of a postmortem: every number by a macro that reads the record, and a marked place for each judgement.
+"""The draft of a postmortem: macros give every number from the record, TO_WRITE marks what a person must write.
 
-Only what the record holds is asked of it: a draft of an incident without an SLO at stake has no burn rate, one whose
-responder followed no runbook has no trace of it. What a person must still write stands under TO_WRITE.
+The draft holds only what the record can give: no burn rate for an incident without an SLO at stake, no runbook trace
+for a responder that ran no runbook command.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from lab.site.sources.context import POSTMORTEMS
 from lab.site.sources.records import Record
 
 TO_WRITE = "To be written"
-# A signal without an objective has moved when it changed by this part of what it usually is.
+# A signal without an objective has moved when it changed by this ratio of its usual value.
 MOVED_RATIO = 0.5
 MAX_CHARTS = 4
-# Under Detection, and in the table of what the incident cost.
+# Shown under Detection, and in the budget table.
 DRAWN_ELSEWHERE = ("burn_rate_", "budget_remaining_")
 
 
 def name(record: Record) -> str:
-    """The page's file name: the incident and its title."""
+    """The file name of the page, from the incident and its title: `INC-001_feed_latency_regression.md`."""
     slug = re.sub(r"[^a-z0-9]+", "_", record["drill"]["title"].lower()).strip("_")
     return f"{record.ident}_{slug}.md"
 
 
 def page(record: Record, drill: Drill) -> str:
-    """The Markdown of the draft. Raises LabError for a control, and for a record without a page to tell of."""
+    """The Markdown of the draft. Raises LabError for the control, and for a record without a page or ticket."""
     if drill.is_control:
-        raise LabError(f"{record.ident} is a control: nothing happened, so there is nothing to write about")
+        raise LabError(f"{record.ident} is a control without a fault, so it has no postmortem")
     if record.first("page") is None:
-        raise LabError(f"nobody was told of {record.ident} in its record; a postmortem tells what happened after that")
+        raise LabError(f"the record of {record.ident} has no page; a postmortem describes the response to a page")
     parts = (
         _head(record), _summary(record), _impact(record, drill), _detection(record, drill), _trigger(record),
         _causes(record, drill), _timeline(record, drill), _resolution(record), _lessons(), _actions(record),
@@ -63,22 +63,22 @@ def _head(record: Record) -> Iterator[str]:
 def _summary(record: Record) -> Iterator[str]:
     alert = record["prediction"]["alert"]
     yield "## Summary"
-    yield _write("What happened, to whom, and how it ended: three or four sentences that stand alone.")
-    told = [f"{alert} reached the responder at T+{_call('moment', record, 'page')}"]
+    yield _write("What happened, to whom, and how it ended: three or four sentences that make sense alone.")
+    sentence = [f"{alert} reached the responder at T+{_call('moment', record, 'page')}"]
     if record.first("action"):
-        told.append(f"the mitigation was complete at T+{_call('moment', record, 'action')}")
+        sentence.append(f"the mitigation was complete at T+{_call('moment', record, 'action')}")
     if record.first("recovered"):
-        told.append(f"every SLI at stake was good again at T+{_call('moment', record, 'recovered')}")
+        sentence.append(f"every SLI at stake was good again at T+{_call('moment', record, 'recovered')}")
     elif record.first("resolved"):
-        told.append(f"the alert resolved at T+{_call('moment', record, 'resolved')}")
-    yield "; ".join(told) + "."
+        sentence.append(f"the alert resolved at T+{_call('moment', record, 'resolved')}")
+    yield "; ".join(sentence) + "."
     yield _call("facts", record)
 
 
 def _impact(record: Record, drill: Drill) -> Iterator[str]:
     yield "## Impact"
     if drill.effect is None:
-        yield _write("Who was hurt and who was not, although no SLO was at stake.")
+        yield _write("Who was affected and who was not, although no SLO was at stake.")
     else:
         sli = _sli(drill.effect.slo)
         yield (
@@ -86,7 +86,7 @@ def _impact(record: Record, drill: Drill) -> Iterator[str]:
             f" and {_call('before', record, sli)} before the fault; its objective is"
             f' {{{{ objective("{drill.effect.slo}") }}}} good ones.'
         )
-        yield _write("Who noticed, what they saw, and who was spared.")
+        yield _write("Which users noticed, what they saw, and which were not affected.")
         yield _chart(record, [sli])
     yield "The error budget it cost:"
     yield _call("budget_table", record)
@@ -100,20 +100,20 @@ def _detection(record: Record, drill: Drill) -> Iterator[str]:
         if record.first("firing") and isinstance(drill.detection_model, BurnRate):
             yield (
                 f"With production's windows the same fault would fire it after {_call('production_time', record)},"
-                " by the same arithmetic; scrape, evaluation and group wait come on top."
+                " by the same arithmetic, before scrape, evaluation and group wait."
             )
-    yield _write("Was it seen by the right alert, early enough, and by nothing else?")
+    yield _write("Did the right alert detect it, early enough, and did no other alert fire?")
 
 
 def _trigger(record: Record) -> Iterator[str]:
     yield "## Trigger"
     yield f"Class: {_call('fact', record, 'drill.trigger')}. Component: {_call('fact', record, 'drill.component')}."
-    yield _write("What set it off, in the words of who did it. Not who: what made it easy to do and hard to see?")
+    yield _write("The action or event that triggered it. Not who did it, but what made it easy to do and hard to see.")
 
 
 def _causes(record: Record, drill: Drill) -> Iterator[str]:
     yield "## Root causes and contributing factors"
-    yield _write("Number them. The mechanism first, then why nothing stopped it before users met it.")
+    yield _write("Number them. The mechanism first, then why nothing stopped it before users were affected.")
     at_stake = _sli(drill.effect.slo) if drill.effect else ""
     for signal in moved(record):
         if signal != at_stake:
@@ -123,8 +123,8 @@ def _causes(record: Record, drill: Drill) -> Iterator[str]:
 def _timeline(record: Record, drill: Drill) -> Iterator[str]:
     yield "## Timeline"
     yield (
-        "UTC, and time after injection (lab time, {{ factor() }}). T0 to T8 are the graded instants; the charts carry"
-        " the same marks."
+        "UTC, and time after injection (lab time, {{ factor() }}). T0 to T8 are the graded instants, which the charts"
+        " mark too."
     )
     chart = _sli(drill.effect.slo) if drill.effect else ""
     yield _call("timeline", record, *([chart] if chart else []))
@@ -134,18 +134,18 @@ def _timeline(record: Record, drill: Drill) -> Iterator[str]:
 def _resolution(record: Record) -> Iterator[str]:
     yield "## Resolution"
     if record["runbook"]:
-        yield "The responder ran the section that the page named. Each command as it was run:"
+        yield "The responder ran the runbook section that the page links to. Each command:"
         yield _call("runbook_trace", record)
-    yield "What changed the system, from the audit log:"
+    yield "Every change to the system, from the audit log:"
     yield _call("actions", record)
-    yield _write("Why that was enough, whether it was safe, and what had to be put back afterwards.")
+    yield _write("Why this was enough, whether it was safe, and what had to be restored afterwards.")
 
 
 def _lessons() -> Iterator[str]:
     for title, prompt in (
-        ("What went well", "What would you miss if it had not been there?"),
-        ("What went wrong", "Where was time lost, and what was believed that was not so?"),
-        ("Where we got lucky", "What kept it from being worse that nobody had planned?"),
+        ("What went well", "What helped, and should stay?"),
+        ("What went wrong", "Where was time lost, and which assumptions were wrong?"),
+        ("Where we got lucky", "What unplanned circumstance kept the impact smaller?"),
     ):
         yield f"## {title}"
         yield _write(prompt)
@@ -157,13 +157,13 @@ def _actions(record: Record) -> Iterator[str]:
         yield _call("action_items", record)
     else:
         yield _write(
-            "Add rows such as these to lab/site/sources/action_items.yml, with what proves each done. Then put the"
-            " macro action_items here."
+            "Add rows such as these to lab/site/sources/action_items.yml, with the proof that each is done. Then call"
+            " the macro action_items here."
         ) + indent(f"\n\n``` yaml\n{_rows(record)}```", "    ")
 
 
 def _rows(record: Record) -> str:
-    """A row for each type of action item, with the latest due date that its priority allows."""
+    """One row for each type of action item, with the latest due date that its priority allows."""
     return "".join(
         f"- id: {record.ident.replace('INC', 'AI')}-{number}\n  incident: {record.ident}\n  type: {kind}\n"
         f"  text: {TO_WRITE}\n  owner: {TO_WRITE}\n  status: open\n  priority: {priority}\n"
@@ -180,22 +180,23 @@ def _evidence(record: Record) -> Iterator[str]:
 
 
 def moved(record: Record) -> list[str]:
-    """The signals the incident moved, the most telling first; burn rate and budget are told elsewhere.
+    """The names of the signals that moved, the largest change first, at most MAX_CHARTS.
 
-    One with an objective moved when it left it, one without when it changed by half of what it usually is.
+    A signal with an objective moved when it crossed it, one without when it changed by MOVED_RATIO of its usual value.
+    Burn rates and the budget are left out: other sections show them.
     """
-    found = []
+    scores = []
     for signal in record["signals"]:
         if signal["name"].startswith(DRAWN_ELSEWHERE):
             continue
         line, objective, _ = record.signal(signal["name"])
         if line.known and (score := _moved_by(line, objective)) >= 1:
-            found.append((score, signal["name"]))
-    return [name for _, name in sorted(found, key=lambda pair: -pair[0])][:MAX_CHARTS]
+            scores.append((score, signal["name"]))
+    return [name for _, name in sorted(scores, key=lambda pair: -pair[0])][:MAX_CHARTS]
 
 
 def _moved_by(line: Line, objective: float | None) -> float:
-    """How many times over its threshold: from 1 on it moved."""
+    """The change of a signal as a multiple of its threshold, at most 100; from 1 it moved."""
     before, worst, _ = extremes(line, objective)
     if objective is not None:
         good, bad = (worst, objective) if wrong_side_is_above(line, objective) else (objective, worst)
@@ -208,12 +209,12 @@ def _moved_by(line: Line, objective: float | None) -> float:
 
 
 def unwritten(text: str) -> int:
-    """How many places of a postmortem nobody has written yet."""
+    """How many marked places of a draft nobody has written yet."""
     return text.count(TO_WRITE)
 
 
 def nav_line(file: Path) -> str:
-    """What mkdocs.yml's navigation needs for the page."""
+    """The line for the page in mkdocs.yml's nav."""
     text = file.read_text(encoding="utf-8")
     title = next(line.removeprefix("title: ").strip('"') for line in text.splitlines() if line.startswith("title: "))
     return f"- {title}: {POSTMORTEMS}/{file.name}"
@@ -232,5 +233,5 @@ def _chart(record: Record, signals: Iterable[str]) -> str:
 
 
 def _call(macro: str, record: Record, *arguments: str) -> str:
-    given = ", ".join(f'"{argument}"' for argument in (record.ident, *arguments))
-    return f"{{{{ {macro}({given}) }}}}"
+    quoted = ", ".join(f'"{argument}"' for argument in (record.ident, *arguments))
+    return f"{{{{ {macro}({quoted}) }}}}"

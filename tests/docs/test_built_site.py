@@ -18,7 +18,7 @@ from lab.drills.runbook import parser
 from lab.drills.spec.drill import catalogue
 from lab.paths import ROOT, RULES, RUNBOOKS
 from lab.site.render.links import page_url
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 from lab.site.sources.register_files import action_items
 from lab.site.sources.register_files import risks as risk_register
 from lab.site.sources.rule_files import RuleFiles
@@ -123,10 +123,10 @@ def test_every_alert_has_its_runbook_section_and_every_section_its_alert(site_fo
 
 
 def test_the_loop_of_an_incident_can_be_walked_both_ways(site_folder: Path) -> None:
-    book = Book()
-    for record in book.records:
+    context = SiteContext()
+    for record in context.records:
         drill = next(one for one in catalogue() if one.id == record.ident)
-        alert, post = drill.expect.alert, book.postmortem(drill.id)
+        alert, post = drill.expect.alert, context.postmortem(drill.id)
         if alert is None or post is None:
             continue
         ident, name = drill.id.lower(), alert.lower()
@@ -196,7 +196,7 @@ def test_evidence_is_published_beside_the_pages(site_folder: Path) -> None:
 
 
 def test_every_time_of_the_lab_is_labelled_with_its_factor(site_folder: Path) -> None:
-    factor = Book().factor
+    factor = SiteContext().factor
     page = (site_folder / "06_postmortems" / "INC-001_feed_latency_regression" / "index.html").read_text()
     for figure in re.findall(r"<figure.*?</figure>", page, re.S):
         assert f"Lab time, {factor}x." in figure

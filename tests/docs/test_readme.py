@@ -6,12 +6,12 @@ import html
 import re
 
 from lab.paths import DOCS, ROOT
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 from lab.site.views import benchmarks
 
 
 def test_the_sites_own_figures_stand_in_the_readme_as_they_were_measured() -> None:
-    shown = str(benchmarks.site_figures(Book(DOCS)))
+    shown = str(benchmarks.site_figures(SiteContext(DOCS)))
     rows = [
         [html.unescape(re.sub(r"<[^>]+>", "", cell)).replace("\u00a0", " ").strip() for cell in cells]
         for row in re.findall(r"<tr>(.*?)</tr>", shown, re.DOTALL)

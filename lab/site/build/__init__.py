@@ -1,1 +1,1 @@
-"""What the site is built from besides pages: assets, npm packages, and the budgets each page must meet."""
+"""The parts of the built site besides pages: data files, npm packages and performance budgets."""

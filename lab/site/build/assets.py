@@ -1,4 +1,4 @@
-"""Files of the built site that no page shows: what the console's scripts read, and the scripts of others."""
+"""Files that the build writes beside the pages: the console's data, third-party scripts and the search index."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lab.errors import LabError
 from lab.promql_tokens import tokens
 from lab.site.build import npm
 from lab.site.render import links
-from lab.site.sources.context import RUNBOOKS, Book
+from lab.site.sources.context import RUNBOOKS, SiteContext
 from lab.site.sources.records import Record
 
 VENDOR = "assets/vendor"
 RUNBOOK_DATA = "assets/data/runbooks.json"
 REPLAY_DATA = "assets/data/replays.json"
-# The lab answers this address itself; a published copy answers with the file, so that nothing ever asks in vain.
+# A lab's console serves this address itself. A published copy serves the file, so the request never fails.
 SOURCE = "api/source.json"
 SEARCH = "search/search_index.json"
 SECTIONS = "search/sections.json"
@@ -27,38 +27,39 @@ WORKERS = "assets/javascripts/workers"
 _BLOCK = re.compile(r"<pre.*?</pre>", re.DOTALL)
 
 
-def write(book: Book, site: Path) -> None:
-    """Everything into the built site; LabError when a script cannot be had."""
-    _json(site / RUNBOOK_DATA, runbooks(book))
-    _json(site / REPLAY_DATA, replays(book))
+def write(context: SiteContext, site: Path) -> None:
+    """Writes every file into `site`, the built site. Raises ToolError when a script cannot be fetched."""
+    _json(site / RUNBOOK_DATA, runbooks(context))
+    _json(site / REPLAY_DATA, replays(context))
     _json(site / SOURCE, {"live": False})
     npm.put_into(site / VENDOR)
     defer_search(site)
 
 
 def defer_search(site: Path) -> None:
-    """Let pages load the search's engine and sections when somebody searches: they weigh more than most pages.
+    """Makes the theme load its search engine and index at the first search: together they outweigh most pages.
 
-    The runbooks' commands are left out of the sections, the prose beside them stays. LabError for another theme.
+    Leaves the runbooks' commands out of the index but keeps their prose. Raises LabError for a theme without exactly
+    one search worker.
     """
     index, late = site / SEARCH, site / WORKERS / "late.js"
     if not index.exists():
         return
     engines = sorted((site / WORKERS).glob("search.*.min.js"))
     if len(engines) != 1 or not late.exists():
-        raise LabError(f"{WORKERS} of the theme holds {len(engines)} search workers, not one")
+        raise LabError(f"{WORKERS} of the theme holds {len(engines)} search workers; exactly one is supported")
     engines[0].rename(site / WORKERS / "engine.js")
     late.rename(engines[0])
-    found = json.loads(index.read_text(encoding="utf-8"))
-    for entry in found["docs"]:
+    search_index = json.loads(index.read_text(encoding="utf-8"))
+    for entry in search_index["docs"]:
         if entry["location"].startswith(links.page_url(RUNBOOKS)):
             entry["text"] = _BLOCK.sub("", entry["text"])
-    _json(site / SECTIONS, found["docs"])
-    _json(index, found | {"docs": []})
+    _json(site / SECTIONS, search_index["docs"])
+    _json(index, search_index | {"docs": []})
 
 
-def runbooks(book: Book) -> dict[str, Any]:
-    """Each alert's section by its anchor: title, and branches with their commands as printed."""
+def runbooks(context: SiteContext) -> dict[str, Any]:
+    """Each runbook section by its anchor: its title, and its branches with the commands of each step."""
     return {
         section.anchor: {
             "title": section.title,
@@ -68,18 +69,18 @@ def runbooks(book: Book) -> dict[str, Any]:
                 for branch in section.branches()
             ],
         }
-        for section in parser.sections(book.docs / RUNBOOKS)
+        for section in parser.sections(context.docs / RUNBOOKS)
     }
 
 
-def replays(book: Book) -> list[dict[str, Any]]:
-    """Every committed record as the console's list of replays has it, the address below the site's root."""
-    incidents_first = sorted(book.records, key=lambda record: (not record.ident.startswith("INC"), record.ident))
-    return [_replay(book, record) for record in incidents_first]
+def replays(context: SiteContext) -> list[dict[str, Any]]:
+    """Every committed record as the console's list of replays shows it; `href` is relative to the site's root."""
+    incidents_first = sorted(context.records, key=lambda record: (not record.ident.startswith("INC"), record.ident))
+    return [_replay(context, record) for record in incidents_first]
 
 
-def _replay(book: Book, record: Record) -> dict[str, Any]:
-    postmortem = book.postmortem(record.ident)
+def _replay(context: SiteContext, record: Record) -> dict[str, Any]:
+    postmortem = context.postmortem(record.ident)
     return {
         "id": record.ident,
         "title": record["drill"]["title"],

@@ -1,6 +1,6 @@
-"""What this site promises of itself: how fast, how light and how accessible each of its pages is on a phone.
+"""Budgets of the site: how fast, how light and how accessible each page must be on a phone.
 
-`python -m scripts.bench_site` measures it, docs/figures/bench.json keeps the figures, page 10 and README.md show them.
+`python -m scripts.bench_site` measures them into docs/figures/bench.json; page 10 and README.md show the figures.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from typing import Any
 
 from lab import units
 
-# The page that may weigh more: it brings a record and a chart library.
+# This page may weigh more than the others: it loads a record and a chart library.
 CONSOLE = "lab/"
 
 
 @dataclass(frozen=True)
 class Bound:
-    """`figure`: as the bench names it, its unit at the end. `least`: there must be that much, else at most."""
+    """One budget: the limit of one figure.
+
+    `figure` is the key in bench.json, with its unit at the end (`_seconds`, `_bytes`). With `least` the figure must be
+    `value` or more, otherwise `value` or less.
+    """
 
     figure: str
     title: str
@@ -25,11 +29,11 @@ class Bound:
     least: bool = False
 
     def keeps(self, value: float) -> bool:
-        """Whether a value is inside."""
+        """Whether a measured value is within the budget."""
         return value >= self.value if self.least else value <= self.value
 
     def words(self, value: float) -> str:
-        """A value of this figure with its unit."""
+        """A value of this figure as text, with its unit."""
         if self.figure.endswith("_seconds"):
             return units.seconds(value)
         if self.figure.endswith("_bytes"):
@@ -37,8 +41,8 @@ class Bound:
         return f"{value:g}"
 
     @property
-    def promise(self) -> str:
-        """The bound itself in words."""
+    def limit(self) -> str:
+        """The budget as text: `at most 150 kB`."""
         return f"{'at least' if self.least else 'at most'} {self.words(self.value)}"
 
 
@@ -57,26 +61,31 @@ PAGE = (
 
 
 def of_page(page: str) -> tuple[Bound, ...]:
-    """The bounds of one page, each with the name that the page's own figures have."""
+    """The budgets of one page. Its weight is `load_bytes` among its figures, for the console too."""
     return (*PAGE, Bound(LOAD.figure, CONSOLE_LOAD.title, CONSOLE_LOAD.value) if page == CONSOLE else LOAD)
 
 
 def worst(pages: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Figure by figure the worst of all pages; the console's weight stands apart."""
-    found = {
+    """The worst value of each figure over all pages; the console's weight is a figure of its own, `console_bytes`."""
+    values = {
         bound.figure: (min if bound.least else max)(figures[bound.figure] for figures in pages.values())
         for bound in PAGE
     }
-    found[LOAD.figure] = max((one[LOAD.figure] for page, one in pages.items() if page != CONSOLE), default=0)
-    return found | {CONSOLE_LOAD.figure: pages.get(CONSOLE, {}).get(LOAD.figure, 0)}
+    weights = (figures[LOAD.figure] for page, figures in pages.items() if page != CONSOLE)
+    values[LOAD.figure] = max(weights, default=0)
+    return values | {CONSOLE_LOAD.figure: pages.get(CONSOLE, {}).get(LOAD.figure, 0)}
 
 
-def missed(found: Mapping[str, Any]) -> list[tuple[str, Bound, float]]:
-    """Which page ("" for the whole site) is out of which bound, and what it has."""
-    out = [
+def missed(section: Mapping[str, Any]) -> list[tuple[str, Bound, float]]:
+    """(page, budget, measured value) of every budget missed; page is "" for the whole site.
+
+    `section` is the section `site` of bench.json.
+    """
+    misses = [
         (page, bound, figures[bound.figure])
-        for page, figures in found["pages"].items()
+        for page, figures in section["pages"].items()
         for bound in of_page(page)
         if not bound.keeps(figures[bound.figure])
     ]
-    return out if BUILD.keeps(found["build_seconds"]) else [*out, ("", BUILD, found["build_seconds"])]
+    build_seconds = section["build_seconds"]
+    return misses if BUILD.keeps(build_seconds) else [*misses, ("", BUILD, build_seconds)]

@@ -1,1 +1,1 @@
-"""Markdown extensions of the site."""
+"""Markdown extensions that the site's build uses."""

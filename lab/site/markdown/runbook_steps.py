@@ -1,7 +1,7 @@
-"""A Markdown extension: a command of a runbook's step is what a person types, `kbd`, and no block of code to the theme.
+"""A Markdown extension that marks the commands of a runbook step as `kbd`, so that the theme skips them as code blocks.
 
-The theme looks after each block of code it finds from the moment a page opens, and the runbooks have hundreds. A step
-wraps instead of being scrolled; what is left to give it, a button that copies, assets/site.js adds when it is seen.
+The theme prepares every code block when a page opens, and the runbooks have hundreds. A step wraps and never scrolls;
+assets/site.js adds its copy button when the step comes into view.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ _STEP = re.compile(
 )
 _SPACE = re.compile(r'<span class="w">(\s+)</span>')
 _BARE = r"\1"
-# After what puts the highlighted blocks back in.
+# Runs after the postprocessor that inserts the highlighted blocks.
 LAST = -100
 
 
 class Steps(Postprocessor):
-    """Makes the `code` of each step a `kbd`."""
+    """Replaces the `code` element of each step by `kbd`."""
 
     def run(self, text: str) -> str:
-        """The page, with its steps typed."""
-        return _STEP.sub(lambda found: f"{found[1]}<kbd>{_SPACE.sub(_BARE, found[2])}</kbd></pre>", text)
+        """The HTML of a page with its steps rewritten."""
+        return _STEP.sub(lambda step: f"{step[1]}<kbd>{_SPACE.sub(_BARE, step[2])}</kbd></pre>", text)
 
 
 class StepsExtension(Extension):
     """`markdown_extensions: [lab.site.markdown.runbook_steps]`."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - Markdown's own name
-        """Registers the processor."""
+        """Registers the postprocessor."""
         md.postprocessors.register(Steps(md), "lab_steps", LAST)
 
 
 def makeExtension(**options: object) -> StepsExtension:  # noqa: N802 - Markdown's own name
-    """What Markdown asks a module for."""
+    """The hook by which Markdown loads a module as an extension."""
     return StepsExtension(**options)

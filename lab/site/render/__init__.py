@@ -1,1 +1,1 @@
-"""HTML, SVG and time series as markup."""
+"""Markup: HTML elements, SVG charts, links inside the site, and the text of time series."""

@@ -1,4 +1,4 @@
-"""Small pieces of HTML. Everything that goes in is escaped unless it is `Markup` made here."""
+"""HTML elements as `Markup`. Every argument is escaped unless it is `Markup` already."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab import promql_tokens
 __all__ = ["Markup", "badge", "breakable", "code", "code_block", "details", "escape", "link", "table", "whole"]
 
 
-LONG_HEAD = 24  # characters; a longer head keeps some width on a phone, or it would stand a word a line
+LONG_HEAD = 24  # characters; a longer head keeps a minimum width on a phone, else it wraps after every word
 
 
 def table(
@@ -27,9 +27,10 @@ def table(
     numeric: bool = False,
     ids: Sequence[str] = (),
 ) -> Markup:
-    """A table with a name for those who cannot see it; wide ones scroll inside their own frame.
+    """A table that scrolls inside its own frame where it is too wide.
 
-    `ids` are the rows' own, in order, so that a link can lead to one.
+    `label` is its accessible name, `ids` are the ids of the rows in order. With `row_heads` the first cell of a row is
+    its header; `numeric` aligns the other cells as numbers.
     """
     columns = Markup().join(
         Markup('<th scope="col"{}>{}</th>').format(
@@ -56,34 +57,34 @@ def _row(cells: Sequence[object], row_heads: bool, ident: str = "") -> Markup:
 
 
 def whole(cell: object) -> object:
-    """A single word such as INC-001 stays on one line."""
+    """The cell, kept on one line if it is a single word such as INC-001."""
     if isinstance(cell, Markup) or not isinstance(cell, str) or " " in cell or len(cell) > 40:
         return cell
     return Markup('<span class="lab-word">{}</span>').format(cell)
 
 
 def code(text: object, *, wrap: bool = False) -> Markup:
-    """Inline code; `wrap` lets it break anywhere, for a command or a query in a table's cell."""
+    """Inline code; with `wrap` it may break anywhere, as a long command in a table's cell must."""
     return Markup("<code{}>{}</code>").format(Markup(' class="lab-wrap"') if wrap else Markup(), text)
 
 
 def breakable(text: str) -> Markup:
-    """Text in which the path of a file may break after each of its parts."""
+    """Text in which a file's path may break after each `/` and `_`."""
     return Markup("<wbr>").join(re.split(r"(?<=[/_])(?=\w)", text))
 
 
 def link(href: str, text: object) -> Markup:
-    """A link inside the site."""
+    """A link; `href` is used as given."""
     return Markup('<a href="{}">{}</a>').format(href, whole(text))
 
 
 def badge(kind: str, text: object) -> Markup:
-    """A word in a coloured frame; the word carries the meaning, the colour only repeats it."""
+    """A word in a coloured frame. `kind` is ok, warn or bad; the colour repeats what the word says."""
     return Markup('<span class="lab-badge lab-badge--{}">{}</span>').format(kind, text)
 
 
 def code_block(text: str, language: str, *, title: str = "") -> Markup:
-    """A highlighted block in the classes of the theme. The text between the tags is `text`, to the character."""
+    """A block highlighted with the theme's classes. Without its tags it is exactly `text`."""
     if language == "promql":
         inner = Markup().join(
             Markup('<span class="{}">{}</span>').format(*token) for token in promql_tokens.tokens(text)
@@ -98,11 +99,11 @@ def code_block(text: str, language: str, *, title: str = "") -> Markup:
 
 
 def _pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
-    """(class, text) in order. Neighbours of one class are one piece, with the blanks between them: half the markup."""
+    """(class, text) in order. Neighbours of one class are merged, blanks between them too: it halves the markup."""
     lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
     kind, held, blanks = "", "", ""
     for token, piece in lexer.get_tokens(text):
-        name = next(STANDARD_TYPES[one] for one in reversed(token.split()) if one in STANDARD_TYPES)
+        name = next(STANDARD_TYPES[part] for part in reversed(token.split()) if part in STANDARD_TYPES)
         if not piece.strip():
             blanks += piece
         elif name == kind:
@@ -113,8 +114,8 @@ def _pieces(text: str, language: str) -> Iterator[tuple[str, str]]:
     yield from ((kind, held), ("", blanks))
 
 
-def details(summary: object, body: Markup, *, opened: bool = False) -> Markup:
-    """A part that the reader opens: files, samples, logs. The search knows what stands beside it, not this."""
-    return Markup('<details class="lab-details" data-search-exclude{}><summary>{}</summary>{}</details>').format(
-        Markup(" open") if opened else Markup(), summary, body
+def details(summary: object, body: Markup) -> Markup:
+    """A collapsed part for files, samples and logs. The site's search does not index it."""
+    return Markup('<details class="lab-details" data-search-exclude><summary>{}</summary>{}</details>').format(
+        summary, body
     )

@@ -1,4 +1,4 @@
-"""Addresses inside the site, from the page that asks to the page that is meant."""
+"""Relative addresses inside the site."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import posixpath
 
 
 def page_url(source: str) -> str:
-    """The address of a docs file below the site's root: `03_runbooks.md` is `03_runbooks/`, an asset is itself."""
+    """The address of a docs file below the site's root: `03_runbooks.md` gives `03_runbooks/`, an asset itself."""
     if not source.endswith(".md"):
         return source
     stem = source.removesuffix(".md")

@@ -1,7 +1,7 @@
-"""A chart as SVG that needs no script.
+"""Charts as SVG without scripts.
 
-Text is placed in percent across and in pixels down, lines live in a stretched inner box: so the chart fills any
-width and its letters keep their size on a phone. Colours are classes, hence variables of the page's colour scheme.
+Text is placed in percent across and in pixels down, lines in an inner box that is stretched: a chart fills any width
+and its text keeps its size on a phone. Colours are CSS classes, so they follow the page's colour scheme.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from lab.site.render import timeseries
 from lab.site.render.timeseries import Line, Mark
 
 HEIGHT = 264
-TOP = 44  # room for the marks' labels
+TOP = 44  # space for the labels of the marks
 PLOT = 188
 LABEL_GAP_PERCENT = 5.2
 BOX = 1000  # the inner box, stretched over the plot
 
 
-# No signal of ours means anything below this; such samples lie on the axis, which is then drawn up to 1.
+# Smaller samples count as 0; a chart that holds no larger one has an axis from 0 to 1.
 SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The ranges of both axes."""
+    """The ranges of both axes: seconds from injection across, 0 to `top` in the chart's unit down."""
 
     start: float
     end: float
     top: float
 
     def across(self, at_seconds: float) -> float:
-        """Percent of the width."""
+        """The position of an instant in percent of the width."""
         return (at_seconds - self.start) / (self.end - self.start) * 100
 
     def down(self, value: float) -> float:
-        """Units of the inner box, 0 at the top."""
+        """The position of a value in units of the inner box, 0 at the top."""
         return (1 - value / self.top) * BOX
 
     def pixel(self, value: float) -> float:
-        """Pixels from the top of the drawing."""
+        """The position of a value in pixels from the top of the drawing."""
         return TOP + self.down(value) / BOX * PLOT
 
 
 def frame(lines: Sequence[Line], objective: float | None) -> Frame:
-    """Axes that hold every sample and the objective, with a little air above."""
+    """Axes that hold every sample and the objective, with some space above."""
     times = [at for line in lines for at, _ in line.points]
     values = [value for line in lines for _, value in line.known if math.isfinite(value)]
     highest = max([*values, objective or 0.0], default=1.0) * 1.08
@@ -72,7 +72,10 @@ def chart(
     marks: Sequence[Mark] = (),
     bands: Sequence[tuple[float, float]] = (),
 ) -> Markup:
-    """The drawing alone. `bands` are the spans (seconds from injection) in which the alert was firing."""
+    """The chart as one `svg` element; all lines share the unit of the first.
+
+    `bands` are the (start, end) spans, in seconds from injection, in which the alert was firing.
+    """
     axes = frame(lines, objective)
     unit = lines[0].unit if lines else ""
     inner = [_band(axes, *band) for band in bands]
@@ -85,7 +88,7 @@ def chart(
 
 
 def drawing(ident: str, title: str, description: str, height: int, parts: Sequence[Markup]) -> Markup:
-    """Parts of a drawing, the lowest first, as one picture with a name and a description."""
+    """One `svg` element of `parts`, the lowest first, with an accessible name and description."""
     return Markup(
         '<svg class="lab-chart__svg" role="img" aria-labelledby="{0}-title {0}-desc" width="100%" height="{1}">'
         '<title id="{0}-title">{2}</title><desc id="{0}-desc">{3}</desc>{4}</svg>'
@@ -103,7 +106,7 @@ def _grid(axes: Frame) -> list[Markup]:
 
 
 def _ticks(axes: Frame, unit: str) -> list[Markup]:
-    """The letters at both axes, over every line; a unit that is a word stands at the highest value only."""
+    """The labels of both axes. A unit that is a word is shown at the highest value only."""
     parts = []
     above = _levels(axes)[1:]
     for value in above:
@@ -153,7 +156,7 @@ def _objective(axes: Frame, objective: float | None, unit: str) -> Markup:
 
 
 def limit_word(unit: str) -> str:
-    """What the dashed line is called: a burn rate has a threshold, everything else an objective."""
+    """The name of the dashed line: a burn rate has a threshold, every other signal an objective."""
     return "threshold" if unit == units.BURN_RATE else "objective"
 
 

@@ -1,4 +1,4 @@
-"""What a recorded series says in words and on an axis. Numbers in, numbers and sentences out."""
+"""Recorded series as text, and the steps and label positions of chart axes. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.errors import LabError
 
 @dataclass(frozen=True)
 class Line:
-    """One series at a fixed step, from `start_seconds` after the injection; None is a sample that is missing."""
+    """One series at a fixed step. `start_seconds` counts from the injection; None is a missing sample."""
 
     title: str
     unit: str
@@ -28,13 +28,13 @@ class Line:
 
     @property
     def known(self) -> list[tuple[float, float]]:
-        """The samples that are there."""
+        """(seconds from injection, value) of every sample that is not missing."""
         return [(at, value) for at, value in self.points if value is not None]
 
 
 @dataclass(frozen=True)
 class Mark:
-    """An instant worth a label: `T2`, what it is, and when (seconds from injection)."""
+    """A labelled instant: `T2`, its meaning, and its time in seconds from injection."""
 
     label: str
     title: str
@@ -42,22 +42,22 @@ class Mark:
 
 
 def wrong_side_is_above(line: Line, objective: float | None) -> bool:
-    """Whether high values are the bad ones: a good signal starts on the right side of its objective.
+    """Whether high values are bad, judged by the side of the objective on which the signal was before the injection.
 
-    The high values of a burn rate are always the bad ones, and so are those of a signal that has no start.
+    High values are always bad for a burn rate and for a signal without a sample before the injection.
     """
     before = usual(line)
     return objective is None or before is None or line.unit == units.BURN_RATE or before <= objective
 
 
 def usual(line: Line) -> float | None:
-    """The median before the injection; None without a sample before it, as of a canary that has no traffic yet."""
+    """The median before the injection; None without a sample there, as for a canary that had no traffic yet."""
     values = [value for at, value in line.known if at < 0]
     return median(values) if values else None
 
 
 def extremes(line: Line, objective: float | None) -> tuple[float | None, float, float]:
-    """(usual, worst from the injection on, last). Raises LabError for a series without a sample."""
+    """(usual, worst since the injection, last) in the line's unit. Raises LabError for a series without a sample."""
     if not line.known:
         raise LabError(f"signal {line.title!r} holds no sample")
     return usual(line), _worst(line, objective)[1], line.known[-1][1]
@@ -70,7 +70,10 @@ def _worst(line: Line, objective: float | None) -> tuple[float, float]:
 
 
 def summary(line: Line, objective: float | None) -> str:
-    """One sentence: before, worst (the highest, without an objective), how long on its wrong side, at the end."""
+    """One sentence: the value before the fault, at its worst and at the end, and the time on the objective's bad side.
+
+    Without an objective it gives the highest value instead of the worst.
+    """
     if not line.known:
         return f"{line.title}: no sample was recorded."
     worst_at, worst = _worst(line, objective)
@@ -89,32 +92,33 @@ def summary(line: Line, objective: float | None) -> str:
 
 
 def before(line: Line) -> str:
-    """The usual value before the fault, in words."""
+    """The usual value before the fault as text; `no data` without one."""
     value = usual(line)
     return "no data" if value is None else units.quantity(value, line.unit)
 
 
 def nice_step(span: float, parts: int) -> float:
-    """The least of 1, 2, 2.5, 5 times a power of ten that cuts `span` into at most `parts`."""
+    """The smallest of 1, 2, 2.5, 5 times a power of ten that cuts `span` into at most `parts`."""
     raw = span / parts
     power: float = 10 ** math.floor(math.log10(raw))
     return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * (1 - 1e-9))
 
 
 def time_step(span_seconds: float, parts: int) -> float:
-    """The least step people count time in that cuts the span into at most `parts`."""
+    """The smallest usual time step, in seconds, that cuts the span into at most `parts`."""
     steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
     return next((step for step in steps if span_seconds / step <= parts), 3600 * math.ceil(span_seconds / parts / 3600))
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places for labels as near as can be to `wanted` (ascending), `gap` apart, from `low` to `high` where they fit.
+    """Positions of labels as near as possible to `wanted` (ascending), at least `gap` apart.
 
-    Labels that would overlap stand side by side, centred on where they wanted to be.
+    They stay between `low` and `high` while they fit. Labels that would overlap are placed side by side, centred on the
+    mean of their wanted positions.
     """
     clusters: list[list[float]] = []
-    for want in wanted:
-        clusters.append([want])
+    for position in wanted:
+        clusters.append([position])
         while len(clusters) > 1 and _right(clusters[-2], gap, low, high) + gap > _left(clusters[-1], gap, low, high):
             last = clusters.pop()
             clusters[-1] += last
@@ -131,7 +135,7 @@ def _right(cluster: list[float], gap: float, low: float, high: float) -> float:
 
 
 def runs(values: Iterable[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
-    """The series cut where samples are missing, so that no line is drawn over a gap."""
+    """The series cut where samples are missing, so that no line is drawn across a gap."""
     parts: list[list[tuple[float, float]]] = [[]]
     for at, value in values:
         if value is None or not math.isfinite(value):

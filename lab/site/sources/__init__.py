@@ -1,1 +1,1 @@
-"""What pages read: records, rule files, SLO specs, registers, metrics and the context that holds them."""
+"""What pages read: records, rule files, registers and metrics, and the site context that holds them."""

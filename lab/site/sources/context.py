@@ -1,4 +1,4 @@
-"""Everything a page can ask for: the folders it is made from, and which page is asking."""
+"""The site context: the sources that every view reads, and the page that is being rendered."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lab import paths
-from lab.drills.spec import drill
-from lab.drills.spec.drill import Drill
+from lab.drills.spec.drill import Drill, catalogue
 from lab.errors import LabError
 from lab.site.render import links
 from lab.site.sources import metrics
@@ -32,8 +31,8 @@ def _first_page() -> str:
 
 
 @dataclass(frozen=True)
-class Book:
-    """The sources of the site. `page` gives the docs file that is being rendered."""
+class SiteContext:
+    """The sources of the site, each read once per build. `page` returns the docs file that is being rendered."""
 
     docs: Path = paths.DOCS
     rules: Path = paths.RULES
@@ -41,53 +40,53 @@ class Book:
     page: Callable[[], str] = _first_page
 
     def href(self, target: str) -> str:
-        """The address of a docs file (or an asset below docs/) from the page being rendered."""
+        """The relative address of a docs file, or of an asset below docs/, from the page being rendered."""
         return links.between(self.page(), target)
 
     @cached_property
     def slos(self) -> Catalogue:
-        """SLO specs and window profiles."""
+        """SLO specs and window profiles. Raises SpecError for a spec that cannot be read."""
         return Catalogue(self.rules)
 
     @cached_property
     def rule_files(self) -> RuleFiles:
-        """Generated and hand-written rules; LabError when a generated file is not what its spec gives."""
+        """Generated and hand-written rules. Raises LabError when a generated file differs from its spec."""
         for drifted in rule_drift():
             raise LabError(drifted)
         return RuleFiles(self.rules)
 
     @cached_property
     def records(self) -> Records:
-        """The committed evidence."""
+        """The committed incident records."""
         return Records(self.docs / "records")
 
     @cached_property
     def catalogue(self) -> tuple[Drill, ...]:
-        """Every drill, the control last: a hundred macros ask for them, and they are read once a build."""
-        return tuple(drill.catalogue(self.drills))
+        """Every drill, the control last."""
+        return tuple(catalogue(self.drills))
 
     def drill(self, ident: str) -> Drill:
-        """The drill with that id; LabError names those there are."""
-        for known in self.catalogue:
-            if known.id == ident:
-                return known
+        """The drill with that id. Raises LabError that lists the known ids."""
+        for drill in self.catalogue:
+            if drill.id == ident:
+                return drill
         raise LabError(f"no drill {ident!r} in the catalogue; it has {', '.join(d.id for d in self.catalogue)}")
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
-        """Every metric our own processes register, by name; it takes parsing the whole package, so once a build."""
+        """Every metric that the lab's processes register, by name. Parses the whole package."""
         return tuple(metrics.metrics(paths.ROOT / "lab"))
 
     @property
     def factor(self) -> int:
-        """How many times faster than production the lab runs."""
+        """How many times shorter the lab's windows are than production's: 60."""
         return self.slos.lab.time_factor
 
     def runbook(self, alert: str) -> str:
-        """The address of an alert's section, as its `runbook_url` annotation names it."""
+        """The relative address of an alert's runbook section, the one that its `runbook_url` leads to."""
         return self.href(f"{RUNBOOKS}#{alert.lower()}")
 
     def postmortem(self, incident: str) -> str | None:
-        """The docs file of an incident's postmortem, or None."""
-        found = sorted((self.docs / POSTMORTEMS).glob(f"{incident}_*.md"))
-        return f"{POSTMORTEMS}/{found[0].name}" if found else None
+        """The docs file of an incident's postmortem, or None without one."""
+        files = sorted((self.docs / POSTMORTEMS).glob(f"{incident}_*.md"))
+        return f"{POSTMORTEMS}/{files[0].name}" if files else None

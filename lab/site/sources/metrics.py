@@ -1,4 +1,4 @@
-"""Every metric of our own processes, read from the code that registers it: no process need run to list them."""
+"""The metrics of the lab's processes, read from the source code that registers them, so no process has to run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Metric:
-    """One registered metric."""
+    """One registered metric; `module` is the source file, `lab/telemetry/http.py`."""
 
     name: str
     kind: str
@@ -31,34 +31,37 @@ class Metric:
 
 
 def metrics(package: Path) -> list[Metric]:
-    """Every metric below a package's folder, by name. LabError for one whose labels cannot be read."""
-    found: dict[str, Metric] = {}
+    """Every metric registered below a package's folder, by name.
+
+    Raises LabError for a metric whose label names are not constants.
+    """
+    by_name: dict[str, Metric] = {}
     for file in sorted(package.rglob("*.py")):
         for metric in _registered(ast.parse(file.read_text()), file.relative_to(package.parent)):
-            found.setdefault(metric.name, metric)
-    return sorted(found.values(), key=lambda metric: metric.name)
+            by_name.setdefault(metric.name, metric)
+    return sorted(by_name.values(), key=lambda metric: metric.name)
 
 
 def _registered(tree: ast.AST, module: Path) -> Iterator[Metric]:
-    short = _short_names(tree)
+    aliases = _aliases(tree)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or len(node.args) < 2:
             continue
         kind = KINDS.get(getattr(node.func, "id", getattr(node.func, "attr", "")))
         name, text = _text(node.args[0]), _text(node.args[1])
         if kind and name and text:
-            given = [keyword.value for keyword in node.keywords if keyword.arg in {"labelnames", "labels"}]
-            labels = node.args[2:3] or given
-            read = _labels(labels[0], short) if labels else ()
-            if not all(read):
+            keywords = [keyword.value for keyword in node.keywords if keyword.arg in {"labelnames", "labels"}]
+            argument = node.args[2:3] or keywords
+            labels = _labels(argument[0], aliases) if argument else ()
+            if not all(labels):
                 raise LabError(
-                    f"{module}:{node.lineno}: the labels of {name} are no constants, so no page can list them"
+                    f"{module}:{node.lineno}: the labels of {name} are not constants; use literals or lab.names"
                 )
-            yield Metric(name, kind, text, read, module.as_posix())
+            yield Metric(name, kind, text, labels, module.as_posix())
 
 
-def _short_names(tree: ast.AST) -> dict[str, ast.expr]:
-    """What a module calls by another name: `route = names.LABEL_ROUTE`, `labels = ["process"]`."""
+def _aliases(tree: ast.AST) -> dict[str, ast.expr]:
+    """The names that a module assigns: `route = names.LABEL_ROUTE`, `labels = ["process"]`."""
     return {
         target.id: node.value
         for node in ast.walk(tree)
@@ -69,7 +72,7 @@ def _short_names(tree: ast.AST) -> dict[str, ast.expr]:
 
 
 def _text(node: ast.expr) -> str:
-    """A string constant, or the value of a name in lab.names; empty for anything else."""
+    """A string constant, or the value of a constant in lab.names; "" for anything else."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "names":
@@ -78,13 +81,13 @@ def _text(node: ast.expr) -> str:
     return ""
 
 
-def _labels(node: ast.expr, short: dict[str, ast.expr]) -> tuple[str, ...]:
-    """The names, empty where one cannot be read."""
-    listed = _meant(node, short)
+def _labels(node: ast.expr, aliases: dict[str, ast.expr]) -> tuple[str, ...]:
+    """The label names, "" for one that is not a constant."""
+    listed = _resolved(node, aliases)
     if not isinstance(listed, ast.List | ast.Tuple):
         return ("",)
-    return tuple(_text(_meant(item, short)) for item in listed.elts)
+    return tuple(_text(_resolved(item, aliases)) for item in listed.elts)
 
 
-def _meant(node: ast.expr, short: dict[str, ast.expr]) -> ast.expr:
-    return short.get(node.id, node) if isinstance(node, ast.Name) else node
+def _resolved(node: ast.expr, aliases: dict[str, ast.expr]) -> ast.expr:
+    return aliases.get(node.id, node) if isinstance(node, ast.Name) else node

@@ -1,7 +1,7 @@
-"""A postmortem's page as a file: what only a person knows of it, and the numbers that a person typed.
+"""The source of a postmortem page: its front matter, and the numbers typed into its prose.
 
-The front matter says who wrote it and how far it is; everything else is read from the record by macros. A number typed
-into a sentence is wrong as soon as the incident is recorded again, so it needs a reason on its line:
+The front matter names the authors, the reviewers and the status; macros read everything else from the record. A number
+typed into a sentence becomes wrong when the incident is recorded again, so it needs a reason on its line:
 `<!-- typed: why no macro can give it -->`.
 """
 
@@ -22,8 +22,8 @@ DRAFT, REVIEWED = "draft", "reviewed"
 STATUSES = (DRAFT, REVIEWED)
 _FRONT = re.compile(r"\A---\n(.*?)^---$", re.DOTALL | re.MULTILINE)
 _REASON = re.compile(r"<!--\s*typed:\s*\S.*?-->")
-# What may hold a digit: macros, code, the target of a link, and names: INC-001, p99, T0, SEV2, N+1, 5xx, 1.1.0.
-_MAY = re.compile(
+# Text that may hold a digit: macros, code, link targets and names such as INC-001, p99, T0, SEV2, N+1, 5xx, 1.1.0.
+_EXEMPT = re.compile(
     r"\{\{.*?\}\}|^ *```.*?^ *```|`[^`\n]*`|\]\([^)\n]*\)|<!--.*?-->"
     r"|^\d+\.(?= )|\bN\+1\b|\b[A-Za-z][\w-]*|\b[1-5]xx\b|\b\d+\.\d+\.\d+\b",
     re.DOTALL | re.MULTILINE,
@@ -37,38 +37,38 @@ _TYPED = re.compile(rf"\d[\d.,]*|{_SPELLED}")
 
 
 @dataclass(frozen=True)
-class Signed:
-    """How far a postmortem is, and the roles of those who wrote and read it."""
+class FrontMatter:
+    """The status of a postmortem (one of STATUSES) and the roles of its authors and reviewers."""
 
     status: str
     authors: tuple[str, ...]
     reviewers: tuple[str, ...]
 
 
-def signed(file: Path, shown: str) -> Signed:
-    """The front matter of a postmortem; LabError names the page, as `shown`, and the key that is wrong.
+def front_matter(file: Path, shown: str) -> FrontMatter:
+    """The front matter of a postmortem page; errors call the page `shown`.
 
-    A reviewed one was read by somebody who did not write it.
+    Raises LabError that names the wrong key, also when an author of a reviewed postmortem is its reviewer.
     """
-    matter = _front_matter(file, shown)
+    matter = _yaml(file, shown)
     status = matter.get("status")
     if status not in STATUSES:
         raise LabError(f"{shown}: status must be one of {', '.join(STATUSES)} in the front matter, not {status!r}")
     authors, reviewers = (_roles(matter, key, shown) for key in ("authors", "reviewers"))
     if both := set(authors) & set(reviewers) if status == REVIEWED else set():
-        raise LabError(f"{shown}: reviewers names {min(both)!r}, which is an author; another role has to read it")
-    return Signed(str(status), authors, reviewers)
+        raise LabError(f"{shown}: reviewers names {min(both)!r}, which is an author; name another role")
+    return FrontMatter(str(status), authors, reviewers)
 
 
-def _front_matter(file: Path, shown: str) -> dict[str, Any]:
+def _yaml(file: Path, shown: str) -> dict[str, Any]:
     try:
-        found = _FRONT.match(file.read_text(encoding="utf-8"))
-        matter = yaml.load(found[1], Loader=LOADER) if found else None  # noqa: S506 - a safe loader
+        block = _FRONT.match(file.read_text(encoding="utf-8"))
+        matter = yaml.load(block[1], Loader=LOADER) if block else None  # noqa: S506 - a safe loader
     except (OSError, yaml.YAMLError) as error:
         raise LabError(f"{shown}: its front matter cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(matter, dict):
         raise LabError(
-            f"{shown}: has no front matter; it opens with status, authors and reviewers between lines of ---"
+            f"{shown}: has no front matter; start it with status, authors and reviewers between lines of ---"
         )
     return matter
 
@@ -80,27 +80,27 @@ def _roles(matter: dict[str, Any], key: str, shown: str) -> tuple[str, ...]:
     return tuple(roles)
 
 
-def typed(text: str) -> list[tuple[int, str]]:
-    """(line, number) of each number that stands in a page's prose without a macro and without a reason."""
-    excused = {number for number, line in enumerate(text.splitlines(), 1) if _REASON.search(line)}
-    prose = _MAY.sub(_blank, text)
+def typed_numbers(text: str) -> list[tuple[int, str]]:
+    """(line, number) of each number in a page's prose that no macro gives and no comment explains; digits or words."""
+    explained = {number for number, line in enumerate(text.splitlines(), 1) if _REASON.search(line)}
+    prose = _EXEMPT.sub(_blank, text)
     return [
-        (number, found[0])
+        (number, match[0])
         for number, line in enumerate(prose.splitlines(), 1)
-        if number not in excused
-        for found in _TYPED.finditer(line)
+        if number not in explained
+        for match in _TYPED.finditer(line)
     ]
 
 
-def _blank(found: re.Match[str]) -> str:
-    """Words stay, for numbers may be words; digits in names and everything else that may hold one go."""
-    whole = found[0]
-    return whole if whole.isalpha() else "\n" * whole.count("\n")
+def _blank(exempt: re.Match[str]) -> str:
+    """Keeps words, since a number may be spelled out, and removes all other exempt text but its line breaks."""
+    text = exempt[0]
+    return text if text.isalpha() else "\n" * text.count("\n")
 
 
-def require_no_typed(file: Path, page: str) -> None:
-    """LabError naming the first number typed by hand in a postmortem; other pages are not asked."""
+def require_no_typed_number(file: Path, page: str) -> None:
+    """Raises LabError for the first number typed by hand, if `page` is a postmortem; other pages may hold numbers."""
     if not page.startswith(f"{POSTMORTEMS}/INC-"):
         return
-    for line, number in typed(file.read_text(encoding="utf-8")):
-        raise LabError(f"line {line} has {number!r} typed by hand; read it with a macro, or say <!-- typed: why -->")
+    for line, number in typed_numbers(file.read_text(encoding="utf-8")):
+        raise LabError(f"line {line} has {number!r} typed by hand; use a macro, or give a reason: <!-- typed: why -->")

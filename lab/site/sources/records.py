@@ -15,7 +15,7 @@ from lab.drills.evidence.burn_replay import counts_of
 from lab.drills.evidence.provenance import stale
 from lab.drills.evidence.record import read
 from lab.drills.evidence.verify import Verification, verify
-from lab.drills.schema.record import parse
+from lab.drills.schema import record as schema
 from lab.errors import LabError
 from lab.site.render.timeseries import Line, Mark
 from lab.slo.model import PAGE
@@ -54,9 +54,13 @@ class Record:
         return int(self["lab"]["factor"])
 
     @cached_property
+    def _typed(self) -> schema.Record:
+        return schema.parse(self.data)
+
+    @cached_property
     def verification(self) -> Verification:
         """The alerts recomputed from the recorded counts, and every contradiction to the recorded ones."""
-        return verify(parse(self.data))
+        return verify(self._typed)
 
     @property
     def timeline(self) -> list[dict[str, Any]]:
@@ -73,7 +77,7 @@ class Record:
 
     def counts(self, sloth_id: str) -> Counts:
         """All and bad events of an SLO, per scrape."""
-        return counts_of(self["counts"], sloth_id)
+        return counts_of(self._typed.counts, sloth_id)
 
     @property
     def t0(self) -> datetime:

@@ -1,4 +1,4 @@
-"""The two registers kept as data beside the site: risks and action items. What they do not know is refused."""
+"""The registers of risks and action items, two YAML files beside this module. Unknown keys and values are refused."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ STATUSES = ("done", "open")
 
 @dataclass(frozen=True)
 class Priority:
-    """What an action item's priority means, and within how many days of the incident it is due."""
+    """The meaning of an action item's priority, and the days from the incident within which it is due."""
 
     means: str
     days: int
 
 
 PRIORITIES = {
-    "P1": Priority("The same fault would do the same harm again. Nothing that can wait goes before it.", 14),
+    "P1": Priority("The same fault would do the same harm again. Goes before any work that can wait.", 14),
     "P2": Priority("The same fault would be found late or mitigated slowly.", 91),
-    "P3": Priority("A fault like it would do more harm than it must.", 182),
+    "P3": Priority("A similar fault would do more harm than necessary.", 182),
 }
 
 
 @dataclass(frozen=True)
 class Risk:
-    """What may go wrong, how it would be seen, and what proves that."""
+    """What may go wrong, the alert that would detect it, and the drill that proves this."""
 
     id: str
     title: str
@@ -43,14 +43,14 @@ class Risk:
     likelihood: str
     impact: str
     alert: str
-    drill: str  # empty: no drill yet
+    drill: str  # "" while no drill covers it
     control: str
     owner: str
 
 
 @dataclass(frozen=True)
 class ActionItem:
-    """What an incident left to do, and what proves that it is done."""
+    """Work that an incident left, and the proof that it is done."""
 
     id: str
     incident: str
@@ -59,7 +59,7 @@ class ActionItem:
     owner: str
     status: str
     priority: str  # one of PRIORITIES
-    due: date  # of what is done: the date it was due
+    due: date  # stays when the item is done
     proof: str
 
 
@@ -67,31 +67,31 @@ Row = TypeVar("Row", Risk, ActionItem)
 
 
 def risks(file: Path = RISKS) -> list[Risk]:
-    """Every risk, as ordered in the file."""
+    """Every risk, in the order of the file. Raises SpecError that names the line and key of a bad row."""
     keys = ("id", "title", "cause", "likelihood", "impact", "alert", "control", "owner")
-    found = []
+    rows = []
     for node in _rows(file):
         row = node.mapping(*keys, "drill", required=keys)
         texts = {key: row[key].text() for key in keys}
         drill = row["drill"].text() if "drill" in row else ""
         for key in ("likelihood", "impact"):
             _one_of(row[key], LEVELS)
-        found.append(Risk(drill=drill, **texts))
-    return _unique(found, file)
+        rows.append(Risk(drill=drill, **texts))
+    return _unique(rows, file)
 
 
 def action_items(file: Path = ACTION_ITEMS) -> list[ActionItem]:
-    """Every action item, as ordered in the file."""
+    """Every action item, in the order of the file. Raises SpecError that names the line and key of a bad row."""
     keys = ("id", "incident", "type", "text", "owner", "status", "priority", "due", "proof")
-    found = []
+    rows = []
     for node in _rows(file):
         row = node.mapping(*keys, required=keys)
         _one_of(row["type"], TYPES)
         _one_of(row["status"], STATUSES)
         _one_of(row["priority"], tuple(PRIORITIES))
         texts = {key: row[key].text() for key in keys if key != "due"}
-        found.append(ActionItem(due=_day(row["due"]), **texts))
-    return _unique(found, file)
+        rows.append(ActionItem(due=_day(row["due"]), **texts))
+    return _unique(rows, file)
 
 
 def _rows(file: Path) -> list[Node]:
@@ -101,7 +101,7 @@ def _rows(file: Path) -> list[Node]:
 
 def _one_of(node: Node, known: tuple[str, ...]) -> None:
     if node.text() not in known:
-        raise node.refuse(f"{node.text()!r} is none of {', '.join(known)}")
+        raise node.refuse(f"{node.text()!r} must be one of {', '.join(known)}")
 
 
 def _day(node: Node) -> date:
@@ -115,5 +115,5 @@ def _unique(rows: list[Row], file: Path) -> list[Row]:
     ids = [row.id for row in rows]
     for ident in ids:
         if ids.count(ident) > 1:
-            raise SpecError(file, "is there twice", key=ident)
+            raise SpecError(file, "appears twice; give each row its own id", key=ident)
     return rows

@@ -1,4 +1,4 @@
-"""Rules as they stand in their files: the very lines, and what they say."""
+"""Rule files as text and as data: the exact lines of every rule and group, and their parsed content."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lab.errors import LabError
 
 @dataclass(frozen=True)
 class Part:
-    """A rule or a group, cut out of its file. `text` is the file's own, without the common indent."""
+    """A rule or a group of a rule file. `text` is its exact source without the common indent, `line` counts from 1."""
 
     name: str
-    file: str  # below the checkout, for people
+    file: str  # relative to the checkout
     line: int
     text: str
     data: dict[str, Any]
@@ -26,7 +26,7 @@ class Part:
 
 @dataclass(frozen=True)
 class RuleFiles:
-    """The rule files below `rules` (rules/lab, rules/production, rules/platform)."""
+    """The rule files below `rules`, in the profiles lab, production and platform (hand-written, part of every lab)."""
 
     rules: Path
 
@@ -35,29 +35,33 @@ class RuleFiles:
         return {profile: list(self._read(profile)) for profile in ("lab", "production", "platform")}
 
     def alerts(self, profile: str) -> list[Part]:
-        """Every alerting rule of a profile; the platform's rules belong to every profile."""
+        """Every alerting rule of one profile."""
         return [rule for _, rules in self._groups[profile] for rule in rules if "alert" in rule.data]
 
     def alert(self, name: str, profile: str) -> list[Part]:
-        """The rules under one alert name (a page and a ticket share theirs); LabError names those there are."""
-        found = [rule for rule in (*self.alerts(profile), *self.alerts("platform")) if rule.name == name]
-        if not found:
-            known = sorted({rule.name for rule in (*self.alerts(profile), *self.alerts("platform"))})
-            raise LabError(f"no alert {name!r} in rules/{profile} or rules/platform; there are {', '.join(known)}")
-        return found
+        """The rules of one alert of a profile or the platform; an SLO's page and ticket share one name.
+
+        Raises LabError that lists the known alerts.
+        """
+        rules = [*self.alerts(profile), *self.alerts("platform")]
+        named = [rule for rule in rules if rule.name == name]
+        if not named:
+            known = ", ".join(sorted({rule.name for rule in rules}))
+            raise LabError(f"no alert {name!r} in rules/{profile} or rules/platform; known alerts: {known}")
+        return named
 
     @cached_property
     def recorded(self) -> dict[str, str]:
-        """Every recorded series and the file that records it."""
+        """Every recorded series, with the file of its rule."""
         rules = [rule for groups in self._groups.values() for _, rules in groups for rule in rules]
         return {rule.name: rule.file for rule in rules if "record" in rule.data}
 
     def groups(self, profile: str, contains: str = "") -> list[Part]:
-        """The groups of a profile whose names contain a text."""
+        """The groups of a profile whose names contain `contains`."""
         return [group for group, _ in self._groups[profile] if contains in group.name]
 
     def names(self) -> list[str]:
-        """Every alert name once, SLO alerts first."""
+        """Every alert of the lab by name, each once, SLO alerts first."""
         return list(dict.fromkeys(rule.name for rule in (*self.alerts("lab"), *self.alerts("platform"))))
 
     def _read(self, profile: str) -> Iterator[tuple[Part, list[Part]]]:
@@ -79,8 +83,8 @@ class RuleFiles:
 
 def _cut(lines: list[str], node: yaml.Node, shown: str, name: str, data: dict[str, Any]) -> Part:
     start, end = node.start_mark.line, node.end_mark.line
-    taken = lines[start:end] or lines[start : start + 1]
-    while taken and (not taken[-1].strip() or taken[-1].lstrip().startswith("#")):
-        taken = taken[:-1]  # comments and blanks before the next rule are not this rule's
-    indent = len(taken[0]) - len(taken[0].lstrip())
-    return Part(name, shown, start + 1, "\n".join(line[indent:] for line in taken), data)
+    block = lines[start:end] or lines[start : start + 1]
+    while block and (not block[-1].strip() or block[-1].lstrip().startswith("#")):
+        block = block[:-1]  # comments and blank lines at the end belong to the next rule
+    indent = len(block[0]) - len(block[0].lstrip())
+    return Part(name, shown, start + 1, "\n".join(line[indent:] for line in block), data)

@@ -1,1 +1,1 @@
-"""The views that macros put on pages: one module a subject."""
+"""The views that pages call as macros, one module per subject. Each lists its macros in VIEWS."""

@@ -1,4 +1,4 @@
-"""Recorded signals as charts: the drawing, a summary in words, the key, the data and the queries."""
+"""Charts of recorded signals, each with a summary, a key, its data and its queries."""
 
 from __future__ import annotations
 
@@ -9,44 +9,45 @@ from lab.errors import LabError
 from lab.site.render import html, svg
 from lab.site.render.html import Markup
 from lab.site.render.timeseries import Line, summary
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 from lab.site.sources.records import Record
 
 CLAIM = re.compile(r"[:;]\s")
 
 
 def chart_id(ident: str, signal: str) -> str:
-    """The id of a chart's figure; its marks are `<id>-t0` to `<id>-t8`."""
+    """The id of a chart's figure; the ids of its marks are `<id>-t0` to `<id>-t8`."""
     return f"chart-{ident}-{signal}".lower().replace("_", "-")
 
 
-def chart(book: Book, ident: str, *names: str, title: str = "") -> Markup:
-    """One or more recorded signals on one axis, with objective, alert band, phase marks, summary and data.
+def chart(context: SiteContext, ident: str, *names: str, title: str = "") -> Markup:
+    """Recorded signals of an incident on one axis, with objective, alert band, graded instants, summary and data.
 
-    A title names a quantity or asks; LabError for a clause after a colon or a semicolon, which would claim.
+    `names` are the signals', in order; `title` defaults to their titles. Raises LabError for an unknown signal, and for
+    a title that states a result after a colon or semicolon: a title names a quantity or asks a question.
     """
     if not names:
         raise LabError("chart() needs at least one signal's name")
     if CLAIM.search(title) and not title.endswith("?"):
-        raise LabError(f"the chart's title {title!r} claims something; have it name a quantity or ask a question")
-    record = book.records.read(ident)
-    read = [record.signal(name) for name in names]
-    lines = [line for line, _, _ in read]
-    objective = next((value for _, value, _ in read if value is not None), None)
+        raise LabError(f"the chart's title {title!r} states a result; name a quantity or ask a question")
+    record = context.records.read(ident)
+    signals = [record.signal(name) for name in names]
+    lines = [line for line, _, _ in signals]
+    objective = next((value for _, value, _ in signals if value is not None), None)
     anchor = chart_id(ident, names[0])
     heading = title or ", ".join(line.title for line in lines)
-    words = " ".join(summary(line, objective) for line in lines)
+    description = " ".join(summary(line, objective) for line in lines)
     bands = record.firing_spans(record["prediction"]["alert"]) if record["prediction"]["alert"] else []
     marks = record.marks()
-    drawing = svg.chart(anchor, heading, words, lines, objective=objective, marks=marks, bands=bands)
+    drawing = svg.chart(anchor, heading, description, lines, objective=objective, marks=marks, bands=bands)
     queries = Markup().join(
-        Markup("<p>{}</p>{}").format(line.title, html.code_block(query, "promql")) for line, _, query in read
+        Markup("<p>{}</p>{}").format(line.title, html.code_block(query, "promql")) for line, _, query in signals
     )
     return Markup(
         '<figure class="lab-chart" id="{}"><figcaption><span class="lab-chart__title">{}</span>{} Lab time, {}x.'
         "</figcaption>{}{}{}{}</figure>"
     ).format(
-        anchor, heading, words, record.factor, drawing, _key(lines, objective, bool(bands), record),
+        anchor, heading, description, record.factor, drawing, _key(lines, objective, bool(bands), record),
         html.details("Data table", _data(heading, lines)), html.details("Queries", queries),
     )  # fmt: skip
 

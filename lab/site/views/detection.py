@@ -1,4 +1,4 @@
-"""Detection on a page: predicted before the fault, computed from the counts, measured; a table and a picture."""
+"""Detection times on pages: predicted before the fault, computed from the recorded counts, and measured."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lab import units
 from lab.drills.evidence import burn_replay
 from lab.site.render import html, svg
 from lab.site.render.html import Markup
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 from lab.site.sources.records import Record
 
-# Computed and measured stand at the same place of the picture's first axis, each with its own sign.
+# In pixels.
 HEIGHT, TOP, PLOT = 300, 12, 248
 LEFT, RIGHT = 8.0, 97.0  # percent of the width
 TICKS = (1, 2, 5, 10, 20, 50, 100)
@@ -21,7 +21,11 @@ TICKS = (1, 2, 5, 10, 20, 50, 100)
 
 @dataclass(frozen=True)
 class Detection:
-    """One record's figures, in seconds from the injection to the firing alert; ratios of bad events."""
+    """One record's detection: seconds from the injection to the firing alert, and ratios of bad events.
+
+    With `bound` the prediction is an upper bound. `tier`, `computed` and the ratios are None for an alert that is not a
+    burn rate, `measured` for one that did not fire.
+    """
 
     ident: str
     alert: str
@@ -35,13 +39,13 @@ class Detection:
 
 
 def of(record: Record) -> Detection:
-    """The figures of a record that has a prediction."""
+    """The detection of a record that has a prediction."""
     expected, measured = record["prediction"], record["durations"]["detection_seconds"]
     row = record.verification.rows[0]
     fired = record.first("firing")
     observed = None
     if expected["tier"] and fired:
-        alert = next(one for one in record["alerts"] if _same(one, expected))
+        alert = next(alert for alert in record["alerts"] if _same(alert, expected))
         counts = record.counts(alert["labels"]["sloth_id"])
         observed = burn_replay.observed_ratio(counts, expected["effect_seconds"], float(fired["t_seconds"]))
     return Detection(
@@ -61,45 +65,46 @@ def _same(alert: dict[str, object], prediction: dict[str, object]) -> bool:
     return (alert["name"], alert["severity"]) == (prediction["alert"], prediction["severity"])
 
 
-def detection_proof(book: Book) -> Markup:
-    """Every recorded detection: predicted, computed, measured, with the bad ratio assumed and observed; and drawn."""
-    found = [of(record) for record in book.records if record["prediction"]]
+def detection_proof(context: SiteContext) -> Markup:
+    """Every recorded detection as a chart and a table, with the assumed and the observed bad ratio."""
+    detections = [of(record) for record in context.records if record["prediction"]]
     rows = [
         (
-            html.link(book.href(f"records/{one.ident}.json"), one.ident),
+            html.link(context.href(f"records/{row.ident}.json"), row.ident),
             Markup("{}<br><small>{}</small>").format(
-                html.link(book.runbook(one.alert), one.alert), one.tier or "no burn rate"
+                html.link(context.runbook(row.alert), row.alert), row.tier or "no burn rate"
             ),
-            predicted(one),
-            shown(one.computed),
-            shown(one.measured),
-            units.ABSENT if one.assumed is None else units.percent(one.assumed, 1),
-            units.ABSENT if one.observed is None else units.percent(one.observed, 1),
+            predicted(row),
+            shown(row.computed),
+            shown(row.measured),
+            units.ABSENT if row.assumed is None else units.percent(row.assumed, 1),
+            units.ABSENT if row.observed is None else units.percent(row.observed, 1),
         )
-        for one in found
+        for row in detections
     ]
     head = ("Record", "Alert, tier", "Predicted", "Computed", "Measured", "Bad, assumed", "Observed")
-    label = f"Detection, predicted, computed and measured, in lab time, {book.factor}x"
-    return _figure(book, found) + html.table(head, rows, label=label, numeric=True)
+    label = f"Detection, predicted, computed and measured, in lab time, {context.factor}x"
+    return _figure(context, detections) + html.table(head, rows, label=label, numeric=True)
 
 
-def predicted(one: Detection) -> str:
-    """A prediction for a cell; a bound is called one."""
-    return f"no later than {units.seconds(one.predicted)}" if one.bound else units.seconds(one.predicted)
+def predicted(detection: Detection) -> str:
+    """The predicted time as text; an upper bound reads `no later than`."""
+    seconds = units.seconds(detection.predicted)
+    return f"no later than {seconds}" if detection.bound else seconds
 
 
 def shown(seconds: float | None) -> str:
-    """A duration for a cell."""
+    """A duration as text; a dash for None."""
     return units.ABSENT if seconds is None else units.seconds(float(seconds))
 
 
-def _figure(book: Book, found: Sequence[Detection]) -> Markup:
-    words = (
-        f"{len(found)} recorded incidents, lab time, {book.factor}x. Across: predicted before the fault. Up: measured,"
-        " and computed from the record's counts where a burn rate fires. On the line both are the same; where the"
-        " prediction is a bound, measured lies on it or below."
+def _figure(context: SiteContext, detections: Sequence[Detection]) -> Markup:
+    description = (
+        f"{len(detections)} recorded incidents, lab time, {context.factor}x. Horizontal: predicted before the fault."
+        " Vertical: measured, and computed from the record's counts where a burn rate fires. On the diagonal both are"
+        " equal; where the prediction is a bound, the measured time lies on the diagonal or below."
     )
-    signs = (
+    symbols = (
         ("dot", "measured"),
         ("dot dot--bound", "measured, where the prediction is a bound"),
         ("dot dot--computed", "computed from the counts"),
@@ -109,17 +114,22 @@ def _figure(book: Book, found: Sequence[Detection]) -> Markup:
             '<li><svg width="14" height="14" class="lab-chart__svg" aria-hidden="true">'
             '<circle class="{}" cx="7" cy="7" r="4.5"/></svg>{}</li>'
         ).format(kind, name)
-        for kind, name in signs
+        for kind, name in symbols
     )
     return Markup(
         '<figure class="lab-chart" id="detection-scatter"><figcaption><span class="lab-chart__title">'
-        'Does the alert fire when it was predicted?</span>{}</figcaption>{}<ul class="lab-key">{}</ul></figure>'
-    ).format(words, scatter(found, words), key)
+        'Does the alert fire when predicted?</span>{}</figcaption>{}<ul class="lab-key">{}</ul></figure>'
+    ).format(description, scatter(detections, description), key)
 
 
-def scatter(found: Sequence[Detection], description: str) -> Markup:
-    """The drawing alone, both axes from the same least to the same greatest time, by powers."""
-    times = [at for one in found for at in (one.predicted, one.computed, one.measured) if at is not None and at > 0]
+def scatter(detections: Sequence[Detection], description: str) -> Markup:
+    """The chart of predicted against computed and measured times; both axes are logarithmic with the same range."""
+    times = [
+        seconds
+        for row in detections
+        for seconds in (row.predicted, row.computed, row.measured)
+        if seconds is not None and seconds > 0
+    ]
     low, high = min([*times, TICKS[0]]) / 1.15, max([*times, TICKS[3]]) * 1.15
 
     def part(seconds: float) -> float:
@@ -154,20 +164,20 @@ def scatter(found: Sequence[Detection], description: str) -> Markup:
     parts.append(
         Markup('<text class="tick" x="{}%" y="{}" text-anchor="end">predicted</text>').format(RIGHT, TOP + PLOT + 34)
     )
-    for one in found:
-        for at, kind, name in (
-            (one.computed, "dot dot--computed", "computed"),
-            (one.measured, "dot dot--bound" if one.bound else "dot", "measured"),
+    for row in detections:
+        for seconds, kind, name in (
+            (row.computed, "dot dot--computed", "computed"),
+            (row.measured, "dot dot--bound" if row.bound else "dot", "measured"),
         ):
-            if at is not None:
-                says = f"{one.ident}: predicted {predicted(one)}, {name} {units.seconds(at)}"
-                parts.append(_dot(kind, across(one.predicted), down(at), says))
+            if seconds is not None:
+                label = f"{row.ident}: predicted {predicted(row)}, {name} {units.seconds(seconds)}"
+                parts.append(_dot(kind, across(row.predicted), down(seconds), label))
     return svg.drawing("detection-scatter", "Predicted and measured detection", description, HEIGHT, parts)
 
 
-def _dot(kind: str, across: float, down: float, says: str) -> Markup:
+def _dot(kind: str, across: float, down: float, label: str) -> Markup:
     return Markup('<circle class="{}" cx="{:.2f}%" cy="{:.1f}" r="4.5"><title>{}</title></circle>').format(
-        kind, across, down, says
+        kind, across, down, label
     )
 
 

@@ -1,4 +1,4 @@
-"""Hand-drawn SVG, put into the page itself so that it follows the page's colours."""
+"""Hand-drawn SVG diagrams and the console's skeleton, inlined so that they follow the page's colours."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.site.render.html import Markup
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 
 _CONSOLE = Path(__file__).parent.parent / "console.html"
 
 
-def diagram(book: Book, name: str, caption: str = "") -> Markup:
-    """`docs/assets/<name>.svg` inline; wide ones scroll inside their own frame."""
+def diagram(context: SiteContext, name: str, caption: str = "") -> Markup:
+    """`docs/assets/<name>.svg` inlined in a frame that scrolls where the drawing is too wide."""
     return Markup(
         '<figure class="lab-diagram"><div class="lab-scroll" role="region" tabindex="0" aria-label="{}">{}</div>'
         "<figcaption>{}</figcaption></figure>"
-    ).format(caption or name, inline(book, name), caption)
+    ).format(caption or name, inline(context, name), caption)
 
 
-def inline(book: Book, name: str) -> Markup:
-    """The drawing's own text."""
-    path = book.docs / "assets" / f"{name}.svg"
+def inline(context: SiteContext, name: str) -> Markup:
+    """The source of `docs/assets/<name>.svg`. Raises LabError when the file does not exist."""
+    path = context.docs / "assets" / f"{name}.svg"
     if not path.exists():
         raise LabError(f"docs/assets/{name}.svg does not exist")
     return Markup(path.read_text().strip())
 
 
-def console(book: Book) -> Markup:
-    """The console, empty: its script fills it, from the lab when one answers, else from a record."""
+def console(context: SiteContext) -> Markup:
+    """The empty console. Its script fills it, from the lab that serves the page or else from a record."""
     skeleton = Markup(_CONSOLE.read_text(encoding="utf-8").strip())
-    return skeleton.format(root=book.href("index.md"), map=inline(book, "map"))
+    return skeleton.format(root=context.href("index.md"), map=inline(context, "map"))
 
 
 VIEWS = (diagram, console)

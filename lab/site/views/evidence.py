@@ -1,4 +1,4 @@
-"""What backs an incident's page: the runbook as it was run, actions, pages, verdict, inputs and versions."""
+"""The evidence behind an incident's page: runbook commands, actions, budget, verdict, inputs and logs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from lab import units
 from lab.control import audit
 from lab.site.render import html
 from lab.site.render.html import Markup
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 
 
-def runbook_trace(book: Book, ident: str) -> Markup:
-    """Each command the responder ran from the runbook, with its exit status and output."""
-    record = book.records.read(ident)
+def runbook_trace(context: SiteContext, ident: str) -> Markup:
+    """Each runbook command that the responder ran, with its exit status, duration and output."""
+    record = context.records.read(ident)
     rows = [
         (
             f"T+{units.seconds(float(step['t_seconds']))}",
@@ -39,9 +39,9 @@ def _status(code: int) -> Markup:
     return html.badge("ok" if code == 0 else "warn", str(code))
 
 
-def actions(book: Book, ident: str) -> Markup:
-    """Control actions of the incident, from the audit log."""
-    record = book.records.read(ident)
+def actions(context: SiteContext, ident: str) -> Markup:
+    """The control actions during the incident, from the audit log."""
+    record = context.records.read(ident)
     rows = [
         (
             units.clock(row["at"]), row["actor"], row["action"], row["target"],
@@ -53,9 +53,9 @@ def actions(book: Book, ident: str) -> Markup:
     return html.table(head, rows, label=f"Control actions of {ident}", row_heads=False)
 
 
-def budget_table(book: Book, ident: str) -> Markup:
-    """What the incident cost each SLO: events, and the part of the whole period's budget."""
-    record = book.records.read(ident)
+def budget_table(context: SiteContext, ident: str) -> Markup:
+    """What the incident cost each SLO: events, and the share of the whole period's budget."""
+    record = context.records.read(ident)
     rows = [
         (
             slo, units.percent(spent["objective_ratio"]), units.number(spent["total_events"]),
@@ -64,21 +64,21 @@ def budget_table(book: Book, ident: str) -> Markup:
         )
         for slo, spent in record["budget"].items()
     ]  # fmt: skip
-    period = units.seconds(book.slos.lab.period_seconds)
+    period = units.seconds(context.slos.lab.period_seconds)
     head = (
         "SLO",
         "Objective",
         "Requests",
         "Bad",
-        "Bad share",
+        "Bad ratio",
         f"Spent of the budget of {period} (lab time, {record.factor}x)",
     )
     return html.table(head, rows, label=f"Error budget spent in {ident}", numeric=True)
 
 
-def verdict(book: Book, ident: str) -> Markup:
-    """The grade and each of its checks."""
-    record = book.records.read(ident)
+def verdict(context: SiteContext, ident: str) -> Markup:
+    """The verdict and each of its checks."""
+    record = context.records.read(ident)
     rows = [
         (
             check["name"],
@@ -94,12 +94,12 @@ def verdict(book: Book, ident: str) -> Markup:
     return heading + html.table(("Check", "Result", "Detail"), rows, label=f"Verdict of {ident}")
 
 
-def evidence(book: Book, ident: str) -> Markup:
-    """What the record was made with: inputs by content hash, versions, intervals."""
-    record = book.records.read(ident)
+def evidence(context: SiteContext, ident: str) -> Markup:
+    """The provenance of a record: its inputs by content hash, versions, intervals and cores."""
+    record = context.records.read(ident)
     lab = record["lab"]
     rows: list[tuple[object, object]] = [
-        ("Record", html.link(book.href(record.path), record.path)),
+        ("Record", html.link(context.href(record.path), record.path)),
         ("Started", units.minute(record["started_at"])),
         ("Factor", f"{record.factor}x"),
         ("Scrape / evaluation", f"{lab['scrape_interval_seconds']} s / {lab['evaluation_interval_seconds']} s"),
@@ -111,14 +111,14 @@ def evidence(book: Book, ident: str) -> Markup:
 
 
 def _short(digest: str) -> str:
-    """Enough of a hash to compare by eye; the record holds all of it."""
+    """The first digits of a hash; the record holds the whole hash."""
     return digest[:19] + "…" if digest.startswith("sha256:") else digest
 
 
-def log_lines(book: Book, ident: str) -> Markup:
-    """The log lines the record kept, one JSON object a line."""
+def log_lines(context: SiteContext, ident: str) -> Markup:
+    """The log lines that the record holds, one JSON object per line."""
     lines = [
-        row if isinstance(row, str) else json.dumps(row, sort_keys=True) for row in book.records.read(ident)["logs"]
+        row if isinstance(row, str) else json.dumps(row, sort_keys=True) for row in context.records.read(ident)["logs"]
     ]
     return html.details(f"{len(lines)} log lines", html.code_block("\n".join(lines), "json"))
 

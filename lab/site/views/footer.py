@@ -1,4 +1,4 @@
-"""When a page was last changed, by git, and when the data on it was captured, by its records."""
+"""The footer of a page: when git says it last changed, and when its records were captured."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from lab import units
 from lab.site.render import html
 from lab.site.render.html import Markup
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 from lab.site.sources.records import Record
 
 
 @cache
 def last_change(file: Path) -> str:
-    """The day of the last commit that touched a file, `2026-11-25`; empty where git cannot say."""
+    """The date of the last commit that touched a file, `2026-11-25`; "" outside a git checkout."""
     try:
         done = subprocess.run(
             ("git", "log", "-1", "--format=%cs", "--", file.name),
@@ -26,17 +26,17 @@ def last_change(file: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def foot(book: Book, changed: str, records: list[Record]) -> str:
-    """The last line of a page, after a blank one, as Markdown takes HTML; empty when there is nothing to say."""
-    said = []
+def foot(context: SiteContext, changed: str, records: list[Record]) -> str:
+    """The last line of a page, HTML after a blank line as Markdown requires it; "" without a date or record."""
+    parts = []
     if changed:
-        said.append(Markup('Last updated <time datetime="{0}">{0}</time>').format(changed))
+        parts.append(Markup('Last updated <time datetime="{0}">{0}</time>').format(changed))
     if records:
-        said.append(_captured(book, sorted(records, key=lambda record: record.ident)))
-    return f'\n\n<p class="lab-stamp">{Markup(" · ").join(said)}</p>\n' if said else ""
+        parts.append(_captured(context, sorted(records, key=lambda record: record.ident)))
+    return f'\n\n<p class="lab-stamp">{Markup(" · ").join(parts)}</p>\n' if parts else ""
 
 
-def _captured(book: Book, records: list[Record]) -> Markup:
+def _captured(context: SiteContext, records: list[Record]) -> Markup:
     days = sorted({units.day(record["started_at"]) for record in records})
     when = Markup(" to ").join(Markup('<time datetime="{0}">{0}</time>').format(day) for day in (days[0], days[-1]))
     if len(days) == 1:
@@ -44,5 +44,5 @@ def _captured(book: Book, records: list[Record]) -> Markup:
     if len(records) > 3:
         return Markup("Data captured {}, {} records").format(when, len(records))
     return Markup("Data captured {}: {}").format(
-        when, Markup(", ").join(html.link(book.href(record.path), record.ident) for record in records)
+        when, Markup(", ").join(html.link(context.href(record.path), record.ident) for record in records)
     )

@@ -1,19 +1,19 @@
-"""The on-call policy as the pager has it."""
+"""The pager's escalation policy on pages."""
 
 from __future__ import annotations
 
 from lab import units
 from lab.oncall import escalation
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 
 
-def escalation_after(_book: Book) -> str:
-    """How long a page may wait for its acknowledgement before the pager escalates it: `5 min`."""
+def escalation_after(_context: SiteContext) -> str:
+    """How long a page stays unacknowledged before the pager escalates it, as text: `5 min`."""
     return units.seconds(escalation.AFTER_SECONDS)
 
 
-def escalation_to(_book: Book) -> str:
-    """The role that an escalated page goes to: `secondary on-call`."""
+def escalation_to(_context: SiteContext) -> str:
+    """The role to which the pager escalates: `secondary on-call`."""
     return escalation.TO
 
 

@@ -1,4 +1,4 @@
-"""Postmortems on pages: the table that opens each, the list of all, and a drill's own parameters."""
+"""Postmortems on pages: the table at the top of each, the list of all, and a drill's parameters."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from lab.errors import LabError
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources import postmortem_pages
-from lab.site.sources.context import POSTMORTEMS, Book
+from lab.site.sources.context import POSTMORTEMS, SiteContext
 from lab.site.sources.records import Record
 from lab.slo.catalogue import title
 from lab.slo.model import PAGE
 from lab.slo.specs.document import LOADER
 
 
-def postmortem_head(book: Book, ident: str) -> Markup:
-    """What a postmortem opens with: status and roles from the page's front matter, the rest from the record."""
-    record, drill = book.records.read(ident), book.drill(ident)
-    page = book.page()
-    signed = postmortem_pages.signed(book.docs / page, f"docs/{page}")
+def postmortem_head(context: SiteContext, ident: str) -> Markup:
+    """The table at the top of a postmortem: status and roles from its front matter, the rest from the record."""
+    record, drill = context.records.read(ident), context.drill(ident)
+    page = context.page()
+    front_matter = postmortem_pages.front_matter(context.docs / page, f"docs/{page}")
     rows = [
-        ("Status", signed.status),
+        ("Status", front_matter.status),
         ("Severity", drill.severity),
         ("Date", units.minute(record["t0"])),
         ("Duration", _duration(record)),
-        ("Authors", ", ".join(signed.authors)),
-        ("Reviewers", ", ".join(signed.reviewers)),
+        ("Authors", ", ".join(front_matter.authors)),
+        ("Reviewers", ", ".join(front_matter.reviewers)),
         ("Services", ", ".join(_services(record))),
-        *_harm(book, record, drill),
+        *_impact(context, record, drill),
     ]
     return html.table(("Postmortem", ident), rows, label=f"{ident} at a glance")
 
 
 def _duration(record: Record) -> str:
-    """From the injection to the recovery, or to the alert's end where no SLI was at stake."""
+    """From the injection to the recovery, or to the resolved alert without an SLO at stake."""
     times = record["durations"]
     end, after = ("recovery", "mttr_seconds") if record["users"] is not None else ("resolved alert", "resolved_seconds")
     if times[after] is None:
@@ -47,19 +47,19 @@ def _duration(record: Record) -> str:
 
 
 def _services(record: Record) -> list[str]:
-    """The services that were paged for; where nobody was paged, those of the alert that told."""
+    """The services of the pages; without a page, those of the predicted alert's tickets."""
     alert = record["prediction"]["alert"]
     paged = [row["service"] for row in record["pages"] if row["severity"] == PAGE]
-    told = [row["service"] for row in record["pages"] if row["alertname"] == alert]
-    return sorted({service for service in paged or told if service}) or [units.ABSENT]
+    alerted = [row["service"] for row in record["pages"] if row["alertname"] == alert]
+    return sorted({service for service in paged or alerted if service}) or [units.ABSENT]
 
 
-def _harm(book: Book, record: Record, drill: Drill) -> list[tuple[str, str]]:
-    """Users, requests and budget, by the SLO at stake."""
+def _impact(context: SiteContext, record: Record, drill: Drill) -> list[tuple[str, str]]:
+    """Users and requests hit, and budget spent, of the SLO at stake."""
     if drill.effect is None:
         none = "no SLO at stake"
         return [("Users hit", none), ("Requests hit", none), ("Error budget spent", none)]
-    slo = book.slos.slo(drill.effect.slo)
+    slo = context.slos.slo(drill.effect.slo)
     users, spent = record["users"], record["budget"][slo.sloth_id]
     return [
         ("Users hit", _of(users["hit"], users["asked"], f"who used the {slo.service} service")),
@@ -73,45 +73,45 @@ def _of(part: int, whole: int, which: str) -> str:
     return f"{units.number(part)} of {units.number(whole)} {which}{share}"
 
 
-def postmortem_index(book: Book) -> Markup:
-    """Every postmortem with what its record says."""
+def postmortem_index(context: SiteContext) -> Markup:
+    """Every postmortem with its status, severity, trigger, alert and time to recover."""
     rows = []
-    for path in sorted((book.docs / POSTMORTEMS).glob("INC-*.md")):
+    for path in sorted((context.docs / POSTMORTEMS).glob("INC-*.md")):
         ident = path.name.split("_")[0]
         heading = re.search(r"^# (.+)$", path.read_text(), re.MULTILINE)
-        record, drill = book.records.read(ident), book.drill(ident)
+        record, drill = context.records.read(ident), context.drill(ident)
         page = f"{POSTMORTEMS}/{path.name}"
         recovered = record["durations"]["mttr_seconds"]
         rows.append(
             (
                 Markup("{}<br><small>{}, {}</small>").format(
-                    html.link(book.href(page), heading[1] if heading else ident),
-                    units.day(record["t0"]), postmortem_pages.signed(path, f"docs/{page}").status,
+                    html.link(context.href(page), heading[1] if heading else ident),
+                    units.day(record["t0"]), postmortem_pages.front_matter(path, f"docs/{page}").status,
                 ),
                 drill.severity, drill.trigger,
-                html.link(book.runbook(record["prediction"]["alert"]), record["prediction"]["alert"]),
+                html.link(context.runbook(record["prediction"]["alert"]), record["prediction"]["alert"]),
                 units.ABSENT if recovered is None else units.seconds(float(recovered)),
             )
         )  # fmt: skip
     head = (
         "Postmortem, date, status", "Severity", "Trigger", "Caught by",
-        f"Recovered after (lab time, {book.factor}x)",
+        f"Recovered after (lab time, {context.factor}x)",
     )  # fmt: skip
     return html.table(head, rows, label="Postmortems")
 
 
-def drill_value(book: Book, ident: str, path: str) -> str:
-    """One number of a drill's file by its dotted path, `load.1.extra_delay_seconds`, in the unit its key ends with.
+def drill_value(context: SiteContext, ident: str, path: str) -> str:
+    """One number of a drill's file by its dotted path, `load.1.extra_delay_seconds`, in the unit of its key.
 
-    Of a setting, `pool_max=2`, the value.
+    For a setting such as `pool_max=2` it is the value. Raises LabError for an unknown path and for text.
     """
-    node = yaml.load(book.drill(ident).file.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 - a safe loader
+    node = yaml.load(context.drill(ident).file.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 - a safe loader
     for key in path.split("."):
         at = int(key) if key.isdecimal() else key
         try:
             node = node[at]
         except (LookupError, TypeError):
-            raise LabError(f"drill {ident} has no {path!r}: no {key!r} there") from None
+            raise LabError(f"drill {ident} has no {path!r}: {key!r} does not exist") from None
     try:
         value = float(str(node).rpartition("=")[2])
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Risks and action items on pages, each tied to the alert, runbook, drill and record that stand behind it."""
+"""Risks and action items on pages, with links to their alerts, runbooks, drills and records."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ from lab.errors import LabError
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources import register_files
-from lab.site.sources.context import SIMULATIONS, Book
+from lab.site.sources.context import SIMULATIONS, SiteContext
 from lab.site.sources.register_files import Risk
 from lab.site.views.drill_catalogue import drill_record
 
 _LEVEL = {"low": "ok", "medium": "warn", "high": "bad"}
 
 
-def risk_table(book: Book) -> Markup:
-    """Every risk: how likely, how bad, which alert sees it, which drill proves that, and when it last did."""
-    known = book.rule_files.names()
-    raised = {drill.id: drill.expect.raised() for drill in book.catalogue}
+def risk_table(context: SiteContext) -> Markup:
+    """Every risk with likelihood, impact, control, the alert that detects it, and the drill that last proved it.
+
+    Raises LabError when a risk names an unknown alert, or a drill that does not have to raise its alert.
+    """
+    alerts = context.rule_files.names()
+    raised = {drill.id: drill.expect.raised() for drill in context.catalogue}
     rows, ids = [], []
     for risk in register_files.risks():
-        if risk.alert not in known:
+        if risk.alert not in alerts:
             raise LabError(f"risk {risk.id} names alert {risk.alert!r}, which no rule file has")
-        _same_proof(risk, raised)
-        proof = _proof(book, risk.drill) if risk.drill else html.badge("warn", "unproven, no drill")
+        _require_proof(risk, raised)
+        proof = _proof(context, risk.drill) if risk.drill else html.badge("warn", "unproven: no drill")
         ids.append(risk.id.lower())
         rows.append(
             (
                 risk.id, Markup("<b>{}</b><br>{}").format(risk.title, risk.cause), _level(risk.likelihood),
                 _level(risk.impact), Markup("{}<br><small>Owner: {}</small>").format(risk.control, risk.owner),
-                Markup("{}<br>{}").format(html.link(book.runbook(risk.alert), risk.alert), proof),
+                Markup("{}<br>{}").format(html.link(context.runbook(risk.alert), risk.alert), proof),
             )
         )  # fmt: skip
     head = (
@@ -38,17 +41,17 @@ def risk_table(book: Book) -> Markup:
     return html.table(head, rows, label="Risk register", ids=ids)
 
 
-def _same_proof(risk: Risk, raised: dict[str, set[str]]) -> None:
-    """LabError unless the risk's drill must raise the risk's alert, and where it names none, no drill does."""
+def _require_proof(risk: Risk, raised: dict[str, set[str]]) -> None:
+    """Raises LabError unless the risk names a drill that must raise its alert, or no drill raises that alert."""
     if risk.drill and risk.alert not in raised.get(risk.drill, ()):
         raise LabError(f"risk {risk.id} names drill {risk.drill!r}, which does not have to raise {risk.alert}")
     if not risk.drill and (proven := [drill for drill, names in raised.items() if risk.alert in names]):
         raise LabError(f"risk {risk.id} names no drill, and {', '.join(proven)} must raise its {risk.alert}")
 
 
-def _proof(book: Book, drill: str) -> Markup:
+def _proof(context: SiteContext, drill: str) -> Markup:
     return Markup("{}<br>{}").format(
-        drill_record(book, drill), html.link(book.href(f"{SIMULATIONS}#{drill.lower()}"), "drill")
+        drill_record(context, drill), html.link(context.href(f"{SIMULATIONS}#{drill.lower()}"), "drill")
     )
 
 
@@ -56,8 +59,8 @@ def _level(level: str) -> Markup:
     return html.badge(_LEVEL[level], level)
 
 
-def action_items(book: Book, ident: str = "", status: str = "") -> Markup:
-    """Action items: of one incident or of all, of one status or of any."""
+def action_items(context: SiteContext, ident: str = "", status: str = "") -> Markup:
+    """The action items of one incident or all, with one status or any. Raises LabError when there are none."""
     items = [
         item
         for item in register_files.action_items()
@@ -67,8 +70,8 @@ def action_items(book: Book, ident: str = "", status: str = "") -> Markup:
         raise LabError(f"no action item of {ident or 'any incident'!r} {status} in {register_files.ACTION_ITEMS.name}")
     rows = []
     for item in items:
-        target = book.postmortem(item.incident)
-        where = html.link(book.href(f"{target}#action-items"), item.incident) if target else item.incident
+        target = context.postmortem(item.incident)
+        where = html.link(context.href(f"{target}#action-items"), item.incident) if target else item.incident
         status = html.badge("ok" if item.status == "done" else "warn", item.status)
         cells: tuple[object, ...] = (
             Markup("{}<br>{}").format(html.whole(item.id), status),
@@ -77,7 +80,7 @@ def action_items(book: Book, ident: str = "", status: str = "") -> Markup:
             html.breakable(item.proof),
         )
         rows.append(cells if ident else (*cells, where))
-    head = ("Item, status", "What, to which end, and owner", "Priority, due", "What proves it done")
+    head = ("Item, status", "Action, purpose and owner", "Priority, due", "Proof that it is done")
     ids = [item.id.lower() for item in items]
     return html.table(
         head if ident else (*head, "Incident"),
@@ -87,9 +90,9 @@ def action_items(book: Book, ident: str = "", status: str = "") -> Markup:
     )
 
 
-def priority_table(_book: Book) -> Markup:
-    """What each priority of an action item means, and when it is due."""
-    rows = [(name, one.means, f"{one.days} days") for name, one in register_files.PRIORITIES.items()]
+def priority_table(_context: SiteContext) -> Markup:
+    """The meaning of each priority of an action item, and within how many days it is due."""
+    rows = [(name, priority.means, f"{priority.days} days") for name, priority in register_files.PRIORITIES.items()]
     return html.table(("Priority", "Means", "Due within"), rows, label="Priorities of action items")
 
 

@@ -1,4 +1,4 @@
-"""Rules on pages: the lines of the rule files, unchanged."""
+"""Alert and recording rules on pages, exactly as they are in the rule files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.paths import LOOPBACK, Ports
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources import query_check
-from lab.site.sources.context import RUNBOOKS, Book
+from lab.site.sources.context import RUNBOOKS, SiteContext
 from lab.site.sources.rule_files import Part
 from lab.site.views.cross_links import rule_id
 from lab.slo.durations import format_duration, parse_duration
@@ -19,42 +19,45 @@ from lab.slo.rendering.rules import group_name
 
 # `[1m]`, and the range of a subquery, `[35s:5s]`.
 _RANGE = re.compile(r"\[(\w+)(?::\w*)?\]")
-# A label that Prometheus fills in when the alert fires; a list of alerts shows its name.
+# A label that Prometheus fills in when the alert fires; the list of alerts shows the label's name instead.
 _LABEL = re.compile(r"\{\{\s*\$labels\.(\w+)\s*\}\}")
 
 
-def alert_rule(book: Book, name: str, profile: str = "lab") -> Markup:
-    """The rules of one alert as they stand in their files, closed until asked for."""
-    parts = book.rule_files.alert(name, profile)
+def alert_rule(context: SiteContext, name: str, profile: str = "lab") -> Markup:
+    """The rules of one alert, collapsed, with a link to Prometheus and the production counterpart.
+
+    Raises LabError for an unknown alert and for an expression that queries an unknown series.
+    """
+    parts = context.rule_files.alert(name, profile)
     for part in parts:
-        query_check.require(book, f"{part.name} at {part.file}:{part.line}", part.data["expr"])
+        query_check.require(context, f"{part.name} at {part.file}:{part.line}", part.data["expr"])
     blocks = [html.details(_summary(part), _block(part) + _open(part, profile)) for part in parts]
     if profile == "lab":
-        blocks.append(_in_production(book, name, parts))
+        blocks.append(_in_production(context, name, parts))
     shown = Markup("\n\n").join(blocks)
-    # One id a page: the production rules stand beside the lab's where both are shown.
+    # A page may show the rules of both profiles, and an id must be unique.
     return Markup('<div id="{}">{}</div>').format(rule_id(name), shown) if profile == "lab" else shown
 
 
-def _in_production(book: Book, name: str, parts: list[Part]) -> Markup:
-    """What stands for a lab rule in production: a rule of its own, or the lab rule's windows times the factor."""
-    generated = [part for part in book.rule_files.alerts("production") if part.name == name]
+def _in_production(context: SiteContext, name: str, parts: list[Part]) -> Markup:
+    """The production counterpart of a lab rule: a generated rule, or the lab rule with longer windows."""
+    generated = [part for part in context.rule_files.alerts("production") if part.name == name]
     if generated:
-        return Markup(
-            '<p class="lab-open">In production: its own rule, generated from the same SLO, in {}.</p>'
-        ).format(html.code(generated[0].file))
+        return Markup('<p class="lab-open">In production: a rule generated from the same SLO, in {}.</p>').format(
+            html.code(generated[0].file)
+        )
     windows = sorted({seconds for part in parts for seconds in _windows(part)})
     if not windows:
-        return Markup('<p class="lab-open">For the lab only, without a window.</p>')
+        return Markup('<p class="lab-open">For the lab only; it has no window.</p>')
     times = Markup(", ").join(
         Markup("{} as {}").format(
-            html.code(format_duration(seconds)), html.code(format_duration(seconds * book.factor))
+            html.code(format_duration(seconds)), html.code(format_duration(seconds * context.factor))
         )
         for seconds in windows
     )
     return Markup(
-        '<p class="lab-open">For the lab only. A production rule would have its windows times {}: {}.</p>'
-    ).format(book.factor, times)
+        '<p class="lab-open">For the lab only. A production rule would need windows {} times as long: {}.</p>'
+    ).format(context.factor, times)
 
 
 def _windows(part: Part) -> Iterator[int]:
@@ -65,7 +68,7 @@ def _windows(part: Part) -> Iterator[int]:
 
 
 def _open(part: Part, profile: str) -> Markup:
-    """Links that show each of a part's expressions in a lab's Prometheus; none for rules it does not load."""
+    """Links to every expression of a part in the lab's Prometheus; empty for production rules, which no lab loads."""
     if profile != "lab":
         return Markup()
     rules = part.data.get("rules", [part.data])
@@ -74,9 +77,9 @@ def _open(part: Part, profile: str) -> Markup:
 
 
 def _graph(expr: str) -> str:
-    """Where a lab with default ports graphs an expression over its last quarter of an hour.
+    """The URL that graphs an expression over the last 15 minutes in a lab with default ports.
 
-    docs/assets/rule_links.js turns it to the port of the lab whose console serves the page.
+    docs/assets/rule_links.js replaces the port by that of the lab whose console serves the page.
     """
     return (
         f"http://{LOOPBACK}:{Ports(8000).prometheus}/graph?g0.expr={quote(expr, safe='')}&g0.tab=0&g0.range_input=15m"
@@ -95,12 +98,12 @@ def _block(part: Part) -> Markup:
     )
 
 
-def slo_rules(book: Book, ident: str, profile: str = "lab") -> Markup:
-    """Every generated group of one SLO, from its file."""
-    slo = book.slos.slo(ident)
+def slo_rules(context: SiteContext, ident: str, profile: str = "lab") -> Markup:
+    """Every generated rule group of one SLO, collapsed."""
+    slo = context.slos.slo(ident)
     name = group_name(slo)
     groups = [
-        group for group in book.rule_files.groups(profile) if group.name == name or group.name.startswith(f"{name}:")
+        group for group in context.rule_files.groups(profile) if group.name == name or group.name.startswith(f"{name}:")
     ]
     return Markup("\n\n").join(
         html.details(
@@ -113,25 +116,25 @@ def slo_rules(book: Book, ident: str, profile: str = "lab") -> Markup:
     )
 
 
-def expression(book: Book, name: str, severity: str = "page", profile: str = "lab") -> Markup:
-    """The expression of one alert alone."""
-    for part in book.rule_files.alert(name, profile):
+def expression(context: SiteContext, name: str, severity: str = "page", profile: str = "lab") -> Markup:
+    """The expression of one alert's rule with a severity, else of its first rule."""
+    for part in context.rule_files.alert(name, profile):
         if part.data.get("labels", {}).get("severity") == severity:
             return html.code_block(part.data["expr"], "promql", title=f"{part.file}:{part.line}")
-    return html.code_block(book.rule_files.alert(name, profile)[0].data["expr"], "promql")
+    return html.code_block(context.rule_files.alert(name, profile)[0].data["expr"], "promql")
 
 
-def alert_index(book: Book) -> Markup:
-    """Every alert with its severities, service and runbook; the platform's alerts too."""
+def alert_index(context: SiteContext) -> Markup:
+    """Every alert of SLOs and platform with its summary, severities, service, rule and runbook."""
     rows, ids = [], []
-    for name in book.rule_files.names():
-        parts = book.rule_files.alert(name, "lab")
+    for name in context.rule_files.names():
+        parts = context.rule_files.alert(name, "lab")
         labels = [part.data.get("labels", {}) for part in parts]
         severities = " and ".join(dict.fromkeys(label.get("severity", "") for label in labels))
         annotations = parts[0].data.get("annotations", {})
         summary = _LABEL.sub(r"(\1)", annotations.get("summary", ""))
-        runbook = html.link(book.runbook(name), "runbook") if "runbook_url" in annotations else "nothing to do"
-        rule = html.link(book.href(f"{RUNBOOKS}#{rule_id(name)}"), f"{Path(parts[0].file).name}:{parts[0].line}")
+        runbook = html.link(context.runbook(name), "runbook") if "runbook_url" in annotations else "no runbook"
+        rule = html.link(context.href(f"{RUNBOOKS}#{rule_id(name)}"), f"{Path(parts[0].file).name}:{parts[0].line}")
         ids.append(f"alert-{name.lower()}")
         rows.append(
             (
@@ -143,7 +146,7 @@ def alert_index(book: Book) -> Markup:
                 runbook,
             )
         )
-    return html.table(("Alert", "Says, as what, of which service", "Rule", "Do"), rows, label="Alerts", ids=ids)
+    return html.table(("Alert", "Summary, severity and service", "Rule", "Runbook"), rows, label="Alerts", ids=ids)
 
 
 VIEWS = (alert_rule, slo_rules, expression, alert_index)

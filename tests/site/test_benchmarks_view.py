@@ -10,15 +10,15 @@ from support import text
 
 from lab import units
 from lab.errors import LabError
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 from lab.site.views import benchmarks
 from scripts.figures import write_section
 
 
-def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build(book: Book) -> None:
-    figures = book.docs / "figures" / "bench.json"
+def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build(context: SiteContext) -> None:
+    figures = context.docs / "figures" / "bench.json"
     sections = json.loads(figures.read_text())["sections"]
-    shown = text(benchmarks.rule_cost(book))
+    shown = text(benchmarks.rule_cost(context))
     assert f"{sections['rules']['ours']['second_ms']:.2f} ms" in shown
     for section in ("rules", "rules_young", "rules_newer"):
         found = sections[section]
@@ -30,18 +30,18 @@ def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build
     del sections["rules_young"]
     figures.write_text(json.dumps({"sections": sections}))
     with pytest.raises(LabError, match=r"'rules_young'; run `python -m scripts.bench_rules .* --section rules_young`"):
-        benchmarks.rule_cost(book)
+        benchmarks.rule_cost(context)
     figures.unlink()
     with pytest.raises(
         LabError, match=r"docs/figures/bench.json holds no figures of 'rules'; run `python -m scripts.bench_rules "
     ):
-        benchmarks.rule_cost(book)
+        benchmarks.rule_cost(context)
 
 
 def test_the_sites_own_figures_stand_beside_their_bounds_and_say_under_which_load_they_were_measured(
-    book: Book,
+    context: SiteContext,
 ) -> None:
-    file = book.docs / "figures" / "bench.json"
+    file = context.docs / "figures" / "bench.json"
     page = dict.fromkeys(("performance", "accessibility", "best-practices", "seo"), 100) | {
         "lcp_seconds": 1.25, "tbt_seconds": 0.05, "cls": 0.006, "load_bytes": 107_818,
     }  # fmt: skip
@@ -53,14 +53,14 @@ def test_the_sites_own_figures_stand_beside_their_bounds_and_say_under_which_loa
         "pages": {"index": page, "lab/": page | {"load_bytes": 141_492}, "03_runbooks/": page | {"tbt_seconds": 0.21}},
     }
     write_section(file, "site", found)
-    shown = text(benchmarks.site_figures(book))
+    shown = text(benchmarks.site_figures(context))
     assert re.search(r"first load of a page, compressed\s+108 kB\s+at most 150 kB", shown)
     assert re.search(r"with its record\s+141 kB\s+at most 400 kB", shown)
-    assert "a load of 4.5 before. Out of bound: total blocking time of 03_runbooks/ (0.21 s)." in shown
+    assert "a load of 4.5 before. Out of bounds: total blocking time of 03_runbooks/ (0.21 s)." in shown
 
 
-def test_the_memory_of_every_process_is_what_the_soak_measured_or_the_page_does_not_build(book: Book) -> None:
-    file = book.docs / "figures" / "bench.json"
+def test_the_memory_of_every_process_is_what_the_soak_measured_or_the_page_does_not_build(context: SiteContext) -> None:
+    file = context.docs / "figures" / "bench.json"
     row = {"start_mib": 50.2, "half_mib": 55.5, "end_mib": 55.6, "peak_mib": 61.4, "slope_mib_per_hour": -0.24}
     found = {
         "minutes": 120.1,
@@ -70,10 +70,10 @@ def test_the_memory_of_every_process_is_what_the_soak_measured_or_the_page_does_
         "processes": {"gateway": row, "total": row | {"peak_mib": 901.0}},
     }
     write_section(file, "soak", found)
-    shown = text(benchmarks.soak_table(book))
+    shown = text(benchmarks.soak_table(context))
     assert re.search(r"gateway\s+50\s+56\s+56\s+61\s+\u22120.2\s+total\s+50\s+56\s+56\s+901\s+\u22120.2", shown)
     assert "120 minutes of default traffic, drills in the first quarter: INC-001 passed, INC-007 status 1." in shown
     assert "Out of bounds: gateway grew by 3 MiB an hour over the second half." in shown
     file.write_text(json.dumps({"sections": {}}))
     with pytest.raises(LabError, match=r"holds no figures of 'soak'; run `make soak`"):
-        benchmarks.soak_table(book)
+        benchmarks.soak_table(context)

@@ -33,7 +33,7 @@ def test_the_worst_of_all_pages_is_the_least_score_and_the_largest_figure() -> N
 
 
 def test_a_bound_says_its_value_in_its_unit() -> None:
-    assert budgets.LOAD.promise.replace("\u00a0", " ") == "at most 150 kB"
-    assert budgets.PAGE[0].promise == "at least 95"
+    assert budgets.LOAD.limit.replace("\u00a0", " ") == "at most 150 kB"
+    assert budgets.PAGE[0].limit == "at least 95"
     (blocked,) = (bound for bound in budgets.PAGE if bound.figure == "tbt_seconds")
-    assert blocked.promise.replace("\u00a0", " ") == "at most 0.15 s"
+    assert blocked.limit.replace("\u00a0", " ") == "at most 0.15 s"

@@ -10,27 +10,29 @@ import pytest
 from lab.errors import LabError
 from lab.paths import DOCS, ROOT
 from lab.site.sources import metrics
-from lab.site.sources.context import Book
+from lab.site.sources.context import SiteContext
 from lab.site.views import services
 
 
-def test_the_metric_catalogue_lists_what_the_code_registers(book: Book) -> None:
-    shown = str(services.metric_table(book))
+def test_the_metric_catalogue_lists_what_the_code_registers(context: SiteContext) -> None:
+    shown = str(services.metric_table(context))
     for name in ("http_server_request_duration_seconds", "gateway_canary_weight_ratio", "cache_requests_total"):
         assert name in shown
 
 
-def test_a_metric_has_its_labels_also_those_that_the_code_calls_by_another_name(book: Book, tmp_path: Path) -> None:
-    known = {metric.name: metric.labels for metric in book.metrics}
+def test_a_metric_has_its_labels_also_those_that_the_code_calls_by_another_name(
+    context: SiteContext, tmp_path: Path
+) -> None:
+    known = {metric.name: metric.labels for metric in context.metrics}
     assert known["circuit_breaker_state"] == ("upstream", "state")
     assert known["traffic_requests_offered_total"] == ("http_route",)
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab" / "made.py").write_text("\nCounter('made_up_total', 'Made up.', [given()])\n")
-    with pytest.raises(LabError, match=r"lab/made\.py:2: the labels of made_up_total are no constants"):
+    with pytest.raises(LabError, match=r"lab/made\.py:2: the labels of made_up_total are not constants"):
         metrics.metrics(tmp_path / "lab")
 
 
-def test_a_metric_named_on_a_page_is_one_that_a_process_registers(book: Book) -> None:
+def test_a_metric_named_on_a_page_is_one_that_a_process_registers(context: SiteContext) -> None:
     known = {metric.name for metric in metrics.metrics(ROOT / "lab")}
     named = {
         (page.name, name)
@@ -39,4 +41,4 @@ def test_a_metric_named_on_a_page_is_one_that_a_process_registers(book: Book) ->
     }
     assert {(page, name) for page, name in named if name not in known} == set()
     with pytest.raises(LabError, match=r"'cache_request_total'.*cache_requests_total"):
-        services.metric(book, "cache_request_total")
+        services.metric(context, "cache_request_total")

@@ -19,7 +19,7 @@ from lab.paths import DOCS, RECORDS
 from lab.site import postmortem_draft
 from lab.site.macros import views
 from lab.site.sources import postmortem_pages, register_files
-from lab.site.sources.context import POSTMORTEMS, Book
+from lab.site.sources.context import POSTMORTEMS, SiteContext
 from lab.site.sources.records import Record, Records
 
 INC = find("INC-001")
@@ -30,33 +30,33 @@ PARTS = (
 )  # fmt: skip
 
 
-def rendered(text: str, book: Book) -> str:
+def rendered(text: str, context: SiteContext) -> str:
     """The page with its macros run, as mkdocs-macros does it: an unknown one, or one that fails, is an error."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 - Markdown, no HTML to escape
-    environment.globals.update(views(book))
+    environment.globals.update(views(context))
     return environment.from_string(text).render()
 
 
 @pytest.mark.parametrize("ident", [file.stem for file in sorted(RECORDS.glob("INC-*.json"))])
 def test_the_draft_of_every_committed_record_renders(ident: str, tmp_path: Path) -> None:
     page = f"{POSTMORTEMS}/{ident}_draft.md"
-    book = Book(docs=tmp_path, page=lambda: page)
+    context = SiteContext(docs=tmp_path, page=lambda: page)
     for part in DOCS.iterdir():
         if part.name != POSTMORTEMS:
             (tmp_path / part.name).symlink_to(part)
-    text = postmortem_draft.page(book.records.read(ident), find(ident))
+    text = postmortem_draft.page(context.records.read(ident), find(ident))
     (tmp_path / page).parent.mkdir()
     (tmp_path / page).write_text(text)
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(PARTS)
-    assert book.records.read(ident)["verdict"]["checks"][0]["detail"].split()[-2] in rendered(text, book)
+    assert context.records.read(ident)["verdict"]["checks"][0]["detail"].split()[-2] in rendered(text, context)
 
 
 def test_a_draft_without_action_items_has_rows_that_the_register_takes(
-    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: SiteContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(register_files, "action_items", list)
-    text = postmortem_draft.page(book.records.read("INC-001"), INC)
-    assert postmortem_pages.typed(text) == []
+    text = postmortem_draft.page(context.records.read("INC-001"), INC)
+    assert postmortem_pages.typed_numbers(text) == []
     monkeypatch.undo()
     rows = dedent(text.split("``` yaml\n")[1].split("    ```")[0])
     (tmp_path / "items.yml").write_text(rows)
@@ -68,8 +68,8 @@ def test_a_draft_without_action_items_has_rows_that_the_register_takes(
     ]
 
 
-def test_every_number_of_the_draft_comes_from_the_record(book: Book) -> None:
-    assert postmortem_pages.typed(postmortem_draft.page(book.records.read("INC-001"), INC)) == []
+def test_every_number_of_the_draft_comes_from_the_record(context: SiteContext) -> None:
+    assert postmortem_pages.typed_numbers(postmortem_draft.page(context.records.read("INC-001"), INC)) == []
 
 
 def without(document: dict[str, Any], *kinds: str) -> Record:
@@ -77,18 +77,18 @@ def without(document: dict[str, Any], *kinds: str) -> Record:
     return Record("INC-001", "records/INC-001.json", {**document, "timeline": timeline})
 
 
-def test_the_draft_tells_of_nothing_that_did_not_happen(book: Book) -> None:
+def test_the_draft_tells_of_nothing_that_did_not_happen(context: SiteContext) -> None:
     document = {**made_record(), "runbook": []}
     document["durations"] |= {"mttm_seconds": None, "mttr_seconds": None}
-    (book.docs / "records" / "INC-001.json").write_text(
+    (context.docs / "records" / "INC-001.json").write_text(
         json.dumps({**document, "timeline": list(without(document, "action", "recovered").data["timeline"])})
     )
-    text = postmortem_draft.page(book.records.read("INC-001"), INC)
+    text = postmortem_draft.page(context.records.read("INC-001"), INC)
     assert "runbook_trace" not in text
-    book = replace(book, page=lambda: f"{POSTMORTEMS}/INC-001_draft.md")
-    (book.docs / book.page()).write_text(text)
-    assert "Alert resolved" in rendered(text, book)
-    with pytest.raises(LabError, match="nobody was told"):
+    context = replace(context, page=lambda: f"{POSTMORTEMS}/INC-001_draft.md")
+    (context.docs / context.page()).write_text(text)
+    assert "Alert resolved" in rendered(text, context)
+    with pytest.raises(LabError, match="has no page"):
         postmortem_draft.page(without(document, "page"), INC)
     with pytest.raises(LabError, match="control"):
         postmortem_draft.page(Record("D0", "records/D0.json", document), find("D0"))

@@ -1,0 +1,73 @@
+"""An incident on a page shows what its record says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from made_record import INSTANTS, at, record
+from support import text
+
+from lab.site.sources.context import SiteContext
+from lab.site.views import (
+    charts,
+    evidence,
+    incident,
+)
+
+Rewrite = Callable[..., None]
+
+
+def test_the_mitigation_is_the_action_that_the_record_grades(context: SiteContext, rewrite: Rewrite) -> None:
+    """An action before it is on the timeline, and is no T6."""
+    made = record()
+    early = made["timeline"][5] | {"kind": "action", "t_seconds": 26.0, "at": at(26.0), "title": "Made up: early"}
+    action = made["actions"][0] | {"action": "service restart", "old": None, "new": None, "at": at(26.0)}
+    early["evidence"] = {"pointer": "/actions/1"}
+    rewrite(timeline=[*made["timeline"], early], actions=[*made["actions"], action])
+    assert incident.moment(context, "INC-001", "action") == "27.6\u00a0s"
+    assert [mark.at_seconds for mark in context.records.read("INC-001").marks() if mark.label == "T6"] == [27.6]
+
+
+def test_a_signal_without_a_sample_before_the_fault_shows_no_data(context: SiteContext, rewrite: Rewrite) -> None:
+    signals = record()["signals"]
+    for signal in signals:
+        if signal["name"] == "feed_canary_p99_seconds":
+            signal["values"] = [None] * 40 + signal["values"][40:]
+    rewrite(signals=signals)
+    assert incident.before(context, "INC-001", "feed_canary_p99_seconds") == "no data"
+    assert "no data before the fault" in text(charts.chart(context, "INC-001", "feed_canary_p99_seconds"))
+
+
+def test_the_timeline_has_every_event_in_order_and_links_to_the_chart(context: SiteContext) -> None:
+    shown = str(incident.timeline(context, "INC-001", "feed_p99_seconds"))
+    places = [shown.index(f"Made up: {kind}") for kind in INSTANTS]
+    assert places == sorted(places)
+    assert 'href="#chart-inc-001-feed-p99-seconds-t3"' in shown
+    chart = str(charts.chart(context, "INC-001", "feed_p99_seconds"))
+    assert 'id="chart-inc-001-feed-p99-seconds-t3"' in chart
+
+
+def test_values_for_sentences_come_from_the_record(context: SiteContext) -> None:
+    def plain(value: str) -> str:
+        return value.replace("\u00a0", " ")
+
+    assert plain(incident.moment(context, "INC-001", "page")) == "25.4 s"
+    assert plain(incident.between(context, "INC-001", "page", "ack")) == "0.5 s"
+    assert incident.recorded_day(context, "INC-001") == "2026-01-02"
+    assert incident.fact(context, "INC-001", "lab.cores") == "2"
+
+
+def test_markup_in_a_record_is_escaped(context: SiteContext, rewrite: Rewrite) -> None:
+    evil = "<script>alert(1)</script>"
+    made = record()
+    made["timeline"][0]["title"] = evil
+    made["runbook"][0]["output"] = evil
+    made["logs"][0]["event"] = evil
+    made["signals"][0]["title"] = evil
+    rewrite(**made)
+    pages = [
+        incident.timeline(context, "INC-001"), evidence.runbook_trace(context, "INC-001"),
+        evidence.log_lines(context, "INC-001"), charts.chart(context, "INC-001", made["signals"][0]["name"]),
+    ]  # fmt: skip
+    assert not any("<script" in str(page) for page in pages)
+    assert evil in text(pages[0]) or "alert(1)" in text(pages[0])

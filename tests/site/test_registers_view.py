@@ -1,0 +1,44 @@
+"""Risks and action items on pages."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from support import text
+
+from lab.errors import LabError
+from lab.site.sources import register_files
+from lab.site.sources.context import SiteContext
+from lab.site.views import (
+    registers,
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "change", "message"),
+    [
+        ("R-12", {"drill": "INC-001"}, r"R-12 names drill 'INC-001', which does not have to raise"),
+        ("R-12", {"drill": "INC-018"}, r"R-12 names drill 'INC-018'"),
+        ("R-15", {"drill": ""}, r"R-15 names no drill, and INC-005 must raise its DatabaseIndexMissing"),
+        ("R-05", {"alert": "GatewayGone"}, r"R-05 names alert 'GatewayGone', which no rule file has"),
+    ],
+)
+def test_a_risk_is_proven_by_a_drill_that_must_raise_its_alert(
+    context: SiteContext, monkeypatch: pytest.MonkeyPatch, given: str, change: dict[str, str], message: str
+) -> None:
+    risks = [replace(risk, **change) if risk.id == given else risk for risk in register_files.risks()]
+    monkeypatch.setattr(register_files, "risks", lambda: risks)
+    with pytest.raises(LabError, match=message):
+        registers.risk_table(context)
+
+
+def test_action_items_show_priority_and_due_date(context: SiteContext) -> None:
+    shown = text(registers.action_items(context, "INC-001"))
+    assert re.search(r"P1\s+2026-12-11", shown)
+    meanings = text(registers.priority_table(context))
+    assert all(
+        priority.means in meanings and f"{priority.days} days" in meanings
+        for priority in register_files.PRIORITIES.values()
+    )
