@@ -1,20 +1,20 @@
 """Service level objectives: from one spec to rules, proofs and predictions.
 
-What the other parts of the lab use:
+The functions that the other packages use:
 
     load_specs()                        every Slo of rules/slos: sloth_id, service, name, objective_percent,
                                         objective_ratio, budget_ratio, description, alert_name, alerts, policy, sli
-    find_slo("feed-latency-p99")        one of them; UsageError when there is none
-    route(slo)                          the gateway's route template it measures
+    find_slo("feed-latency-p99")        one of them by id; UsageError for an unknown id
+    route(slo)                          the gateway's route template that it measures
     load_windows("lab"|"production")    Windows: period_seconds, scrape_interval_seconds, time_factor, tiers, of("page")
     time_factor()                       production seconds to a lab second (60)
-    detection_seconds(slo, [(seconds, bad_ratio), …])   when its page fires (lab windows), None when never
-    first_detection(tiers, budget_ratio, profile)       the same with the tier that fires first
-    reset_seconds(tier, budget_ratio, bad_ratio)        how long a tier holds after recovery
-    budget_spent_ratio(tier, windows)   the part of the budget gone when a tier fires
+    detection_seconds(slo, [(seconds, bad_ratio), …])   seconds until its page fires (lab windows), or None
+    first_detection(tiers, budget_ratio, profile)       the same, with the tier that fires first
+    reset_seconds(tier, budget_ratio, bad_ratio)        seconds that a tier keeps firing after recovery
+    budget_spent_ratio(tier, windows)   the fraction of the budget spent when a tier fires
     load_rules(profile)                 every rule as a dict, with its group and file
 
-Everything but `catalogue`, `generate`, `generated`, `loadable`, `check` and `promtool` is free of I/O.
+All modules except `catalogue`, `generate`, `generated`, `loadable`, `check` and `promtool` are free of I/O.
 """
 
 from lab.slo.burn_rate import budget_spent_ratio, first_detection, reachable, reset_seconds

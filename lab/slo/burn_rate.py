@@ -1,9 +1,9 @@
-"""The arithmetic of burn-rate alerts: numbers in, numbers out.
+"""The arithmetic of burn-rate alerts. Pure functions of numbers.
 
 With b the budget ratio (1 - objective), e the ratio of bad events, k a tier's factor, L and S its long and short
 window: an alert fires after L·k·b/e of constant e (when e > k·b, else never), has then spent k·L/period of the budget,
-and resolves S·(1 - k·b/e) after the errors stop. Traffic is taken as constant and the windows as full of good events,
-which is what the generated rules make of history that is missing. Source: Google SRE Workbook, chapter 5.
+and resolves S·(1 - k·b/e) after the errors stop. Traffic is assumed constant and the windows full of good events; the
+generated rules count missing history as good events too. Source: Google SRE Workbook, chapter 5.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ def detection_seconds(tier: Tier, budget_ratio: float, bad_ratio: float) -> floa
 
 
 def reset_seconds(tier: Tier, budget_ratio: float, bad_ratio: float) -> float | None:
-    """Seconds from the end of a long-standing constant bad ratio until the tier lets go; None when it never fired."""
+    """Seconds from the end of a long-standing constant bad ratio until the tier resolves; None when it never fired."""
     threshold = tier.factor * budget_ratio
     return tier.short_seconds * (1 - threshold / bad_ratio) if bad_ratio > threshold else None
 
 
 def budget_spent_ratio(tier: Tier, windows: Windows) -> float:
-    """The part of the period's budget that is gone when the tier fires on a step."""
+    """The fraction of the period's budget that is spent when the tier fires on a step."""
     return tier.factor * tier.long_seconds / windows.period_seconds
 
 
 def first_detection(tiers: Iterable[Tier], budget_ratio: float, profile: Profile) -> tuple[float, Tier] | None:
-    """When an alert first fires under a profile whose last piece goes on for ever, and by which tier."""
-    starts = [(found[0][0], tier) for tier in tiers if (found := tier_intervals(tier, budget_ratio, profile))]
+    """When an alert first fires under a profile whose last piece continues for ever, and which tier fires."""
+    starts = [(intervals[0][0], tier) for tier in tiers if (intervals := tier_intervals(tier, budget_ratio, profile))]
     return min(starts, key=lambda pair: pair[0]) if starts else None
 
 
 def alert_intervals(tiers: Iterable[Tier], budget_ratio: float, profile: Profile) -> list[Interval]:
-    """When an alert fires under a profile whose last piece goes on for ever: while any of its tiers does."""
+    """When an alert fires (any of its tiers does) under a profile whose last piece continues for ever."""
     return _merge(interval for tier in tiers for interval in tier_intervals(tier, budget_ratio, profile))
 
 
 def tier_intervals(tier: Tier, budget_ratio: float, profile: Profile) -> list[Interval]:
-    """When both windows of one tier exceed its threshold under a profile whose last piece goes on for ever."""
+    """When both windows of one tier exceed its threshold under a profile whose last piece continues for ever."""
     threshold = tier.factor * budget_ratio
     edges = _edges(profile)
     windows = (tier.short_seconds, tier.long_seconds)
     # A window's mean is linear between the instants at which one of its ends crosses an edge of the profile.
     knots = sorted({edge + shift for edge, _ in edges for shift in (0, *windows)})
-    found = [
+    intervals = [
         interval
         for start, end in pairwise(knots)
         if (
@@ -68,8 +68,8 @@ def tier_intervals(tier: Tier, budget_ratio: float, profile: Profile) -> list[In
     ]
     settled = knots[-1]
     if all(_mean(edges, settled, window) > threshold for window in windows):
-        found.append((settled, FOREVER))
-    return _merge(found)
+        intervals.append((settled, FOREVER))
+    return _merge(intervals)
 
 
 def _edges(profile: Profile) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""The repository's own SLOs, windows and rule files, and the facts that pages, drills and the console ask of them."""
+"""The repository's own SLOs, windows and rule files, and what docs, drills and the console need to know of them."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ _ROUTE = re.compile(r'http_route="([^"]+)"')
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The SLOs, windows and rule files below one `rules` folder, each read once.
+    """The SLOs, windows and rule files in one `rules` folder, each read once.
 
-    Raises SpecError where a file cannot be read, UsageError where something is asked for that is not there.
+    Raises SpecError for a file that cannot be read, UsageError for an unknown SLO or profile.
     """
 
     rules: Path = RULES
 
     @cached_property
     def spec_files(self) -> list[Path]:
-        """The spec files, in order."""
+        """The spec files, sorted by name."""
         return spec_paths(self.rules / "slos")
 
     @cached_property
     def slos(self) -> tuple[Slo, ...]:
         """Every SLO, in the order of the files."""
         if not self.spec_files:
-            raise UsageError(f"{self.rules / 'slos'} holds no SLO spec")
+            raise UsageError(f"{self.rules / 'slos'} contains no SLO spec")
         return tuple(slo for slos in self._by_file.values() for slo in slos)
 
     @cached_property
@@ -51,25 +51,25 @@ class Catalogue:
         return {path: read_spec(path) for path in self.spec_files}
 
     def slo(self, sloth_id: str) -> Slo:
-        """One SLO by its id, such as `feed-latency-p99`."""
+        """The SLO with an id such as `feed-latency-p99`."""
         for slo in self.slos:
             if slo.sloth_id == sloth_id:
                 return slo
         raise UsageError(f"no SLO {sloth_id!r}; there are {', '.join(slo.sloth_id for slo in self.slos)}")
 
     def spec_file(self, sloth_id: str) -> Path:
-        """The file that holds an SLO."""
+        """The file that defines an SLO."""
         slo = self.slo(sloth_id)
         return next(path for path, slos in self._by_file.items() if slo in slos)
 
     @cached_property
     def lab(self) -> Windows:
-        """The compressed windows that the lab runs."""
+        """The compressed windows that the lab uses."""
         return self.windows(LAB)
 
     @cached_property
     def production(self) -> Windows:
-        """The windows of 30 days."""
+        """The windows of production, with a period of 30 days."""
         return self.windows(PRODUCTION)
 
     def windows(self, profile: str) -> Windows:
@@ -80,7 +80,7 @@ class Catalogue:
         return read_windows(path)
 
     def windows_file(self, profile: str) -> Path:
-        """The file of a profile's windows."""
+        """The file that defines a profile's windows."""
         return self.rules / "windows" / f"{profile}.yml"
 
     def generated_file(self, profile: str, spec: Path) -> Path:
@@ -88,7 +88,7 @@ class Catalogue:
         return self.rules / profile / f"{spec.stem}.rules.yml"
 
     def rule_files(self, profile: str) -> list[Path]:
-        """Every rule file that a Prometheus of this profile loads: generated ones, then the platform's."""
+        """Every rule file that a Prometheus of this profile loads: first the generated, then the platform's."""
         return [
             *(self.generated_file(profile, spec) for spec in self.spec_files),
             *sorted((self.rules / "platform").glob("*.rules.yml")),
@@ -106,19 +106,19 @@ class Catalogue:
 
 @cache
 def committed() -> Catalogue:
-    """What this repository itself holds, read once by each process."""
+    """The catalogue of this repository, read once per process."""
     return Catalogue()
 
 
 def spec_paths(folder: Path) -> list[Path]:
-    """The spec files of a folder, in order. SpecError when anything else lies beside them, hidden files apart."""
-    found: dict[str, Path] = {}
+    """The spec files of a folder, sorted by name. Raises SpecError for any other file there that is not hidden."""
+    specs: dict[str, Path] = {}
     for path in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
         if path.suffix.lower() not in SPEC_SUFFIXES or path.is_dir():
-            raise SpecError(path, "is not read: specs are the .yml and .yaml files of this folder itself; move it away")
-        if (other := found.setdefault(path.stem, path)) != path:
-            raise SpecError(path, f"would have the rule files of {other.name}; rename one")
-    return list(found.values())
+            raise SpecError(path, "is not a spec (a .yml or .yaml file directly in this folder); move it elsewhere")
+        if (other := specs.setdefault(path.stem, path)) != path:
+            raise SpecError(path, f"would write to the same rule files as {other.name}; rename one of them")
+    return list(specs.values())
 
 
 def load_specs() -> tuple[Slo, ...]:
@@ -143,7 +143,7 @@ def time_factor() -> int:
 
 
 def route(slo: Slo) -> str:
-    """The gateway's route template that an SLO measures; empty when its queries name none."""
+    """The gateway's route template that an SLO measures; "" when its queries name none."""
     query = slo.sli.total_query if isinstance(slo.sli, EventsSli) else slo.sli.error_ratio_query
     match = _ROUTE.search(query)
     return match.group(1) if match else ""
@@ -152,12 +152,13 @@ def route(slo: Slo) -> str:
 def detection_seconds(
     slo: Slo, profile: Profile, *, windows: Windows | None = None, severity: str = PAGE
 ) -> float | None:
-    """Seconds until an SLO's alert fires under [(seconds, bad ratio), …] with the last piece going on; None when never.
+    """Seconds until an SLO's alert fires under [(seconds, bad ratio), …], whose last piece continues for ever.
 
-    Pure arithmetic, without the pipeline's own delay of one scrape and two evaluations. The lab's windows unless given.
+    None when it never fires. `windows` defaults to the lab's. Pure arithmetic, without the pipeline's own delay of one
+    scrape and two evaluations.
     """
-    found = first_detection((windows or load_windows(LAB)).of(severity), slo.budget_ratio, profile)
-    return found[0] if found else None
+    detection = first_detection((windows or load_windows(LAB)).of(severity), slo.budget_ratio, profile)
+    return detection[0] if detection else None
 
 
 def load_rules(profile: str) -> list[dict[str, Any]]:

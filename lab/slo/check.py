@@ -1,4 +1,4 @@
-"""Whether the committed rules are what the specs say, load, and do what their tests say."""
+"""Checks that the committed rules match the specs and that Prometheus would load them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lab.slo.generated import render_all, render_rules, stale_files
 
 
 def drift() -> Iterator[str]:
-    """One line for each generated file that is not what `fleetops slo generate` would write."""
+    """One line for each committed file that differs from what `fleetops slo generate` would write."""
     expected = render_all()
     yield from _differing(expected)
     for path in stale_files(expected):
-        yield f"{display(path)}: belongs to no spec; delete it"
+        yield f"{display(path)}: is not generated from any spec; delete it"
 
 
 def rule_drift() -> Iterator[str]:
-    """The same of the rule files alone, which needs no promtool: for who shows the rules."""
+    """The same for the rule files alone. Needs no promtool, so pages that show rules can check them."""
     yield from _differing(render_rules(read_all(committed().spec_files)))
 
 
@@ -30,17 +30,18 @@ def _differing(expected: dict[Path, str]) -> Iterator[str]:
     for path, text in expected.items():
         if not path.is_file():
             yield f"{display(path)}: is missing; run `make rules`"
-        elif (found := path.read_text(encoding="utf-8")) != text:
-            yield f"{display(path)}:{_first_difference(found, text)}: differs from its spec; run `make rules`"
+        elif (committed_text := path.read_text(encoding="utf-8")) != text:
+            yield f"{display(path)}:{_first_difference(committed_text, text)}: differs from its spec; run `make rules`"
 
 
-def _first_difference(found: str, expected: str) -> int:
-    pairs = zip_longest(found.splitlines(), expected.splitlines())
+def _first_difference(text: str, expected: str) -> int:
+    """The number of the first line that differs."""
+    pairs = zip_longest(text.splitlines(), expected.splitlines())
     return next((number for number, (old, new) in enumerate(pairs, start=1) if old != new), 1)
 
 
 def check_rules() -> int:
-    """`promtool check rules` over everything either profile loads; how many files. Raises LabError."""
+    """Run `promtool check rules` over every file that either profile loads; return how many. Raises LabError."""
     paths = sorted({path for profile in PROFILES for path in committed().rule_files(profile)})
     result = promtool.run(["check", "rules", *paths])
     if result.returncode != 0:

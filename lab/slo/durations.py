@@ -1,4 +1,4 @@
-"""Prometheus durations: text to seconds and back."""
+"""Parses and formats Prometheus durations such as 1h30m."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LONGEST_SECONDS = 100 * _UNITS["y"]  # Prometheus counts nanoseconds in 64 bits
 
 
 def parse_duration(text: str) -> int:
-    """`1h30m` is 5400 seconds. Raises ValueError on anything but whole seconds, from one to 100 years of them."""
+    """The seconds of a duration: `1h30m` is 5400. Raises ValueError unless it is whole seconds, from 1 to 100 years."""
     match = _FORM.fullmatch(text)
     seconds = sum(int(n) * size for n, size in zip(match.groups(), _UNITS.values(), strict=True) if n) if match else 0
     if seconds <= 0:
@@ -21,9 +21,9 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(seconds: int) -> str:
-    """As Prometheus, and with it Sloth, writes a duration: 5400 is 1h30m, 2419200 is 4w, 7776000 is 90d.
+    """A duration as Prometheus and Sloth write it: 5400 is 1h30m, 2419200 is 4w, 7776000 is 90d.
 
-    Years and weeks only when nothing is left over. Raises ValueError when there is not one second.
+    Years and weeks are used only without a remainder. Raises ValueError below one second.
     """
     if seconds <= 0:
         raise ValueError(f"{seconds} s is not a duration")

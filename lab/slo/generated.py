@@ -1,4 +1,4 @@
-"""What is generated from the repository's own specs: rules and proofs, for production and for lab time."""
+"""The files generated from the repository's own specs: rules and proofs, for production and for lab time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lab.slo.model import Slo
 from lab.slo.prove.repository import TESTS, render_proofs
 from lab.slo.rendering.loadable import RuleFile, check_loadable
 
-HAND_WRITTEN = "platform"  # how the name of a test of the platform's rules begins
+HAND_WRITTEN = "platform"  # prefix of the test files of the platform rules
 
 
 def render_all() -> dict[Path, str]:
-    """Every generated file with the text it must have. Raises SpecError before anything is written."""
+    """The expected text of every generated file, by path. Raises SpecError; writes nothing."""
     specs = read_all(committed().spec_files)
     rules = _rule_files(specs)
     check_loadable(list(rules.values()))
@@ -24,7 +24,7 @@ def render_all() -> dict[Path, str]:
 
 
 def render_rules(specs: Sequence[tuple[Path, list[Slo]]]) -> dict[Path, str]:
-    """The rule files alone, each with the text it must have; needs no promtool."""
+    """The expected text of the rule files alone, by path. Needs no promtool."""
     return {path: file.text for path, file in _rule_files(specs).items()}
 
 
@@ -37,14 +37,14 @@ def _rule_files(specs: Sequence[tuple[Path, list[Slo]]]) -> dict[Path, RuleFile]
 
 
 def stale_files(expected: dict[Path, str]) -> list[Path]:
-    """Files among the generated ones that no spec gives any more."""
+    """Generated files on disk that no spec generates any more."""
     rules = (path for profile in PROFILES for path in (RULES / profile).glob("*.rules.yml"))
     tests = (path for path in TESTS.glob("*.test.yml") if not path.name.startswith(HAND_WRITTEN))
     return sorted(path for path in (*rules, *tests) if path not in expected)
 
 
 def write_all() -> tuple[int, list[Path]]:
-    """Write every generated file and delete stale ones: how many there are, and what was deleted."""
+    """Write every generated file and delete stale ones. Returns how many are generated, and which were deleted."""
     expected = render_all()
     for path, text in expected.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:

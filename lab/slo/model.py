@@ -1,4 +1,4 @@
-"""What an SLO is once it has been read: values without files, text or clocks."""
+"""The SLO model that specs are read into: plain values without I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEVERITIES = (PAGE, TICKET)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value was written, for a refusal that comes later than reading."""
+    """Where a value stands in a spec file, for errors that are found after reading."""
 
     file: str
     line: int
@@ -21,24 +21,24 @@ class Origin:
 
 @dataclass(frozen=True)
 class Tier:
-    """One pair of windows of an alert: both must burn faster than `factor`."""
+    """A pair of windows of an alert. It fires while the burn rate of both exceeds `factor`."""
 
     severity: str  # page | ticket
     speed: str  # quick | slow
-    budget_ratio: float  # part of the period's budget spent when it fires
+    budget_ratio: float  # fraction of the period's budget that is spent when it fires
     short_seconds: int
     long_seconds: int
     factor: float  # burn rate: budget_ratio · period / long
 
     @property
     def name(self) -> str:
-        """`page.quick`, as the key of the windows file."""
+        """The tier's key in the windows file, such as `page.quick`."""
         return f"{self.severity}.{self.speed}"
 
 
 @dataclass(frozen=True)
 class Windows:
-    """A policy of alert windows: the period and four tiers."""
+    """A set of alert windows: the SLO period and four tiers."""
 
     name: str
     period_seconds: int
@@ -47,30 +47,30 @@ class Windows:
     tiers: tuple[Tier, ...]
 
     def of(self, severity: str) -> tuple[Tier, ...]:
-        """The tiers of one alert, quick before slow."""
+        """The tiers of one severity's alert, quick before slow."""
         return tuple(tier for tier in self.tiers if tier.severity == severity)
 
     @property
     def shortest_seconds(self) -> int:
-        """The window in which the current burn rate and the budget's events are counted."""
+        """The shortest window, in which the current burn rate and the budget's events are counted."""
         return min(tier.short_seconds for tier in self.tiers)
 
     @property
     def all_seconds(self) -> tuple[int, ...]:
-        """Every window once, shortest first."""
+        """Every distinct window, shortest first."""
         return tuple(sorted({w for tier in self.tiers for w in (tier.short_seconds, tier.long_seconds)}))
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What guards an alert beyond the burn rate. Sloth has neither guard."""
+    """Conditions of an alert in addition to the burn rate. Sloth has neither of them."""
 
-    min_bad_events: int = 3  # fewer bad events than this in the long window never alert; 0 turns the floor off
-    cold_start_as_warm: bool = True  # history that is missing counts as good
+    min_bad_events: int = 3  # fewer bad events than this in the long window never alert; 0 disables the floor
+    cold_start_as_warm: bool = True  # missing history counts as good
 
     @property
     def plain(self) -> bool:
-        """No guard: alerts fire and resolve at the instants at which Sloth's do."""
+        """Whether there is no guard, so that alerts fire and resolve exactly when Sloth's do."""
         return not self.cold_start_as_warm and self.min_bad_events == 0
 
 
@@ -91,7 +91,7 @@ class RawSli:
 
 @dataclass(frozen=True)
 class AlertPolicy:
-    """What one severity adds to the SLO's alert."""
+    """The settings of one severity's alert, in addition to those of the SLO."""
 
     enabled: bool = True
     labels: dict[str, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class AlertPolicy:
 
 @dataclass(frozen=True)
 class Intervals:
-    """How often a spec wants its rules evaluated; None: as the generator thinks best."""
+    """The evaluation intervals that a spec asks for; None leaves the choice to the generator."""
 
     sli_seconds: int | None = None
     metadata_seconds: int | None = None
@@ -108,7 +108,7 @@ class Intervals:
 
     @property
     def any(self) -> bool:
-        """Whether the spec says anything about the SLI's or the alerts' rules."""
+        """Whether the spec sets the interval of the SLI's or the alerts' rules."""
         return self.sli_seconds is not None or self.alert_seconds is not None
 
 
@@ -121,31 +121,31 @@ class Slo:
     objective_percent: Decimal
     sli: EventsSli | RawSli
     description: str
-    labels: dict[str, str]  # on everything recorded
-    alert_name: str  # empty when both alerts are off
+    labels: dict[str, str]  # on every recorded series
+    alert_name: str  # "" when both alerts are disabled
     alert_labels: dict[str, str]
     alert_annotations: dict[str, str]
     alerts: dict[str, AlertPolicy]  # by severity
     policy: Policy
     origin: Origin
-    origins: dict[str, Origin]  # of the queries, by their key's last part
+    origins: dict[str, Origin]  # where queries, labels and annotations stand, by key
     spec_version: str
-    info_labels: dict[str, str] = field(default_factory=dict)  # on sloth_slo_info alone
+    info_labels: dict[str, str] = field(default_factory=dict)  # on sloth_slo_info only
     intervals: Intervals = field(default_factory=Intervals)
 
     @property
     def sloth_id(self) -> str:
-        """The name by which all recorded series of this SLO are told apart."""
+        """The id on all recorded series of this SLO: SERVICE-NAME."""
         return f"{self.service}-{self.name}"
 
     @property
     def objective_ratio(self) -> float:
-        """0 to 1."""
+        """The objective as a ratio from 0 to 1."""
         return float(self.objective_percent / 100)
 
     @property
     def budget_ratio(self) -> float:
-        """The part of events that may be bad: 1 - objective."""
+        """The error budget, the ratio of events that may be bad: 1 - objective."""
         return float((100 - self.objective_percent) / 100)
 
     def enabled(self, severity: str) -> bool:

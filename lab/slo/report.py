@@ -1,4 +1,4 @@
-"""What an SLO's numbers mean in time: its budget, and when each alert fires and lets go."""
+"""Translates SLOs into times: the error budget in seconds, and when each alert fires and resolves."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ BAD_RATIOS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
 
 @dataclass(frozen=True)
 class Cell:
-    """One alert at one constant bad ratio. None means never."""
+    """When one alert fires and resolves at one constant bad ratio. None means never."""
 
     bad_ratio: float
     severity: str
-    tier: str | None  # the one that fires first
+    tier: str | None  # the tier that fires first
     detection_seconds: float | None
     reset_seconds: float | None  # until the alert resolves, after the bad ratio went on for ten minutes past detection
 
 
 @dataclass(frozen=True)
 class Row:
-    """One SLO under one set of windows."""
+    """The report of one SLO with one set of windows."""
 
     sloth_id: str
     windows: str
@@ -36,7 +36,7 @@ class Row:
 
 
 def report(slos: Sequence[Slo], windows: Windows, bad_ratios: Sequence[float] = BAD_RATIOS) -> list[Row]:
-    """One row an SLO, with a cell for every bad ratio and severity."""
+    """One row per SLO, with a cell for every bad ratio and enabled severity."""
     return [
         Row(
             slo.sloth_id,
@@ -58,24 +58,24 @@ def report(slos: Sequence[Slo], windows: Windows, bad_ratios: Sequence[float] = 
 
 def _cell(slo: Slo, windows: Windows, severity: str, bad_ratio: float) -> Cell:
     tiers = windows.of(severity)
-    found = first_detection(tiers, slo.budget_ratio, [(1, bad_ratio)])
-    if found is None:
+    detection = first_detection(tiers, slo.budget_ratio, [(1, bad_ratio)])
+    if detection is None:
         return Cell(bad_ratio, severity, None, None, None)
-    at, tier = found
+    at, tier = detection
     end = at + 600 / windows.time_factor
     held = alert_intervals(tiers, slo.budget_ratio, [(end, bad_ratio), (1, 0.0)])[-1][1]
     return Cell(bad_ratio, severity, tier.name, at, held - end)
 
 
 def as_text(rows: Sequence[Row]) -> str:
-    """The report as a person reads it."""
+    """The report as a table for people."""
     lines = []
     for row in rows:
         factor = f", lab time (1 s is {row.time_factor} s of production)" if row.time_factor != 1 else ""
         budget = f"{row.objective_percent} %, budget {_seconds(row.budget_seconds)} of outage"
         lines.append(f"{row.sloth_id}: {budget}, windows {row.windows}{factor}")
         if row.unreachable:
-            lines.append(f"  out of reach: {', '.join(row.unreachable)}")
+            lines.append(f"  can never fire: {', '.join(row.unreachable)}")
         lines.append(f"  {'bad ratio':>9}  {'alert':<6}  {'fires after':>11}  {'by tier':<12}  resolves after")
         lines += [
             f"  {cell.bad_ratio:>9.2%}  {cell.severity:<6}  {_seconds(cell.detection_seconds):>11}  "

@@ -1,4 +1,4 @@
-"""The latency that a good event stays within, as an SLO's own query states it."""
+"""The latency threshold of an SLO, read from its query."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ _EDGE = re.compile(r'\ble="([0-9.]+)"')
 
 
 def threshold_seconds(slo: Slo) -> float | None:
-    """The latency a good event stays within, read from the SLI's own bucket edge; None for an availability SLO."""
+    """The latency threshold in seconds, read from the bucket edge in the SLI; None for an availability SLO.
+
+    Raises LabError when the query uses several bucket edges.
+    """
     edges = set(_EDGE.findall(slo.sli.error_query)) if isinstance(slo.sli, EventsSli) else set()
     if len(edges) > 1:
         raise LabError(

@@ -1,4 +1,4 @@
-"""The arithmetic a page, a drill and a proof rely on."""
+"""The burn-rate arithmetic that alerts, drills and proofs rely on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUICK, SLOW = load_windows("production").of("page")
 
 
 @pytest.mark.parametrize(("bad_ratio", "seconds"), [(1.0, 51.84), (0.15, 345.6), (0.05, 1036.8), (0.02, 2592.0)])
-def test_the_quick_page_of_a_99_9_objective_comes_when_the_workbook_says(bad_ratio: float, seconds: float) -> None:
+def test_the_fast_burn_page_of_a_99_9_objective_fires_when_the_workbook_says(bad_ratio: float, seconds: float) -> None:
     assert detection_seconds(QUICK, 0.001, bad_ratio) == pytest.approx(seconds)
 
 
@@ -34,27 +34,27 @@ def test_a_bad_ratio_at_the_threshold_never_fires() -> None:
     assert first_detection([QUICK], 0.001, [(1, 0.0144)]) is None
 
 
-def test_one_percent_of_errors_pages_by_the_slow_tier_alone() -> None:
+def test_one_percent_of_errors_trips_the_slow_burn_tier_only() -> None:
     at, tier = first_detection([QUICK, SLOW], 0.001, [(1, 0.01)]) or (0.0, QUICK)
     assert at == pytest.approx(12960)
     assert tier == SLOW
 
 
-def test_a_tier_that_needs_every_event_to_be_bad_is_out_of_reach() -> None:
+def test_a_tier_that_needs_every_event_to_be_bad_is_unreachable() -> None:
     assert not reachable(QUICK, 0.1)
     assert reachable(QUICK, 0.05)
 
 
-def test_the_quick_page_has_spent_two_percent_of_the_budget() -> None:
+def test_the_fast_burn_page_has_spent_two_percent_of_the_budget() -> None:
     assert budget_spent_ratio(QUICK, load_windows("production")) == pytest.approx(0.02)
 
 
-def test_after_ten_minutes_of_outage_the_slow_tier_holds_the_page_for_most_of_half_an_hour() -> None:
+def test_after_ten_minutes_of_outage_the_slow_burn_tier_keeps_the_page_for_almost_half_an_hour() -> None:
     ((_, end),) = alert_intervals([QUICK, SLOW], 0.001, [(600, 1.0), (1, 0.0)])
     assert end - 600 == pytest.approx(1800 - 1800 * 0.006, abs=1)
 
 
-def test_the_lab_is_sixty_times_faster_and_otherwise_the_same() -> None:
+def test_lab_detection_is_sixty_times_faster_than_production() -> None:
     slo = find_slo("feed-latency-p99")
     lab = detection_of(slo, [(10, 0.5)])
     production = detection_of(slo, [(10, 0.5)], windows=load_windows("production"))

@@ -1,4 +1,4 @@
-"""What an alert must do, computed from counts: by hand, and by Prometheus itself."""
+"""The replay of alerts from counts agrees with calculation by hand and with Prometheus itself."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ GROUP = group_name(SLO)
 
 
 def steady(seconds: int, bad_from: int, bad_until: int, bad: int, total: int = 100) -> Counts:
-    """`seconds` of `total` events each, of which `bad` are bad in [bad_from, bad_until)."""
+    """`seconds` with `total` events each, of which `bad` are bad in [bad_from, bad_until)."""
     return Counts([total] * seconds, [bad if bad_from <= second < bad_until else 0 for second in range(seconds)])
 
 
-def test_a_window_holds_the_increments_between_its_samples() -> None:
+def test_a_window_contains_the_increments_between_its_samples() -> None:
     counts = Counts([10, 20, 30, 40, 50, 60], [0, 0, 1, 2, 3, 4])
     assert counts.window(5, 4) == pytest.approx((9, 150, 4 / 3))
     assert counts.window(5, 100) == pytest.approx((10, 210, 6.5 / 6))  # half a scrape before the first
@@ -35,23 +35,24 @@ def test_a_window_holds_the_increments_between_its_samples() -> None:
     assert counts.window(5, 1) is None
 
 
-def test_a_scrape_that_failed_is_counted_by_the_next_and_belongs_to_its_windows() -> None:
+def test_events_of_a_missed_scrape_are_counted_at_the_next_one() -> None:
     counts = Counts([10, None, 30, 10, 10], [1, None, 3, 0, 0])
-    # The window's first scrape is the one after the gap: what that brought came before the window.
+    # The window's first scrape is the one after the gap; the events it brought belong to the time before the window.
     assert counts.window(3, 3) == pytest.approx((0, 10, 1.5))
     assert counts.window(3, 4) == pytest.approx((3, 40, 4 / 3))
     assert counts.sums(-1, 4) == (4, 60) and counts.sums(0, 2) == (3, 30)
 
 
 @pytest.mark.parametrize(
-    ("total", "bad", "said"), [([1, 2], [0], "total has 2"), ([1, None], [0, 0], "count 1"), ([1, 1], [None, 0], "0")]
+    ("total", "bad", "message"),
+    [([1, 2], [0], "total has 2"), ([1, None], [0, 0], "count 1"), ([1, 1], [None, 0], "0")],
 )
-def test_counts_that_do_not_match_are_refused(total: list[float | None], bad: list[float | None], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_counts_that_do_not_match_are_refused(total: list[float | None], bad: list[float | None], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Counts(total, bad)
 
 
-def test_missing_history_counts_as_good_in_the_long_window_alone() -> None:
+def test_missing_history_counts_as_good_in_the_long_window_only() -> None:
     counts = steady(30, 0, 30, 50)
     assert replay.ratio(counts, SLO, WINDOWS, 60, 15) == pytest.approx(0.5 * 15 / 60)
     assert replay.ratio(counts, SLO, WINDOWS, 5, 15) == pytest.approx(0.5)
@@ -73,8 +74,8 @@ def test_two_bad_events_alert_nobody_and_three_do() -> None:
 
 
 @pytest.mark.parametrize("bad", [20, 50, 97])
-def test_a_step_fires_and_clears_when_the_burn_rate_arithmetic_says_so(bad: int) -> None:
-    """The closed formula knows neither scrapes nor evaluations, so they differ by up to one of each."""
+def test_a_step_fires_and_clears_when_the_burn_rate_arithmetic_predicts(bad: int) -> None:
+    """The closed formula ignores scrapes and evaluations, so the times differ by up to one of each."""
     onset, end = 400, 520
     (span,) = replay.spans(steady(700, onset, end, bad), SLO, WINDOWS, PAGE)
     after, clears = detection_seconds(QUICK, 0.01, bad / 100), reset_seconds(SLOW, 0.01, bad / 100)
@@ -83,13 +84,13 @@ def test_a_step_fires_and_clears_when_the_burn_rate_arithmetic_says_so(bad: int)
     assert span.end is not None and abs(span.end - end - clears) <= 2
 
 
-def test_an_alert_that_fires_on_has_no_end() -> None:
+def test_an_alert_that_still_fires_has_no_end() -> None:
     (span,) = replay.spans(steady(300, 200, 300, 50), SLO, WINDOWS, PAGE)
     assert span.end is None
 
 
 def case(counts: Counts, total: list[int], bad: list[int], severity: str, spans: list[Span]) -> dict[str, object]:
-    """A promtool test: the counters of the gateway, and at which seconds the alert fires and does not."""
+    """A promtool test: the gateway's counters, and the seconds at which the alert fires or does not."""
     labels = 'job="gateway",http_route="/v1/feed/{user_id}",http_response_status_code="200"'
     fast = [all_of_them - slow for all_of_them, slow in zip(total, bad, strict=True)]
     values = {f"count{{{labels}}}": total, f'bucket{{{labels},le="0.4"}}': fast}
@@ -117,7 +118,7 @@ def case(counts: Counts, total: list[int], bad: list[int], severity: str, spans:
     ("severity", "history", "bad", "seconds"),
     [(PAGE, 40, 50, 60), (PAGE, 30, 10, 300), (TICKET, 40, 85, 150)],
 )
-def test_prometheus_fires_and_clears_when_the_counts_say_so(
+def test_prometheus_fires_and_clears_when_the_replay_does(
     tmp_path: Path, severity: str, history: int, bad: int, seconds: int
 ) -> None:
     total = [90 + second % 20 for second in range(history + seconds + (60 if severity == PAGE else 150))]

@@ -1,4 +1,4 @@
-"""Durations are read and written as Prometheus writes them, because windows name recorded series."""
+"""Durations are parsed and formatted as in Prometheus, because windows name recorded series."""
 
 from __future__ import annotations
 
@@ -25,20 +25,23 @@ DAY = 86_400
     ],
 )  # fmt: skip
 def test_a_duration_is_written_as_prometheus_writes_it(seconds: int, text: str) -> None:
-    """Years and weeks only when nothing is left over, everything else in full."""
+    """Years and weeks only without a remainder, everything else in full."""
     assert format_duration(seconds) == text
     assert parse_duration(text) == seconds
 
 
 @given(seconds=st.integers(1, 100 * 365 * DAY))
-def test_what_is_written_reads_back_as_the_same_time(seconds: int) -> None:
+def test_a_formatted_duration_parses_to_the_same_seconds(seconds: int) -> None:
     assert parse_duration(format_duration(seconds)) == seconds
 
 
 def test_series_are_named_as_sloth_names_them_under_windows_of_weeks_and_of_odd_lengths() -> None:
     lengths = ((300, 3600), (1800, 6 * 3600), (5400, 36 * 3600), (6 * 3600, 3 * DAY))
     severities = (("page", "quick"), ("page", "slow"), ("ticket", "quick"), ("ticket", "slow"))
-    tiers = tuple(Tier(*one, 0.1, *pair, 2.0) for one, pair in zip(severities, lengths, strict=True))
+    tiers = tuple(
+        Tier(severity, speed, 0.1, short, long, 2.0)
+        for (severity, speed), (short, long) in zip(severities, lengths, strict=True)
+    )
     text = render_slos(load_specs()[:1], Windows("weeks", 28 * DAY, 15, 1, tiers), "spec.yml")
-    found = set(re.findall(r"record: slo:sli_error:ratio_rate(\w+)", text))
-    assert found == {"5m", "30m", "1h", "1h30m", "6h", "1d12h", "3d", "4w"}
+    recorded = set(re.findall(r"record: slo:sli_error:ratio_rate(\w+)", text))
+    assert recorded == {"5m", "30m", "1h", "1h30m", "6h", "1d12h", "3d", "4w"}

@@ -1,4 +1,4 @@
-"""Groups of rules: names that never meet, and intervals after which what was recorded can still be found."""
+"""Rule groups have unique names, and intervals within Prometheus's lookback."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ def slo_of(folder: Path, interval: str = "all: 1m") -> Slo:
 
 
 @pytest.mark.parametrize("policy", ["guarded", "plain"])
-@pytest.mark.parametrize("intervals", [Intervals(), Intervals(60, 60, 60)], ids=["usual intervals", "own intervals"])
-def test_an_slo_named_as_anothers_group_has_groups_of_its_own(policy: str, intervals: Intervals) -> None:
+@pytest.mark.parametrize(
+    "intervals", [Intervals(), Intervals(60, 60, 60)], ids=["default intervals", "intervals of the spec"]
+)
+def test_an_slo_named_like_another_slos_group_has_its_own_groups(policy: str, intervals: Intervals) -> None:
     slo = replace(find_slo("feed-availability"), intervals=intervals)
     slo = replace(slo, policy=PLAIN) if policy == "plain" else slo
     names = ["availability", *(f"availability-{part}" for part in ("budget", "ticket", "alerts", "page"))]
@@ -45,7 +47,7 @@ def test_an_slo_named_as_anothers_group_has_groups_of_its_own(policy: str, inter
     assert len(set(groups)) == len(groups) > len(names)
 
 
-def test_info_labels_may_be_called_anything(tmp_path: Path) -> None:
+def test_info_labels_may_have_any_name(tmp_path: Path) -> None:
     rules = [rule for group in generate(slo_of(tmp_path), load_windows("production")) for rule in group.rules]
     (info,) = (rule for rule in rules if rule.name == "sloth_slo_info")
     assert [name for name, value in info.labels.items() if value == "lighthouse"] == [
@@ -54,7 +56,7 @@ def test_info_labels_may_be_called_anything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shortest", [5, 60, 300, 900, 3600, 86400])
-def test_what_moves_slowly_is_evaluated_well_within_the_lookback(shortest: int) -> None:
+def test_slow_groups_are_evaluated_well_within_the_lookback(shortest: int) -> None:
     tiers = tuple(
         Tier(severity, speed, 0.1, shortest * step, 12 * shortest * step, 2.0)
         for severity in ("page", "ticket")
@@ -68,7 +70,7 @@ def test_what_moves_slowly_is_evaluated_well_within_the_lookback(shortest: int) 
 
 @pytest.mark.parametrize("key", ["all", "slierror", "metadata", "alert"])
 @pytest.mark.parametrize("interval", ["5m", "10m", "1h"])
-def test_an_interval_as_long_as_the_lookback_is_refused_by_line(tmp_path: Path, key: str, interval: str) -> None:
+def test_an_interval_as_long_as_the_lookback_is_refused_with_the_line(tmp_path: Path, key: str, interval: str) -> None:
     with pytest.raises(SpecError, match=rf"spec.yml:7: slos\[0\].interval.{key}: Prometheus looks back 5m"):
         slo_of(tmp_path, f"{key}: {interval}")
     assert slo_of(tmp_path, f"{key}: 4m").intervals != Intervals()

@@ -1,4 +1,4 @@
-"""PrometheusRule objects: two spec files never share one, and people may call and label them as they need."""
+"""PrometheusRule objects: two spec files never share one, and users choose names and labels."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def named(folder: Path, service: str, slo: str, file: str = "spec.yml") -> str:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         (("tollgate", "entry"), ("tollgate", "exit")),
         (("team.search", "entry"), ("team-search", "entry")),
@@ -47,9 +47,9 @@ def named(folder: Path, service: str, slo: str, file: str = "spec.yml") -> str:
         (("a--b", "entry"), ("a-b", "entry")),
     ],
 )
-def test_two_specs_are_two_objects(one: tuple[str, str], other: tuple[str, str], tmp_path: Path) -> None:
-    """Also when their files have one name in two folders."""
-    names = [named(tmp_path, *one, file="eu/slo.yml"), named(tmp_path, *other, file="us/slo.yml")]
+def test_two_specs_give_two_object_names(first: tuple[str, str], second: tuple[str, str], tmp_path: Path) -> None:
+    """Also when their files have the same name in two folders."""
+    names = [named(tmp_path, *first, file="eu/slo.yml"), named(tmp_path, *second, file="us/slo.yml")]
     assert len(set(names)) == 2
     assert all(SUBDOMAIN.fullmatch(name) and len(name) <= 253 for name in names)
 
@@ -58,15 +58,15 @@ words = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])", fullmatch=
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
-@given(ids=st.lists(st.tuples(words, words), min_size=2, max_size=4, unique_by=lambda one: f"{one[0]}-{one[1]}"))
-def test_other_slos_give_other_names_that_kubernetes_takes(ids: list[tuple[str, str]]) -> None:
+@given(ids=st.lists(st.tuples(words, words), min_size=2, max_size=4, unique_by="-".join))
+def test_different_slos_give_different_valid_object_names(ids: list[tuple[str, str]]) -> None:
     class Named:
         def __init__(self, sloth_id: str) -> None:
             self.sloth_id = sloth_id
 
-    found = [name_of([Named(f"{service}-{slo}")]) for service, slo in ids]  # type: ignore[list-item]
-    assert len(set(found)) == len(ids)
-    assert all(SUBDOMAIN.fullmatch(name) and len(name) <= 253 for name in found)
+    names = [name_of([Named(f"{service}-{slo}")]) for service, slo in ids]  # type: ignore[list-item]
+    assert len(set(names)) == len(ids)
+    assert all(SUBDOMAIN.fullmatch(name) and len(name) <= 253 for name in names)
 
 
 def test_an_object_keeps_its_name_when_its_file_moves_or_grows(tmp_path: Path) -> None:
@@ -83,13 +83,13 @@ def generate(folder: Path, *options: str) -> Any:
 
 
 @pytest.mark.promtool
-def test_name_namespace_and_labels_are_what_is_asked_for(tmp_path: Path) -> None:
+def test_options_set_name_namespace_and_labels(tmp_path: Path) -> None:
     options = ["--operator", "--name", "tolls.v1", "--namespace", "monitoring"]
     for text in ("release=prometheus", "example.org/role=alert-rules", "weight=1", "on=true", "empty="):
         options += ["--label", text]
-    found = yaml.safe_load(generate(tmp_path, *options).stdout)["metadata"]
-    assert (found["name"], found["namespace"]) == ("tolls.v1", "monitoring")
-    assert found["labels"] == {
+    written = yaml.safe_load(generate(tmp_path, *options).stdout)["metadata"]
+    assert (written["name"], written["namespace"]) == ("tolls.v1", "monitoring")
+    assert written["labels"] == {
         "app.kubernetes.io/component": "slo",
         "app.kubernetes.io/managed-by": "fleetops",
         "release": "prometheus",
@@ -103,20 +103,20 @@ def test_name_namespace_and_labels_are_what_is_asked_for(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["--name", "Tolls"], "--name 'Tolls' is not an object's name"),
-        (["--name", "a" * 254], "is not an object's name; use at most 253"),
-        (["--name", "a..b"], "is not an object's name"),
+        (["--name", "Tolls"], "--name 'Tolls' is not an object name"),
+        (["--name", "a" * 254], "is not an object name; use at most 253"),
+        (["--name", "a..b"], "is not an object name"),
         (["--namespace", "a.b"], "--namespace 'a.b' is not a namespace"),
-        (["--label", "release"], "--label 'release' is not a label of Kubernetes; write KEY=VALUE"),
-        (["--label", "=a"], "is not a label"),
-        (["--label", "a/b/c=d"], "is not a label"),
-        (["--label", "/c=d"], "is not a label"),
-        (["--label", f"{'a' * 64}=b"], "is not a label"),
-        (["--label", "a=b c"], "is not a label"),
-        (["--label", "a=b\n"], "is not a label"),
+        (["--label", "release"], "--label 'release' is not a Kubernetes label; write KEY=VALUE"),
+        (["--label", "=a"], "is not a Kubernetes label"),
+        (["--label", "a/b/c=d"], "is not a Kubernetes label"),
+        (["--label", "/c=d"], "is not a Kubernetes label"),
+        (["--label", f"{'a' * 64}=b"], "is not a Kubernetes label"),
+        (["--label", "a=b c"], "is not a Kubernetes label"),
+        (["--label", "a=b\n"], "is not a Kubernetes label"),
     ],
 )
-def test_what_kubernetes_would_not_take_is_refused(options: list[str], problem: str, tmp_path: Path) -> None:
+def test_metadata_that_kubernetes_rejects_is_refused(options: list[str], problem: str, tmp_path: Path) -> None:
     result = generate(tmp_path, "--operator", *options)
     assert isinstance(result.exception, UsageError)
     assert problem in str(result.exception)
@@ -124,14 +124,14 @@ def test_what_kubernetes_would_not_take_is_refused(options: list[str], problem: 
 
 
 @pytest.mark.parametrize("option", [["--name", "a"], ["--namespace", "a"], ["--label", "a=b"]])
-def test_what_only_an_object_has_is_refused_without_one(option: list[str], tmp_path: Path) -> None:
+def test_object_options_are_refused_without_operator(option: list[str], tmp_path: Path) -> None:
     result = generate(tmp_path, *option)
     assert isinstance(result.exception, UsageError)
     assert "give --operator with them" in str(result.exception)
     assert isinstance(CliRunner().invoke(command, ["generate", *option]).exception, UsageError)
 
 
-def test_a_label_given_twice_is_the_last_one(tmp_path: Path) -> None:
+def test_the_last_of_two_labels_with_one_key_wins(tmp_path: Path) -> None:
     named(tmp_path, "tollgate", "entry")
     ((_, slos),) = read_all([tmp_path / "spec.yml"])
     assert metadata(slos, labels=["a=b", "a=c"]).labels["a"] == "c"

@@ -1,4 +1,4 @@
-"""Output is somebody's: what --out names is replaced only when it is a file, and keeps whose and what it was."""
+"""`--out` replaces regular files only, atomically, and preserves their mode and owner."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ slos:
 
 
 def run(folder: Path, *options: str, shell: str = "") -> subprocess.CompletedProcess[bytes]:
-    """The command in a process of its own, because descriptors are a process's."""
+    """Run the command in its own process, because the tests redirect its descriptors."""
     (folder / "spec.yml").write_text(SPEC)
     program = f"{sys.executable} -c 'from lab.cli.main import main; main()' slo generate --spec {folder / 'spec.yml'}"
     line = f"{program} {' '.join(options)} {shell}"
@@ -40,7 +40,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_new_file_gets_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+def test_a_new_file_gets_its_mode_less_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         write_text(tmp_path / "in" / "a" / "new" / "folder", TEXT)
@@ -52,7 +52,7 @@ def test_a_new_file_gets_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755, 0o4755])
-def test_a_file_that_is_there_keeps_its_mode(mode: int, tmp_path: Path) -> None:
+def test_an_existing_file_keeps_its_mode(mode: int, tmp_path: Path) -> None:
     path = tmp_path / "rules.yml"
     path.write_text("old")
     path.chmod(mode)
@@ -62,35 +62,35 @@ def test_a_file_that_is_there_keeps_its_mode(mode: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_a_file_that_is_there_keeps_its_owner(tmp_path: Path) -> None:
+def test_an_existing_file_keeps_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "rules.yml"
     path.write_text("old")
     os.chown(path, 12345, 54321)
     path.chmod(0o640)
     write_text(path, TEXT)
-    found = path.stat()
-    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 54321, 0o640)
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 54321, 0o640)
 
 
 @pytest.mark.parametrize("links", [("real/rules.yml",), ("b", "c", "real/rules.yml"), ("../NAME/real/rules.yml",)])
-@pytest.mark.parametrize("there", [True, False])
-def test_a_symlink_stays_and_the_file_behind_it_is_updated(links: tuple[str, ...], there: bool, tmp_path: Path) -> None:
-    """Through any number of links, also when the file behind them is new."""
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_symlink_stays_and_its_target_is_updated(links: tuple[str, ...], exists: bool, tmp_path: Path) -> None:
+    """Through any number of links, also when the target is new."""
     real = tmp_path / "real" / "rules.yml"
     real.parent.mkdir()
-    if there:
+    if exists:
         real.write_text("old")
         real.chmod(0o640)
     for name, target in zip("abc", links, strict=False):
         (tmp_path / name).symlink_to(target.replace("NAME", tmp_path.name))
     write_text(tmp_path / "a", TEXT)
     assert real.read_text() == TEXT
-    assert not there or stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert not exists or stat.S_IMODE(real.stat().st_mode) == 0o640
     assert all((tmp_path / name).is_symlink() for name, _ in zip("abc", links, strict=False))
     assert names(real.parent) == ["rules.yml"]
 
 
-def test_links_in_a_circle_are_refused_and_stay(tmp_path: Path) -> None:
+def test_a_loop_of_symlinks_is_refused_and_stays(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(SpecError, match="a: cannot be written: Too many levels of symbolic links"):
@@ -100,7 +100,7 @@ def test_links_in_a_circle_are_refused_and_stay(tmp_path: Path) -> None:
 
 @contextmanager
 def reader(path: Path) -> Iterator[list[bytes]]:
-    """Reads a pipe to its end on the side."""
+    """Read a pipe to its end in a thread."""
     got: list[bytes] = []
     thread = threading.Thread(target=lambda: got.append(path.read_bytes()), daemon=True)
     thread.start()
@@ -121,15 +121,15 @@ def test_a_pipe_stays_and_its_reader_gets_the_text(linked: bool, tmp_path: Path)
     assert names(tmp_path) == ["link", "pipe"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make devices")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may create devices")
 def test_a_device_stays_a_device(tmp_path: Path) -> None:
-    """A node of our own with the numbers of /dev/null, never /dev/null itself."""
+    """A separate node with the device numbers of /dev/null, never /dev/null itself."""
     node = tmp_path / "node"
     try:
         os.mknod(node, 0o622 | stat.S_IFCHR, os.makedev(1, 3))
         write_text(node, TEXT)
     except PermissionError:
-        pytest.skip("no devices may be made or opened here")
+        pytest.skip("not permitted to create or open devices here")
     assert stat.S_ISCHR(node.stat().st_mode)
     assert names(tmp_path) == ["node"]
 
@@ -148,8 +148,8 @@ def test_a_socket_and_a_folder_are_refused_and_stay(tmp_path: Path) -> None:
 
 @pytest.mark.promtool
 @pytest.mark.parametrize("shell", ["| cat", "> FOLDER/file; cat FOLDER/file", ">> FOLDER/file; cat FOLDER/file"])
-def test_standard_output_by_a_name_of_it_is_written_into(shell: str, tmp_path: Path) -> None:
-    """A link of our own to /proc/self/fd/1, whether a pipe or a file is behind it, which keeps what it held."""
+def test_a_path_to_standard_output_is_written_to(shell: str, tmp_path: Path) -> None:
+    """A symlink to /proc/self/fd/1, which may be a pipe or a file; a file that is appended to keeps its content."""
     (tmp_path / "out").symlink_to("/proc/self/fd/1")
     (tmp_path / "file").write_text("# before\n")
     inode = (tmp_path / "file").stat().st_ino
@@ -162,7 +162,7 @@ def test_standard_output_by_a_name_of_it_is_written_into(shell: str, tmp_path: P
     assert names(tmp_path) == ["file", "out", "spec.yml"]
 
 
-def test_standard_output_that_is_a_socket_is_written_into(tmp_path: Path) -> None:
+def test_standard_output_that_is_a_socket_is_written_to(tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to("/proc/self/fd/1")
     ours, theirs = socket.socketpair()
     code = (
@@ -188,19 +188,19 @@ def test_the_spec_is_not_overwritten_by_its_rules(kind: str, tmp_path: Path) -> 
     before = names(tmp_path)
     result = run(tmp_path, "--out", str(tmp_path / out))
     assert result.returncode == 2
-    assert b"from which the rules are made; write them to another file" in result.stderr
+    assert b"from which the rules are generated; write them to another file" in result.stderr
     assert (tmp_path / "spec.yml").read_text() == SPEC
     assert names(tmp_path) == before
 
 
 def test_the_windows_are_not_overwritten_either(tmp_path: Path) -> None:
     (tmp_path / "windows.yml").write_text("a")
-    with pytest.raises(SpecError, match="from which the rules are made"):
+    with pytest.raises(SpecError, match="from which the rules are generated"):
         write_output(tmp_path / "windows.yml", TEXT, inputs=[tmp_path / "spec.yml", tmp_path / "windows.yml"])
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
-    """Here no file may grow beyond a few bytes, as on a full disk."""
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(tmp_path: Path) -> None:
+    """A file size limit stands in for a full disk."""
     (tmp_path / "rules.yml").write_text("old")
     _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
@@ -214,12 +214,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: 
     assert names(tmp_path) == ["rules.yml"]
 
 
-def test_a_name_as_long_as_names_may_be_is_written(tmp_path: Path) -> None:
+def test_a_file_name_of_maximum_length_is_written(tmp_path: Path) -> None:
     write_text(tmp_path / ("a" * 255), TEXT)
     assert names(tmp_path) == ["a" * 255]
 
 
-def test_what_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_value_that_is_not_json_leaves_the_old_file(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"a": 1})
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"a": object()})
@@ -227,8 +227,8 @@ def test_what_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.json"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write what is marked as read-only")
-def test_a_file_that_is_read_only_stays(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write read-only files")
+def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text("old")
     (tmp_path / "rules.yml").chmod(0o444)
     with pytest.raises(SpecError, match="cannot be written: Permission denied"):

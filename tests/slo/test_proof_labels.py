@@ -1,4 +1,4 @@
-"""Proofs feed a spec's own selectors, whatever their matchers: PromQL's four kinds, anchored as Prometheus anchors."""
+"""Proofs generate series that a spec's selectors match, for all four kinds of PromQL matchers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def slos_of(folder: Path, bad: str, total: str) -> list[Slo]:
 
 
 @pytest.mark.parametrize(("bad", "total"), MATCHERS)
-def test_one_series_is_a_failure_and_one_is_not(tmp_path: Path, bad: str, total: str) -> None:
+def test_one_series_counts_failures_and_one_successes(tmp_path: Path, bad: str, total: str) -> None:
     failed, good = sorted(counters(slos_of(tmp_path, bad, total)), key=lambda counter: counter.failed is None)
     assert failed.failed == good.succeeded == "ferry-trips"
     assert failed.series != good.series
@@ -58,11 +58,11 @@ def test_one_series_is_a_failure_and_one_is_not(tmp_path: Path, bad: str, total:
 
 @pytest.mark.promtool
 @pytest.mark.parametrize(("bad", "total"), MATCHERS[3:5])
-def test_a_spec_of_unequal_matchers_gets_proofs_that_hold(tmp_path: Path, bad: str, total: str) -> None:
+def test_the_proofs_of_a_spec_with_negative_matchers_hold(tmp_path: Path, bad: str, total: str) -> None:
     slos, windows = slos_of(tmp_path, bad, total), load_windows("lab")
     (tmp_path / "rules.yml").write_text(render_slos(slos, windows, "spec.yml"))
     evaluation, proofs = next(
-        (evaluation, found) for name, evaluation, found in chapters(slos, windows) if name == "quick"
+        (evaluation, proofs) for name, evaluation, proofs in chapters(slos, windows) if name == "quick"
     )
     groups = [group.name for slo in slos for group in generate(slo, windows)]
     (tmp_path / "quick.test.yml").write_text(render_tests([], ["rules.yml"], groups, evaluation, proofs[1:]))
@@ -74,23 +74,23 @@ def test_a_spec_of_unequal_matchers_gets_proofs_that_hold(tmp_path: Path, bad: s
     ("bad", "total", "line"),
     [('="500",code!="500"', '!=""', 8), ('=~"5[[:punct:]]+"', '!=""', 8), ('=~"5.."', '=~"5[0-9]{2}"', 9)],
 )
-def test_matchers_that_no_value_can_be_found_for_are_refused_by_line(
+def test_matchers_that_no_value_satisfies_are_refused_with_the_line(
     tmp_path: Path, bad: str, total: str, line: int
 ) -> None:
     slos = slos_of(tmp_path, bad, total)
-    with pytest.raises(SpecError, match=rf"spec.yml:{line}: .*no proof can be made"):
+    with pytest.raises(SpecError, match=rf"spec.yml:{line}: .*no proof can be generated"):
         counters(slos)
 
 
-def test_a_regular_expression_is_anchored_and_its_dot_matches_a_new_line() -> None:
+def test_a_regular_expression_is_anchored_and_its_dot_matches_a_newline() -> None:
     assert satisfies(Matcher("a", "=~", "5.."), "500")
     assert not satisfies(Matcher("a", "=~", "5.."), "1500")
     assert satisfies(Matcher("a", "=~", "a.b"), "a\nb")
     assert satisfies(Matcher("a", "!~", "5.."), "50")
 
 
-def test_what_is_asked_of_a_label_twice_is_satisfied_at_once() -> None:
-    found = choose([Matcher("a", "=~", "x[a-c]+"), Matcher("a", "!=", "xa")])
-    assert found is not None
-    assert found.startswith("x")
-    assert found != "xa"
+def test_a_value_satisfies_all_matchers_of_a_label() -> None:
+    value = choose([Matcher("a", "=~", "x[a-c]+"), Matcher("a", "!=", "xa")])
+    assert value is not None
+    assert value.startswith("x")
+    assert value != "xa"

@@ -1,6 +1,6 @@
-"""For any objective, windows and bad ratio, promtool sees what the arithmetic foretells; the budget is what one counts.
+"""For any objective, windows and bad ratio, promtool agrees with the predicted detection and the counted budget.
 
-Each example is a batch of cases in one promtool test: every case is an SLO with windows and counters of its own.
+Each example is a batch of cases in one promtool test: every case is an SLO with its own windows and counters.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ PERIOD, SHORTEST, INTERVAL = 60, 4, 2
 
 @cache
 def is_exact() -> bool:
-    """Before 3.0 a window holds the sample on its far edge, and an increase over whole seconds is exact."""
-    told = promtool.run(["--version"])
-    match = re.search(r"version (\d+)\.", told.stdout + told.stderr)
+    """Before 3.0 a window includes the sample on its far edge, and an increase over whole seconds is exact."""
+    result = promtool.run(["--version"])
+    match = re.search(r"version (\d+)\.", result.stdout + result.stderr)
     assert match
     return int(match[1]) < 3
 
@@ -54,7 +54,7 @@ def slo_of(number: int, budget: Decimal, *, ticket: bool = False) -> Slo:
 
 
 def windows_of(*pages: tuple[int, int, float]) -> Windows:
-    quick, slow = (Tier("page", speed, 0.1, *one) for speed, one in zip(("quick", "slow"), pages, strict=True))
+    quick, slow = (Tier("page", speed, 0.1, *tier) for speed, tier in zip(("quick", "slow"), pages, strict=True))
     tickets = tuple(Tier("ticket", speed, 0.1, 6, 50, 1.0) for speed in ("quick", "slow"))
     return Windows("test", PERIOD, 1, 1, (quick, slow, *tickets))
 
@@ -84,7 +84,7 @@ def observe(
 
 @dataclass(frozen=True)
 class Burn:
-    """Two page tiers, a budget, and a constant bad ratio that trips at least the slow one."""
+    """Two page tiers, a budget, and a constant bad ratio that trips at least the slow tier."""
 
     windows: Windows
     budget: Decimal
@@ -97,23 +97,23 @@ def burns(draw: st.DrawFn) -> Burn:
     later = draw(st.integers(long + 1, 55))
     slow = draw(st.integers(10, 40)) / 10
     quick = slow * draw(st.integers(12, 40)) / 10
-    budget = draw(st.integers(1, 900)) / 10_000 / quick  # up to 9 % of events have to be bad
+    budget = draw(st.integers(1, 900)) / 10_000 / quick  # a threshold of up to 9 % bad events
     windows = windows_of((short, long, quick), (draw(st.integers(short, later - 1)), later, slow))
     rounded = Decimal(f"{budget:.6f}") + Decimal("0.000001")
-    least = slow * float(rounded) * 1.05
-    return Burn(windows, rounded, round(least + (1 - least) * draw(st.floats(0.0, 1.0)) ** 3, 4))
+    lowest = slow * float(rounded) * 1.05
+    return Burn(windows, rounded, round(lowest + (1 - lowest) * draw(st.floats(0.0, 1.0)) ** 3, 4))
 
 
 @frugal
 @given(batch=st.lists(burns(), min_size=10, max_size=10))
-def test_detection_comes_within_one_evaluation_of_its_prediction(tmp_path: Path, batch: list[Burn]) -> None:
+def test_detection_is_within_one_evaluation_of_the_prediction(tmp_path: Path, batch: list[Burn]) -> None:
     groups: list[Group] = []
     series, checks = {}, []
     for number, burn in enumerate(batch):
         slo = slo_of(number, burn.budget)
-        found = first_detection(burn.windows.of("page"), slo.budget_ratio, [(WARM, 0.0), (1, burn.bad_ratio)])
-        assert found is not None
-        predicted = found[0]
+        detection = first_detection(burn.windows.of("page"), slo.budget_ratio, [(WARM, 0.0), (1, burn.bad_ratio)])
+        assert detection is not None
+        predicted = detection[0]
         groups += generate(slo, burn.windows)
         bad = round(burn.bad_ratio * PER_SECOND)
         good, left = PER_SECOND * WARM, int(predicted) + 3 - WARM
@@ -130,7 +130,7 @@ def test_detection_comes_within_one_evaluation_of_its_prediction(tmp_path: Path,
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of time: requests and bad requests a second; None when the service is gone."""
+    """A duration with constant requests and bad requests per second; None while the service is down."""
 
     seconds: int
     requests: int | None
@@ -138,58 +138,61 @@ class Piece:
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> list[Piece]:
-    """At most a period long, with idle time before what comes back and at the end, so that each event counts whole."""
-    story = [Piece(draw(st.integers(2, 2 * PERIOD)), draw(st.sampled_from([0, None]))), Piece(2, 0)]
+def scenarios(draw: st.DrawFn) -> list[Piece]:
+    """At most a period long, with idle time between pieces and at the end, so that every event counts in full."""
+    pieces = [Piece(draw(st.integers(2, 2 * PERIOD)), draw(st.sampled_from([0, None]))), Piece(2, 0)]
     for _ in range(draw(st.integers(1, 4))):
         requests = draw(st.sampled_from([None, 0, 1, 40, 997, 20_000]))
         bad = round((requests or 0) * draw(st.sampled_from([0, 0.001, 0.02, 0.5, 1])))
-        story += [Piece(draw(st.integers(2, 10)), requests, bad), Piece(2, 0)]
-    return [*story, Piece(6, 0)]
+        pieces += [Piece(draw(st.integers(2, 10)), requests, bad), Piece(2, 0)]
+    return [*pieces, Piece(6, 0)]
 
 
-def samples(story: list[Piece]) -> list[tuple[int, int] | None]:
-    """(requests, bad requests) so far, at each second."""
-    found: list[tuple[int, int] | None] = [None if story[0].requests is None else (0, 0)]
+def samples(pieces: list[Piece]) -> list[tuple[int, int] | None]:
+    """Cumulative (requests, bad requests) at each second; None while the service is down."""
+    counted: list[tuple[int, int] | None] = [None if pieces[0].requests is None else (0, 0)]
     requests = bad = 0
-    for piece in story:
+    for piece in pieces:
         for _ in range(piece.seconds):
             requests, bad = requests + (piece.requests or 0), bad + piece.bad
-            found.append(None if piece.requests is None else (requests, bad))
-    return found
+            counted.append(None if piece.requests is None else (requests, bad))
+    return counted
 
 
 def brute_force(counted: list[tuple[int, int] | None], budget: float, until: int) -> float | None:
-    """The remaining budget at `until`, by counting events and the evaluations that knew of any; None when none did."""
+    """The remaining budget at `until`, by counting events and the evaluations with data; None without any data."""
     evaluations = [at for at in range(0, until + 1, INTERVAL) if at >= until - PERIOD]
-    known = [at for at in evaluations if sum(one is not None for one in counted[max(0, at - SHORTEST) : at + 1]) > 1]
-    if not known:
+    windows = {at: counted[max(0, at - SHORTEST) : at + 1] for at in evaluations}
+    with_data = [at for at, window in windows.items() if sum(sample is not None for sample in window) > 1]
+    if not with_data:
         return None
-    there = [one for one in counted[max(0, until - PERIOD - SHORTEST) : until + 1] if one is not None]
-    requests, bad = (there[-1][side] - there[0][side] for side in (0, 1))
-    part = min(1.0, len(known) / (PERIOD / INTERVAL))
-    return 1 - (bad / requests if requests else 0.0) * part / budget
+    existing = [sample for sample in counted[max(0, until - PERIOD - SHORTEST) : until + 1] if sample is not None]
+    requests, bad = (existing[-1][side] - existing[0][side] for side in (0, 1))
+    fraction = min(1.0, len(with_data) / (PERIOD / INTERVAL))
+    return 1 - (bad / requests if requests else 0.0) * fraction / budget
 
 
 @frugal
-@given(batch=st.lists(stories(), min_size=10, max_size=10))
-def test_the_remaining_budget_is_what_one_counts_and_never_nan(tmp_path: Path, batch: list[list[Piece]]) -> None:
+@given(batch=st.lists(scenarios(), min_size=10, max_size=10))
+def test_the_remaining_budget_equals_brute_force_and_is_never_nan(tmp_path: Path, batch: list[list[Piece]]) -> None:
     groups: list[Group] = []
     series, checks = {}, []
     windows, budget = windows_of((SHORTEST, 20, 4.0), (10, 40, 2.0)), Decimal("0.01")
-    for number, story in enumerate(batch):
+    for number, pieces in enumerate(batch):
         slo = slo_of(number, budget, ticket=True)
         groups += generate(slo, windows)
-        counted = samples(story)
+        counted = samples(pieces)
         until = (len(counted) - 1) // INTERVAL * INTERVAL
         for side, code in ((0, "200"), (1, "500")):
-            values = ["_" if one is None else str(one[1] if side else one[0] - one[1]) for one in counted]
+            values = [
+                "_" if sample is None else str(sample[1] if side else sample[0] - sample[1]) for sample in counted
+            ]
             series[f'requests_total{{case="{number}",code="{code}"}}'] = " ".join(values)
         remaining = f'slo:period_error_budget_remaining:ratio{{sloth_id="case-{number}"}}'
         expected = brute_force(counted, float(budget), until)
         assert expected is not None
-        # From 3.0 a window of four samples holds three increases for four seconds: one second's events count by a third
-        # more or less, as they fall.
+        # From 3.0 a window of four samples has three increases for four seconds, so one second's events may count a
+        # third more or less.
         near = 1e-6 if is_exact() else 0.35 * (1 - expected) + 1e-6
         checks += [
             (until, f"count(abs({remaining} - {expected!r}) <= {near!r})", [{"labels": "{}", "value": 1}]),

@@ -1,4 +1,4 @@
-"""PromQL that the lab asks is built by one module; these are the exact strings, which records keep."""
+"""The exact PromQL strings that the builders return; records store them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lab.slo.query.builders import mean, quantile, rate, ratio
 from lab.slo.query.tree import parse
 
 
-def test_a_rate_adds_up_every_series_of_a_counter_unless_it_is_grouped() -> None:
+def test_a_rate_sums_all_series_of_a_counter_unless_it_is_grouped() -> None:
     assert rate("requests_total", "10s") == "sum(rate(requests_total[10s]))"
     assert rate("requests_total", "10s", 'job="feed"') == 'sum(rate(requests_total{job="feed"}[10s]))'
     assert rate("requests_total", "5m", by="route", offset="1m") == (
@@ -25,7 +25,7 @@ def test_a_mean_is_the_sum_of_a_histogram_over_its_count() -> None:
     )
 
 
-def test_a_quantile_reads_the_buckets_of_a_histogram() -> None:
+def test_a_quantile_uses_the_buckets_of_a_histogram() -> None:
     assert quantile(0.95, "wait_seconds", "5s", 'job="feed"') == (
         'histogram_quantile(0.95, sum by (le) (rate(wait_seconds_bucket{job="feed"}[5s])))'
     )
@@ -45,5 +45,5 @@ def test_a_ratio_has_no_sample_where_its_denominator_is_zero() -> None:
         quantile(0.99, "a_seconds", "5s", 'job="x",code=~"2.."'),
     ],
 )
-def test_what_is_built_parses(query: str) -> None:
+def test_built_queries_parse(query: str) -> None:
     parse(query)

@@ -1,6 +1,6 @@
-"""What cannot be honoured is refused by file, line and key, and nothing is written."""
+"""Invalid specs and windows are refused with file, line and key, and nothing is written."""
 
-# ruff: noqa: E501 - a table of cases reads best with one case a line
+# ruff: noqa: E501 - a table of cases is easiest to read with one case per line
 from __future__ import annotations
 
 import subprocess
@@ -36,8 +36,8 @@ SPEC_REFUSALS = {
     "unknown key at the top": (("service: shop", "service: shop\nserv: x"), "spec.yml:3: serv: unknown key"),
     "unknown key in an SLO": (("    objective: 99.9", "    objective: 99.9\n    target: 1"), "spec.yml:6: slos[0].target"),
     "camel-case alert": (("      name: CheckoutBurn", "      name: B\n      pageAlert: {}"), "slos[0].alerting.pageAlert: unknown key"),
-    "objective 100": (("99.9", "100"), "spec.yml:5: slos[0].objective: 100 must lie above 0 and below 100"),
-    "objective 0": (("99.9", "0"), "slos[0].objective: 0 must lie"),
+    "objective 100": (("99.9", "100"), "spec.yml:5: slos[0].objective: 100 must be above 0 and below 100"),
+    "objective 0": (("99.9", "0"), "slos[0].objective: 0 must be above"),
     "objective in words": (("99.9", "three nines"), "slos[0].objective: must be a number"),
     "objective not finite": (("99.9", ".nan"), "slos[0].objective"),
     "a name with a space": (("checkout", "check out"), "slos[0].name: 'check out' is not a name"),
@@ -46,19 +46,19 @@ SPEC_REFUSALS = {
     "an open template": (("total[{{.window}}]", "total[{{.window]"), "total_query: {{ is not a template variable"),
     "a label name with a dash": (("      name: CheckoutBurn", "      name: B\n      labels: {a-b: c}"), "'a-b' is not a label name"),
     "a label that is the generator's": (("service: shop", "service: shop\nlabels: {sloth_id: x}"), "spec.yml:3: labels.sloth_id: is set by the generator"),
-    "an interval of nothing": (("    objective: 99.9", "    interval: {all: 0s}\n    objective: 99.9"), "spec.yml:5: slos[0].interval.all: '0s' is not a duration"),
+    "an interval of 0s": (("    objective: 99.9", "    interval: {all: 0s}\n    objective: 99.9"), "spec.yml:5: slos[0].interval.all: '0s' is not a duration"),
     "an unknown interval": (("    objective: 99.9", "    interval: {sli: 1m}\n    objective: 99.9"), "slos[0].interval.sli: unknown key"),
     "an info label with a dash": (("    objective: 99.9", "    infoLabels: {a-b: c}\n    objective: 99.9"), "'a-b' is not a label name"),
     "Sloth's plugins": (("service: shop", "service: shop\nslo_plugins: {chain: []}"), "spec.yml:3: slo_plugins: unknown key"),
-    "an SLI plugin": (("      events:", "      plugin: {id: x}\n      events:"), "slos[0].sli.plugin: SLI plugins are programs of Sloth"),
-    "a duplicate key": (("service: shop", "service: shop\nservice: mall"), "service: is written twice"),
+    "an SLI plugin": (("      events:", "      plugin: {id: x}\n      events:"), "slos[0].sli.plugin: SLI plugins are not supported"),
+    "a duplicate key": (("service: shop", "service: shop\nservice: mall"), "service: is a duplicate key"),
     "a negative floor": (("service: shop", "service: shop\npolicy: {min_bad_events: -1}"), "policy.min_bad_events"),
     "an unknown cold start": (("service: shop", "service: shop\npolicy: {cold_start: hot}"), "policy.cold_start: 'hot'"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", SPEC_REFUSALS)
-def test_a_wrong_spec_is_refused_by_file_line_and_key(case: str, tmp_path: Path) -> None:
+def test_an_invalid_spec_is_refused_with_file_line_and_key(case: str, tmp_path: Path) -> None:
     (old, new), expected = SPEC_REFUSALS[case]
     assert old in GOOD
     path = tmp_path / "spec.yml"
@@ -83,14 +83,14 @@ def test_a_wrong_spec_is_refused_by_file_line_and_key(case: str, tmp_path: Path)
         ("\x00", "is not valid YAML"),
     ],
 )
-def test_what_is_not_a_spec_at_all_is_refused(text: str, expected: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_spec_is_refused(text: str, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "spec.yml"
     path.write_text(text)
     with pytest.raises(SpecError, match=expected):
         read_spec(path)
 
 
-def test_a_file_that_is_not_text_or_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_not_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="cannot be read: No such file"):
         read_spec(tmp_path / "none.yml")
     (tmp_path / "bytes.yml").write_bytes(b"\xff\xfe\x00")
@@ -98,21 +98,21 @@ def test_a_file_that_is_not_text_or_not_there_is_refused(tmp_path: Path) -> None
         read_spec(tmp_path / "bytes.yml")
 
 
-def test_two_slos_of_one_name_are_refused_with_both_places(tmp_path: Path) -> None:
+def test_two_slos_with_the_same_id_are_refused_with_both_places(tmp_path: Path) -> None:
     path = tmp_path / "spec.yml"
     path.write_text(f"{GOOD}---\n{GOOD}")
     with pytest.raises(SpecError, match=r"spec.yml:16: .*'shop-checkout' is already the name of .*spec.yml:4"):
         read_all([path])
 
 
-def test_an_objective_that_can_never_trip_a_tier_is_refused_by_the_tiers_name(tmp_path: Path) -> None:
+def test_an_objective_that_can_never_trip_a_tier_is_refused_with_the_tiers_name(tmp_path: Path) -> None:
     path = tmp_path / "spec.yml"
     path.write_text(GOOD.replace("99.9", "90"))
     with pytest.raises(SpecError, match=r"slos\[0\].objective: 90 % can never trip page.quick of windows production"):
         render_slos(read_spec(path), load_windows("production"), "spec.yml")
 
 
-def test_a_tier_out_of_reach_is_no_matter_when_its_alert_is_off(tmp_path: Path) -> None:
+def test_an_unreachable_tier_is_accepted_when_its_alert_is_disabled(tmp_path: Path) -> None:
     path = tmp_path / "spec.yml"
     path.write_text(GOOD.replace("99.9", "90") + "      page_alert: {disable: true}\n")
     assert "CheckoutBurn" in render_slos(read_spec(path), load_windows("production"), "spec.yml")
@@ -132,7 +132,7 @@ WINDOW_REFUSALS = {
 
 
 @pytest.mark.parametrize("case", WINDOW_REFUSALS)
-def test_wrong_windows_are_refused_by_file_line_and_key(case: str, tmp_path: Path) -> None:
+def test_invalid_windows_are_refused_with_file_line_and_key(case: str, tmp_path: Path) -> None:
     (old, new), expected = WINDOW_REFUSALS[case]
     assert old in WINDOWS
     path = tmp_path / "windows.yml"
@@ -148,11 +148,11 @@ TOTAL, BAD = (f"sum(rate(http_requests_total{which}[{{{{.window}}}}]))" for whic
 QUERIES = GOOD[GOOD.index("      events:") : GOOD.index("    alerting:")]
 TOP, NAMED, SERVED = "service: shop\n", "      name: CheckoutBurn\n", "version: prometheus/v1\nservice: shop\n"
 
-# Everything that Sloth itself refuses of a native spec, by what its loader and its validation ask for; each is refused
-# here at a line, by the key that is wrong or by the one that has to be added.
+# Everything that Sloth's loader and validation refuse in a native spec. Each is refused here with the line, and with the
+# key that is wrong or missing.
 SLOTHS_REFUSALS = {
-    "no text": (GOOD, "", 1, "version: "),
-    "no YAML": (GOOD, ":", 1, "version: "),
+    "an empty file": (GOOD, "", 1, "version: "),
+    "invalid YAML": (GOOD, ":", 1, "version: "),
     "an open brace": (GOOD, "{", 2, "version: "),
     "no version": ("version: prometheus/v1\n", "", 1, "version is missing"),
     "another version": ("prometheus/v1", "prometheus/v2", 1, "version: "),
@@ -179,7 +179,7 @@ SLOTHS_REFUSALS = {
     "no SLI": (GOOD, f"{HEAD}{ALERTING}", 4, "slos[0]: sli is missing"),
     "an empty SLI": (GOOD, f"{HEAD}    sli: {{}}\n{ALERTING}", 6, "slos[0].sli: "),
     "two kinds of SLI": (SLI, f"    sli:\n{BOTH}", 6, "slos[0].sli: "),
-    "an SLI plugin that nobody has": (GOOD, f"{HEAD}    sli: {{plugin: {{id: nobodys}}}}\n{ALERTING}", 6, "slos[0].sli.plugin: "),
+    "an unknown SLI plugin": (GOOD, f"{HEAD}    sli: {{plugin: {{id: nobodys}}}}\n{ALERTING}", 6, "slos[0].sli.plugin: "),
     "events without queries": (GOOD, f"{HEAD}    sli: {{events: {{}}}}\n{ALERTING}", 6, "slos[0].sli.events: error_query is missing"),
     "no total query": ("        total_query: sum(rate(http_requests_total[{{.window}}]))\n", "", 7, "slos[0].sli.events: total_query is missing"),
     "one query for both": ('{code=~"5.."}', "", 8, "slos[0].sli.events.error_query: "),
@@ -197,8 +197,8 @@ SLOTHS_REFUSALS = {
     "the metric's name as a label": (TOP, f"{TOP}labels: {{__name__: a}}\n", 3, "labels.__name__: "),
     "a label without a value": (TOP, f"{TOP}labels:\n  team:\n", 4, "labels.team: "),
     "an empty label": (TOP, f'{TOP}labels: {{team: ""}}\n', 3, "labels.team: "),
-    "a label that is no UTF-8": (TOP, f"{TOP}labels:\n  team: a\udcc3(\n", 4, "team: "),
-    "a label's name that is no UTF-8": (TOP, f"{TOP}labels: {{a: b, \udcf0\udc8f: c}}\n", 3, "labels: "),
+    "a label that is not UTF-8": (TOP, f"{TOP}labels:\n  team: a\udcc3(\n", 4, "team: "),
+    "a label name that is not UTF-8": (TOP, f"{TOP}labels: {{a: b, \udcf0\udc8f: c}}\n", 3, "labels: "),
 } | {
     f"{what} of the {severity}": (NAMED, f"{NAMED}      {severity}_alert:\n        {kind}: {{{entry}}}\n", 13, f"slos[0].alerting.{severity}_alert.{kind}.{name}: ")
     for severity in ("page", "ticket")
@@ -208,14 +208,14 @@ SLOTHS_REFUSALS = {
 
 
 @pytest.mark.parametrize("case", SLOTHS_REFUSALS)
-def test_what_sloth_refuses_is_refused_by_a_line_that_names_the_key(case: str, tmp_path: Path) -> None:
-    old, new, line, told = SLOTHS_REFUSALS[case]
+def test_what_sloth_refuses_is_refused_with_line_and_key(case: str, tmp_path: Path) -> None:
+    old, new, line, message = SLOTHS_REFUSALS[case]
     assert old in GOOD
     path = tmp_path / "spec.yml"
     path.write_bytes(GOOD.replace(old, new, 1).encode("utf-8", "surrogateescape"))
     with pytest.raises(SpecError) as refusal:
         read_all([path])
-    assert str(refusal.value).startswith(f"{path}:{line}: {told}")
+    assert str(refusal.value).startswith(f"{path}:{line}: {message}")
     assert "\n" not in str(refusal.value)
     assert refusal.value.exit_status == 2
 
@@ -244,12 +244,12 @@ def test_a_query_that_is_not_promql_is_refused_and_nothing_is_written(
     path, out = tmp_path / "spec.yml", tmp_path / "out.yml"
     assert old in GOOD
     path.write_text(GOOD.replace(old, query))
-    out.write_text("what was there")
+    out.write_text("old content")
     result = CliRunner().invoke(command, ["generate", "--spec", str(path), "--out", str(out)])
     assert isinstance(result.exception, SpecError)
     assert f"{path}:{place}: is not PromQL" in str(result.exception)
     assert result.exception.exit_status == 2
-    assert out.read_text() == "what was there"
+    assert out.read_text() == "old content"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.yml", "spec.yml"]
 
 
@@ -276,13 +276,13 @@ def test_a_template_that_prometheus_would_not_load_is_refused(more: str, expecte
     path.write_text(f"{GOOD}      {more}\n")
     result = CliRunner().invoke(command, ["generate", "--spec", str(path), "--out", str(out)])
     assert isinstance(result.exception, SpecError)
-    assert f"{expected} is not a template that Prometheus takes: " in str(result.exception)
+    assert f"{expected} is not a valid Prometheus template: " in str(result.exception)
     assert "\n" not in str(result.exception)
     assert not out.exists()
 
 
 @pytest.mark.promtool
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_an_output_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "spec.yml").write_text(GOOD)
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file" / "out.yml", tmp_path):
@@ -291,8 +291,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         assert str(result.exception).startswith(f"{out}: cannot be written: ")
 
 
-# Each as it is typed: the arguments name the file that is wrong, and that file, the line and the key are in the refusal.
-TYPED = {
+# By case: the invalid file, the edit that makes it invalid, and the line and key that the error must name.
+INVALID_FILES = {
     "objective 100": ("spec", ("99.9", "100"), 5, "slos[0].objective"),
     "objective 0": ("spec", ("99.9", "0"), 5, "slos[0].objective"),
     "unreachable tier": ("spec", ("99.9", "90"), 5, "slos[0].objective"),
@@ -316,9 +316,9 @@ TYPED = {
 
 
 @pytest.mark.promtool
-@pytest.mark.parametrize("case", TYPED)
-def test_what_is_typed_wrong_is_one_line_with_file_line_and_key_and_writes_nothing(case: str, tmp_path: Path) -> None:
-    wrong, (old, new), line, key = TYPED[case]
+@pytest.mark.parametrize("case", INVALID_FILES)
+def test_an_invalid_file_gives_one_line_with_file_line_and_key_and_writes_nothing(case: str, tmp_path: Path) -> None:
+    wrong, (old, new), line, key = INVALID_FILES[case]
     texts = {"spec": GOOD, "windows": WINDOWS}
     assert old in texts[wrong]
     files = {}
@@ -333,6 +333,6 @@ def test_what_is_typed_wrong_is_one_line_with_file_line_and_key_and_writes_nothi
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
-    (told,) = done.stderr.splitlines()
-    assert f"{files[wrong]}:{line}: {key}: " in told
+    (message,) = done.stderr.splitlines()
+    assert f"{files[wrong]}:{line}: {key}: " in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["spec.yml", "windows.yml"]

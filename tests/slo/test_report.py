@@ -1,4 +1,4 @@
-"""The detection-and-reset table says what the arithmetic says."""
+"""The report of detection and reset times agrees with the burn-rate arithmetic."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.slo import find_slo, load_windows
 from lab.slo.report import report
 
 
-def test_cells_hold_detection_reset_and_never() -> None:
+def test_cells_contain_detection_and_reset_times_or_never() -> None:
     (row,) = report([find_slo("feed-availability")], load_windows("production"), (1.0, 0.01, 0.0005))
     cells = {(cell.bad_ratio, cell.severity): cell for cell in row.cells}
     assert row.budget_seconds == pytest.approx(43.2 * 60)
@@ -25,7 +25,7 @@ def test_cells_hold_detection_reset_and_never() -> None:
     assert cells[0.0005, "ticket"].detection_seconds is None
 
 
-def test_the_command_prints_all_slos_in_both_times_and_as_json() -> None:
+def test_the_command_prints_all_slos_for_both_profiles_and_as_json() -> None:
     printed = CliRunner().invoke(command, ["report"])
     assert printed.exit_code == 0
     assert printed.stdout.count("feed-availability: 99.9 %") == 2

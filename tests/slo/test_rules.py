@@ -1,4 +1,4 @@
-"""What `fleetops slo generate` writes, and what people and dashboards may rely on in it."""
+"""The rules that `fleetops slo generate` writes, and the names and labels in them that users rely on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from lab.slo.generate import PLAIN, render_slos
 from lab.slo.model import Slo
 from lab.slo.rendering.rules import generate
 
-PROMISES = {
+OBJECTIVES = {
     "feed-availability": (0.999, "FeedAvailabilityBurn"),
     "feed-latency-p95": (0.95, "FeedLatencyP95Burn"),
     "feed-latency-p99": (0.99, "FeedLatencyP99Burn"),
@@ -41,7 +41,7 @@ PROMISES = {
 
 
 def rules_of(slo: Slo, profile: str = PRODUCTION) -> dict[str, Any]:
-    """The rules of an SLO as Prometheus reads them: name and severity to expression."""
+    """The expressions of an SLO's rules by name, for alerts by name/severity."""
     groups = yaml.safe_load(render_slos([slo], load_windows(profile), "a spec"))["groups"]
     return {
         rule.get("record") or f"{rule['alert']}/{rule['labels']['severity']}": rule["expr"]
@@ -50,34 +50,34 @@ def rules_of(slo: Slo, profile: str = PRODUCTION) -> dict[str, Any]:
     }
 
 
-def test_the_six_promises_are_the_published_ones() -> None:
-    assert {slo.sloth_id: (slo.objective_ratio, slo.alert_name) for slo in load_specs()} == PROMISES
+def test_the_six_slos_have_the_published_objectives() -> None:
+    assert {slo.sloth_id: (slo.objective_ratio, slo.alert_name) for slo in load_specs()} == OBJECTIVES
 
 
-def test_every_promise_names_the_route_it_is_about() -> None:
+def test_every_slo_names_the_route_that_it_measures() -> None:
     assert {slo.service: route(slo) for slo in load_specs()} == {
         "feed": "/v1/feed/{user_id}",
         "user": "/v1/users/{user_id}",
     }
 
 
-def test_an_unknown_slo_or_profile_is_refused_with_the_ones_there_are() -> None:
+def test_an_unknown_slo_or_profile_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"no SLO 'shop'; there are feed-availability, "):
         find_slo("shop")
     with pytest.raises(UsageError, match="no windows 'moon'; there are production, lab"):
         load_windows("moon")
 
 
-def test_lab_windows_are_productions_divided_by_the_factor() -> None:
+def test_lab_windows_are_production_windows_divided_by_the_time_factor() -> None:
     lab, production = load_windows(LAB), load_windows(PRODUCTION)
     assert time_factor() == 60
     assert production.period_seconds == 60 * lab.period_seconds
-    for fast, real in zip(lab.tiers, production.tiers, strict=True):
-        assert (60 * fast.short_seconds, 60 * fast.long_seconds) == (real.short_seconds, real.long_seconds)
-        assert (fast.factor, fast.severity, fast.speed) == (real.factor, real.severity, real.speed)
+    for tier, original in zip(lab.tiers, production.tiers, strict=True):
+        assert (60 * tier.short_seconds, 60 * tier.long_seconds) == (original.short_seconds, original.long_seconds)
+        assert (tier.factor, tier.severity, tier.speed) == (original.factor, original.severity, original.speed)
 
 
-def test_the_tiers_are_the_workbooks() -> None:
+def test_the_tiers_are_those_of_the_sre_workbook() -> None:
     assert [(t.name, t.factor, t.short_seconds, t.long_seconds) for t in load_windows(PRODUCTION).tiers] == [
         ("page.quick", 14.4, 300, 3600),
         ("page.slow", 6, 1800, 21600),
@@ -87,7 +87,7 @@ def test_the_tiers_are_the_workbooks() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_alert_tells_severity_service_runbook_and_dashboard(profile: str) -> None:
+def test_every_alert_has_severity_service_runbook_and_dashboard(profile: str) -> None:
     alerts = [rule for rule in load_rules(profile) if "alert" in rule]
     assert len(alerts) > 12
     for rule in alerts:
@@ -98,7 +98,7 @@ def test_every_alert_tells_severity_service_runbook_and_dashboard(profile: str) 
         assert rule["labels"]["severity"] in {"page", "ticket", "none"}
 
 
-def test_recorded_names_are_sloths_with_the_profiles_windows() -> None:
+def test_recorded_series_have_sloths_names_with_the_profiles_windows() -> None:
     names = rules_of(find_slo("feed-latency-p99"), LAB)
     windows = ("5s", "30s", "1m", "2m", "6m", "24m", "1h12m", "12h")
     assert {f"slo:sli_error:ratio_rate{window}" for window in windows} <= names.keys()
@@ -107,7 +107,7 @@ def test_recorded_names_are_sloths_with_the_profiles_windows() -> None:
     assert "slo:period_error_budget_remaining:ratio" in names
 
 
-def test_without_guards_an_alerts_ratio_is_errors_over_total_and_nothing_else() -> None:
+def test_without_guards_an_alerts_ratio_is_just_errors_over_total() -> None:
     guarded, plain = (
         rules_of(find_slo("feed-availability")),
         rules_of(replace(find_slo("feed-availability"), policy=PLAIN)),
@@ -119,7 +119,7 @@ def test_without_guards_an_alerts_ratio_is_errors_over_total_and_nothing_else() 
     assert "slo:sli_seen:timestamp_seconds" not in plain
 
 
-def test_output_is_the_same_bytes_every_time() -> None:
+def test_output_is_deterministic() -> None:
     slos = load_specs()
     assert render_slos(slos, load_windows(LAB), "x") == render_slos(slos, load_windows(LAB), "x")
 
@@ -130,8 +130,8 @@ def test_a_disabled_alert_is_not_generated() -> None:
     assert [name for name in rules_of(slo) if name.startswith("Feed")] == ["FeedAvailabilityBurn/page"]
 
 
-def test_alerts_see_the_ratios_of_their_own_instant() -> None:
-    """A page stands in one group with its windows' ratios, which come first; a ticket with its longer windows'."""
+def test_alerts_use_ratios_of_the_same_evaluation() -> None:
+    """A page is in one group with its windows' ratios, which come first; a ticket with its longer windows'."""
     page, ticket, budget = generate(find_slo("feed-availability"), load_windows(PRODUCTION))
     for group, severity in ((page, "page"), (ticket, "ticket")):
         kinds = [rule.kind for rule in group.rules]
@@ -141,19 +141,19 @@ def test_alerts_see_the_ratios_of_their_own_instant() -> None:
 
 
 def test_without_guards_a_ticket_is_evaluated_as_often_as_a_page() -> None:
-    """Sloth's are: `--plain` fires and resolves at Sloth's instants."""
+    """As in Sloth, so that `--plain` fires and resolves when Sloth does."""
     first, _ = generate(replace(find_slo("feed-availability"), policy=PLAIN), load_windows(PRODUCTION))
     assert [rule.labels["severity"] for rule in first.rules if rule.kind == "alert"] == ["page", "ticket"]
     assert first.interval_seconds is None
 
 
-def test_rule_paths_are_files_that_exist() -> None:
+def test_every_rule_file_exists() -> None:
     for profile in PROFILES:
         assert all(path.is_file() for path in committed().rule_files(profile))
 
 
 @pytest.mark.promtool
-def test_committed_rules_and_proofs_are_what_the_specs_give() -> None:
+def test_committed_rules_and_proofs_match_the_specs() -> None:
     assert list(drift()) == []
 
 
@@ -189,6 +189,6 @@ def test_generate_with_a_spec_prints_rules_that_load(tmp_path: Path) -> None:
     assert str(ROOT) not in committed
 
 
-def test_options_that_go_with_a_spec_are_refused_without_one() -> None:
+def test_options_that_need_a_spec_are_refused_without_one() -> None:
     result = CliRunner().invoke(command, ["generate", "--plain"])
     assert isinstance(result.exception, UsageError)

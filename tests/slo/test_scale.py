@@ -1,4 +1,4 @@
-"""A thousand SLOs are no special case."""
+"""The generator scales to a thousand SLOs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lab.slo.generate import read_all, render_slos
 
 
 @pytest.mark.promtool
-def test_a_thousand_slos_give_rules_that_load_without_a_complaint(tmp_path: Path) -> None:
-    """Also when all of them alert under one name."""
+def test_the_rules_of_a_thousand_slos_load(tmp_path: Path) -> None:
+    """All of them share one alert name."""
     head, body = (RULES / "slos" / "feed.yml").read_text().split("slos:\n", 1)
-    one = body.split("  - name: latency-p95")[0]
-    many = "".join(one.replace("name: availability", f"name: availability-{number}", 1) for number in range(1000))
+    slo = body.split("  - name: latency-p95")[0]
+    many = "".join(slo.replace("name: availability", f"name: availability-{number}", 1) for number in range(1000))
     (tmp_path / "many.yml").write_text(f"{head}slos:\n{many}")
     ((_, slos),) = read_all([tmp_path / "many.yml"])
     (tmp_path / "many.rules.yml").write_text(render_slos(slos, load_windows("production"), "many.yml"))

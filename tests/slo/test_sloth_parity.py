@@ -1,11 +1,11 @@
-"""Without guards, alerts fire and resolve at the evaluations at which Sloth's do.
+"""Without guards, alerts fire and resolve at the same evaluations as Sloth's.
 
-Sloth's rules come from scripts/sloth_shape.py, written from the shape of its published output. Both sets are loaded side
-by side, fed the same samples, and compared at every evaluation. The specs are ours, one of each shape that Sloth's own
-examples and integration tests have.
+Sloth's rules come from scripts/sloth_shape.py, which reproduces the form of Sloth's published output. Both rule sets are
+loaded together, get the same samples, and are compared at every evaluation. The specs are our own, one for each form in
+Sloth's examples and integration tests.
 """
 
-# ruff: noqa: E501 - rules and tests read best with one a line
+# ruff: noqa: E501 - rules and tests are easiest to read with one per line
 from __future__ import annotations
 
 import re
@@ -39,8 +39,8 @@ slos:
       name: Burn
 """
 
-# Everything that a native spec may hold: labels at both levels, annotations, alerts switched off one by one or both, a
-# ratio that is already computed, subqueries that count, queries of several lines, intervals, several documents.
+# Everything that a native spec may contain: labels at both levels, annotations, one or both alerts disabled, a
+# precomputed ratio, counting subqueries, queries of several lines, intervals, several documents.
 EXAMPLES = """\
 ---
 version: "prometheus/v1"
@@ -145,7 +145,7 @@ spec:
 
 
 def counters(story: list[tuple[int, int, int]]) -> tuple[str, str]:
-    """Values of the good and the bad counter over pieces of (seconds, good a second, bad a second)."""
+    """Values of the good and the bad counter over pieces of (seconds, good per second, bad per second)."""
     good = bad = 0
     texts: tuple[list[str], list[str]] = ([], [])
     for seconds, good_rate, bad_rate in story:
@@ -172,8 +172,8 @@ def test_plain_alerts_agree_with_sloths_at_every_evaluation(tmp_path: Path, stor
     compare(tmp_path, SPEC, {'requests_total{code="200"}': good, 'requests_total{code="500"}': bad})
 
 
-def test_every_shape_of_native_spec_alerts_at_sloths_instants(tmp_path: Path) -> None:
-    """Each alert fires and resolves in this story, in both rule sets at the same evaluations."""
+def test_every_form_of_native_spec_alerts_when_sloth_does(tmp_path: Path) -> None:
+    """Each alert fires and resolves in this scenario, in both rule sets at the same evaluations."""
     good, bad = counters([(40, 900, 0), (60, 400, 130), (110, 900, 0)])
     series = {
         'requests_total{code="200"}': good,
@@ -190,12 +190,12 @@ def test_every_shape_of_native_spec_alerts_at_sloths_instants(tmp_path: Path) ->
     ]  # fmt: skip
 
 
-def test_what_a_spec_says_beside_its_queries_is_in_the_rules(tmp_path: Path) -> None:
+def test_labels_annotations_and_intervals_of_a_spec_are_in_the_rules(tmp_path: Path) -> None:
     (tmp_path / "spec.yml").write_text(EXAMPLES)
     (tmp_path / "windows.yml").write_text(WINDOWS)
     ((_, slos),) = read_all([tmp_path / "spec.yml"])
-    found = yaml.safe_load(render_slos(slos, read_windows(tmp_path / "windows.yml"), "spec.yml"))["groups"]
-    groups = {group["name"]: group for group in found}
+    rendered = yaml.safe_load(render_slos(slos, read_windows(tmp_path / "windows.yml"), "spec.yml"))["groups"]
+    groups = {group["name"]: group for group in rendered}
     (page,) = (rule for rule in groups["slo-ours-labelled"]["rules"] if "alert" in rule)
     assert {"severity": "pageteam", "routing_key": "somebody", "sloth_severity": "page"}.items() <= page[
         "labels"
@@ -208,7 +208,7 @@ def test_what_a_spec_says_beside_its_queries_is_in_the_rules(tmp_path: Path) -> 
 
 
 def compare(folder: Path, spec: str, series: dict[str, str]) -> list[Slo]:
-    """Load ours and Sloth's of one spec, feed them the samples, and hold their alerts equal at every second."""
+    """Load our rules and Sloth's for one spec, feed them the samples, and assert equal alerts at every second."""
     (folder / "spec.yml").write_text(spec)
     (folder / "windows.yml").write_text(WINDOWS)
     windows = read_windows(folder / "windows.yml")

@@ -1,4 +1,4 @@
-"""Every spec of the folder is read, what is not read is said, and a report checks what generating checks."""
+"""Every spec in the folder is read, other files are refused, and `report` validates as `generate` does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ slos:
 """
 
 
-def test_all_endings_of_yaml_are_read_and_hidden_files_are_not(tmp_path: Path) -> None:
+def test_all_yaml_suffixes_are_read_and_hidden_files_are_not(tmp_path: Path) -> None:
     (folder := tmp_path / "slos").mkdir()
     for name in ("a.yml", "b.yaml", "c.YML", "d.Yaml", ".swp", ".e.yml.swp"):
         (folder / name).write_text(SPEC.replace("depot", f"depot-{name[0]}"))
@@ -30,26 +30,26 @@ def test_all_endings_of_yaml_are_read_and_hidden_files_are_not(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["depot", "depot.json", "depot.yml.orig", "depot.yml~", "README", "folder.yml"])
-def test_what_is_not_read_is_refused_by_name(name: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_spec_is_refused_by_name(name: str, tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(SPEC)
     if name in {"depot", "folder.yml"}:
         (tmp_path / name).mkdir()
     else:
         (tmp_path / name).write_text(SPEC)
-    with pytest.raises(SpecError, match="is not read: specs are the") as told:
+    with pytest.raises(SpecError, match="is not a spec") as refusal:
         spec_paths(tmp_path)
-    assert str(told.value).startswith(f"{tmp_path / name}: ")
+    assert str(refusal.value).startswith(f"{tmp_path / name}: ")
 
 
-def test_two_files_whose_rules_would_have_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_specs_with_the_same_rule_files_are_refused(tmp_path: Path) -> None:
     for name in ("depot.yaml", "depot.yml"):
         (tmp_path / name).write_text(SPEC)
-    with pytest.raises(SpecError, match=r"depot.yml: would have the rule files of depot.yaml; rename one"):
+    with pytest.raises(SpecError, match=r"depot.yml: would write to the same rule files as depot.yaml; rename one"):
         spec_paths(tmp_path)
 
 
 @pytest.mark.parametrize("verb", ["generate", "report"])
-def test_two_slos_of_one_name_are_refused_by_report_too(verb: str, tmp_path: Path) -> None:
+def test_two_slos_with_the_same_id_are_refused_by_report_too(verb: str, tmp_path: Path) -> None:
     path = tmp_path / "spec.yml"
     path.write_text(f"{SPEC}---\n{SPEC}")
     result = CliRunner().invoke(command, [verb, "--spec", str(path)])
@@ -57,7 +57,7 @@ def test_two_slos_of_one_name_are_refused_by_report_too(verb: str, tmp_path: Pat
     assert "'depot-ab' is already the name of" in str(result.exception)
 
 
-def test_the_report_of_a_right_spec_is_printed(tmp_path: Path) -> None:
+def test_the_report_of_a_valid_spec_is_printed(tmp_path: Path) -> None:
     (tmp_path / "spec.yml").write_text(SPEC)
     result = CliRunner().invoke(command, ["report", "--spec", str(tmp_path / "spec.yml")])
     assert result.stdout.startswith("depot-ab: 99.9 %, budget 43.2 min of outage")

@@ -1,6 +1,6 @@
-"""Alerts tell the truth about odd but real queries; promtool observes the rules that their specs give.
+"""Alerts are correct for unusual but real queries, as promtool evaluates the generated rules.
 
-Windows of seconds instead of hours, so that a story of minutes is long; the arithmetic is the same.
+The windows are seconds instead of hours, so that a scenario of minutes covers them; the arithmetic is the same.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ spec:
     quick: {errorBudgetPercent: 50, shortWindow: 40s, longWindow: 5m}
     slow: {errorBudgetPercent: 60, shortWindow: 4m, longWindow: 8m}
 """
-# 4x and 2.4x page, 2x and 1.5x make a ticket: with an objective of 99 %, above 4 % and 1.5 % of bad events.
+# Burn rates of 4x and 2.4x page, 2x and 1.5x open a ticket: with an objective of 99 %, above 4 % and 1.5 % bad events.
 PAGE = 'ALERTS{alertstate="firing",sloth_severity="page"}'
 TICKET = 'ALERTS{alertstate="firing",sloth_severity="ticket"}'
 REMAINING = "slo:period_error_budget_remaining:ratio"
 
 
 @dataclass
-class Story:
-    """A spec's SLI, the samples it sees, and what must be seen of it: (seconds, expression, value or None)."""
+class Scenario:
+    """A spec's SLI, its input series, and checks as (seconds, expression, expected value or None for no sample)."""
 
     sli: str
     series: dict[str, str]
@@ -53,18 +53,19 @@ def events(bad: str, total: str) -> str:
     return f"{{events: {{error_query: '{bad}', total_query: '{total}'}}}}"
 
 
-def tell(folder: Path, story: Story) -> None:
-    """Generate the rules and let promtool watch the story, evaluated each second."""
-    (folder / "windows.yml").write_text(story.windows)
+def check(folder: Path, scenario: Scenario) -> None:
+    """Generate the rules and let promtool check the scenario, evaluated every second."""
+    (folder / "windows.yml").write_text(scenario.windows)
     (folder / "spec.yml").write_text(
         "version: prometheus/v1\nservice: ferry\nslos:\n"
-        f"  - {{name: trips, objective: 99, policy: {story.policy}, sli: {story.sli}, alerting: {{name: Burn}}}}\n"
+        f"  - {{name: trips, objective: 99, policy: {scenario.policy}, sli: {scenario.sli}, "
+        "alerting: {name: Burn}}\n"
     )
     windows = read_windows(folder / "windows.yml")
-    ((_, slos),) = read_all([folder / "spec.yml"], plain=story.plain)
+    ((_, slos),) = read_all([folder / "spec.yml"], plain=scenario.plain)
     (folder / "rules.yml").write_text(render_slos(slos, windows, "spec.yml"))
     checks: list[dict[str, Any]] = []
-    for at, expr, value in story.checks:
+    for at, expr, value in scenario.checks:
         samples = [] if value is None else [{"labels": "{}", "value": value}]
         checks.append({"eval_time": f"{at}s", "expr": expr, "exp_samples": samples})
     test = {
@@ -74,13 +75,13 @@ def tell(folder: Path, story: Story) -> None:
         "tests": [
             {
                 "interval": "1s",
-                "input_series": [{"series": name, "values": values} for name, values in story.series.items()],
+                "input_series": [{"series": name, "values": values} for name, values in scenario.series.items()],
                 "promql_expr_test": checks,
             }
         ],
     }
-    (folder / "story.test.yml").write_text(yaml.safe_dump(test, width=10_000))
-    result = promtool.run(["test", "rules", folder / "story.test.yml"])
+    (folder / "scenario.test.yml").write_text(yaml.safe_dump(test, width=10_000))
+    result = promtool.run(["test", "rules", folder / "scenario.test.yml"])
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -88,29 +89,29 @@ pytestmark = pytest.mark.promtool
 RAW = "{raw: {error_ratio_query: '1 - sum(rate(ok_total[{{.window}}])) / sum(rate(all_total[{{.window}}]))'}}"
 
 
-@pytest.mark.parametrize("dust", ["- 2e-16", "+ 2e-16"], ids=["a hair below zero", "a hair above zero"])
+@pytest.mark.parametrize("float_error", ["- 2e-16", "+ 2e-16"], ids=["just below zero", "just above zero"])
 @pytest.mark.parametrize("plain", [False, True], ids=["guarded", "plain"])
-def test_health_whose_float_dust_is_negative_is_health(tmp_path: Path, dust: str, plain: bool) -> None:
-    """An outage after it pages when a warm one does (after 2.4 s), and costs the same budget."""
+def test_a_healthy_ratio_with_a_negative_float_error_is_healthy(tmp_path: Path, float_error: str, plain: bool) -> None:
+    """An outage after it pages as early as usual (after 2.4 s), and costs the same budget."""
     series = {"ok_total": "0+10x300 3000+0x20 3000+10x60", "all_total": "0+10x382"}
     checks: list[tuple[int, str, float | None]] = [
         (300, f"count({PAGE})", None),
         (306, f"count({PAGE})", 1),
-        # 22 of 380 evaluations; with guards, of the 400 that a period has (promtool evaluates all groups each second).
+        # 22 of 380 evaluations; with guards, of the 400 in a period (promtool evaluates all groups every second).
         (380, f"sum(abs(1 - {REMAINING} - {22 / 380 / 0.01 if plain else 22 / 400 / 0.01:.6g}) < bool 0.2)", 1),
     ]
-    tell(tmp_path, Story(RAW.replace("'}}", f" {dust}'}}}}"), series, checks, plain))
+    check(tmp_path, Scenario(RAW.replace("'}}", f" {float_error}'}}}}"), series, checks, plain))
 
 
 def test_a_ratio_well_below_zero_is_a_healthy_zero(tmp_path: Path) -> None:
-    """Good events that are counted a little ahead of all events."""
+    """Good events are counted slightly ahead of all events."""
     series = {"ok_total": "0+1001x100", "all_total": "0+1000x100"}
     ratios = "sum(slo:sli_error:ratio_rate6s) + sum(slo:sli_error:ratio_rate1m)"
-    tell(tmp_path, Story(RAW, series, [(100, ratios, 0), (100, "sum(slo:current_burn_rate:ratio)", 0)]))
+    check(tmp_path, Scenario(RAW, series, [(100, ratios, 0), (100, "sum(slo:current_burn_rate:ratio)", 0)]))
 
 
-def test_a_total_a_hair_below_zero_is_no_reason_to_be_silent(tmp_path: Path) -> None:
-    """All that did not fail, by subtraction: when everything fails, what is left is dust of either sign."""
+def test_a_total_just_below_zero_does_not_suppress_the_page(tmp_path: Path) -> None:
+    """The total is a subtraction: when everything fails, only a float error of either sign is left."""
     sli = events(
         'sum(rate(trips_total{end="lost"}[{{.window}}]))',
         'sum(rate(trips_total[{{.window}}])) - sum(rate(trips_total{end="lost"}[{{.window}}])) - 1e-12',
@@ -120,12 +121,12 @@ def test_a_total_a_hair_below_zero_is_no_reason_to_be_silent(tmp_path: Path) -> 
         'trips_total{end="lost"}': "0+0x120 0+100x300",
     }
     checks: list[tuple[int, str, float | None]] = [(120, f"count({PAGE})", None), (400, f"count({PAGE})", 1)]
-    tell(tmp_path, Story(sli, series, checks))
+    check(tmp_path, Scenario(sli, series, checks))
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["guarded", "plain"])
-def test_failures_while_the_total_stands_still_page_until_they_end(tmp_path: Path, plain: bool) -> None:
-    """A total that counts what succeeded: error / total is infinite, which is at least a ratio of 1."""
+def test_failures_while_the_total_is_constant_page_until_they_end(tmp_path: Path, plain: bool) -> None:
+    """A total that counts successes only: error / total is infinite, which is clamped to a ratio of 1."""
     sli = events('sum(rate(trips_total{end="lost"}[{{.window}}]))', 'sum(rate(trips_total{end="docked"}[{{.window}}]))')
     series = {
         'trips_total{end="docked"}': "0+100x120 12000+0x600",
@@ -137,7 +138,7 @@ def test_failures_while_the_total_stands_still_page_until_they_end(tmp_path: Pat
         (720, f"count({TICKET})", 1),
         (720, f"sum({REMAINING} > bool -100)", 1),
     ]
-    tell(tmp_path, Story(sli, series, checks, plain))
+    check(tmp_path, Scenario(sli, series, checks, plain))
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["guarded", "plain"])
@@ -149,7 +150,7 @@ def test_nothing_but_failures_ever_is_a_ratio_of_one(tmp_path: Path, plain: bool
         (300, f"count({PAGE})", 1),
         (300, f"sum(abs(1 - {REMAINING} - {spent}) < bool 1)", 1),
     ]
-    tell(tmp_path, Story(sli, series, checks, plain))
+    check(tmp_path, Scenario(sli, series, checks, plain))
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["guarded", "plain"])
@@ -157,7 +158,7 @@ def test_nothing_but_failures_ever_is_a_ratio_of_one(tmp_path: Path, plain: bool
 def test_bad_events_that_do_not_match_the_total_are_absent_and_not_zero(
     tmp_path: Path, plain: bool, late: bool
 ) -> None:
-    """The error query keeps a label that the total has not: neither a ratio nor a budget can be had."""
+    """The error query keeps a label that the total does not have, so there is neither a ratio nor a budget."""
     sli = events('sum by (harbor) (rate(ops_total{end="jam"}[{{.window}}]))', "sum(rate(ops_total[{{.window}}]))")
     none = "_" if late else "0+0"
     series = {
@@ -167,10 +168,10 @@ def test_bad_events_that_do_not_match_the_total_are_absent_and_not_zero(
         'ops_total{harbor="B",end="jam"}': f"{none}x100 0+100x200",
     }
     names = ("slo:sli_error:ratio_rate6s", "slo:sli_error:ratio_rate1m", "slo:current_burn_rate:ratio", REMAINING)
-    tell(tmp_path, Story(sli, series, [(300, f"count({name})", None) for name in names], plain))
+    check(tmp_path, Scenario(sli, series, [(300, f"count({name})", None) for name in names], plain))
 
 
-def test_an_sli_with_groups_on_both_sides_has_a_ratio_and_a_floor_for_each(tmp_path: Path) -> None:
+def test_an_sli_with_groups_has_a_ratio_and_a_floor_for_each_group(tmp_path: Path) -> None:
     sli = events(
         'sum by (harbor) (rate(ops_total{end="jam"}[{{.window}}]))', "sum by (harbor) (rate(ops_total[{{.window}}]))"
     )
@@ -186,7 +187,7 @@ def test_an_sli_with_groups_on_both_sides_has_a_ratio_and_a_floor_for_each(tmp_p
         (300, f'count({PAGE[:-1]},harbor="A"}})', None),
         (300, f"sum({REMAINING} < bool 0)", 1),
     ]
-    tell(tmp_path, Story(sli, series, checks))
+    check(tmp_path, Scenario(sli, series, checks))
 
 
 UNITS = {
@@ -204,7 +205,7 @@ UNITS = {
 def test_two_bad_events_alert_nobody_and_three_do_whatever_the_querys_unit(
     tmp_path: Path, unit: str, shared: bool
 ) -> None:
-    """Ten operations in a minute; and a ticket tier that shares its long window with a page tier at another factor."""
+    """With ten operations a minute, and a ticket tier that may share its long window with a page tier."""
     bad, total = UNITS[unit] % '{end="jam"}', UNITS[unit] % ""
     windows = WINDOWS
     if shared:
@@ -212,7 +213,7 @@ def test_two_bad_events_alert_nobody_and_three_do_whatever_the_querys_unit(
             "quick: {errorBudgetPercent: 50, shortWindow: 40s, longWindow: 5m}",
             "quick: {errorBudgetPercent: 22, shortWindow: 30s, longWindow: 4m}",
         )
-    jams = [400, 402, 404]  # seconds at which one operation jams
+    jams = [400, 402, 404]  # seconds at which an operation jams
     steps = range(500)
     series = {
         'ops_total{end="ok"}': " ".join(str(at // 6) for at in steps),
@@ -227,7 +228,7 @@ def test_two_bad_events_alert_nobody_and_three_do_whatever_the_querys_unit(
         (406, f"count({PAGE})", 1),
         (408, f"count({TICKET})", 1),
     ]
-    tell(tmp_path, Story(events(bad, total), series, checks, windows=windows))
+    check(tmp_path, Scenario(events(bad, total), series, checks, windows=windows))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_two_bad_events_alert_nobody_and_three_do_whatever_the_querys_unit(
         "sum_over_time(rate(ops_total[1m])[{{.window}}:1m])",
     ],
 )
-def test_a_floor_that_cannot_be_counted_is_refused_by_file_line_and_key(tmp_path: Path, query: str) -> None:
+def test_a_floor_in_an_unknown_unit_is_refused_with_file_line_and_key(tmp_path: Path, query: str) -> None:
     spec = tmp_path / "spec.yml"
     spec.write_text(
         "version: prometheus/v1\nservice: ferry\nslos:\n  - name: trips\n    objective: 99\n    sli:\n      events:\n"

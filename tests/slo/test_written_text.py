@@ -1,4 +1,4 @@
-"""Specs are read as they are written: scalars keep their text, merges merge, and no YAML ends in anything else."""
+"""Specs keep the text of scalars, merge keys work as in YAML, and any invalid YAML gives a one-line error."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read(path: Path, **given: str) -> Slo:
     ],
 )  # fmt: skip
 def test_a_label_keeps_the_text_that_is_written(text: str, tmp_path: Path) -> None:
-    """Neither a number, nor a date, nor a flag is made of it first; a tag of YAML itself changes nothing."""
+    """It is not converted to a number, a date or a flag, not even with a tag of YAML itself."""
     slo = read(tmp_path / "spec.yml", label=text)
     expected = {"kept": text.rpartition(" ")[2]}
     assert (slo.labels, slo.info_labels, slo.alert_annotations) == (expected, expected, expected)
@@ -56,14 +56,14 @@ def test_a_label_keeps_the_text_that_is_written(text: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("text", ["0123", "2024_01", "1.10", "0x1F", "12e3"])
-def test_a_service_an_slo_and_an_alert_are_called_what_is_written(text: str, tmp_path: Path) -> None:
+def test_names_of_service_slo_and_alert_keep_the_text_that_is_written(text: str, tmp_path: Path) -> None:
     slo = read(tmp_path / "spec.yml", service=text, name=text, alert=text)
     assert (slo.sloth_id, slo.alert_name) == (f"{text}-{text}", text)
 
 
 @pytest.mark.parametrize("text", ["", "~", "null", "Null"])
 def test_a_label_without_a_value_is_refused(text: str, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"spec.yml:6: slos\[0\].labels.kept: must be a text"):
+    with pytest.raises(SpecError, match=r"spec.yml:6: slos\[0\].labels.kept: must be a string"):
         read(tmp_path / "spec.yml", label=text)
 
 
@@ -72,13 +72,13 @@ def test_a_label_without_a_value_is_refused(text: str, tmp_path: Path) -> None:
     ["1:39.9", "099.9", "0x63", "9_9.9", "'99.9'", "99,9", ".nan", ".inf", "1e999", "yes", "2023-02-30",
      "!!bool maybe", "!!float abc", "!!int 1.5x", "9" * 5000, "{}", "[99.9]", ""],
 )  # fmt: skip
-def test_an_objective_that_is_no_decimal_number_is_refused(text: str, tmp_path: Path) -> None:
+def test_an_objective_that_is_not_a_decimal_number_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"spec.yml:5: slos\[0\].objective: must "):
         read(tmp_path / "spec.yml", objective=text)
 
 
 @pytest.mark.parametrize("text", ["99.9", "99.900", "+99.9", "9.99e1", "9.99E+01", "999e-1"])
-def test_one_objective_has_one_text_however_it_is_written(text: str, tmp_path: Path) -> None:
+def test_an_objective_is_normalised(text: str, tmp_path: Path) -> None:
     assert str(read(tmp_path / "spec.yml", objective=text).objective_percent) == "99.9"
 
 
@@ -87,8 +87,8 @@ def test_whole_tens_are_written_without_an_exponent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tag", ["!secret", "!!binary", "!!set", "!!omap", "!!python/object:os.system", "!<x>"])
-def test_a_tag_without_a_meaning_here_is_refused(tag: str, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"spec.yml:6: slos\[0\].labels.kept: the tag \S+ has no meaning"):
+def test_an_unsupported_yaml_tag_is_refused(tag: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"spec.yml:6: slos\[0\].labels.kept: the YAML tag \S+ is not supported"):
         read(tmp_path / "spec.yml", label=f"{tag} a")
 
 
@@ -120,16 +120,16 @@ slos:
     "again",
     ["*ticket", "{<<: *ticket}", "{<<: [*ticket, *page]}", "{<<: *page, <<: *ticket}", "{<<: [*page], <<: [*ticket]}"],
 )
-def test_what_overrides_a_merged_key_may_be_used_again(again: str, tmp_path: Path) -> None:
-    """By alias, by another merge, or by a list of which the first wins."""
+def test_a_mapping_that_overrides_a_merged_key_can_be_merged_again(again: str, tmp_path: Path) -> None:
+    """By alias, by another merge, or in a list whose first entry wins."""
     (tmp_path / "spec.yml").write_text(MERGED % again)
     for slo in read_spec(tmp_path / "spec.yml"):
         assert slo.alerts["ticket"].labels == {"severity": "ticket", "team": "till"}
         assert slo.alerts["page"].labels == {"severity": "page", "team": "till"}
 
 
-def test_an_anchor_may_be_set_again(tmp_path: Path) -> None:
-    """As YAML and Go have it: an alias means the last one before it."""
+def test_an_anchor_can_be_redefined(tmp_path: Path) -> None:
+    """As in YAML and Go, an alias refers to the last definition before it."""
     text = (SPEC % GOOD).replace("labels: {kept: a}", "labels: {one: &a 1.0, two: *a, three: &a 2.0, four: *a}", 1)
     (tmp_path / "spec.yml").write_text(text)
     (slo,) = read_spec(tmp_path / "spec.yml")
@@ -141,18 +141,18 @@ def test_an_anchor_may_be_set_again(tmp_path: Path) -> None:
     [
         ("{<<: words}", "20: slos[1].alerting.ticket_alert: << merges mappings only"),
         ("{<<: [*page, words]}", "20: slos[1].alerting.ticket_alert: << merges mappings only"),
-        ("{labels: {a: b}, labels: {a: b}}", "20: slos[1].alerting.ticket_alert.labels: is written twice"),
+        ("{labels: {a: b}, labels: {a: b}}", "20: slos[1].alerting.ticket_alert.labels: is a duplicate key"),
         ('{"<<": *page}', "20: slos[1].alerting.ticket_alert.<<: unknown key"),
-        ("*nowhere", "20: ticket_alert: is not valid YAML: *nowhere refers to no anchor"),
+        ("*nowhere", "20: ticket_alert: is not valid YAML: *nowhere refers to an anchor that is not defined"),
         ("&me {<<: *me}", "20: slos: refers to itself"),
         ("&me {labels: {a: *me}}", "20: slos: refers to itself"),
-        ("{? [a] : b}", "20: slos[1].alerting.ticket_alert: a key must be a plain text"),
+        ("{? [a] : b}", "20: slos[1].alerting.ticket_alert: a key must be a string"),
         ("{disable: maybe}", "20: slos[1].alerting.ticket_alert.disable: must be true or false"),
         ('{"a\\nb": 1}', "20: slos[1].alerting.ticket_alert.'a\\nb': unknown key"),
         ('{labels: {a: "\\ud800"}}', "20: ticket_alert: is not valid YAML: "),
     ],
 )
-def test_what_no_merge_or_alias_can_mean_is_refused(again: str, problem: str, tmp_path: Path) -> None:
+def test_an_invalid_merge_or_alias_is_refused(again: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yml").write_text(MERGED % again)
     with pytest.raises(SpecError) as refusal:
         read_spec(tmp_path / "spec.yml")
@@ -160,7 +160,7 @@ def test_what_no_merge_or_alias_can_mean_is_refused(again: str, problem: str, tm
 
 
 @pytest.mark.parametrize("opening", ["[", "- ", "{a: ", "? ", "a:\n" + " " * 3])
-def test_a_hundred_thousand_levels_are_refused_and_crash_nothing(opening: str, tmp_path: Path) -> None:
+def test_a_hundred_thousand_levels_are_refused_without_a_crash(opening: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yml").write_text(opening * 100_000)
     with pytest.raises(SpecError):
         read_spec(tmp_path / "spec.yml")
@@ -192,7 +192,7 @@ TEXTS = (SPEC % GOOD, MERGED % "*ticket", WINDOWS)
 
 @st.composite
 def altered(draw: st.DrawFn) -> str:
-    """A good document of which some words, keys or lines have become others."""
+    """A valid document with some words, keys or lines replaced."""
     text = draw(st.sampled_from(TEXTS))
     for _ in range(draw(st.integers(1, 3))):
         tokens = [mark for mark in yaml.scan(text) if isinstance(mark, yaml.ScalarToken)]
@@ -201,8 +201,8 @@ def altered(draw: st.DrawFn) -> str:
             at = draw(st.integers(0, len(lines)))
             text = "".join([*lines[:at], draw(words), draw(st.sampled_from(["", "\n"])), *lines[at:]])
         elif tokens:
-            one: Any = draw(st.sampled_from(tokens))
-            text = text[: one.start_mark.index] + draw(words) + text[one.end_mark.index :]
+            token: Any = draw(st.sampled_from(tokens))
+            text = text[: token.start_mark.index] + draw(words) + text[token.end_mark.index :]
         try:
             list(yaml.scan(text))
         except yaml.YAMLError:
@@ -217,13 +217,13 @@ def altered(draw: st.DrawFn) -> str:
 def test_any_text_is_read_or_refused_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "any.yml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    for reading in (read_spec, read_windows):
+    for reader in (read_spec, read_windows):
         try:
-            found = reading(path)
-            if isinstance(found, list):
-                render_slos(found, load_windows("production"), "any.yml")
+            document = reader(path)
+            if isinstance(document, list):
+                render_slos(document, load_windows("production"), "any.yml")
             else:
-                render_slos([read(tmp_path / "spec.yml")], found, "any.yml")
+                render_slos([read(tmp_path / "spec.yml")], document, "any.yml")
         except SpecError as refusal:
             assert refusal.exit_status == 2
             assert len(str(refusal).splitlines()) == 1, str(refusal)

@@ -1,1 +1,1 @@
-"""Proofs: promtool tests computed from the same specs and windows as the rules, but by arithmetic of their own."""
+"""Proofs: promtool tests computed from the same specs and windows as the rules, but with independent arithmetic."""

@@ -1,4 +1,4 @@
-"""Turns scenarios into proofs: which alerts fire at each instant, and once, everything an alert says."""
+"""Turns scenarios into proofs of which alerts fire at each instant."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ def _alerts_at(scenario: Scenario, names: dict[str, str], at: int) -> Iterator[E
         yield Expectation(at, firing_count(alerts), samples)
         return
     for severity in sorted({severity for _, severity in states}):
-        sure = sorted(
+        decided = sorted(
             {names[sloth_id] for (sloth_id, other), state in states.items() if other == severity and state is not None}
         )
-        if sure:
-            picked = f'ALERTS{{alertstate="firing",alertname=~"{"|".join(sure)}",{series.LABEL_SEVERITY}="{severity}"}}'
-            yield Expectation(at, firing_count(picked), [s for s in samples if s[0][series.LABEL_SEVERITY] == severity])
+        if decided:
+            matchers = f'alertname=~"{"|".join(decided)}",{series.LABEL_SEVERITY}="{severity}"'
+            selected = f'ALERTS{{alertstate="firing",{matchers}}}'
+            expected = [sample for sample in samples if sample[0][series.LABEL_SEVERITY] == severity]
+            yield Expectation(at, firing_count(selected), expected)
 
 
 def firing_count(alerts: str) -> str:
-    """How many alerts fire, by name and severity."""
+    """PromQL for the number of firing alerts by name and severity."""
     return f"count by (alertname, {series.LABEL_SEVERITY}) ({alerts})"

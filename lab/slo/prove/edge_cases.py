@@ -1,4 +1,7 @@
-"""Proofs beside the burn rates: silence where there is nothing to say, and a budget without NaN."""
+"""Proofs of edge cases: idle, new, dead and nearly idle services, absences, outages and changed labels.
+
+The proofs' titles stand in the generated test files.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ FIRING = 'ALERTS{alertstate="firing"}'
 
 
 def guard_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
-    """The proofs of one service about idle, young, dead and nearly idle times."""
+    """The proofs of one service's edge cases."""
     cadence = cadences(windows)["guards"]
     long = windows.of(PAGE)[0].long_seconds
     yield _silent(slos, windows, "idle time alerts nobody and leaves the budget whole", cadence,
@@ -30,13 +33,13 @@ def guard_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
                   [Phase(long // 4)], without_errors=True)  # fmt: skip
     yield _silent(slos, windows, "dead targets burn no budget (TargetDown tells of them)", cadence,
                   [Phase(long // 6), Phase(long // 4, present=False)])  # fmt: skip
-    yield _ahead(slos, windows, cadence)
+    yield _bucket_ahead_of_count(slos, windows, cadence)
     yield _few_failures(slos, windows, cadence)
-    yield _woken(slos, windows, cadence)
-    yield _outage(slos, windows, cadence)
-    yield _collapse(slos, windows, cadence)
-    yield _return(slos, windows, cadence)
-    yield _relabelled(slos, windows, cadence)
+    yield _burn_after_idle(slos, windows, cadence)
+    yield _total_outage(slos, windows, cadence)
+    yield _failures_and_slowness(slos, windows, cadence)
+    yield _burn_after_absence(slos, windows, cadence)
+    yield _changed_labels(slos, windows, cadence)
 
 
 def _silent(
@@ -48,37 +51,36 @@ def _silent(
     *,
     without_errors: bool = False,
 ) -> Proof:
-    """Nobody is told at any time; the remaining budget is 1 and never NaN."""
+    """No alert fires at any time; the remaining budget is 1 and never NaN."""
     until = sum(phase.seconds for phase in phases)
     counters = input_series(slos, phases, cadence.step_seconds, without_errors=without_errors)
     checks = [Expectation(at, firing_count(FIRING)) for at in range(until // 4, until + 1, until // 4)]
-    whole = [(budget_labels(slo, windows), 1.0) for slo in slos]
-    # What moves at the end has a ratio of 0, also before the first failure; what is idle or gone has none.
+    # A service with traffic at the end has a ratio of 0, also before its first failure; an idle or dead one has none.
     active = slos if phases[-1].present and phases[-1].per_second else []
     current, long = (series.error_ratio(w) for w in (windows.shortest_seconds, windows.of(PAGE)[0].long_seconds))
     checks += [
         *(
-            Expectation(until, f"count by ({series.LABEL_ID}) ({ratio} == 0)", _each(active))
+            Expectation(until, f"count by ({series.LABEL_ID}) ({ratio} == 0)", _one_sample_per_slo(active))
             for ratio in ((current, long) if active else (current,))
         ),
         Expectation(until, f"count by ({series.LABEL_ID}) ({current} != 0)"),
         Expectation(
             until,
             f"{series.BUDGET_REMAINING} == 1",
-            [({"__name__": series.BUDGET_REMAINING} | labels, one) for labels, one in whole],
+            [({"__name__": series.BUDGET_REMAINING} | budget_labels(slo, windows), 1.0) for slo in slos],
         ),
         Expectation(until, f"{series.PERIOD_BURN_RATE} != {series.PERIOD_BURN_RATE}"),
     ]
     return Proof(title, cadence.step_seconds, counters, checks)
 
 
-def _each(slos: Sequence[Slo]) -> list[tuple[dict[str, str], float]]:
-    """One sample of 1 for each SLO, by its id."""
+def _one_sample_per_slo(slos: Sequence[Slo]) -> list[tuple[dict[str, str], float]]:
+    """A sample of 1 for each SLO, labelled with its id."""
     return [({series.LABEL_ID: sloth_id}, 1.0) for sloth_id in sorted(slo.sloth_id for slo in slos)]
 
 
-def _ahead(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """A bucket is read a little ahead of its count: bad events are a hair below zero, and the ratio a healthy 0."""
+def _bucket_ahead_of_count(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """A bucket is read slightly ahead of its count: bad events are just below zero, and the ratio is 0."""
     until = windows.of(PAGE)[0].long_seconds // 4
     proof = _silent(slos, windows, "a bucket a hair ahead of its count is health", cadence, [Phase(until)])
     behind = Phase(until, per_second=Phase.per_second - 1000)
@@ -88,7 +90,7 @@ def _ahead(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
 
 
 def _few_failures(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """Ten requests in a long window: fewer failures than the policy's floor are nobody's business, as many are."""
+    """Ten requests in a long window: fewer failures than the policy's floor alert nobody, as many as the floor do."""
     quick = windows.of(PAGE)[0]
     floor = max(slo.policy.min_bad_events for slo in slos)
     rate = 10 / quick.long_seconds
@@ -100,8 +102,8 @@ def _few_failures(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Pr
     ]
     after_few = cadence.next_evaluation(quick.long_seconds + 2 * cadence.step_seconds)
     after_all = cadence.next_evaluation(quick.long_seconds + wait + 3 * cadence.step_seconds)
-    loud = [slo for slo in slos if floor / (10 + floor) > quick.factor * slo.budget_ratio]
-    pages = [({"alertname": slo.alert_name, series.LABEL_SEVERITY: PAGE}, 1.0) for slo in loud]
+    paged = [slo for slo in slos if floor / (10 + floor) > quick.factor * slo.budget_ratio]
+    pages = [({"alertname": slo.alert_name, series.LABEL_SEVERITY: PAGE}, 1.0) for slo in paged]
     paging = f'ALERTS{{alertstate="firing",{series.LABEL_SEVERITY}="{PAGE}"}}'
     return Proof(
         f"on a nearly idle service {floor - 1} failures alert nobody, {floor} page",
@@ -114,8 +116,8 @@ def _few_failures(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Pr
     )
 
 
-def _woken(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """Idle history is known history: what comes after it is all that the window holds, and is judged at once."""
+def _burn_after_idle(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """Idle history counts as seen, so a burn after it is all that the window contains, and pages at once."""
     quick = windows.of(PAGE)[0]
     rate = min(1.25 * quick.factor, 0.98 / max(slo.budget_ratio for slo in slos))
     idle = quick.long_seconds
@@ -137,29 +139,31 @@ def _woken(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
 
 
 def _failures(slos: Sequence[Slo]) -> list[Slo]:
-    """The SLOs whose bad events are failures; the others' are slow among the successful."""
+    """The SLOs whose bad events are failures; those of the others are slow successful requests."""
     return [
         slo for slo in slos if isinstance(slo.sli, EventsSli) and " - " not in " ".join(slo.sli.error_query.split())
     ]
 
 
-def _outage(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """Every request fails for a sixth of the quick window; then the slow tier holds the page."""
+def _total_outage(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """Every request fails for a sixth of the quick window; afterwards the slow tier keeps the page firing."""
     span = format_duration(windows.of(PAGE)[0].long_seconds // 6)
     title = f"a total outage of {span} pages at once and resolves when the slow tier lets go"
-    return _trouble(title, slos, windows, cadence, {slo.sloth_id: 1.0 for slo in _failures(slos)})
+    return _degradation(title, slos, windows, cadence, {slo.sloth_id: 1.0 for slo in _failures(slos)})
 
 
-def _collapse(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """A few requests fail and nearly all of the others are slow: each SLO at its own instant, or never."""
+def _failures_and_slowness(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """A few requests fail and nearly all others are slow: each SLO fires at its own instant, or never."""
     failures = _failures(slos)
-    # Few, because each that fails is one less of the successful ones, whose traffic is to stay steady.
+    # Few, because each failed request is missing from the successful ones, whose traffic must stay steady.
     bad = {slo.sloth_id: 0.02 if slo in failures else 0.98 for slo in slos}
-    return _trouble("2 % fail and 98 % of the others are slow", slos, windows, cadence, bad)
+    return _degradation("2 % fail and 98 % of the others are slow", slos, windows, cadence, bad)
 
 
-def _trouble(title: str, slos: Sequence[Slo], windows: Windows, cadence: Cadence, bad: Mapping[str, float]) -> Proof:
-    """Bad ratios for a sixth of the quick window, good before and after."""
+def _degradation(
+    title: str, slos: Sequence[Slo], windows: Windows, cadence: Cadence, bad: Mapping[str, float]
+) -> Proof:
+    """Bad ratios for a sixth of the quick window, with only good events before and after."""
     quick, slow = windows.of(PAGE)
     phases = (
         Phase(quick.long_seconds // 12),
@@ -179,8 +183,8 @@ def _trouble(title: str, slos: Sequence[Slo], windows: Windows, cadence: Cadence
     return prove_scenario(slos, Scenario(title, cadence, phases, fires, sum(phase.seconds for phase in phases)))
 
 
-def _return(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """After an absence longer than the quick window, its history is missing again and counts as good again."""
+def _burn_after_absence(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """After an absence longer than the quick window, its history is missing and counts as good, as after a start."""
     quick = windows.of(PAGE)[0]
     rate = min(1.25 * quick.factor, 0.98 / max(slo.budget_ratio for slo in slos))
     burn = round(quick.long_seconds * quick.factor / rate) + 4 * cadence.allowance_seconds
@@ -202,27 +206,27 @@ def _return(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
     return prove_scenario(slos, Scenario(title, cadence, phases, fires, start + burn))
 
 
-def _relabelled(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """After a spec's labels have changed, the SLI's history stands under two names and is still one history."""
+def _changed_labels(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
+    """After a spec's labels change, the SLI's history has two label sets and still counts as one history."""
     quick = windows.of(PAGE)[0]
     rate = min(1.25 * quick.factor, 0.98 / max(slo.budget_ratio for slo in slos))
-    late, burn = quick.long_seconds // 6, round(quick.long_seconds * quick.factor / rate)
+    before, burn = quick.long_seconds // 6, round(quick.long_seconds * quick.factor / rate)
     burn += 4 * cadence.allowance_seconds
     burn -= burn % cadence.step_seconds
     fires = {
         (slo.sloth_id, severity): alert_intervals(
-            windows.of(severity), slo.budget_ratio, [(late, 0.0), (burn, rate * slo.budget_ratio)]
+            windows.of(severity), slo.budget_ratio, [(before, 0.0), (burn, rate * slo.budget_ratio)]
         )
         for slo in slos
         for severity in SEVERITIES
         if slo.enabled(severity)
     }
-    phases = (Phase(late), Phase(burn, {slo.sloth_id: rate * slo.budget_ratio for slo in slos}))
+    phases = (Phase(before), Phase(burn, {slo.sloth_id: rate * slo.budget_ratio for slo in slos}))
     title = "labels that changed on the way do not make the history young"
-    proof = prove_scenario(slos, Scenario(title, cadence, phases, fires, late + burn))
-    steps, more, shortest = late // cadence.step_seconds, burn // cadence.step_seconds, windows.shortest_seconds
+    proof = prove_scenario(slos, Scenario(title, cadence, phases, fires, before + burn))
+    steps, more, shortest = before // cadence.step_seconds, burn // cadence.step_seconds, windows.shortest_seconds
     values = {
-        series.SEEN: f"_x{steps} {late}+{cadence.step_seconds}x{more}",
+        series.SEEN: f"_x{steps} {before}+{cadence.step_seconds}x{more}",
         series.error_rate(shortest): f"0+0x{steps + more}",
         series.total_rate(shortest): f"1+0x{steps + more}",
     }
@@ -231,11 +235,11 @@ def _relabelled(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proo
         for slo in slos
         for name, text in values.items()
     }
-    one = Expectation(late + burn, f"count({series.BUDGET_REMAINING})", [({}, float(len(slos)))])
-    return replace(proof, series={**proof.series, **former}, expectations=[*proof.expectations, one])
+    one_budget_each = Expectation(before + burn, f"count({series.BUDGET_REMAINING})", [({}, float(len(slos)))])
+    return replace(proof, series={**proof.series, **former}, expectations=[*proof.expectations, one_budget_each])
 
 
 def budget_labels(slo: Slo, windows: Windows) -> dict[str, str]:
-    """The labels of an SLO's remaining budget."""
+    """The labels of the series of an SLO's remaining budget."""
     rules = (rule for group in generate(slo, windows) for rule in group.rules)
     return next(rule.labels for rule in rules if rule.name == series.BUDGET_REMAINING)

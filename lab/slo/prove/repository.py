@@ -1,4 +1,4 @@
-"""The proofs of the repository's own SLOs as files, and running them."""
+"""Renders the proofs of the repository's own SLOs as files, and runs them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from lab.slo.prove.text import text_proofs
 from lab.slo.rendering.rules import generate
 
 TESTS = RULES / "tests"
-# The longest first, so that two processes end together.
+# Longest first, so that parallel processes finish at about the same time.
 CHAPTERS = ("ticket", "slow", "text", "guards", "quick")
 
 
 def render_proofs(specs: Sequence[tuple[Path, Sequence[Slo]]]) -> dict[Path, str]:
-    """Every generated test file with the text it must have."""
+    """The expected text of every generated test file, by path."""
     return {
         TESTS / f"{profile}-{path.stem}-{chapter}.test.yml": _render(path, slos, profile, chapter, evaluation, proofs)
         for profile in PROFILES
@@ -36,12 +36,12 @@ def render_proofs(specs: Sequence[tuple[Path, Sequence[Slo]]]) -> dict[Path, str
 
 
 def chapters(slos: Sequence[Slo], windows: Windows) -> Iterator[tuple[str, int, list[Proof]]]:
-    """The proofs of one service: chapter, evaluation interval in seconds, proofs."""
-    of = cadences(windows)
-    for cadence, found in groupby(scenarios(slos, windows), key=lambda scenario: scenario.cadence):
-        yield cadence.name, cadence.evaluation_seconds, [prove_scenario(slos, scenario) for scenario in found]
-    yield "guards", of["guards"].evaluation_seconds, list(guard_proofs(slos, windows))
-    yield "text", of["text"].evaluation_seconds, list(text_proofs(slos, windows))
+    """The proofs of one service, as (chapter, evaluation interval in seconds, proofs)."""
+    cadence_of = cadences(windows)
+    for cadence, group in groupby(scenarios(slos, windows), key=lambda scenario: scenario.cadence):
+        yield cadence.name, cadence.evaluation_seconds, [prove_scenario(slos, scenario) for scenario in group]
+    yield "guards", cadence_of["guards"].evaluation_seconds, list(guard_proofs(slos, windows))
+    yield "text", cadence_of["text"].evaluation_seconds, list(text_proofs(slos, windows))
 
 
 def _render(spec: Path, slos: Sequence[Slo], profile: str, chapter: str, evaluation: int, proofs: list[Proof]) -> str:
@@ -50,13 +50,13 @@ def _render(spec: Path, slos: Sequence[Slo], profile: str, chapter: str, evaluat
         "Each instant was computed from the windows; promtool observes it. Edit the spec, not this.",
     ]
     rules = f"../{committed().generated_file(profile, spec).relative_to(RULES)}"
-    # Steps may be longer than Prometheus looks back: an alert must find the ratios of its own step.
+    # Steps may be longer than Prometheus's lookback, so an alert must run after the ratios of its own step.
     groups = [group.name for slo in slos for group in generate(slo, load_windows(profile))]
     return render_tests(header, [rules], groups, evaluation, proofs)
 
 
 def proof_files() -> list[Path]:
-    """Every promtool test, longest first."""
+    """Every promtool test file, longest first."""
 
     def weight(path: Path) -> int:
         return next((index for index, chapter in enumerate(CHAPTERS) if f"-{chapter}." in path.name), len(CHAPTERS))
@@ -65,7 +65,10 @@ def proof_files() -> list[Path]:
 
 
 def run_proofs(paths: Sequence[Path], *, processes: int | None = None) -> dict[Path, str]:
-    """Run promtool on each file; the complaint of each one that fails."""
+    """Run promtool on each file, in parallel. Returns the output of each one that fails.
+
+    Raises ToolError without promtool, and LabError when it fails on all files in the same way.
+    """
     promtool.find()
     with ThreadPoolExecutor(processes or os.cpu_count() or 1) as pool:
         results = pool.map(lambda path: promtool.run(["test", "rules", path]), paths)

@@ -1,7 +1,7 @@
-"""What is proven of every SLO: scenarios with the instants at which each alert must fire, stay silent and resolve.
+"""Scenarios that every SLO is tested with, and the instants at which each alert must fire, stay silent and resolve.
 
-A scenario is a burn profile common to all SLOs of a service: its burn rates are multiples of each SLO's own budget, so
-that every one of them crosses its thresholds at the same instants.
+All SLOs of a service share a scenario: its burn rates are multiples of each SLO's own budget, so that all of them cross
+their thresholds at the same instants.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Burn = tuple[int, float]  # seconds, burn rate (multiple of the budget ratio)
 
 @dataclass(frozen=True)
 class Cadence:
-    """How often a chapter of proofs scrapes and evaluates. Long windows are walked in longer steps."""
+    """The scrape and evaluation intervals of a chapter of proofs. Longer windows use longer steps."""
 
     name: str
     step_seconds: int
@@ -27,9 +27,9 @@ class Cadence:
 
     @property
     def before_seconds(self) -> int:
-        """How long before a predicted instant its effect must not show yet.
+        """How long before a predicted instant its effect must not be visible yet.
 
-        Prometheus 3 leaves out the sample on a window's far edge and so may be a step earlier than 2.x.
+        Prometheus 3 excludes the sample on a window's far edge and may therefore be one step earlier than 2.x.
         """
         return self.step_seconds + self.evaluation_seconds
 
@@ -45,7 +45,7 @@ class Cadence:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One story and what must be seen of it."""
+    """Phases of traffic and the intervals in which each alert must fire."""
 
     title: str
     cadence: Cadence
@@ -56,7 +56,7 @@ class Scenario:
 
 
 def cadences(windows: Windows) -> dict[str, Cadence]:
-    """The cadence for each length of window."""
+    """The cadence of each chapter."""
     scrape, shortest = windows.scrape_interval_seconds, windows.shortest_seconds
     fine, coarse = max(scrape, shortest // 10), max(scrape, shortest // 2)
     return {
@@ -64,27 +64,27 @@ def cadences(windows: Windows) -> dict[str, Cadence]:
         "guards": Cadence("guards", fine, max(2 * scrape, 2 * shortest // 5)),
         "slow": Cadence("slow", coarse, 2 * coarse),
         "ticket": Cadence("ticket", coarse, 12 * coarse),
-        # As often as the budget's own rules are evaluated, because they count their samples.
+        # Same interval as the budget's own rules, because they count their samples.
         "text": Cadence("text", coarse, interval_seconds(windows)),
     }
 
 
 def scenarios(slos: Sequence[Slo], windows: Windows) -> Iterator[Scenario]:
     """Every scenario of one service, quickest first."""
-    make = _Maker(slos, windows)
-    yield from make.page_quick()
-    yield from make.page_slow()
-    yield from make.tickets()
+    factory = _ScenarioFactory(slos, windows)
+    yield from factory.page_quick()
+    yield from factory.page_slow()
+    yield from factory.tickets()
 
 
-class _Maker:
-    """Scenarios over one service's SLOs and one set of windows."""
+class _ScenarioFactory:
+    """Builds scenarios for one service's SLOs and one set of windows."""
 
     def __init__(self, slos: Sequence[Slo], windows: Windows) -> None:
         self.slos, self.windows, self.cadence = slos, windows, cadences(windows)
         self.quick, self.slow = windows.of(PAGE)
         self.ticket_quick, self.ticket_slow = windows.of("ticket")
-        # The highest burn rate that even the SLO with the largest budget can have, a little below all requests bad.
+        # The highest burn rate that the SLO with the largest budget can reach: slightly less than all requests bad.
         self.highest = 0.98 / max(slo.budget_ratio for slo in slos)
 
     def page_quick(self) -> Iterator[Scenario]:
@@ -95,7 +95,7 @@ class _Maker:
         after = self._after("quick", self.slow.short_seconds)
         yield self._burn("a fast burn pages by the quick tier, and the page resolves", "quick",
                          [(warm, 0), (fires_after + hold, fast), (after, 0)])  # fmt: skip
-        # 400 requests in the window: few enough that a floor set too high would swallow the burn.
+        # 400 requests in the window: few enough that a floor that is too high would suppress the page.
         yield self._burn("a cold start with little traffic pages when a warm one does", "quick",
                          [(fires_after + hold, fast)], per_second=400 / self.quick.long_seconds)  # fmt: skip
         blip = self._grid("quick", 0.9 * fires_after)
@@ -124,7 +124,7 @@ class _Maker:
         reset = self._after(cadence, tier.short_seconds * (1 - tier.factor / over))
         yield self._burn("a burn too slow for a page makes a ticket, and the ticket resolves", cadence,
                          [(fires_after + held, over), (reset, 0)])  # fmt: skip
-        # History that is warm and all but bad enough: nobody is told for longer than any window; a little more is told.
+        # Full windows just below the threshold must not alert for longer than any window; slightly more must alert.
         under = 0.95 * tier.factor
         more = self._grid(cadence, tier.long_seconds * (tier.factor - under) / (over - under))
         longer = self._grid(cadence, 1.05 * warm)
@@ -156,26 +156,26 @@ class _Maker:
         return alert_intervals(tiers, slo.budget_ratio, [(seconds, rate * slo.budget_ratio) for seconds, rate in burns])
 
     def _grid(self, cadence: str, seconds: float) -> int:
-        """Seconds rounded to whole evaluations."""
+        """Seconds rounded to a multiple of the evaluation interval."""
         return round(seconds / self.cadence[cadence].evaluation_seconds) * self.cadence[cadence].evaluation_seconds
 
     def _after(self, cadence: str, seconds: float) -> int:
-        """A stretch longer than `seconds` by more than the allowance."""
+        """A duration longer than `seconds` by more than the allowance."""
         return self._grid(cadence, seconds + 3 * self.cadence[cadence].allowance_seconds)
 
 
 def instants(scenario: Scenario) -> list[int]:
-    """Evaluations at which something is to be seen: just before and just after each predicted edge, and the end."""
-    cadence, found = scenario.cadence, {scenario.until_seconds}
+    """The evaluations to check: just before and just after each predicted edge, and the end."""
+    cadence, evaluations = scenario.cadence, {scenario.until_seconds}
     for intervals in scenario.fires.values():
         for edge in (edge for interval in intervals for edge in interval if edge < FOREVER):
-            found.add(int(_floor(edge - cadence.before_seconds, cadence.evaluation_seconds)))
-            found.add(int(_floor(edge + cadence.allowance_seconds, cadence.evaluation_seconds)))
-    return sorted(at for at in found if 0 <= at <= scenario.until_seconds)
+            evaluations.add(int(_floor(edge - cadence.before_seconds, cadence.evaluation_seconds)))
+            evaluations.add(int(_floor(edge + cadence.allowance_seconds, cadence.evaluation_seconds)))
+    return sorted(at for at in evaluations if 0 <= at <= scenario.until_seconds)
 
 
 def firing_at(intervals: Sequence[Interval], at: float, cadence: Cadence) -> bool | None:
-    """Whether an alert must fire at an instant; None within the pipeline's delay of an edge, where both are right."""
+    """Whether an alert must fire at an instant; None so close to an edge that the pipeline's delay decides."""
     for interval in intervals:
         for edge in interval:
             if (

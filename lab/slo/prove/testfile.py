@@ -1,4 +1,4 @@
-"""Writes scenarios as promtool test files: the same bytes for the same scenarios."""
+"""Renders proofs as promtool test files, deterministically: the same proofs give the same bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.slo.rendering.rule_file import scalar
 
 @dataclass(frozen=True)
 class Expectation:
-    """What an expression must give at an instant: samples as (labels, value)."""
+    """The expected result of an expression at an instant: samples as (labels, value)."""
 
     at_seconds: int
     expr: str
@@ -20,7 +20,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class ExpectedAlerts:
-    """The complete labels and annotations of every alert of one name at an instant."""
+    """The expected labels and annotations, in full, of every alert with one name at an instant."""
 
     at_seconds: int
     name: str
@@ -29,7 +29,7 @@ class ExpectedAlerts:
 
 @dataclass(frozen=True)
 class Proof:
-    """One promtool test: input series, and what must be seen."""
+    """One promtool test: input series and expectations."""
 
     title: str
     interval_seconds: int
@@ -38,7 +38,7 @@ class Proof:
     alerts: Sequence[ExpectedAlerts] = field(default=())
 
 
-SITE = "http://lab"  # what {{ $externalLabels.site }} is in a proof
+SITE = "http://lab"  # the value of {{ $externalLabels.site }} in a proof
 
 
 def render_tests(
@@ -48,7 +48,7 @@ def render_tests(
     evaluation_seconds: int,
     proofs: Sequence[Proof],
 ) -> str:
-    """A whole test file. The rules' groups are evaluated in the order of `groups`."""
+    """A complete test file. The rule groups are evaluated in the order of `groups`."""
     lines = [f"# {line}".rstrip() for line in header]
     lines += ["rule_files:", *(f"  - {scalar(name)}" for name in rule_files)]
     lines += ["group_eval_order:", *(f"  - {scalar(name)}" for name in groups)]
@@ -103,7 +103,7 @@ def _alerts(expected: ExpectedAlerts) -> Iterator[str]:
 
 
 def instant(seconds: int) -> str:
-    """An instant of a test as a person reads it: 163m30s."""
+    """An instant of a test as hours, minutes and seconds: 2h43m30s."""
     if seconds < 60:
         return f"{seconds}s"
     minutes, rest = divmod(seconds, 60)

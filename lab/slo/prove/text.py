@@ -1,4 +1,4 @@
-"""Proofs of what is told: an alert's every word, every recorded series, and the remaining budget."""
+"""Proofs of alert text, recorded series and the remaining budget."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ _TEMPLATE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 
 
 def _budget(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """The remaining budget is 1 - bad / all / budget · part of the period seen, whatever the traffic did."""
+    """The remaining budget is 1 - bad / all / budget · fraction of the period with data, for any traffic."""
     unit = windows.of(PAGE)[0].long_seconds
-    # Requests per second, burn rate. A young service after one bad hour: without the part seen, -500 % remained.
-    story = ((200_000.0, 18.0), (1_000_000.0, 6.0), (0.0, 0.0), (400_000.0, 0.0))
+    # (requests per second, burn rate) of a new service with one bad hour. Without the factor for the fraction of the
+    # period with data, -500 % would remain.
+    traffic = ((200_000.0, 18.0), (1_000_000.0, 6.0), (0.0, 0.0), (400_000.0, 0.0))
     phases = [
-        Phase(unit, {slo.sloth_id: burn * slo.budget_ratio for slo in slos}, per_second=rate) for rate, burn in story
+        Phase(unit, {slo.sloth_id: burn * slo.budget_ratio for slo in slos}, per_second=rate) for rate, burn in traffic
     ]
-    until = unit * len(story)
-    # Latency is of successful requests, of which there are fewer by the failed ones: within the tolerance.
-    spent = sum(rate * burn for rate, burn in story) / sum(rate for rate, _ in story) * until / windows.period_seconds
+    until = unit * len(traffic)
+    mean_burn = sum(rate * burn for rate, burn in traffic) / sum(rate for rate, _ in traffic)
+    # Latency SLOs count successful requests only, so failures change their total slightly: within the tolerance.
+    spent = mean_burn * until / windows.period_seconds
     expr = f"abs({series.BUDGET_REMAINING} - {1 - spent:.6g}) < bool {spent / 50:.3g}"
     counters = input_series(slos, phases, cadence.step_seconds)
     checks = [Expectation(until, expr, [(budget_labels(slo, windows), 1.0) for slo in slos])]
@@ -51,9 +53,9 @@ def text_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
     alerts, checks = [], []
     for slo in slos:
         rules = [rule for group in generate(slo, windows) for rule in group.rules]
-        told = [rule for rule in rules if rule.kind == "alert"]
-        if told:
-            expected = [_alert_text(slo, rule, rate * slo.budget_ratio) for rule in told]
+        alerting = [rule for rule in rules if rule.kind == "alert"]
+        if alerting:
+            expected = [_alert_text(slo, rule, rate * slo.budget_ratio) for rule in alerting]
             alerts.append(ExpectedAlerts(burn, slo.alert_name, expected))
         checks += [
             Expectation(
@@ -70,17 +72,18 @@ def text_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
 
 
 def _alert_text(slo: Slo, rule: Rule, bad_ratio: float) -> tuple[dict[str, str], dict[str, str]]:
+    """The labels and the expanded annotations of an alert. Raises LabError for a template it cannot expand."""
     labels = slo.labels | {series.LABEL_ID: slo.sloth_id, series.LABEL_SERVICE: slo.service, series.LABEL_SLO: slo.name}
     labels |= rule.labels
 
     def expand(match: re.Match[str]) -> str:
-        what = match.group(1)
-        if what == "$externalLabels.site":
+        template = match.group(1)
+        if template == "$externalLabels.site":
             return SITE
-        if what == "$value | humanizePercentage":
+        if template == "$value | humanizePercentage":
             return f"{bad_ratio * 100:.4g}%"
-        if what.startswith("$labels.") and what.removeprefix("$labels.") in labels:
-            return labels[what.removeprefix("$labels.")]
-        raise LabError(f"{slo.sloth_id}: no proof for the annotation template {match.group()}; use a plainer one")
+        if template.startswith("$labels.") and template.removeprefix("$labels.") in labels:
+            return labels[template.removeprefix("$labels.")]
+        raise LabError(f"{slo.sloth_id}: no proof for the annotation template {match.group()}; use a simpler one")
 
     return labels, {name: _TEMPLATE.sub(expand, text) for name, text in rule.annotations.items()}

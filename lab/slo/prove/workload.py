@@ -1,6 +1,6 @@
-"""Traffic for a proof: the counters a gateway would show when given parts of its requests are bad.
+"""Traffic for a proof: the counters of a gateway at which given ratios of the requests are bad.
 
-All SLOs of one service measure the same requests, so one workload makes every one of them bad by its own ratio at once.
+All SLOs of one service measure the same requests, so one workload gives each of them its own bad ratio at once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ BOUND = "le"
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of time with constant traffic. `bad` is the bad ratio of each SLO that has any, by its id."""
+    """A duration with constant traffic. `bad` is the bad ratio of each SLO with bad events, by SLO id."""
 
     seconds: int
     bad: Mapping[str, float] = field(default_factory=dict)
-    per_second: float = 1_000_000.0  # so many that a ratio's rounding to whole requests is nothing
-    present: bool = True  # False: the targets are gone and no counter is scraped
-    burst: int = 0  # bad requests at the phase's first scrape, on top
+    per_second: float = 1_000_000.0  # high enough that rounding to whole requests does not matter
+    present: bool = True  # False: the targets are down and no counter is scraped
+    burst: int = 0  # additional bad requests at the phase's first scrape
 
 
 def input_series(
@@ -36,36 +36,36 @@ def input_series(
     """promtool's `input_series` for one service: series name to values, one value every `step_seconds`.
 
     With `without_errors`, the counters of failed requests do not exist, as before the first failure.
-    Raises SpecError when an SLO's queries are none that a proof can be made for.
+    Raises SpecError when no proof can be generated for an SLO's queries.
     """
-    found = [counter for counter in counters(slos) if counter.failed is None or not without_errors]
-    return {counter.series: counter.values(phases, step_seconds) for counter in found}
+    existing = [counter for counter in counters(slos) if counter.failed is None or not without_errors]
+    return {counter.series: counter.values(phases, step_seconds) for counter in existing}
 
 
 @dataclass(frozen=True)
 class Counter:
-    """One series. Requests are told apart by failure (of `failed`'s SLO) and slowness (of `slow`'s SLO)."""
+    """One counter series, and which requests it counts. `failed`, `succeeded` and `fast` are SLO ids."""
 
     series: str
-    failed: str | None  # counts only the requests that are bad for this SLO
-    succeeded: str | None  # counts only the requests that are not bad for this SLO
+    failed: str | None  # counts only requests that are bad for this SLO
+    succeeded: str | None  # counts only requests that are not bad for this SLO
     fast: str | None = None  # and only those that are not bad for this one either
 
     def share(self, bad: Mapping[str, float]) -> float:
-        """The part of all requests that it counts."""
+        """The ratio of all requests that it counts."""
         if self.failed is not None:
             return bad.get(self.failed, 0.0)
         share = 1.0 - (bad.get(self.succeeded, 0.0) if self.succeeded else 0.0)
         return share * (1.0 - bad.get(self.fast, 0.0)) if self.fast else share
 
     def burst(self, size: int) -> int:
-        """How many of `size` requests that are bad in every way this series counts."""
+        """How many of `size` requests, each bad for every SLO, this series counts."""
         if self.failed is not None:
             return size
         return 0 if self.fast else size
 
     def values(self, phases: Sequence[Phase], step: int) -> str:
-        """Its samples over the phases, as promtool writes them."""
+        """Its samples over the phases, in promtool's notation."""
         total, parts = 0.0, []
         for index, phase in enumerate(phases):
             count = phase.seconds // step + (index == 0)  # the first phase also holds the sample at 0
@@ -80,36 +80,41 @@ class Counter:
 
 
 def _exact(increment: float) -> float:
-    """A number that adds up without rounding: dust at the joint of two phases would look like a counter's reset."""
+    """The increment, rounded so that sums are exact: a float error between phases would look like a counter reset."""
     return round(increment) if increment >= 100 else round(increment * 1024) / 1024
 
 
 def counters(slos: Sequence[Slo]) -> list[Counter]:
-    """The failed requests, the successful ones, and of these the ones faster than each latency threshold."""
+    """Counters of failed requests, successful requests, and successful requests faster than each latency threshold.
+
+    Raises SpecError when no proof can be generated for an SLO's queries.
+    """
     failures = [slo for slo in slos if len(_selectors(slo, "error_query")) == 1]
     latency = [slo for slo in slos if len(_selectors(slo, "error_query")) == 2]
     for slo in slos:
         if slo not in failures + latency or slo in failures[1:]:
             place = slo.origins.get("error_query", slo.origin)
-            raise refuse_at(place, "no proof can be made: write it as failures, once a service, or as all - fast")
+            raise refuse_at(
+                place, "no proof can be generated: count failures, in one SLO per service, or write all - fast"
+            )
     request = _Request(slos, failures, latency)
     failing = failures[0].sloth_id if failures else None
-    found: dict[str, Counter] = {}
+    by_series: dict[str, Counter] = {}
     for slo in failures:
         failed, good = (
             request.series(slo, query, is_failed=query == "error_query") for query in ("error_query", "total_query")
         )
-        found[failed] = Counter(failed, failing, None)
-        found[good] = Counter(good, None, failing)
+        by_series[failed] = Counter(failed, failing, None)
+        by_series[good] = Counter(good, None, failing)
     for slo in latency:
-        every, fast = (request.series(slo, "error_query", index) for index in (0, 1))
-        found[every] = Counter(every, None, failing)
-        found[fast] = Counter(fast, None, failing, slo.sloth_id)
-    return [found[name] for name in sorted(found)]
+        successful, fast = (request.series(slo, "error_query", index) for index in (0, 1))
+        by_series[successful] = Counter(successful, None, failing)
+        by_series[fast] = Counter(fast, None, failing, slo.sloth_id)
+    return [by_series[name] for name in sorted(by_series)]
 
 
 class _Request:
-    """The labels of one request that fails and of one that does not, as the selectors of a service's SLOs want them."""
+    """Labels of a failed and of a successful request that match the selectors of a service's SLOs."""
 
     def __init__(self, slos: Sequence[Slo], failures: Sequence[Slo], latency: Sequence[Slo]) -> None:
         self.all = [selector for slo in slos for query in QUERIES for selector in _selectors(slo, query)]
@@ -118,40 +123,42 @@ class _Request:
         self.good = self.total + [selector for slo in latency for selector in _selectors(slo, "error_query")]
 
     def series(self, slo: Slo, query: str, index: int = 0, *, is_failed: bool = False) -> str:
-        """The series by which a selector of an SLO counts the request. Raises SpecError."""
+        """The series that a selector of an SLO counts the request in. Raises SpecError when there is none."""
         selector = _selectors(slo, query)[index]
         wanted = [*self.failed, *self.total] if is_failed else self.good
-        names = {one.label for other in self.all if other.metric == selector.metric for one in other.matchers}
+        names = {matcher.label for other in self.all if other.metric == selector.metric for matcher in other.matchers}
         values = {}
-        for name in sorted(names - {BOUND} | {one.label for one in selector.matchers}):
-            # Each bucket has a bound of its own.
-            asked = _of(name, [selector] if name == BOUND else wanted)
+        for name in sorted(names - {BOUND} | {matcher.label for matcher in selector.matchers}):
+            # Each bucket has its own bound.
+            required = _matchers(name, [selector] if name == BOUND else wanted)
+            also = _matchers(name, self.all)
             try:
-                value = choose(asked, () if is_failed else _of(name, self.failed), _of(name, self.all))
-                value = choose(asked, (), _of(name, self.all)) if value is None and not is_failed else value
+                value = choose(required, () if is_failed else _matchers(name, self.failed), also)
+                value = choose(required, (), also) if value is None and not is_failed else value
             except re.error as error:
-                raise refuse_at(slo.origins[query], f"no proof can be made: {name} is matched by {error}") from error
-            if value is None:
-                text = " and ".join(f'{one.op}"{one.value}"' for one in asked)
                 raise refuse_at(
-                    slo.origins[query], f"no proof can be made: no value of {name} was found that is {text}"
+                    slo.origins[query], f"no proof can be generated: {name} is matched by {error}"
+                ) from error
+            if value is None:
+                conditions = " and ".join(f'{matcher.op}"{matcher.value}"' for matcher in required)
+                raise refuse_at(
+                    slo.origins[query], f"no proof can be generated: found no value of {name} that is {conditions}"
                 )
             values[name] = value
-        if not is_failed and self.failed and all(satisfies(one, values.get(one.label, "")) for one in self._failing()):
-            raise refuse_at(slo.origins[query], "no proof can be made: every request it counts is a failed one")
-        inside = ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value)
-        return f"{selector.metric}{{{inside}}}"
+        failing = [matcher for failed in self.failed for matcher in failed.matchers]
+        fails = all(satisfies(matcher, values.get(matcher.label, "")) for matcher in failing)
+        if not is_failed and self.failed and fails:
+            raise refuse_at(slo.origins[query], "no proof can be generated: it counts failed requests only")
+        labels = ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value)
+        return f"{selector.metric}{{{labels}}}"
 
-    def _failing(self) -> list[Matcher]:
-        return [one for selector in self.failed for one in selector.matchers]
 
-
-def _of(name: str, selectors: Sequence[Selector]) -> list[Matcher]:
-    return [one for selector in selectors for one in selector.matchers if one.label == name]
+def _matchers(label: str, selectors: Sequence[Selector]) -> list[Matcher]:
+    return [matcher for selector in selectors for matcher in selector.matchers if matcher.label == label]
 
 
 def _selectors(slo: Slo, query: str) -> list[Selector]:
-    """The selectors of a query, in the order in which they are written."""
+    """The selectors of a query, in source order; none for a raw SLI."""
     if not isinstance(slo.sli, EventsSli):
         return []
     try:

@@ -1,1 +1,1 @@
-"""PromQL in specs: checked, parsed, and the unit of its value."""
+"""PromQL: cleaning and parsing the queries of specs, the unit of a query's value, and building queries."""

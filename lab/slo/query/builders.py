@@ -1,8 +1,8 @@
-"""PromQL as strings: rates, means, ratios and quantiles of counters and histograms.
+"""Builds PromQL strings: rates, means, ratios and quantiles of counters and histograms.
 
-`matchers` are what stands between a selector's braces, such as `job="feed",service_version="1.1.0"`; "" selects every
-series of the metric. `window` and `offset` are PromQL durations, `10s`. `by` names one label to group by; without it
-the series are added up into one.
+`matchers` is the content of a selector's braces, such as `job="feed",service_version="1.1.0"`; "" selects every series
+of the metric. `window` and `offset` are PromQL durations such as `10s`. `by` is a label to group by; without it all
+series are summed into one.
 """
 
 from __future__ import annotations

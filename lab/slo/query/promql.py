@@ -1,8 +1,8 @@
-"""PromQL as specs hold it: made fit to stand between parentheses in a rule, or refused.
+"""Cleans the PromQL of specs so that it is safe to put between parentheses in a rule.
 
-Comments go, because whatever follows them on their line would be one too. Every bracket and quote must be closed, so
-that `(query)` means the query and nothing else. White space that PromQL does not know is refused: Prometheus would not
-load the rule.
+Comments are removed, because they would swallow whatever a rule appends on the same line. Every bracket and quote must
+be closed, so that `(query)` contains the query and nothing else. Whitespace that PromQL does not allow is rejected,
+because Prometheus would not load the rule.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BLANK = " \t\r\n"
 
 
 def clean(text: str) -> str:
-    """The query without comments and without blanks around it. Raises ValueError with the problem in one line."""
+    """The query without comments and surrounding whitespace. Raises ValueError with a one-line message."""
     written: list[str] = []
     opened: list[str] = []
     for match in _TOKEN.finditer(text):
@@ -39,7 +39,7 @@ def clean(text: str) -> str:
         if match.lastgroup == "open":
             opened.append(token)
         elif match.lastgroup == "close" and (not opened or _PAIRS[opened.pop()] != token):
-            raise ValueError(f"{token} closes nothing that is open")
+            raise ValueError(f"{token} has no opening bracket")
         elif match.lastgroup == "rest":
             _refuse_unknown(token)
         written.append(token)
@@ -53,5 +53,5 @@ def _refuse_unknown(token: str) -> None:
         if not character.isprintable() and character not in _BLANK:
             name = unicodedata.name(character, "a control character")
             raise ValueError(
-                f"holds U+{ord(character):04X} ({name}), which PromQL does not know; write a plain space or nothing"
+                f"contains U+{ord(character):04X} ({name}), which PromQL does not allow; use a plain space or remove it"
             )

@@ -1,7 +1,7 @@
-"""Parses PromQL into a small tree: what a query selects, and what it does with it.
+"""Parses PromQL into a small syntax tree of selectors, calls and operators.
 
-It reads what Prometheus reads, and more: promtool says what is valid. Source of the grammar: the Prometheus
-documentation, "Querying basics" and "Operators".
+It accepts everything that Prometheus accepts and more; promtool decides what is valid. Source of the grammar: the
+Prometheus documentation, "Querying basics" and "Operators".
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _TOKEN = re.compile(
     |(?P<operator>=~|!~|==|!=|<=|>=|[-+*/%^<>=(){},@])""",
     re.VERBOSE | re.ASCII,
 )
-# How strongly each operator binds; `^` alone is right-associative.
-_BINDS = {"or": 1, "and": 2, "unless": 2, "==": 3, "!=": 3, "<=": 3, ">=": 3, "<": 3, ">": 3}
-_BINDS |= {"+": 4, "-": 4, "*": 5, "/": 5, "%": 5, "atan2": 5, "^": 6}
+# Precedence of each operator; only `^` is right-associative.
+_PRECEDENCE = {"or": 1, "and": 2, "unless": 2, "==": 3, "!=": 3, "<=": 3, ">=": 3, "<": 3, ">": 3}
+_PRECEDENCE |= {"+": 4, "-": 4, "*": 5, "/": 5, "%": 5, "atan2": 5, "^": 6}
 _SIGNS = 5
 _COMPARISONS = {"==", "!=", "<=", ">=", "<", ">"}
 
 
 @dataclass(frozen=True)
 class Number:
-    """A literal."""
+    """A number literal."""
 
     value: float
 
@@ -45,7 +45,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Matcher:
-    """One condition of a selector: `op` is =, !=, =~ or !~."""
+    """A label matcher of a selector; `op` is =, !=, =~ or !~."""
 
     label: str
     op: str
@@ -54,7 +54,7 @@ class Matcher:
 
 @dataclass(frozen=True)
 class Selector:
-    """Series by metric name and labels."""
+    """A selector of series by metric name and labels."""
 
     metric: str
     matchers: tuple[Matcher, ...] = ()
@@ -62,7 +62,7 @@ class Selector:
 
 @dataclass(frozen=True)
 class Range:
-    """An expression over a range of time; a subquery has a step, if only an empty one."""
+    """A range of an expression; `step` is None for a range selector, and a string, perhaps "", for a subquery."""
 
     of: Expr
     duration: str
@@ -79,7 +79,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Binary:
-    """Two operands; `is_bool` for a comparison that gives 0 or 1."""
+    """A binary operation; `is_bool` marks a comparison with `bool`, which returns 0 or 1."""
 
     op: str
     left: Expr
@@ -88,7 +88,7 @@ class Binary:
 
     @property
     def is_comparison(self) -> bool:
-        """Whether it filters, or with `bool` compares."""
+        """Whether the operator is a comparison."""
         return self.op in _COMPARISONS
 
 
@@ -96,16 +96,16 @@ Expr = Number | Text | Selector | Range | Call | Binary
 
 
 def parse(query: str) -> Expr:
-    """The tree of a query without template variables. Raises ValueError, with line and column."""
+    """The syntax tree of a query without template variables. Raises ValueError, with line and column."""
     parser = _Parser(list(_tokens(query)))
     try:
-        found = parser.expression(0)
+        expr = parser.expression(0)
         if parser.peek() != _END:
             raise ValueError(f"unexpected {parser.peek()[1]!r}")
     except ValueError as error:
         at = parser.tokens[parser.at][2] if parser.at < len(parser.tokens) else len(query)
         raise ValueError(f"{_place(query, at)}: {error}") from error
-    return found
+    return expr
 
 
 def _place(query: str, at: int) -> str:
@@ -114,7 +114,7 @@ def _place(query: str, at: int) -> str:
 
 
 def selectors(expr: Expr) -> Iterator[Selector]:
-    """Every selector in an expression, in the order in which they are written."""
+    """Every selector in an expression, in source order."""
     if isinstance(expr, Selector):
         yield expr
     elif isinstance(expr, Range):
@@ -132,7 +132,7 @@ _END: Token = ("end", "")
 
 
 def _tokens(query: str) -> Iterator[tuple[str, str, int]]:
-    """Kind, text and place of each token."""
+    """(kind, text, offset) of each token."""
     at = 0
     while at < len(query):
         match = _TOKEN.match(query, at)
@@ -150,11 +150,11 @@ def _unquote(text: str) -> str:
     if text[0] == "`":
         return text[1:-1]
 
-    def plain(match: re.Match[str]) -> str:
-        what = match.group(1)
-        return chr(int(what[1:], 16)) if len(what) > 1 else _ESCAPES.get(what, what)
+    def unescape(match: re.Match[str]) -> str:
+        escape = match.group(1)
+        return chr(int(escape[1:], 16)) if len(escape) > 1 else _ESCAPES.get(escape, escape)
 
-    return re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", plain, text[1:-1], flags=re.DOTALL)
+    return re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", unescape, text[1:-1], flags=re.DOTALL)
 
 
 @dataclass
@@ -171,7 +171,7 @@ class _Parser:
         return token
 
     def takes(self, *texts: str) -> bool:
-        """Takes the next token when it is one of these words or operators."""
+        """Consumes the next token if it is one of these words or operators."""
         kind, text = self.peek()
         if kind in {"name", "operator"} and text.lower() in texts:
             self.at += 1
@@ -182,24 +182,24 @@ class _Parser:
         if not self.takes(text):
             raise ValueError(f"{text!r} expected before {self.peek()[1]!r}")
 
-    def expression(self, least: int) -> Expr:
+    def expression(self, min_precedence: int) -> Expr:
         left = self.signed()
         while True:
             op = self.peek()[1].lower() if self.peek()[0] in {"name", "operator"} else ""
-            binds = _BINDS.get(op, 0)
-            if not binds or binds < least:
+            precedence = _PRECEDENCE.get(op, 0)
+            if not precedence or precedence < min_precedence:
                 return left
             self.at += 1
             is_bool = self.takes("bool")
             self.matching()
-            left = Binary(op, left, self.expression(binds if op == "^" else binds + 1), is_bool)
+            left = Binary(op, left, self.expression(precedence if op == "^" else precedence + 1), is_bool)
 
     def matching(self) -> None:
-        """on (…) group_left (…), ignoring (…): how two vectors are matched changes no unit and no selector."""
+        """Skips on (…), ignoring (…) and group_left (…): vector matching changes no unit and no selector."""
         if self.takes("on", "ignoring"):
             self.labels()
         if self.takes("group_left", "group_right") and self.peek() == ("operator", "("):
-            # Without labels of its own, what follows in parentheses is the operand.
+            # group_left without labels: the parentheses that follow are the operand.
             start = self.at
             try:
                 self.labels()
@@ -210,7 +210,7 @@ class _Parser:
         self.need("(")
         while not self.takes(")"):
             if self.take()[0] not in {"name", "string"}:
-                raise ValueError("a label's name expected")
+                raise ValueError("label name expected")
             self.takes(",")
 
     def signed(self) -> Expr:
@@ -227,9 +227,9 @@ class _Parser:
         if kind == "string":
             return Text(_unquote(text))
         if (kind, text) == ("operator", "("):
-            found = self.expression(0)
+            expr = self.expression(0)
             self.need(")")
-            return found
+            return expr
         if (kind, text) == ("operator", "{"):
             self.at -= 1
             return self.selector("")
@@ -252,11 +252,11 @@ class _Parser:
 
     def arguments(self) -> tuple[Expr, ...]:
         self.need("(")
-        found = []
+        arguments = []
         while not self.takes(")"):
-            found.append(self.expression(0))
+            arguments.append(self.expression(0))
             self.takes(",")
-        return tuple(found)
+        return tuple(arguments)
 
     def selector(self, metric: str) -> Selector:
         matchers = []

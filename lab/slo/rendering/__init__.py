@@ -1,1 +1,1 @@
-"""From an SLO to the rules that Prometheus loads."""
+"""Generates the rules that Prometheus loads from an SLO."""

@@ -1,11 +1,11 @@
-"""What is left of the error budget over the whole period, weighted by events, and the constants of an SLO.
+"""Rules for the remaining error budget over the whole period, weighted by events, and for the constants of an SLO.
 
-    ratio over the period = bad events / all events · part of the period that was seen
+    ratio over the period = bad events / all events · fraction of the period with data
 
-Idle time adds nothing to either side and leaves no NaN. Time of which nothing is known (the service is young, or was
-gone) counts as good at the average rate of the time that is known: a lab that is five minutes old has not spent twelve
-hours' budget on its first incident. Once the whole period has been seen, this is bad events over all events. As a
-ratio it lies between 0 and 1, so that what remains is a number one can read.
+Idle time adds nothing to either side and causes no NaN. Time without data (the service is new, or was down) counts as
+good at the average rate of the time with data: a lab that is five minutes old has not spent twelve hours' budget on its
+first incident. With data for the whole period, this is bad events over all events. The ratio is clamped to 0 to 1, so
+that the remaining budget stays readable.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from lab.slo.rendering import series
 from lab.slo.rendering.ratios import in_window
 from lab.slo.rendering.rule import Rule, ignoring, record
 
-# Prometheus looks back five minutes for a sample: half of that leaves no gap when an evaluation is missed.
+# Prometheus looks back five minutes for a sample. Half of that leaves no gap when an evaluation is missed.
 MAX_INTERVAL_SECONDS = 150
 
 
 def interval_seconds(windows: Windows) -> int:
-    """How often what moves slowly is evaluated: twice in the shortest window, and often enough to be found."""
+    """The evaluation interval of slowly changing rules: half the shortest window, at most half the lookback."""
     return max(1, min(windows.shortest_seconds // 2, MAX_INTERVAL_SECONDS))
 
 
 def budget(slo: Slo, windows: Windows, interval: int) -> list[Rule]:
-    """The events of the shortest window, and from them the period's ratio, burn rate and remaining budget."""
+    """Rules for the events in the shortest window, and from them the period's ratio, burn rate and remaining budget."""
     period, pick = windows.period_seconds, series.selector(slo)
     whole = f"{series.error_ratio(period)}{pick}"
     return [
@@ -38,7 +38,7 @@ def budget(slo: Slo, windows: Windows, interval: int) -> list[Rule]:
 
 
 def constants(slo: Slo, windows: Windows) -> list[Rule]:
-    """What the spec says, as series; and the current burn rate, which is one of the ratios over the budget."""
+    """Rules that record the spec's own values, and the current burn rate (of the shortest window)."""
     info = {
         **slo.info_labels,
         "sloth_mode": "fleetops",
@@ -57,14 +57,14 @@ def constants(slo: Slo, windows: Windows) -> list[Rule]:
 
 
 def budget_text(slo: Slo) -> str:
-    """The budget as written in a rule. Without guards in Sloth's own arithmetic, so that even a tie falls alike."""
+    """The budget as written in a rule. Without guards it is computed as Sloth does, so that even ties agree."""
     return repr((100 - float(slo.objective_percent)) / 100) if slo.policy.plain else repr(slo.budget_ratio)
 
 
 def _events(slo: Slo, windows: Windows) -> list[Rule]:
-    """Bad events and all events apart, so that the period weighs each event alike, whenever it came.
+    """Bad events and all events as separate series, so that every event in the period has the same weight.
 
-    A raw ratio has no events: each evaluation that knows it counts as one.
+    A raw ratio has no events: each evaluation at which it exists counts as one.
     """
     shortest, pick = windows.shortest_seconds, series.selector(slo)
     bad, events = series.error_rate(shortest), series.total_rate(shortest)
@@ -72,7 +72,7 @@ def _events(slo: Slo, windows: Windows) -> list[Rule]:
         ratio = f"clamp(({in_window(slo.sli.error_ratio_query, shortest)}), 0, 1) >= 0"
         return [record(slo, bad, ratio, shortest), record(slo, events, f"({ratio}) ^ 0", shortest)]
     failed, all_of_them = (in_window(query, shortest) for query in (slo.sli.error_query, slo.sli.total_query))
-    # `>= 0` keeps NaN out of the sums. Bad events of which the total knows nothing, by their labels, are none at all.
+    # `>= 0` keeps NaN out of the sums. Bad events whose labels do not match the total are dropped.
     return [
         record(slo, events, f"clamp_min(({all_of_them}), 0) >= 0", shortest),
         record(
@@ -85,9 +85,9 @@ def _events(slo: Slo, windows: Windows) -> list[Rule]:
 
 
 def _period_ratio(slo: Slo, windows: Windows, interval: int) -> str:
-    """Summed over what the SLO's series were called in the period, so that a changed label does not halve it.
+    """The bad ratio of the period, summed over all label sets that the SLO's series had, so that relabelling is safe.
 
-    Absent while the bad events do not match the total, as the windows' ratios are.
+    Absent while the labels of the bad events do not match the total, as the windows' ratios are.
     """
     shortest, pick = windows.shortest_seconds, series.selector(slo)
     over = f"{pick}[{format_duration(windows.period_seconds)}]"

@@ -1,7 +1,7 @@
-"""Whether Prometheus loads rule files that are about to be written, and which line of which spec is wrong when not.
+"""Checks that Prometheus would load rule files before they are written, and names the line of the spec otherwise.
 
-promtool reads the very text, group by group. What it says about a rule is traced back to the query, label or annotation
-of the spec that the rule was made from.
+promtool reads the exact text, group by group. Its error about a rule is traced back to the query, label or annotation
+of the spec that the rule was generated from.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from lab.slo.rendering.rule_file import render, split_groups
 from lab.slo.rendering.series import LABEL_SEVERITY
 from lab.slo.specs.fields import refuse_at
 
-# promtool parses YAML twice and PromQL once: half a second of processor for a million characters. Large files are
-# therefore cut between groups and read by as many processes as there are processors.
+# promtool parses YAML twice and PromQL once: half a second of CPU per million characters. Large files are therefore
+# split between groups and checked by one process per CPU.
 _BATCH_CHARACTERS = 3_000_000
 _FAILED = re.compile(
     r'^(?P<file>.*?): (?:\d+:\d+: )?group "(?P<group>[^"]*)", rule (?P<rule>\d+), "(?:[^"\\]|\\.)*": (?P<problem>.*)$',
@@ -37,7 +37,7 @@ _EXPRESSION = "could not parse expression: "
 
 @dataclass(frozen=True)
 class RuleFile:
-    """The text of a rule file, or of an operator's object around one, and the SLOs that its groups come from."""
+    """The text of a rule file or PrometheusRule object, and the SLO that each of its groups comes from."""
 
     text: str
     groups: tuple[tuple[Slo, Group], ...]
@@ -45,7 +45,7 @@ class RuleFile:
 
 
 def check_loadable(files: Sequence[RuleFile]) -> None:
-    """Raise SpecError naming the place in the spec when Prometheus would not load one of these files."""
+    """Raise SpecError, naming the place in the spec, when Prometheus would not load one of these files."""
     for file in files:
         _refuse_repeated_names(file)
     batches = [(file, batch) for file in files for batch in _batches(split_groups(file.text))]
@@ -58,22 +58,22 @@ def _refuse_repeated_names(file: RuleFile) -> None:
     seen: set[str] = set()
     for slo, group in file.groups:
         if group.name in seen:
-            raise refuse_at(slo.origin, f"its rule group {group.name} has the name of another SLO's; rename one")
+            raise refuse_at(slo.origin, f"its rule group {group.name} is also another SLO's; rename one of the SLOs")
         seen.add(group.name)
 
 
 def _batches(groups: Sequence[str]) -> Iterator[str]:
-    """Rule files of about equal size that hold all groups between them."""
+    """Rule files of about equal size that together contain all groups."""
     size = sum(len(group) for group in groups)
     processes = os.cpu_count() or 1
     count = 1 if size <= _BATCH_CHARACTERS else processes * ceil(size / processes / _BATCH_CHARACTERS)
-    each = ceil(len(groups) / count)
-    for start in range(0, len(groups), each):
-        yield "groups:\n" + "".join(groups[start : start + each])
+    per_batch = ceil(len(groups) / count)
+    for start in range(0, len(groups), per_batch):
+        yield "groups:\n" + "".join(groups[start : start + per_batch])
 
 
 def _read(batches: Sequence[str]) -> list[str]:
-    """What promtool complains of in each of these rule files, "" where it does not."""
+    """promtool's errors about each of these rule files; "" where there are none."""
     with tempfile.TemporaryDirectory(prefix="fleetops-slo-") as folder:
         paths = [Path(folder) / f"{number}.yml" for number in range(len(batches))]
         for path, batch in zip(paths, batches, strict=True):
@@ -82,11 +82,11 @@ def _read(batches: Sequence[str]) -> list[str]:
         processes = 1 if small else min(len(paths), os.cpu_count() or 1)
         with ThreadPoolExecutor(processes) as pool:
             results = list(pool.map(lambda n: promtool.run(["check", "rules", *paths[n::processes]]), range(processes)))
-        told = [(line, result) for result in results for line in (result.stdout + result.stderr).splitlines()]
-        complaints = ["\n".join(line for line, _ in told if line.startswith(f"{path}: ")) for path in paths]
+        lines = [line for result in results for line in (result.stdout + result.stderr).splitlines()]
+        complaints = ["\n".join(line for line in lines if line.startswith(f"{path}: ")) for path in paths]
     for result in results:
         if result.returncode != 0 and not any(complaints):
-            raise LabError(f"promtool refused the rules: {' '.join((result.stdout + result.stderr).split())}")
+            raise LabError(f"promtool rejected the rules: {' '.join((result.stdout + result.stderr).split())}")
     return complaints
 
 
@@ -94,45 +94,46 @@ def _refusal(file: RuleFile, complaint: str) -> SpecError:
     match = _FAILED.search(complaint)
     if not match:
         slo, _ = file.groups[0]
-        told = complaint.splitlines()[0].partition(": ")[2]
-        return SpecError(slo.origin.file, f"Prometheus would not load its rules: {told}")
+        reason = complaint.splitlines()[0].partition(": ")[2]
+        return SpecError(slo.origin.file, f"Prometheus would not load its rules: {reason}")
     slo, group = next((slo, group) for slo, group in file.groups if group.name == match["group"])
     rule, problem = group.rules[int(match["rule"]) - 1], match["problem"]
     if problem.startswith(_EXPRESSION):
-        found = _query_at_fault(slo, file.windows)
+        cause = _query_at_fault(slo, file.windows)
     else:
-        found = _text_at_fault(slo, rule, problem)
-    return found or refuse_at(slo.origin, f"Prometheus would not load its rule {rule.name}: {problem}")
+        cause = _template_at_fault(slo, rule, problem)
+    return cause or refuse_at(slo.origin, f"Prometheus would not load its rule {rule.name}: {problem}")
 
 
-def _text_at_fault(slo: Slo, rule: Rule, problem: str) -> SpecError | None:
+def _template_at_fault(slo: Slo, rule: Rule, problem: str) -> SpecError | None:
+    """The label or annotation of an SLO that is not a valid template; None when the problem is another."""
     match = _TEMPLATE.match(problem)
     if not match:
         return None
-    kind, key, told = match.groups()
+    kind, key, reason = match.groups()
     scopes = (f"{rule.labels.get(LABEL_SEVERITY)}_alert", "alerting")
     place = next(filter(None, (slo.origins.get(f"{scope}.{kind}s.{key}") for scope in scopes)), slo.origin)
-    return refuse_at(place, f"{key} is not a template that Prometheus takes: {told}")
+    return refuse_at(place, f"{key} is not a valid Prometheus template: {reason}")
 
 
 def _query_at_fault(slo: Slo, windows: Windows) -> SpecError | None:
-    """Which query of an SLO cannot stand in its rules, found by letting promtool read each one by itself."""
+    """The query of an SLO that its rules cannot use, found by letting promtool read each one on its own."""
     lengths = sorted({*windows.all_seconds, windows.period_seconds})
-    asked = [(name, in_window(query, seconds)) for name, query in vars(slo.sli).items() for seconds in lengths]
-    # Alone; where a vector must stand; where a range must; where a number must.
+    queries = [(name, in_window(query, seconds)) for name, query in vars(slo.sli).items() for seconds in lengths]
+    # On its own; then where an instant vector, a range vector and a scalar are required.
     forms = ("{}", "({}) or vector(0)", "count_over_time(({}))", "vector(({}))")
-    rules = [Rule("record", "probe", form.format(query)) for _, query in asked for form in forms]
+    rules = [Rule("record", "probe", form.format(query)) for _, query in queries for form in forms]
     (complaint,) = _read([render([Group("probe", tuple(rules))])])
     failed = {int(match["rule"]) - 1: match["problem"] for match in _FAILED.finditer(complaint)}
-    for index, (name, _) in enumerate(asked):
+    for index, (name, _) in enumerate(queries):
         alone, vector, ranged, number = (failed.get(len(forms) * index + n) for n in range(len(forms)))
         if alone:
             return refuse_at(slo.origins[name], f"is not PromQL: {alone.removeprefix(_EXPRESSION)}")
         if vector:
             kind = "a string"
             if not ranged:
-                kind = "a range vector; take its rate(), or an _over_time function of it"
+                kind = "a range vector; apply rate() or an _over_time function to it"
             elif not number:
-                kind = "a scalar; leave scalar() out"
-            return refuse_at(slo.origins[name], f"must be an instant vector, and is {kind}")
+                kind = "a scalar; remove scalar()"
+            return refuse_at(slo.origins[name], f"must be an instant vector, but is {kind}")
     return None

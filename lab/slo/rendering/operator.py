@@ -1,4 +1,4 @@
-"""PrometheusRule objects, which the Prometheus operator loads: their name, namespace and labels."""
+"""Metadata of PrometheusRule objects, which the Prometheus operator loads: name, namespace and labels."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _WORD = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a PrometheusRule object says of itself."""
+    """The name, namespace and labels of a PrometheusRule object."""
 
     name: str
-    namespace: str = ""  # empty: where it is applied
-    labels: dict[str, str] = field(default_factory=dict)  # the operator's ruleSelector looks at them
+    namespace: str = ""  # "" for the namespace that it is applied in
+    labels: dict[str, str] = field(default_factory=dict)  # matched by the operator's ruleSelector
 
 
 def metadata(slos: Sequence[Slo], *, name: str = "", namespace: str = "", labels: Iterable[str] = ()) -> Metadata:
-    """The metadata of an object with the rules of these SLOs; `labels` are KEY=VALUE. Raises UsageError."""
+    """The metadata of the object with the rules of these SLOs; `labels` are KEY=VALUE strings. Raises UsageError."""
     if name and not (len(name) <= MAX_NAME and _SUBDOMAIN.fullmatch(name)):
-        raise UsageError(f"--name {name!r} is not an object's name; use at most {MAX_NAME} of a-z, 0-9, '-' and '.'")
+        raise UsageError(f"--name {name!r} is not an object name; use at most {MAX_NAME} of a-z, 0-9, '-' and '.'")
     if namespace and not (len(namespace) <= 63 and _NAMESPACE.fullmatch(namespace)):
         raise UsageError(f"--namespace {namespace!r} is not a namespace; use at most 63 of a-z, 0-9 and '-'")
     return Metadata(name or name_of(slos), namespace, _OWN_LABELS | dict(_label(text) for text in labels))
 
 
 def name_of(slos: Sequence[Slo]) -> str:
-    """A name after the first SLO, in Kubernetes' alphabet.
+    """An object name made from the id of the first SLO, with the characters that Kubernetes allows.
 
-    An SLO stands in one spec file only, so two files never share an object, whatever they and their services are
-    called. Where the alphabet or the length loses something, a hash makes up for it.
+    An SLO id occurs in one spec file only, so two files never share an object. Where characters or length have to be
+    cut, a hash keeps the name unique.
     """
     exact = f"slo-{slos[0].sloth_id}"
     folded = re.sub(r"[^a-z0-9]+", "-", exact.lower()).strip("-")
@@ -54,13 +54,13 @@ def name_of(slos: Sequence[Slo]) -> str:
 def _label(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     prefix, _, name = key.rpartition("/")
-    sound = (
+    is_valid = (
         equals
         and len(name) <= 63
         and _WORD.fullmatch(name)
         and ("/" not in key or (len(prefix) <= MAX_NAME and _SUBDOMAIN.fullmatch(prefix)))
         and (not value or (len(value) <= 63 and _WORD.fullmatch(value)))
     )
-    if not sound:
-        raise UsageError(f"--label {text!r} is not a label of Kubernetes; write KEY=VALUE, such as release=prometheus")
+    if not is_valid:
+        raise UsageError(f"--label {text!r} is not a Kubernetes label; write KEY=VALUE, such as release=prometheus")
     return key, value

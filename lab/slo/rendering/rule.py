@@ -1,4 +1,4 @@
-"""A rule and a group of rules, as Prometheus knows them."""
+"""Prometheus rules and rule groups as values."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ class Rule:
 
 @dataclass(frozen=True)
 class Group:
-    """Rules that are evaluated one after the other at one instant."""
+    """A rule group: Prometheus evaluates its rules in order, all at the same timestamp."""
 
     name: str
     rules: tuple[Rule, ...]
-    interval_seconds: int | None = None  # None: Prometheus's own
+    interval_seconds: int | None = None  # None for Prometheus's global evaluation interval
 
 
 def ids(slo: Slo) -> dict[str, str]:
-    """The labels by which everything of one SLO is told apart."""
+    """The labels that identify an SLO on its series and alerts."""
     return {series.LABEL_ID: slo.sloth_id, series.LABEL_SERVICE: slo.service, series.LABEL_SLO: slo.name}
 
 
 def record(
     slo: Slo, name: str, expr: str, window_seconds: int | None = None, labels: Mapping[str, str] | None = None
 ) -> Rule:
-    """A recording rule with the SLO's labels, the window's where there is one, and more `labels`."""
+    """A recording rule with the SLO's labels, the window's label if there is a window, and additional `labels`."""
     window = {series.LABEL_WINDOW: format_duration(window_seconds)} if window_seconds else {}
     return Rule("record", name, expr, slo.labels | ids(slo) | window | dict(labels or {}))
 
 
 def ignoring(slo: Slo) -> str:
-    """Matches a recorded series with what a query of the SLO gives: without the labels that recording adds."""
+    """An `ignoring (…)` clause of the labels that recording adds, to match recorded series with the SLO's queries."""
     return f"ignoring ({', '.join(sorted({*slo.labels, *ids(slo), series.LABEL_WINDOW}))})"

@@ -1,4 +1,4 @@
-"""Writes groups as a Prometheus rule file: the same bytes for the same rules, always."""
+"""Renders rule groups as a Prometheus rule file, deterministically: the same rules give the same bytes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from lab.slo.durations import format_duration
 from lab.slo.rendering.operator import Metadata
 from lab.slo.rendering.rule import Group, Rule
 
-# Text that YAML reads back as the same text without quotes (and that is no number, date, boolean or null).
+# Strings that YAML reads back unchanged without quotes (not as a number, date, boolean or null).
 _PLAIN = re.compile(r"[A-Za-z_][-A-Za-z0-9_./:]*[A-Za-z0-9_]|[A-Za-z_]")
 _ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r"}
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
 
 def render(groups: Iterable[Group], header: Iterable[str] = ()) -> str:
-    """A whole rule file with `header` as its comment."""
+    """A complete rule file, with the lines of `header` as a comment."""
     lines = [*_comment(header), "groups:"]
     for group in groups:
         lines += _group(group)
@@ -24,7 +24,7 @@ def render(groups: Iterable[Group], header: Iterable[str] = ()) -> str:
 
 
 def render_operator(metadata: Metadata, groups: Iterable[Group], header: Iterable[str] = ()) -> str:
-    """The same rules as a PrometheusRule object, as the Prometheus operator takes them."""
+    """The same rules as a PrometheusRule object for the Prometheus operator."""
     rules = render(groups).removesuffix("\n").split("\n")
     lines = [
         *_comment(header),
@@ -42,12 +42,12 @@ def render_operator(metadata: Metadata, groups: Iterable[Group], header: Iterabl
 
 
 def _comment(header: Iterable[str]) -> list[str]:
-    """A file's name or a windows' name in it must not end the comment."""
-    return ["# " + "".join(one if one.isprintable() else " " for one in line) for line in header]
+    """The header as comment lines. A line break in a file's name must not end the comment."""
+    return ["# " + "".join(char if char.isprintable() else " " for char in line) for line in header]
 
 
 def split_groups(text: str) -> list[str]:
-    """The groups of a text that `render` or `render_operator` wrote, each in the bytes that Prometheus gets to read."""
+    """The text of each group in the output of `render` or `render_operator`, as Prometheus will read it."""
     match = re.search("^( *)groups:\n", text, re.MULTILINE)
     body = text[match.end() :] if match else ""
     if match and match[1]:
@@ -79,7 +79,7 @@ def _rule(rule: Rule) -> Iterator[str]:
 
 
 def scalar(text: str) -> str:
-    """One YAML scalar on one line; quoted unless it can only be read as itself."""
+    """A string as a one-line YAML scalar; quoted unless every reader reads the plain form as the same string."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS and ": " not in text:
         return text
     if "'" not in text and text.isprintable():
@@ -88,7 +88,7 @@ def scalar(text: str) -> str:
 
 
 def _escaped(character: str) -> str:
-    """A character between double quotes; by its number where a reader might take it for something else."""
+    """A character inside double quotes; as an escape when it is not printable."""
     if character.isprintable():
         return character
     number = ord(character)

@@ -1,9 +1,9 @@
-"""From an SLO and its windows to the rules Prometheus loads. Pure: no files, no clock.
+"""Generates the rules that Prometheus loads from an SLO and its windows. Pure: no files, no clock.
 
-Three groups an SLO. The first is evaluated at Prometheus's own interval, in this order, so that a page sees the ratios
-of its own instant: the ratios of the page's windows, the page. The second holds the ticket's longer windows and the
-ticket, the third the budget and the constants; both move slowly and are evaluated twice in the shortest window, which
-spares most of the cost. Without guards (`--plain`) the ticket stands in the first group, as often evaluated as Sloth's.
+There are three groups per SLO. The first contains the ratios of the page's windows, then the page, so that the alert
+uses ratios of the same evaluation; it runs at Prometheus's global interval. The second contains the ticket's longer
+windows and the ticket, the third the budget and the constants; both change slowly and run twice per shortest window,
+which saves most of the cost. Without guards (`--plain`) the ticket is in the first group and runs as often as Sloth's.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from lab.slo.specs.fields import refuse_at
 def generate(slo: Slo, windows: Windows) -> list[Group]:
     """The groups of one SLO. Raises SpecError when a tier of an enabled alert can never fire."""
     refuse_unreachable(slo, windows)
-    every = slo.intervals
-    # No name of an SLO holds a colon, so none meets the group of another.
+    intervals = slo.intervals
+    # SLO names contain no colon, so the groups of two SLOs never share a name.
     slow, name = interval_seconds(windows), group_name(slo)
     paging = {w for tier in windows.of(PAGE) for w in (tier.short_seconds, tier.long_seconds)}
     quick = [
@@ -31,28 +31,28 @@ def generate(slo: Slo, windows: Windows) -> list[Group]:
     long = [rule for w in windows.all_seconds if w not in paging for rule in ratio(slo, windows, w)]
     alerts = {severity: [_alert(slo, windows, severity)] for severity in SEVERITIES if slo.enabled(severity)}
     page, ticket = alerts.get(PAGE, []), alerts.get(TICKET, [])
-    if every.any:
-        # The spec says how often: its three intervals are three groups, as in Sloth.
-        found = [
-            Group(name, (*quick, *long), every.sli_seconds),
-            Group(f"{name}:alerts", (*page, *ticket), every.alert_seconds),
+    if intervals.any:
+        # The spec sets three intervals for three groups, as in Sloth.
+        groups = [
+            Group(name, (*quick, *long), intervals.sli_seconds),
+            Group(f"{name}:alerts", (*page, *ticket), intervals.alert_seconds),
         ]
     elif slo.policy.plain:
-        found = [Group(name, (*quick, *long, *page, *ticket))]
+        groups = [Group(name, (*quick, *long, *page, *ticket))]
     else:
-        found = [Group(name, (*quick, *page)), Group(f"{name}:ticket", (*long, *ticket), slow)]
-    slow = every.metadata_seconds or slow
-    found.append(Group(f"{name}:budget", (*constants(slo, windows), *budget(slo, windows, slow)), slow))
-    return [group for group in found if group.rules]
+        groups = [Group(name, (*quick, *page)), Group(f"{name}:ticket", (*long, *ticket), slow)]
+    slow = intervals.metadata_seconds or slow
+    groups.append(Group(f"{name}:budget", (*constants(slo, windows), *budget(slo, windows, slow)), slow))
+    return [group for group in groups if group.rules]
 
 
 def group_name(slo: Slo) -> str:
-    """The SLO's first group; the others' names add a part after a colon."""
+    """The name of the SLO's first group; the others append `:` and a suffix."""
     return f"slo-{slo.sloth_id}"
 
 
 def refuse_unreachable(slo: Slo, windows: Windows) -> None:
-    """Raise SpecError, naming the tier, when no ratio of bad events could trip it."""
+    """Raise SpecError, naming the tier, when even a bad ratio of 1 would not trip it."""
     for tier in windows.tiers:
         if slo.enabled(tier.severity) and not reachable(tier, slo.budget_ratio):
             raise refuse_at(
@@ -76,10 +76,10 @@ def _alert(slo: Slo, windows: Windows, severity: str) -> Rule:
         both = f"\n    and ignoring ({series.LABEL_WINDOW})\n".join(conditions)
         pairs.append(f"  (\n{both}\n  )")
     either = f"\n  or ignoring ({series.LABEL_WINDOW})\n".join(pairs)
-    # Without the window's label, or the alert would change its identity when another tier takes over.
+    # Without the window label, because otherwise the alert's labels would change when another tier fires.
     expr = f"max without ({series.LABEL_WINDOW}) (\n{either}\n)"
     policy = slo.alerts[severity]
-    # The ids come with the series anyway; written here, two SLOs under one alert name are no duplicate rules.
+    # The series have the id labels anyway; on the rule, they keep two SLOs with one alert name from being duplicates.
     labels = slo.alert_labels | policy.labels | ids(slo) | {series.LABEL_SEVERITY: severity}
     who = f"{{{{$labels.{series.LABEL_SERVICE}}}}} {{{{$labels.{series.LABEL_SLO}}}}}"
     annotations = {

@@ -1,4 +1,4 @@
-"""The names of everything the generated rules record. Where Sloth records the same, the name is Sloth's."""
+"""Names of the series that the generated rules record. Series that Sloth records too have Sloth's names."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ PERIOD_BURN_RATE = "slo:period_burn_rate:ratio"
 BUDGET_REMAINING = "slo:period_error_budget_remaining:ratio"
 INFO = "sloth_slo_info"
 
-# Ours: the two sides of the budget apart, and when the SLI was last seen.
+# Not in Sloth: the times at which the SLI existed; and below, bad and total events as separate series.
 SEEN = "slo:sli_seen:timestamp_seconds"
 
 
 def error_ratio(window_seconds: int) -> str:
-    """The bad ratio over one window, for example `slo:sli_error:ratio_rate5m`."""
+    """The series of the bad ratio over one window, for example `slo:sli_error:ratio_rate5m`."""
     return f"slo:sli_error:ratio_rate{format_duration(window_seconds)}"
 
 
 def error_rate(window_seconds: int) -> str:
-    """Bad events over one window, in the unit of the SLO's query."""
+    """The series of bad events over one window, in the unit of the SLO's query."""
     return f"slo:sli_error:rate{format_duration(window_seconds)}"
 
 
 def total_rate(window_seconds: int) -> str:
-    """All events over one window, in the unit of the SLO's query."""
+    """The series of all events over one window, in the unit of the SLO's query."""
     return f"slo:sli_total:rate{format_duration(window_seconds)}"
 
 
 def selector(slo: Slo) -> str:
-    """The matcher that picks one SLO's series."""
+    """The label matcher, with braces, that selects one SLO's series."""
     return f'{{{LABEL_ID}="{slo.sloth_id}"}}'

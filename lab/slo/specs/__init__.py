@@ -1,1 +1,1 @@
-"""Spec files: YAML whose every value knows its file, line and key, read into the model."""
+"""Reads spec files: YAML whose values keep their file, line and key, converted to the model."""

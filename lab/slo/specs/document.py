@@ -1,7 +1,7 @@
-"""YAML in which every value knows its file, line and key, so that a refusal can name all three.
+"""YAML documents whose values keep their file, line and key, so that an error can name all three.
 
-Scalars stay as they are written: a label 1.10 is "1.10", 2023-02-30 is a text. Only a reader that asks for a number or
-a flag has one made of them. The tree of a document is built in `lab.slo.specs.yamltree`.
+Scalars keep the text that is written: a label 1.10 is "1.10", and 2023-02-30 is a string. They become a number or a
+flag only when a reader asks for one. The tree of a document is built in `lab.slo.specs.yamltree`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lab.slo.specs.yamltree import LOADER, Tree, documents
 
 __all__ = ["LOADER", "Node", "read_documents"]
 
-# An alias may refer to what holds it, or multiply what it names at every level.
+# An alias may refer to its own parent, or multiply its values at every level.
 _MAX_DEPTH = 40
 _MAX_ALIASED = 100_000
 _KEY = re.compile(r"[\s-]*([A-Za-z_][\w./-]*)\s*:")
@@ -32,14 +32,14 @@ class Node:
     key: str
     line: int
     value: object
-    written: str | None = None  # a scalar as it stands in the file; None for what came from elsewhere, or is null
+    written: str | None = None  # the text of a scalar in the file; None for null, mappings and lists
 
     def refuse(self, problem: str) -> SpecError:
-        """The error to raise about this value."""
+        """A SpecError about this value, for the caller to raise."""
         return SpecError(self.file, problem, key=self.key, line=self.line)
 
     def mapping(self, *allowed: str, required: tuple[str, ...] = ()) -> dict[str, Node]:
-        """The members, when there is none but the `allowed` ones and all the `required` ones."""
+        """The members by key. Raises SpecError for a key that is not `allowed` or a `required` one that is missing."""
         members = self._members()
         for name, member in members.items():
             if name not in allowed:
@@ -50,7 +50,7 @@ class Node:
         return members
 
     def strings(self) -> dict[str, str]:
-        """A mapping of names to texts, as labels and annotations are."""
+        """The members as strings, as for labels and annotations. Raises SpecError."""
         return {name: member.text() for name, member in self._members().items()}
 
     def _members(self) -> dict[str, Node]:
@@ -59,22 +59,22 @@ class Node:
         return self.value
 
     def items(self) -> list[Node]:
-        """The elements of a list that holds at least one."""
+        """The elements of a list. Raises SpecError when it is empty or not a list."""
         if not isinstance(self.value, list) or not self.value:
             raise self.refuse("must be a list with at least one element")
         return self.value
 
     def text(self) -> str:
-        """A text that is not empty, as it is written: numbers, dates and words such as `yes` included."""
+        """The scalar as written, also when it looks like a number or a date. Raises SpecError when it is empty."""
         text = self.value if self.written is None else self.written
         if isinstance(text, bool) or not isinstance(text, str | int | float):
-            raise self.refuse("must be a text")
+            raise self.refuse("must be a string")
         if not str(text).strip():
             raise self.refuse("must not be empty")
         return str(text)
 
     def number(self) -> float:
-        """A finite number."""
+        """The scalar as a finite number. Raises SpecError."""
         if isinstance(self.value, bool) or not isinstance(self.value, int | float) or abs(self.value) == float("inf"):
             raise self.refuse("must be a number")
         if self.value != self.value:
@@ -82,14 +82,14 @@ class Node:
         return float(self.value)
 
     def flag(self) -> bool:
-        """true or false."""
+        """The scalar as true or false. Raises SpecError."""
         if not isinstance(self.value, bool):
             raise self.refuse("must be true or false")
         return self.value
 
 
 class _Converter:
-    """Turns the trees of one file into Nodes, each under its key."""
+    """Turns the trees of one file into Nodes with their keys."""
 
     def __init__(self, file: str, max_values: int) -> None:
         self.file = file
@@ -99,7 +99,7 @@ class _Converter:
     def convert(self, tree: Tree, key: str, line: int, depth: int = 0) -> Node:
         self._count(1, key, tree.line, depth)
         if tree.tag:
-            raise SpecError(self.file, f"the tag {tree.tag} has no meaning here; remove it", key=key, line=line)
+            raise SpecError(self.file, f"the YAML tag {tree.tag} is not supported; remove it", key=key, line=line)
         if tree.pairs is not None:
             members = {}
             for name, (at, child) in self._pairs(tree, key, depth).items():
@@ -107,13 +107,15 @@ class _Converter:
                 members[name] = self.convert(child, _join(key, name), at, depth + 1)
             return Node(self.file, key, line, members)
         if tree.items is not None:
-            items = [self.convert(one, f"{key}[{index}]", one.line, depth + 1) for index, one in enumerate(tree.items)]
+            items = [
+                self.convert(item, f"{key}[{index}]", item.line, depth + 1) for index, item in enumerate(tree.items)
+            ]
             return Node(self.file, key, line, items)
         value = tree.value
         return Node(self.file, key, line, value, None if value is None else tree.text)
 
     def _pairs(self, tree: Tree, key: str, depth: int) -> dict[str, tuple[int, Tree]]:
-        """Line and value of each member, what is merged with `<<` included; the mapping's own keys win."""
+        """Line and value of each member, including those merged with `<<`; the mapping's own keys win."""
         pairs = tree.pairs or []
         self._count(len(pairs), key, tree.line, depth)
         own: dict[str, tuple[int, Tree]] = {}
@@ -126,9 +128,9 @@ class _Converter:
                         raise SpecError(self.file, "<< merges mappings only", key=key, line=name.line)
                     merged |= self._pairs(source, key, depth + 1)
             elif name.pairs is not None or name.items is not None:
-                raise SpecError(self.file, "a key must be a plain text", key=key, line=name.line)
+                raise SpecError(self.file, "a key must be a string", key=key, line=name.line)
             elif name.text in own:
-                raise SpecError(self.file, "is written twice", key=_join(key, name.text), line=own[name.text][0])
+                raise SpecError(self.file, "is a duplicate key", key=_join(key, name.text), line=own[name.text][0])
             else:
                 own[name.text] = (name.line, value)
         return merged | own
@@ -145,9 +147,9 @@ def _join(key: str, name: str) -> str:
 
 
 def read_documents(path: Path, *, first_key: str = "") -> Iterator[Node]:
-    """Every document of a YAML file, empty ones left out. Raises SpecError, also when there is none at all.
+    """Every document of a YAML file except empty ones. Raises SpecError, also when all of them are empty.
 
-    With `first_key` every document must be a mapping; what holds no key at all is refused under that one.
+    With `first_key` every document must be a mapping, and errors about a file without any key name this one.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -157,31 +159,31 @@ def read_documents(path: Path, *, first_key: str = "") -> Iterator[Node]:
         line = error.object.count(b"\n", 0, error.start) + 1
         key = _key_near(error.object.decode("utf-8", "replace"), line) or first_key
         raise SpecError(path, "is not UTF-8 text", key=key, line=line) from error
-    found = False
+    is_empty = True
     try:
         for tree in documents(text, _MAX_DEPTH):
             if tree.is_null:
                 continue
-            found = True
+            is_empty = False
             if first_key and tree.pairs is None:
                 raise SpecError(path, "must be a mapping of keys to values", key=first_key, line=tree.line)
             yield _Converter(str(path), len(text) + _MAX_ALIASED).convert(tree, "", tree.line)
     except yaml.YAMLError as error:
-        # What is never closed is noticed lines later, often at the end: it begins where it is to be mended.
+        # The parser notices an unclosed quote or bracket lines later; report the line that opens it.
         opened = re.search(r"quoted scalar|flow ", getattr(error, "context", None) or "")
         mark = getattr(error, "context_mark" if opened else "problem_mark", None)
         problem = " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", error)).split())
         line = mark.line + 1 if mark else text.count("\n", 0, getattr(error, "position", 0)) + 1
         key = _key_near(text, line) or first_key
         raise SpecError(path, f"is not valid YAML: {problem}", key=key, line=line) from error
-    if not found:
+    if is_empty:
         raise SpecError(
             path, f"is empty; {first_key} is expected here" if first_key else "is empty", key=first_key, line=1
         )
 
 
 def _key_near(text: str, line: int) -> str:
-    """The last key written up to a line of a text that is not YAML, "" when there is none."""
+    """The last key at or above a line of text that is not valid YAML; "" when there is none."""
     for written in reversed(text.splitlines()[:line]):
         if match := _KEY.match(written):
             return match[1]

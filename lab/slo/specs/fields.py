@@ -1,4 +1,7 @@
-"""The values that specs of every format hold: names, labels, objectives, queries and policies, each checked."""
+"""Readers for the fields of a spec: names, labels, objectives, queries and policies.
+
+Each raises SpecError, naming file, line and key, when the value is not valid.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +24,21 @@ _COLD_START = {"as_warm": True, "plain": False}
 
 
 def origin(node: Node) -> Origin:
-    """Where a value was written."""
+    """Where a value stands in its file."""
     return Origin(node.file, node.line, node.key)
 
 
 def refuse_at(place: Origin, problem: str) -> SpecError:
-    """The error to raise about a value that was read earlier."""
+    """A SpecError about a value that was read earlier, for the caller to raise."""
     return SpecError(place.file, problem, key=place.key, line=place.line)
 
 
 def read_name(node: Node) -> str:
-    """A name that may stand in a series' label and a group's name."""
+    """A name that can be used in labels and group names."""
     text = node.text()
     if not _NAME.fullmatch(text):
         raise node.refuse(
-            f"{text!r} is not a name; use two or more letters and digits, with '-', '_' and '.' only between them"
+            f"{text!r} is not a name; use at least two letters or digits, with '-', '_' and '.' only between them"
         )
     return text
 
@@ -49,7 +52,7 @@ def read_seconds(node: Node) -> int:
 
 
 def read_labels(node: Node | None) -> dict[str, str]:
-    """Labels or annotations, their names checked."""
+    """Labels or annotations, with valid names that the generator does not set itself."""
     if node is None or node.value is None:
         return {}
     labels = node.strings()
@@ -62,16 +65,16 @@ def read_labels(node: Node | None) -> dict[str, str]:
 
 
 def read_objective(node: Node) -> Decimal:
-    """A percentage above 0 and below 100: at 100 there is no budget to burn."""
+    """An objective as a percentage above 0 and below 100: at 100 there would be no budget to burn."""
     number = node.number()
     if not 0 < number < 100:
-        raise node.refuse(f"{node.text()} must lie above 0 and below 100 percent")
-    # One text for one objective, whichever way it is written: 99.9 and neither 99.900 nor 9E+1.
+        raise node.refuse(f"{node.text()} must be above 0 and below 100 percent")
+    # Normalised, so that 99.900 becomes 99.9 and 9E+1 becomes 90.
     return Decimal(f"{Decimal(node.text()).normalize():f}")
 
 
 def read_promql(node: Node) -> str:
-    """PromQL without its comments, fit to stand between parentheses."""
+    """PromQL without its comments, safe to put between parentheses."""
     try:
         return clean(node.text())
     except ValueError as error:
@@ -79,7 +82,7 @@ def read_promql(node: Node) -> str:
 
 
 def read_query(node: Node) -> str:
-    """PromQL that uses `{{.window}}` and no other template variable."""
+    """PromQL that uses the template variable `{{.window}}` and no other."""
     text = read_promql(node)
     for match in _TEMPLATE.finditer(text):
         if not WINDOW.fullmatch(match.group()):
@@ -87,12 +90,12 @@ def read_query(node: Node) -> str:
                 f"{' '.join(match.group().split())} is not a template variable; the only one is {{{{.window}}}}"
             )
     if not WINDOW.search(text):
-        raise node.refuse("does not use {{.window}}, so every window would measure the same")
+        raise node.refuse("does not use {{.window}}, so every window would measure the same ratio")
     return text
 
 
 def read_policy(node: Node | None, default: Policy) -> Policy:
-    """The guards, each one that is not written taken from `default`."""
+    """The guards of an alert; `default` gives those that are not set."""
     if node is None:
         return default
     members = node.mapping("min_bad_events", "cold_start")

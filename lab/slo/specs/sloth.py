@@ -1,7 +1,7 @@
-"""Reads Sloth `prometheus/v1` specs and refuses, by file, line and key, what cannot be honoured.
+"""Reads Sloth `prometheus/v1` specs. Rejects, by file, line and key, what is not supported.
 
-Sloth's own keys keep Sloth's meaning. One key is ours, `policy` (of the document or of one SLO), which Sloth passes
-over: `min_bad_events` (a floor for low traffic) and `cold_start` (`as_warm` or `plain`).
+Sloth's own keys keep Sloth's meaning. One key is ours, `policy` (of the document or of one SLO), which Sloth ignores:
+`min_bad_events` (a floor for low traffic) and `cold_start` (`as_warm` or `plain`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from lab.slo.specs.document import Node, read_documents
 from lab.slo.specs.fields import origin, read_labels, read_name, read_objective, read_policy, read_query, read_seconds
 
 VERSION = "prometheus/v1"
-LOOKBACK_SECONDS = 300  # an older sample is not found
+LOOKBACK_SECONDS = 300  # Prometheus ignores samples older than this
 
 
 def read_spec(path: Path) -> list[Slo]:
-    """Every SLO of a spec file of one or more `prometheus/v1` documents. Raises SpecError."""
+    """Every SLO in a spec file of one or more `prometheus/v1` documents. Raises SpecError."""
     return [slo for document in read_documents(path, first_key="version") for slo in _slos(document)]
 
 
@@ -37,14 +37,14 @@ def _slo(node: Node, service: str, labels: dict[str, str], policy: Policy) -> Sl
         required=("name", "objective", "sli"),
     )  # fmt: skip
     sli, origins = _sli(members["sli"])
-    # As in Sloth, an SLO without alerts says so: each is on until it is disabled, and one that is on needs a name.
+    # As in Sloth, each alert is enabled unless it is disabled explicitly, and an enabled alert needs a name.
     if "alerting" not in members:
         raise node.refuse("alerting is missing; name the alerts there, or disable both")
     alerting = members["alerting"]
     parts = alerting.mapping("name", "labels", "annotations", "page_alert", "ticket_alert")
     alerts = {severity: _alert(parts.get(f"{severity}_alert")) for severity in (PAGE, TICKET)}
     if "name" not in parts and any(alert.enabled for alert in alerts.values()):
-        raise alerting.refuse("name is missing; give the alerts one, or disable both")
+        raise alerting.refuse("name is missing; name the alerts, or disable both")
     return Slo(
         service=service,
         name=read_name(members["name"]),
@@ -58,7 +58,7 @@ def _slo(node: Node, service: str, labels: dict[str, str], policy: Policy) -> Sl
         alerts=alerts,
         policy=read_policy(members.get("policy"), policy),
         origin=origin(members["name"]),
-        origins=origins | _told_at(alerting) | {"objective": origin(members["objective"])},
+        origins=origins | _alerting_origins(alerting) | {"objective": origin(members["objective"])},
         spec_version=VERSION,
         info_labels=read_labels(members.get("infoLabels")),
         intervals=_intervals(members.get("interval")),
@@ -69,7 +69,7 @@ def _sli(node: Node) -> tuple[EventsSli | RawSli, dict[str, Origin]]:
     kinds = node.mapping("events", "raw", "plugin")
     if "plugin" in kinds:
         raise kinds["plugin"].refuse(
-            "SLI plugins are programs of Sloth; write the plugin's queries under events or raw"
+            "SLI plugins are not supported (they run inside Sloth); write the plugin's queries under events or raw"
         )
     if len(kinds) != 1:
         raise node.refuse("must hold either events or raw")
@@ -84,8 +84,8 @@ def _sli(node: Node) -> tuple[EventsSli | RawSli, dict[str, Origin]]:
     return RawSli(read_query(query)), {"error_ratio_query": origin(query)}
 
 
-def _told_at(alerting: Node) -> dict[str, Origin]:
-    """Where each label and annotation was written: `alerting.labels.NAME`, `page_alert.annotations.NAME`, …"""
+def _alerting_origins(alerting: Node) -> dict[str, Origin]:
+    """Where each label and annotation stands, by `alerting.labels.NAME`, `page_alert.annotations.NAME`, …"""
     parts = alerting.value if isinstance(alerting.value, dict) else {}
     scopes = [("alerting", parts)] + [
         (f"{s}_alert", node.value) for s in SEVERITIES if (node := parts.get(f"{s}_alert"))
@@ -100,7 +100,7 @@ def _told_at(alerting: Node) -> dict[str, Origin]:
 
 
 def _intervals(node: Node | None) -> Intervals:
-    """`all` fills in for what is not named apart."""
+    """The spec's intervals; `all` is the default for those that are not set."""
     if node is None or node.value is None:
         return Intervals()
     members = node.mapping("all", "slierror", "metadata", "alert")
@@ -108,8 +108,8 @@ def _intervals(node: Node | None) -> Intervals:
     for name, member in members.items():
         if seconds[name] >= LOOKBACK_SECONDS:
             raise member.refuse("Prometheus looks back 5m for a sample, so there would be gaps; write 2m30s or less")
-    every = seconds.get("all")
-    return Intervals(*(seconds.get(name, every) for name in ("slierror", "metadata", "alert")))
+    default = seconds.get("all")
+    return Intervals(*(seconds.get(name, default) for name in ("slierror", "metadata", "alert")))
 
 
 def _alert(node: Node | None) -> AlertPolicy:
@@ -120,5 +120,5 @@ def _alert(node: Node | None) -> AlertPolicy:
     labels = read_labels(members.get("labels"))
     if "disable" in labels:
         misplaced = members["labels"].mapping(*labels)["disable"]
-        raise misplaced.refuse("switches nothing off as a label; write it beside labels")
+        raise misplaced.refuse("has no effect as a label; write it next to labels to disable the alert")
     return AlertPolicy(not disabled, labels, read_labels(members.get("annotations")))

@@ -1,7 +1,7 @@
-"""Reads Sloth `AlertWindows` and refuses windows that cannot work.
+"""Reads Sloth `AlertWindows`. Rejects windows that cannot work.
 
-Two facts Sloth does not need stand as annotations: `fleetops/scrape-interval` (default 15s) and `fleetops/time-factor`
-(default 1; the lab's profile runs 60 times faster than production).
+Two settings that Sloth does not need are annotations: `fleetops/scrape-interval` (default 15s) and
+`fleetops/time-factor` (default 1; the lab's profile runs 60 times faster than production).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ MIN_SCRAPES = 4  # a rate over fewer samples is mostly extrapolation
 
 
 def read_windows(path: Path) -> Windows:
-    """The alert windows of a file with one document. Raises SpecError."""
+    """The alert windows in a file of one document. Raises SpecError."""
     documents = list(read_documents(path, first_key="apiVersion"))
     if len(documents) != 1:
-        raise documents[1].refuse("a windows file holds one document")
+        raise documents[1].refuse("a windows file must contain exactly one document")
     return _windows(documents[0], path.stem)
 
 
@@ -59,7 +59,7 @@ def _tier(node: Node, severity: str, speed: str, period: int, scrape: int) -> Ti
     members = node.mapping(*keys, required=keys)
     percent = members["errorBudgetPercent"].number()
     if not 0 < percent <= 100:
-        raise members["errorBudgetPercent"].refuse(f"{percent:g} must lie above 0 and not above 100")
+        raise members["errorBudgetPercent"].refuse(f"{percent:g} must be above 0 and at most 100")
     short, long = read_seconds(members["shortWindow"]), read_seconds(members["longWindow"])
     if short >= long:
         raise members["shortWindow"].refuse(f"{short} s must be shorter than longWindow ({long} s)")
@@ -67,8 +67,8 @@ def _tier(node: Node, severity: str, speed: str, period: int, scrape: int) -> Ti
         raise members["longWindow"].refuse(f"{long} s must not exceed sloPeriod ({period} s)")
     if short < MIN_SCRAPES * scrape:
         raise members["shortWindow"].refuse(
-            f"{short} s holds fewer than {MIN_SCRAPES} scrapes of {scrape} s; widen it or scrape oftener"
+            f"{short} s holds fewer than {MIN_SCRAPES} scrapes of {scrape} s; widen the window or scrape more often"
         )
-    # Written so that 2 % of 30 days over 1 hour is 14.4 and not 14.399999999999999.
+    # Rounded, so that 2 % of 30 days over 1 hour is 14.4 and not 14.399999999999999.
     factor = float(f"{percent * period / long / 100:.12g}")
     return Tier(severity, speed, percent / 100, short, long, factor)

@@ -1,7 +1,7 @@
-"""Trees of YAML documents, built from the parser's events, in which every scalar keeps its text and its line.
+"""Builds trees of YAML documents from the parser's events. Every scalar keeps its text and its line.
 
-Nothing is constructed: what an implicit tag of YAML 1.1 would make of 22:30, 0x1F, 2023-02-30 or `=` never matters.
-Nothing recurses deeper than `max_depth`, whatever a file holds.
+No Python values are constructed, so YAML 1.1's implicit types of 22:30, 0x1F, 2023-02-30 or `=` have no effect. Nothing
+recurses deeper than `max_depth`, whatever a file contains.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FLAGS = {
     for word in words
     for form in (str.lower, str.capitalize, str.upper)
 }
-# Decimal numbers alone. YAML 1.1 and 1.2 differ over 0123, 0x1F, 1_000 and 22:30: none of them is a number here.
+# Decimal numbers only. YAML 1.1 and 1.2 disagree on 0123, 0x1F, 1_000 and 22:30, so none of them is a number here.
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _CORE = "tag:yaml.org,2002:"
 _TEXT, _SCALAR = {"!", f"{_CORE}str"}, {f"{_CORE}{name}" for name in ("int", "float", "bool", "null", "timestamp")}
@@ -31,28 +31,28 @@ _MAPPING, _SEQUENCE = {"!", f"{_CORE}map"}, {"!", f"{_CORE}seq"}
 
 @dataclass
 class Tree:
-    """A scalar, or a sequence with `items`, or a mapping with `pairs` of keys and values, in the order of the file."""
+    """A scalar, a sequence (`items`) or a mapping (`pairs` of keys and values), in the order of the file."""
 
     line: int
-    text: str = ""  # of a scalar, as it is written
-    plain: bool = False  # a scalar without quotes, which may be a number, a flag or null
+    text: str = ""  # of a scalar, as written
+    plain: bool = False  # an unquoted scalar, which may be a number, a flag or null
     items: list[Tree] | None = None
     pairs: list[tuple[Tree, Tree]] | None = None
-    tag: str = ""  # a tag that is not read here
+    tag: str = ""  # a tag that is not supported
 
     @property
     def is_null(self) -> bool:
-        """Whether this is a scalar that says nothing."""
+        """Whether this is a null scalar."""
         return self.plain and self.text in _NULLS
 
     @property
     def is_merge(self) -> bool:
-        """Whether this is the key whose value is merged into its mapping."""
+        """Whether this is the merge key `<<`."""
         return self.plain and self.text == "<<"
 
     @property
     def value(self) -> str | bool | int | float | None:
-        """What a scalar may be taken for besides its text."""
+        """The scalar as null, a flag or a number where its text is one; else the text."""
         if not self.plain:
             return self.text
         if self.text in _NULLS:
@@ -66,7 +66,7 @@ class Tree:
 
 
 def documents(text: str, max_depth: int) -> Iterator[Tree]:
-    """The root of each document. Raises yaml.YAMLError, at the latest when the bad document is asked for."""
+    """The root of each document. Raises yaml.YAMLError, at the latest when the iterator reaches the bad document."""
     events = yaml.parse(text, Loader=LOADER)
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
@@ -74,7 +74,7 @@ def documents(text: str, max_depth: int) -> Iterator[Tree]:
 
 
 class _Builder:
-    """Builds one document, with its anchors. An anchor may be set again, as YAML allows."""
+    """Builds one document and resolves its anchors. An anchor may be redefined, as YAML allows."""
 
     def __init__(self, events: Iterator[Any], max_depth: int) -> None:
         self.events = events
@@ -84,10 +84,10 @@ class _Builder:
     def build(self, event: Any, depth: int) -> Tree:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
-                raise _marked(f"*{event.anchor} refers to no anchor before it", event)
+                raise _marked(f"*{event.anchor} refers to an anchor that is not defined before it", event)
             return self.anchors[event.anchor]
         if depth > self.max_depth:
-            raise _marked(f"is nested too deeply, more than {self.max_depth} levels", event)
+            raise _marked(f"is nested more than {self.max_depth} levels deep", event)
         tree = Tree(event.start_mark.line + 1)
         if event.anchor:
             self.anchors[event.anchor] = tree
@@ -111,12 +111,12 @@ class _Builder:
 
 
 def _encodable(event: Any) -> str:
-    """The scalar's text, which an escape such as "\\ud800" may have made no text at all."""
+    """The scalar's text. Raises YAMLError when an escape such as "\\ud800" makes it impossible to encode."""
     text: str = event.value
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _marked("holds half of a surrogate pair", event) from None
+        raise _marked("contains a lone surrogate", event) from None
     return text
 
 
