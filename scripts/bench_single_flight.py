@@ -35,7 +35,7 @@ _ALL = f'sum(rate({names.DB_OPERATION_DURATION}_count{{job="feed"}}[3s]))'
 def measure(clients: LabClients) -> dict[str, Any]:
     """Pages the DB makes and operations it does, a second, peak and mean, without single-flight and with it."""
     context = FaultContext(clients)
-    rate, flag = context.traffic.rate(), actions.flags(clients)["single-flight"]["enabled"]
+    rate, flag = context.traffic.rate(), actions.flags(clients)["single-flight"].enabled
     try:
         context.traffic.set_rate(USUAL_RATE)
         context.traffic.set_extra("crowd", PEOPLES_RATE, PEOPLE)

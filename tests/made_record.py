@@ -82,7 +82,7 @@ def record() -> dict[str, Any]:
         "status", "alertname", "severity", "service", "slo", "summary", "description", "runbook_url", "dashboard_url",
         "fingerprint",
     )  # fmt: skip
-    page = dict.fromkeys(texts, "made up") | {
+    page: dict[str, Any] = dict.fromkeys(texts, "made up") | {
         "alertname": "FeedLatencyP99Burn", "severity": "page", "id": 1, "labels": {}, "annotations": {},
         "starts_at": at(24.2), "received_at": at(25.4), "resolved_at": at(36), "acked_at": at(25.9),
         "acked_by": "autopilot", "escalated_at": None, "escalated_to": None,

@@ -54,10 +54,12 @@ def flag_list(as_json: bool) -> None:
 
     flags = actions.flags(clients())
     if as_json:
-        click.echo(json.dumps([{"name": name, **state} for name, state in flags.items()], indent=1))
+        click.echo(
+            json.dumps([{"name": n, "enabled": one.enabled, "help": one.help} for n, one in flags.items()], indent=1)
+        )
         return
-    for name, state in flags.items():
-        click.echo(f"{name:<16} {'on' if state['enabled'] else 'off':<4} {state['help']}")
+    for name, switch in flags.items():
+        click.echo(f"{name:<16} {'on' if switch.enabled else 'off':<4} {switch.help}")
 
 
 @flag.command("set")

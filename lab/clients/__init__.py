@@ -1,1 +1,1 @@
-"""Clients of the lab's own processes and of Prometheus and Alertmanager: HTTP, times, errors in the lab's terms."""
+"""Clients of the lab's own processes, of Prometheus and of Alertmanager: HTTP, timestamps, typed documents."""

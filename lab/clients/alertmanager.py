@@ -1,4 +1,4 @@
-"""Questions to Alertmanager: its status, and the silences that keep pages from being told."""
+"""Client of Alertmanager's HTTP API: its status, and the silences that suppress notifications."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TEXT_LIMIT = 200
 
 @dataclass(frozen=True)
 class Silence:
-    """One silence that is active now: `matchers` as Alertmanager writes them, `ends_at` an RFC 3339 text."""
+    """An active silence: `matchers` in Alertmanager's notation, `ends_at` as an RFC 3339 string."""
 
     ident: str
     matchers: str
@@ -29,40 +29,40 @@ class Silence:
 
 
 class Alertmanager:
-    """The API of one Alertmanager, which asks for the lab's login."""
+    """The API of one Alertmanager, behind the lab's login. Raises NotRunning when it does not answer."""
 
     def __init__(self, url: str, token: str | None = None, timeout_seconds: float = 2.0) -> None:
         self.http = JsonClient(url, what="Alertmanager", token=token, user=LOGIN_USER, timeout_seconds=timeout_seconds)
 
     @classmethod
     def of(cls, home: Home, ports: Ports) -> Alertmanager:
-        """The Alertmanager of the lab that lives in `home` on `ports`."""
+        """The Alertmanager of the lab in `home` on `ports`; NotRunning when no lab was ever started there."""
         return cls(f"http://{LOOPBACK}:{ports.alertmanager}", read_token(home))
 
     def status(self) -> dict[str, Any]:
-        """Version and configuration, as /api/v2/status gives them."""
+        """Version and configuration, as /api/v2/status returns them."""
         return dict(self.http.call("GET", "/api/v2/status"))
 
     def silences(self) -> list[Silence]:
-        """Every silence that is active now."""
-        told = self.http.call("GET", "/api/v2/silences")
-        return [_silence(one) for one in told if one["status"]["state"] == "active"]
+        """Every active silence."""
+        silences = self.http.call("GET", "/api/v2/silences")
+        return [_silence(fields) for fields in silences if fields["status"]["state"] == "active"]
 
 
-def _silence(told: dict[str, Any]) -> Silence:
+def _silence(fields: dict[str, Any]) -> Silence:
     def text(value: Any) -> str:
         return plain(str(value), _TEXT_LIMIT)
 
     return Silence(
-        text(told.get("id", "")),
-        ", ".join(_matcher(one) for one in told.get("matchers", [])),
-        text(told.get("createdBy", "")),
-        text(told.get("endsAt", "")),
-        text(told.get("comment", "")),
+        text(fields.get("id", "")),
+        ", ".join(_matcher(matcher) for matcher in fields.get("matchers", [])),
+        text(fields.get("createdBy", "")),
+        text(fields.get("endsAt", "")),
+        text(fields.get("comment", "")),
     )
 
 
-def _matcher(told: dict[str, Any]) -> str:
+def _matcher(fields: dict[str, Any]) -> str:
     operators = {(True, False): "=", (True, True): "=~", (False, False): "!=", (False, True): "!~"}
-    operator = operators[bool(told.get("isEqual", True)), bool(told.get("isRegex", False))]
-    return plain(f'{told.get("name", "")}{operator}"{told.get("value", "")}"', _TEXT_LIMIT)
+    operator = operators[bool(fields.get("isEqual", True)), bool(fields.get("isRegex", False))]
+    return plain(f'{fields.get("name", "")}{operator}"{fields.get("value", "")}"', _TEXT_LIMIT)

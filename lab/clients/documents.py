@@ -1,4 +1,4 @@
-"""The documents that the pager serves and stores: pages and audit rows, as frozen types validated once at the edge."""
+"""The documents that the pager serves and stores: pages and audit rows, as frozen types validated once, on receipt."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A JSON object with known keys. Instants are UTC strings (RFC 3339, milliseconds, a trailing Z)."""
+    """A JSON object with known keys. Timestamps are UTC strings (RFC 3339, milliseconds, a trailing Z)."""
 
 
 class Page(Document, frozen=True, kw_only=True):
-    """One alert as the pager delivered it: a page, or a ticket by its severity.
+    """One alert as the pager delivered it: a page or a ticket, by its severity.
 
-    `labels`, `annotations` and the fields read from them are those of the first notification; `status`, `resolved_at`
-    and what people did are current. `received_at` is when the pager stored it.
+    `labels`, `annotations` and the fields read from them are those of the first notification; `status`, `resolved_at`,
+    acknowledgement and escalation are current. `received_at` is when the pager stored it.
     """
 
     id: int
@@ -47,12 +47,12 @@ class Page(Document, frozen=True, kw_only=True):
 
     @property
     def resolved(self) -> bool:
-        """Whether its alert is over."""
+        """Whether its alert has resolved."""
         return self.status == "resolved"
 
 
 class AuditRow(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One control action: the intent (`pending`), then its outcome, under one `id`. `old` and `new` are any JSON."""
+    """One control action: the intent (`pending`), then its outcome, under one `id`. `old`, `new`: any JSON value."""
 
     id: str
     at: str
@@ -66,7 +66,7 @@ class AuditRow(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def convert(value: Any, kind: type[T], what: str) -> T:
-    """`value`, decoded JSON, as a `kind`. LabError names `what` it was read from, and the key that is wrong."""
+    """Decoded JSON as an instance of `kind`. Raises LabError, naming the source (`what`) and the invalid key."""
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -74,5 +74,5 @@ def convert(value: Any, kind: type[T], what: str) -> T:
 
 
 def as_builtins(document: Any) -> Any:
-    """A document, or a list of them, as plain JSON values."""
-    return msgspec.to_builtins(document)
+    """A document, or a list of documents, as plain JSON values: what a reader of its JSON would have."""
+    return msgspec.json.decode(msgspec.json.encode(document))

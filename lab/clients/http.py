@@ -1,4 +1,4 @@
-"""JSON over HTTP to the lab's own processes: one place that turns refusals and silence into the lab's errors."""
+"""JSON over HTTP: the one place that maps refused requests and unreachable processes to the lab's errors."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import urllib3
 
 from lab.errors import LabError, NotRunning, UsageError
 
-AT_ONCE = urllib3.Retry(0)
-# Supervision has a process that died back within seconds: what only reads is asked again for about eight.
-PATIENT = urllib3.Retry(
+NO_RETRIES = urllib3.Retry(0)
+# Supervision restarts a process that died within seconds, so reads are retried for about eight seconds.
+RETRY_READS = urllib3.Retry(
     6, allowed_methods=("GET",), backoff_factor=0.25, backoff_max=2, respect_retry_after_header=False
 )
-# What silence means is said below; the library's own lines on each attempt are for nobody.
+# Connection failures are reported below; the library's own line for each attempt would only repeat them.
 logging.getLogger(urllib3.connectionpool.__name__).setLevel(logging.ERROR)
 
 
@@ -25,20 +25,21 @@ class JsonClient:
     def __init__(
         self, base_url: str, *, what: str, token: str | None = None, user: str = "", timeout_seconds: float = 5.0
     ) -> None:
-        """The token goes as a bearer, or with `user` as that user's password."""
+        """`what` names the server in errors. The token is sent as a bearer, or with `user` as that user's password."""
         self.base_url = base_url.rstrip("/")
         self.what = what
         self.token = token
         self.user = user
-        self.retries = AT_ONCE
+        self.retries = NO_RETRIES
         self._pool = urllib3.PoolManager(
             maxsize=4, timeout=urllib3.Timeout(connect=min(2.0, timeout_seconds), read=timeout_seconds)
         )
 
     def call(self, method: str, path: str, body: Any = None, *, fields: dict[str, str] | None = None) -> Any:
-        """The decoded answer. UsageError when the other side refused the request (4xx), NotRunning when there is none.
+        """Send one request and return the decoded JSON.
 
-        `fields` go into the query string of a GET and into the form of a POST.
+        `body` is sent as JSON; `fields` go into the query string of a GET and into the form of a POST. Raises
+        UsageError when the server refuses the request (4xx), NotRunning when it does not answer, LabError otherwise.
         """
         headers = {"Accept": "application/json"}
         if self.token:
@@ -67,17 +68,17 @@ class JsonClient:
             answer = None
         if response.status < 400 and answer is not None:
             return answer
-        said = answer.get("error") if isinstance(answer, dict) else None
-        message = f"{self.what}: {said or f'{method} {path} answered {response.status}'}"
+        reason = answer.get("error") if isinstance(answer, dict) else None
+        message = f"{self.what}: {reason or f'{method} {path} answered {response.status}'}"
         if response.status in (401, 403):
-            raise LabError(f"{message}; the control token does not fit this lab (is FLEETOPS_HOME right?)")
+            raise LabError(f"{message}; the control token is not this lab's (is FLEETOPS_HOME right?)")
         if response.status in (400, 404, 413, 415, 422):
             raise UsageError(message)
         raise LabError(message)
 
 
 def login_headers(user: str, password: str) -> dict[str, str]:
-    """The header that answers a server's request for a login."""
+    """The Authorization header of HTTP basic authentication."""
     return dict(urllib3.make_headers(basic_auth=f"{user}:{password}"))
 
 

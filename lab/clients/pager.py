@@ -1,4 +1,4 @@
-"""How the rest of the lab talks to the pager."""
+"""Client of the pager's HTTP API, and the control token that every client sends."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ from lab.paths import LOOPBACK, Home, Ports
 
 
 class Pager:
-    """The pager's API. Raises NotRunning when it does not answer, LabError when what it answers cannot be read."""
+    """The API of one pager. Raises NotRunning when it does not answer, LabError when its answer is malformed."""
 
     def __init__(self, url: str, token: str | None = None, timeout_seconds: float = 2.0) -> None:
         self.http = JsonClient(url, what="the pager", token=token, timeout_seconds=timeout_seconds)
 
     @classmethod
     def of(cls, home: Home, ports: Ports) -> Pager:
-        """The pager of the lab that lives in `home` on `ports`."""
+        """The pager of the lab in `home` on `ports`; NotRunning when no lab was ever started there."""
         return cls(f"http://{LOOPBACK}:{ports.pager}", read_token(home))
 
     def pages(self, *, only_open: bool = False) -> list[Page]:
-        """Every open page and the last resolved ones (none with `only_open`), the newest first."""
+        """Every open page and the latest resolved ones (none with `only_open`), newest first."""
         return self.listing(only_open=only_open)[0]
 
     def listing(self, *, only_open: bool = False) -> tuple[list[Page], int]:
-        """What `pages` gives, and how many older resolved pages it leaves out."""
+        """The result of `pages`, and the number of older resolved pages it leaves out."""
         answer = self.http.call("GET", "/api/pages", fields={"state": "open"} if only_open else {})
         return convert(answer["pages"], list[Page], self.http.what), int(answer.get("resolved_left_out", 0))
 
     def page(self, page_id: int) -> Page:
-        """One page; UsageError when there is none with that id."""
+        """One page. Raises UsageError when no page has that id."""
         return convert(self.http.call("GET", f"/api/pages/{page_id}"), Page, self.http.what)
 
     def ack(self, page_id: int, by: str) -> tuple[Page, bool]:
-        """Acknowledge; the page, and whether this call did: False when `acked_by` had acknowledged it before."""
+        """Acknowledge a page; returns it, and False when it had been acknowledged before (the first one stays)."""
         answer = self.http.call("POST", f"/api/pages/{page_id}/ack", {"by": by})
         return convert(answer, Page, self.http.what), bool(answer["acked_by_this_call"])
 
     def close_left_open(self, before: str) -> int:
-        """Close the pages received before an instant that are still open; how many there were."""
+        """Resolve the open pages received before a timestamp; returns their number."""
         return int(self.http.call("POST", "/api/pages/close", {"before": before})["closed"])
 
     def audit(self, since: str = "") -> list[AuditRow]:
-        """Audit rows, oldest first."""
+        """Audit rows from the timestamp `since` on (all when empty), oldest first."""
         answer = self.http.call("GET", "/api/audit", fields={"since": since} if since else {})
         return convert(answer["audit"], list[AuditRow], self.http.what)
 
     def record(self, row: dict[str, Any]) -> None:
         """Add an audit row, or complete the pending one with the same id. `row` is an AuditRow as JSON.
 
-        It is JSON because a spooled row may be of an older version: whether it is one is the pager's to say.
+        It is JSON because a spooled row may be of an older version; the pager validates it.
         """
         self.http.call("POST", "/api/audit", row)
 
 
 def read_token(home: Home) -> str:
-    """The control token of a lab; NotRunning when the lab was never started, LabError when it cannot be read."""
+    """The control token of a lab. Raises NotRunning when no lab was ever started there, LabError when unreadable."""
     try:
         return home.token.read_text(encoding="ascii").strip()
     except FileNotFoundError as error:

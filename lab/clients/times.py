@@ -1,4 +1,4 @@
-"""Instants as text and back: UTC, RFC 3339, milliseconds, a trailing Z."""
+"""Timestamps as strings and back: UTC, RFC 3339, milliseconds, a trailing Z."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from lab.errors import UsageError
 
 
 def utc_text(epoch_seconds: float) -> str:
-    """An instant in seconds since 1970 as `2026-01-31T12:00:00.250Z`."""
+    """Epoch seconds as a string such as `2026-01-31T12:00:00.250Z`."""
     moment = datetime.fromtimestamp(round(epoch_seconds, 3), UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def epoch_seconds(text: str) -> float:
-    """The instant that `text` names, in seconds since 1970, one that `utc_text` can write.
+    """A timestamp in epoch seconds.
 
-    Raises UsageError when it names none, has no time zone, or lies outside the years 1 to 9999 of UTC.
+    Raises UsageError when `text` is not a timestamp, has no time zone, or lies outside the years 1 to 9999 of UTC.
     """
     try:
         moment = datetime.fromisoformat(text)

@@ -6,8 +6,7 @@ nothing and leaves no audit row.
 
 from __future__ import annotations
 
-from typing import Any
-
+from lab.clients.gateway import Flag
 from lab.control.lab_clients import LabClients
 from lab.errors import UsageError
 from lab.stack import replicas
@@ -24,9 +23,9 @@ def set_canary_weight(clients: LabClients, percent: float, reason: str = "") -> 
     return float(change.old)
 
 
-def flags(clients: LabClients) -> dict[str, dict[str, Any]]:
-    """Every feature flag by name: {"enabled": bool, "help": str}."""
-    return dict(clients.gateway.state()["flags"])
+def flags(clients: LabClients) -> dict[str, Flag]:
+    """Every feature flag by name."""
+    return clients.gateway.state().flags
 
 
 def set_flag(clients: LabClients, name: str, enabled: bool, reason: str = "") -> bool:
@@ -35,7 +34,7 @@ def set_flag(clients: LabClients, name: str, enabled: bool, reason: str = "") ->
     if name not in known:
         raise UsageError(f"no flag {name!r}; the flags are {', '.join(sorted(known))}")
     with clients.trail.action("flag set", name, new=enabled, reason=reason) as change:
-        change.old = known[name]["enabled"]
+        change.old = known[name].enabled
         clients.gateway.set_flag(name, enabled)
     return bool(change.old)
 

@@ -14,7 +14,7 @@ RATELIMIT, SHED, RETRY, TIMEOUTS, BREAKERS, CACHE = PARTS = (
 
 def show(clients: LabClients, part: str) -> dict[str, Any]:
     """The current settings of one part (see PARTS), by name. NotRunning when the gateway does not answer."""
-    return dict(clients.gateway.state()[part])
+    return clients.gateway.state().part(part)
 
 
 def change(

@@ -14,7 +14,9 @@ from typing import Any
 import documents
 import pytest
 from fakes import FakeGateway, FakePager
+from msgspec.structs import replace as replace_struct
 
+from lab.clients.documents import as_builtins
 from lab.clients.times import utc_text
 from lab.control import actions
 from lab.control.lab_clients import LabClients
@@ -22,9 +24,10 @@ from lab.drills.faults import Fault, FaultContext, as_json
 from lab.drills.run import blind, diagnosis, peek
 from lab.drills.run.hints import sold_by_this_process
 from lab.drills.runbook.execute import hand_over
+from lab.drills.schema.journal import Journal, ToUndo
 from lab.drills.spec.drill import Drill, catalogue, find
 from lab.drills.undo.journal import RANDOM, current, exclusive, journal_path, undo, undoing
-from lab.drills.undo.journal_file import packed, unpacked
+from lab.drills.undo.journal_file import content, packed
 from lab.drills.undo.snapshot import take
 from lab.errors import LabError, UsageError
 
@@ -40,19 +43,20 @@ def nothing_found(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(fault), "undo", lambda _self, _doors, _found: [])
 
 
-def journal_of(clients: LabClients, drill: Drill) -> dict[str, Any]:
+def journal_of(clients: LabClients, drill: Drill) -> Journal:
     with exclusive(clients.home), undoing(clients, drill.id, blind.every_fault(), 2e9, blind=True):
-        entry: dict[str, Any] = json.loads(journal_path(clients.home).read_text())
-        assert current(clients.home) == entry
-        assert (entry["drill"], entry["pid"]) == (RANDOM, os.getpid())
-    return entry
+        journal = current(clients.home)
+        assert journal is not None
+        assert (journal.drill, journal.pid) == (RANDOM, os.getpid())
+        assert json.loads(journal_path(clients.home).read_text()) == as_builtins(journal), "nothing else is written"
+    return journal
 
 
 @pytest.mark.usefixtures("nothing_found")
 def test_the_journals_of_all_blind_drills_are_the_same(clients: LabClients) -> None:
-    journals = [{**journal_of(clients, drill), "at": None} for drill in (INC, find("INC-011"), find("D0"))]
+    journals = [replace_struct(journal_of(clients, drill), at="") for drill in (INC, find("INC-011"), find("D0"))]
     assert journals[0] == journals[1] == journals[2]
-    listed = [row["fault"] for row in unpacked(journal_path(clients.home), journals[0])["faults"]]
+    listed = [row.fault for row in content(journal_path(clients.home), journals[0]).faults]
     for drill in catalogue():
         for fault in drill.all_faults():
             assert json.loads(json.dumps(as_json(fault))) in listed
@@ -63,9 +67,9 @@ def test_a_blind_drill_that_was_killed_is_undone_from_its_journal_alone(
     clients: LabClients, gateway: FakeGateway
 ) -> None:
     entry = journal_of(clients, INC)
-    assert "state" not in entry
-    entry |= {"packed": packed({"faults": [], "state": take(clients)})}
-    journal_path(clients.home).write_text(json.dumps(entry))
+    assert entry.state is None
+    held = replace_struct(entry, packed=packed(ToUndo(faults=[], state=take(clients))))
+    journal_path(clients.home).write_text(json.dumps(as_builtins(held)))
     actions.set_canary_weight(clients, 50)
     assert undo(clients) == ["canary weight 50 % → 0 %"]
     assert gateway.state["canary"]["weight_percent"] == 0
@@ -75,13 +79,13 @@ def test_a_blind_drill_that_was_killed_is_undone_from_its_journal_alone(
 def test_what_names_a_drill_gives_it_away_and_a_blind_journal_does_not(clients: LabClients) -> None:
     drills = catalogue()
     with undoing(clients, INC.id, INC.all_faults()):
-        told = json.dumps(current(clients.home), sort_keys=True)
+        told = json.dumps(as_builtins(current(clients.home)), sort_keys=True)
         assert peek.names_of(told, drills) == [INC]
         assert peek.names_of(told.replace(INC.id, "?"), drills) == [INC], "its faults give it away too"
     entry = journal_of(clients, INC)
-    assert peek.names_of(json.dumps(entry), drills) == []
-    assert not any(fault.kind in json.dumps(entry) for fault in INC.all_faults())
-    whole = json.dumps(unpacked(journal_path(clients.home), entry), sort_keys=True)
+    assert peek.names_of(json.dumps(as_builtins(entry)), drills) == []
+    assert not any(fault.kind in json.dumps(as_builtins(entry)) for fault in INC.all_faults())
+    whole = json.dumps(as_builtins(content(journal_path(clients.home), entry)), sort_keys=True)
     assert len(peek.names_of(whole, drills)) > 10, "who unpacks it learns what could be broken, not what is"
     assert not any(drill.id in whole for drill in drills if not drill.is_control)
 

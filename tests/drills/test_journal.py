@@ -13,6 +13,7 @@ import pytest
 from fakes import FakeGateway, FakePager, JsonServer
 
 from lab.cli.main import run
+from lab.clients.documents import as_builtins
 from lab.control import actions, gateway_settings
 from lab.control.lab_clients import LabClients
 from lab.drills.faults import FAULTS, Fault, FaultContext
@@ -64,7 +65,7 @@ def test_what_is_undone_stands_in_the_audit_log_under_the_cleaners_name(clients:
 
 
 def test_a_drill_that_was_killed_is_undone_by_the_next_start(clients: LabClients, gateway: FakeGateway) -> None:
-    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": take(clients)}
+    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": as_builtins(take(clients))}
     journal_path(clients.home).parent.mkdir(parents=True, exist_ok=True)
     journal_path(clients.home).write_text(json.dumps(journal))
     actions.set_canary_weight(clients, 50)
@@ -230,7 +231,7 @@ def test_doctor_and_undo_never_say_that_they_undid_what_they_could_not(
     monkeypatch.setenv("FLEETOPS_HOME", str(clients.home.path))
     monkeypatch.setattr("lab.cli.drill.clients", lambda: clients)
     monkeypatch.setattr(Supervisor, "pid", lambda _self: 1)
-    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": take(clients)}
+    journal = {"drill": "INC-001", "pid": 1, "at": "2026-01-31T12:00:00.000Z", "state": as_builtins(take(clients))}
     journal_path(clients.home).parent.mkdir(parents=True, exist_ok=True)
     journal_path(clients.home).write_text(json.dumps(journal))
     actions.set_canary_weight(clients, 50)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from polling import eventually
 
+from lab.clients.documents import as_builtins
 from lab.control.lab_clients import LabClients
 from lab.drills.run import stoppable
 from lab.drills.undo.journal import journal_path
@@ -135,7 +136,7 @@ def test_what_a_killed_drill_left_is_undone_from_its_journal(clients: LabClients
         "at": "",
         "expires_at": None,
         "faults": [],
-        "state": take(clients),
+        "state": as_builtins(take(clients)),
     }
     journal_path(home).parent.mkdir(parents=True, exist_ok=True)
     journal_path(home).write_text(json.dumps(entry))

@@ -122,26 +122,26 @@ def test_a_replica_behind_a_longer_line_is_slow_for_the_gateway_and_straight_aga
     The gateway's own way tells at once; what its clients feel, a mean of 15 s, is waited for once.
     """
     far = 'gateway:upstream_network:seconds_mean15s{instance="feed-1"} > 0.2'
-    straight = context.clients.gateway.state()["upstreams"]["feed"]
+    straight = context.clients.gateway.state().upstreams["feed"]
     with broken(context, "network-detour", replica="feed-1", extra_delay_seconds=0.5) as undo:
-        assert context.clients.gateway.state()["upstreams"]["feed"] != straight
+        assert context.clients.gateway.state().upstreams["feed"] != straight
         if end == "killed":
             assert context.clients.prometheus.wait(far, 60)
             context.children[0].process.kill()
         assert undo() == ["the gateway reaches feed-1 straight again"]
         assert undo() == []
-    assert context.clients.gateway.state()["upstreams"]["feed"] == straight
+    assert context.clients.gateway.state().upstreams["feed"] == straight
     if end == "killed":
         assert context.clients.prometheus.wait(far.replace("> 0.2", "< 0.1"), 80)
 
 
 def test_a_change_by_verb_is_put_back_by_the_journal(context: FaultContext) -> None:
-    before = context.clients.gateway.state()["ratelimit"]
+    before = context.clients.gateway.state().ratelimit
     change = of_json({"kind": "control-change", "commands": ["fleetops ratelimit set --client-burst 77"]}, "test")
     with exclusive(context.home), undoing(context.clients, "test", [change]):
         change.inject(context)
-        assert context.clients.gateway.state()["ratelimit"]["client_burst"] == 77
-    assert context.clients.gateway.state()["ratelimit"] == before
+        assert context.clients.gateway.state().ratelimit.client_burst == 77
+    assert context.clients.gateway.state().ratelimit == before
 
 
 def test_a_flush_empties_the_cache(context: FaultContext) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from lab.clients.documents import AuditRow
 from lab.control.lab_clients import LabClients
 from lab.drills.grading.scorecard import Diagnosis
+from lab.drills.schema.journal import Journal
 from lab.drills.schema.parameters import nearest
 from lab.drills.undo import journal
 from lab.errors import LabError, UsageError
@@ -21,7 +21,7 @@ def diagnose(clients: LabClients, page_id: int, components: tuple[str, ...], tri
 
     LabError when no drill runs or one was locked in before, UsageError for a page of another time.
     """
-    since = _running(clients)["at"]
+    since = _running(clients).at
     page = clients.pager.page(page_id)
     if page.received_at < since:
         raise UsageError(f"page {page_id} came before this drill; 'fleetops page list --open' shows what is open")
@@ -62,7 +62,7 @@ def hints(rows: Iterable[AuditRow]) -> int:
     return sum(row.action == HINT and row.outcome == "done" for row in rows)
 
 
-def _running(clients: LabClients) -> dict[str, Any]:
+def _running(clients: LabClients) -> Journal:
     entry = journal.current(clients.home)
     if entry is None or not journal.running(clients.home):
         raise LabError("no drill is running; 'fleetops drill run random --responder human' starts one")

@@ -17,6 +17,7 @@ from typing import Any
 
 from lab.control.lab_clients import LabClients
 from lab.drills.run.diagnosis import HINT, hints
+from lab.drills.schema.journal import Journal
 from lab.drills.spec.drill import Drill, find
 from lab.drills.undo.journal import RANDOM
 from lab.errors import LabError
@@ -27,14 +28,14 @@ ANSWER_SECONDS = 30.0
 Hint = tuple[int, int, str]  # its number from 1, how many there are, its text
 
 
-def buy(clients: LabClients, entry: dict[str, Any]) -> Hint:
-    """The next hint of the drill in the journal `entry`, bought in the name of the clients's actor.
+def buy(clients: LabClients, running: Journal) -> Hint:
+    """The next hint of the drill in the journal `running`, bought in the name of the clients's actor.
 
     LabError when nobody was paged yet, all hints are sold, or the drill has just ended.
     """
-    if entry["drill"] == RANDOM:
+    if running.drill == RANDOM:
         return _ask(clients.home, clients.trail.actor)
-    return _sell(clients, find(entry["drill"]), entry["at"])
+    return _sell(clients, find(running.drill), running.at)
 
 
 @contextmanager

@@ -21,11 +21,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from lab.clients.documents import as_builtins
 from lab.control.lab_clients import LabClients
 from lab.drills.faults import as_json
 from lab.drills.spec.drill import Drill, catalogue
 from lab.drills.undo import journal
-from lab.drills.undo.journal_file import unpacked
+from lab.drills.undo.journal_file import content
 from lab.errors import LabError
 from lab.paths import home
 
@@ -79,11 +80,11 @@ def places() -> Iterator[tuple[str, str]]:
         yield f"fleetops {' '.join(verb)}", done.stdout + done.stderr
     try:
         entry = journal.current(home())
-        yield "the journal, as the lab reads it", json.dumps(entry, sort_keys=True)
+        yield "the journal, as the lab reads it", json.dumps(as_builtins(entry), sort_keys=True)
         if entry:
-            whole = unpacked(journal.journal_path(home()), entry)
-            yield "the journal, unpacked", json.dumps(whole, sort_keys=True)
-        yield "the audit log", json.dumps(LabClients.here().pager.audit(entry["at"] if entry else ""))
+            whole = content(journal.journal_path(home()), entry)
+            yield "the journal, unpacked", json.dumps(as_builtins(whole), sort_keys=True)
+        yield "the audit log", json.dumps(as_builtins(LabClients.here().pager.audit(entry.at if entry else "")))
     except LabError as error:
         sys.stdout.write(f"{error}\n")
 

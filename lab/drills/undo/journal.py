@@ -17,12 +17,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from lab.atomic_write import write_json
+from lab.clients.documents import as_builtins
 from lab.clients.times import utc_text
 from lab.control.lab_clients import LabClients
 from lab.drills.faults import Fault, FaultContext, as_json
+from lab.drills.schema.journal import Captured, Journal, JournalledFault, ToUndo
 from lab.drills.undo.journal_file import RANDOM, DamagedJournal, journal_path, packed, read, readable
 from lab.drills.undo.snapshot import restore, take
 from lab.errors import LabError, NotRunning, UsageError
@@ -58,19 +59,21 @@ def undoing(
     """
     context = FaultContext(clients)
     at = time.time()
-    found = {
-        "faults": [{"fault": as_json(fault), "found": fault.found(context)} for fault in faults],
-        "state": take(clients),
-    }
-    entry = {
-        "drill": RANDOM if blind else drill_id,
-        "blind": blind,
-        "pid": os.getpid(),
-        "at": utc_text(at),
-        "expires_at": utc_text(expires_at) if expires_at != float("inf") else None,
-        **({"packed": packed(found)} if blind else found),
-    }
-    write_json(journal_path(clients.home), entry)
+    held = ToUndo(
+        faults=[JournalledFault(fault=as_json(fault), found=fault.found(context)) for fault in faults],
+        state=take(clients),
+    )
+    journal = Journal(
+        drill=RANDOM if blind else drill_id,
+        blind=blind,
+        pid=os.getpid(),
+        at=utc_text(at),
+        expires_at=utc_text(expires_at) if expires_at != float("inf") else None,
+        packed=packed(held) if blind else None,
+        state=None if blind else held.state,
+        faults=[] if blind else held.faults,
+    )
+    write_json(journal_path(clients.home), as_builtins(journal))
     try:
         yield
     finally:
@@ -85,13 +88,15 @@ def undo(clients: LabClients, of_process: int | None = None) -> list[str]:
     """
     path = journal_path(clients.home)
     with _locked(clients.home.run / "undo.lock", fcntl.LOCK_EX):
-        entry, faults = readable(path)
-        if entry is None or of_process not in (None, entry["pid"]):
+        if (held := readable(path)) is None:
+            return []
+        journal, state, faults = held
+        if of_process not in (None, journal.pid):
             return []
         cleaner = clients.acting_as(CLEANER)
         changed, problems = _undo_faults(FaultContext(cleaner), faults[::-1])
         try:
-            changed += restore(cleaner, entry["state"], reason=f"undo drill {entry['drill']}")
+            changed += restore(cleaner, state, reason=f"undo drill {journal.drill}")
         except NotRunning as error:
             if not problems:
                 raise
@@ -100,13 +105,13 @@ def undo(clients: LabClients, of_process: int | None = None) -> list[str]:
             problems.append(str(error))
         if problems:
             raise LabError(
-                f"drill {entry['drill']} is not all undone ({'; '.join(problems)}); 'fleetops drill undo' tries again"
+                f"drill {journal.drill} is not all undone ({'; '.join(problems)}); 'fleetops drill undo' tries again"
             )
         path.unlink()
     return changed
 
 
-def _undo_faults(context: FaultContext, faults: Sequence[tuple[Fault, dict[str, Any]]]) -> tuple[list[str], list[str]]:
+def _undo_faults(context: FaultContext, faults: Sequence[tuple[Fault, Captured]]) -> tuple[list[str], list[str]]:
     """(what was changed, what could not be). What fails is tried again as long as that helps: one may need another."""
     changed: list[str] = []
     while True:
@@ -136,9 +141,9 @@ def undo_at_rest(clients: LabClients) -> list[str]:
 
     DamagedJournal when it cannot be read: it is moved aside.
     """
-    entry, faults = readable(journal_path(clients.home))
-    if entry is None:
+    if (held := readable(journal_path(clients.home))) is None:
         return []
+    _, _, faults = held
     context = FaultContext(clients.acting_as(CLEANER))
     return [line for fault, found in faults[::-1] for line in fault.undo_at_rest(context, found)]
 
@@ -163,8 +168,8 @@ def running(home: Home) -> bool:
         return True
 
 
-def current(home: Home) -> dict[str, Any] | None:
-    """The journal as it is now (drill, pid, at, …), or None when there is none; DamagedJournal when it is no journal.
+def current(home: Home) -> Journal | None:
+    """The journal as it is now or None when there is none; DamagedJournal when it is no journal.
 
     The `drill` of a blind one is RANDOM.
     """

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 import zlib
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from lab.clients.times import utc_text
 from lab.drills.faults import Fault, of_json
-from lab.drills.schema import JOURNAL_SCHEMA
+from lab.drills.schema.journal import Captured, ControlState, Journal, ToUndo
 from lab.errors import LabError, UsageError
 from lab.paths import Home
 
 RANDOM = "random"  # what a drill is called that nobody is told before its verdict
-SHOWN = {"drill": str, "pid": int}  # what others than who undoes it look at
 
 
 class DamagedJournal(LabError):
@@ -28,56 +27,49 @@ def journal_path(home: Home) -> Path:
     return home.data / "drill.journal.json"
 
 
-def read(path: Path) -> dict[str, Any] | None:
-    """The journal as it is written, with RANDOM for a blind drill; None when there is none. Raises DamagedJournal."""
+def read(path: Path) -> Journal | None:
+    """The journal as it is written, its drill called RANDOM when it is blind; None when there is none.
+
+    Raises DamagedJournal, naming the key, when the file holds no journal.
+    """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        journal = msgspec.json.decode(path.read_bytes(), type=Journal)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DamagedJournal(f"{path} cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise DamagedJournal(f"{path} is damaged ({error})") from error
-    if isinstance(value, dict) and value.get("blind"):
-        value["drill"] = RANDOM
-    if not isinstance(value, dict) or not all(isinstance(value.get(key), kind) for key, kind in SHOWN.items()):
-        raise DamagedJournal(f"{path} is damaged (it names no drill and no process)")
-    return {"at": "", **value}
+    return msgspec.structs.replace(journal, drill=RANDOM) if journal.blind else journal
 
 
-def packed(found: dict[str, Any]) -> str:
-    """Faults and state as a blind journal holds them; `unpacked` is the reverse, and no secret."""
-    return base64.b64encode(zlib.compress(json.dumps(found).encode())).decode()
+def packed(content: ToUndo) -> str:
+    """Faults and state as a blind journal holds them; `content` is the reverse, and no secret."""
+    return base64.b64encode(zlib.compress(msgspec.json.encode(content))).decode()
 
 
-def unpacked(path: Path, entry: dict[str, Any]) -> dict[str, Any]:
-    """The journal `entry` of the file `path` with what is packed in it; DamagedJournal when that cannot be read."""
-    if "packed" not in entry:
-        return entry
+def content(path: Path, journal: Journal) -> ToUndo:
+    """What a journal read from `path` says must be put back; DamagedJournal when that cannot be read."""
+    if journal.packed is None:
+        if journal.state is None:
+            raise DamagedJournal(f"{path} is damaged (it holds no state)")
+        return ToUndo(state=journal.state, faults=journal.faults)
     try:
-        return {**entry, **json.loads(zlib.decompress(base64.b64decode(entry["packed"])))}
-    except (ValueError, TypeError, zlib.error) as error:
+        return msgspec.json.decode(zlib.decompress(base64.b64decode(journal.packed)), type=ToUndo)
+    except (msgspec.MsgspecError, ValueError, zlib.error) as error:
         raise DamagedJournal(f"{path} is damaged (/packed: {error})") from error
 
 
-def _check(path: Path, entry: dict[str, Any]) -> None:
-    """DamagedJournal names the first place where the journal is not as its schema says."""
-    import jsonschema
+def readable(path: Path) -> tuple[Journal, ControlState, list[tuple[Fault, Captured]]] | None:
+    """The journal, the control state and the faults with what each found; None when there is no journal.
 
-    wrong = jsonschema.Draft202012Validator(json.loads(JOURNAL_SCHEMA.read_text())).iter_errors(entry)
-    if first := next(wrong, None):
-        place = "/".join(map(str, first.absolute_path))
-        raise DamagedJournal(f"{path} is damaged (/{place}: {first.message:.200})")
-
-
-def readable(path: Path) -> tuple[dict[str, Any] | None, list[tuple[Fault, dict[str, Any]]]]:
-    """The journal and its faults. One that is damaged is moved aside, kept, and said."""
+    One that is damaged is moved aside and kept: DamagedJournal says where.
+    """
     try:
-        if (entry := read(path)) is None:
-            return None, []
-        entry = unpacked(path, entry)
-        _check(path, entry)
-        return entry, [(of_json(row["fault"], str(path)), row["found"]) for row in entry.get("faults", [])]
+        if (journal := read(path)) is None:
+            return None
+        held = content(path, journal)
+        return journal, held.state, [(of_json(row.fault, str(path)), row.found) for row in held.faults]
     except (DamagedJournal, UsageError) as error:
         aside = path.with_name(f"drill.journal.damaged-{utc_text(time.time()).replace(':', '')}.json")
         try:
