@@ -1,10 +1,13 @@
-"""Prometheus and the pager, made up: what the console reads, with an alert whose labels mean harm."""
+"""Fakes of Prometheus and the pager for the console, with an alert whose labels are hostile."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, cast
 
+from documents import audit_row, page
+
+from lab.clients.documents import AuditRow, Page
 from lab.clients.pager import Pager
 from lab.clients.prometheus import Prometheus, Sample, Series
 from lab.console.charts import charts
@@ -23,10 +26,10 @@ class MadeUpPrometheus:
 
     def __init__(self, *, gone: bool = False) -> None:
         self.gone = gone
-        self.asked = 0
+        self.queries = 0
 
     def _answer(self) -> None:
-        self.asked += 1
+        self.queries += 1
         if self.gone:
             raise NotRunning("Prometheus at http://127.0.0.1:1 does not answer")
 
@@ -67,34 +70,40 @@ class MadeUpPager:
         self.gone = gone
         self.acked: list[tuple[int, str]] = []
 
-    def pages(self) -> list[dict[str, Any]]:
+    def _answer(self) -> None:
         if self.gone:
             raise NotRunning("the pager at http://127.0.0.1:1 does not answer")
+
+    def pages(self) -> list[Page]:
+        self._answer()
         return [
-            {
-                "id": 7, "status": "firing", "alertname": EVIL, "severity": "page", "service": "feed",
-                "summary": EVIL, "runbook_url": "javascript:window.harmed=1", "received_at": "2026-01-02T03:04:05.000Z",
-                "acked_at": "2026-01-02T03:05:05.000Z" if self.acked else None,
-                "acked_by": self.acked[0][1] if self.acked else None,
-                "escalated_at": "2026-01-02T03:09:05.000Z", "escalated_to": EVIL,
-            }
-        ]  # fmt: skip
+            page(
+                alertname=EVIL,
+                summary=EVIL,
+                runbook_url="javascript:window.harmed=1",
+                acked_at="2026-01-02T03:05:05.000Z" if self.acked else None,
+                acked_by=self.acked[0][1] if self.acked else None,
+                escalated_at="2026-01-02T03:09:05.000Z",
+                escalated_to=EVIL,
+            )
+        ]
 
-    def audit(self) -> list[dict[str, Any]]:
-        row = dict.fromkeys(("id", "actor", "action", "target", "old", "new", "outcome", "reason"), EVIL)
-        return [{**row, "at": "2026-01-02T03:04:05.000Z"}]
+    def audit(self) -> list[AuditRow]:
+        self._answer()
+        return [
+            audit_row(**dict.fromkeys(("id", "actor", "action", "target", "old", "new", "outcome", "reason"), EVIL))
+        ]
 
-    def ack(self, page_id: int, by: str) -> dict[str, Any]:
-        if self.gone:
-            raise NotRunning("the pager at http://127.0.0.1:1 does not answer")
+    def ack(self, page_id: int, by: str) -> tuple[Page, bool]:
+        self._answer()
         if page_id != 7:
             raise UsageError(f"the pager: no page {page_id}")
         self.acked.append((page_id, by))
-        return {"id": page_id, "acked_by": by}
+        return self.pages()[0], len(self.acked) == 1
 
 
 def watcher(prometheus: MadeUpPrometheus, pager: MadeUpPager) -> Watcher:
-    """A watcher over the made-up sources and the real specs."""
+    """A watcher over the fakes and the real SLO specs."""
     catalogue = Catalogue(RULES)
     return Watcher(
         cast(Prometheus, prometheus), cast(Pager, pager), catalogue.slos, catalogue.lab, charts(catalogue.slos)
@@ -105,9 +114,9 @@ TOKEN = "the-control-token-of-the-made-up-lab"
 
 
 def settings(folder: Path) -> Settings:
-    """A console's settings; the control token is in a file of `folder`, and is TOKEN unless there is one already."""
+    """The settings of a console. Its token file is in `folder`; it holds TOKEN unless it exists already."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "token").exists():
         (folder / "token").write_text(TOKEN)
-    told = {"FLEETOPS_LISTEN": "127.0.0.1:16099", "FLEETOPS_TOKEN_FILE": str(folder / "token")}
-    return Settings.read("console", environment=Environment(told), admin=False, token=True)
+    environment = {"FLEETOPS_LISTEN": "127.0.0.1:16099", "FLEETOPS_TOKEN_FILE": str(folder / "token")}
+    return Settings.read("console", environment=Environment(environment), admin=False, token=True)

@@ -1,1 +1,1 @@
-"""The live console: the process that serves the built site and the API that makes its console live."""
+"""The live console: a process that serves the built site and the API behind its console page."""

@@ -1,4 +1,4 @@
-"""The console process: `python -m lab.console`. Serves the built site, and the API that makes its console live."""
+"""The console process, `python -m lab.console`: serves the built site and the API behind its console page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.clients.pager import Pager
 from lab.clients.prometheus import Prometheus
 from lab.console import static
 from lab.console.access import Access
-from lab.console.actions import Hands
+from lab.console.actions import ConsoleActions
 from lab.console.api import api
 from lab.console.charts import charts
 from lab.console.snapshot import Watcher
@@ -27,13 +27,13 @@ THREADS = 24
 SOURCE_TIMEOUT_SECONDS = 2.0
 
 
-def create_app(folder: Path, watcher: Watcher, hands: Hands, telemetry: Telemetry) -> Flask:
-    """The console as an app: `folder` is the built site."""
+def create_app(folder: Path, watcher: Watcher, actions: ConsoleActions, telemetry: Telemetry) -> Flask:
+    """The console as a Flask app; `folder` is the built site."""
     app = new_app("console")
     telemetry.init_app(app)  # first, so that refused requests are measured too
     access = Access(telemetry.settings)
     access.init_app(app)
-    app.register_blueprint(api(watcher, hands, access, telemetry.health.draining))
+    app.register_blueprint(api(watcher, actions, access, telemetry.health.draining))
     app.register_blueprint(static.blueprint(folder))
     telemetry.health.init_app(app)
     metrics.expose(app, telemetry.registry)
@@ -41,7 +41,7 @@ def create_app(folder: Path, watcher: Watcher, hands: Hands, telemetry: Telemetr
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Serves until SIGTERM. Settings come from the environment."""
     env = Environment()
     settings = Settings.read("console", environment=env, admin=False, token=True, threads=THREADS)
     token = read_token(settings.token_file) if settings.token_file else None
@@ -56,8 +56,8 @@ def main() -> None:
         slos.slos, slos.lab, charts(slos.slos),
     )  # fmt: skip
     telemetry = Telemetry(settings)
-    hands = Hands(home(), RUNBOOKS, tuple(catalogue()))
-    run(telemetry, create_app(SITE, watcher, hands, telemetry))
+    actions = ConsoleActions(home(), RUNBOOKS, tuple(catalogue()))
+    run(telemetry, create_app(SITE, watcher, actions, telemetry))
 
 
 if __name__ == "__main__":

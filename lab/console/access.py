@@ -1,7 +1,7 @@
-"""Who may use the live console: a browser that was opened with the console's key, or a program with the control token.
+"""Access to the live console: a browser needs a session cookie, a program the control token.
 
-Everything below /api refuses other origins: browsers state a request's origin in Origin and Sec-Fetch-Site. The cookie
-alone would not do, because cookies ignore ports: a page that another program serves on 127.0.0.1 is the same site.
+Everything below /api refuses other origins, which browsers state in Origin and Sec-Fetch-Site. The cookie alone is not
+enough, because cookies ignore ports: a page that another program serves on 127.0.0.1 belongs to the same site.
 """
 
 from __future__ import annotations
@@ -20,32 +20,38 @@ from lab.stack.console_key import PARAMETER, is_console_key
 from lab.telemetry.settings import Settings, read_token
 
 API = "/api/"
-NO_KEY = "open the console with its key: 'fleetops status' prints the URL"
+NO_KEY = "open the console by the URL with its key, which 'fleetops status' prints"
 _PROGRAMS = "programs"
 
 
 class Access:
-    """Checks every request of the console's app. The token file is read each time: replacing it revokes all access."""
+    """Checks every request of the console's app.
+
+    Reads the token file for each request, so replacing the file revokes all access.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def init_app(self, app: Flask) -> None:
-        """Attaches the exchange of a key for a cookie to `app`."""
+        """Registers the exchange of a key for a cookie with `app`."""
         app.before_request(self._exchange)
 
     def refusal(self, *, without_key: bool = False) -> AnyResponse | None:
-        """Why the API does not answer this request: 403 for another origin, 401 without credentials; else None."""
+        """The response that refuses the current request, 403 or 401, or None if the API may answer it.
+
+        403 is for a request from another origin, 401 for one without credentials unless `without_key` allows it.
+        """
         if origin := foreign_origin():
             return _refused(403, f"{origin} may not use this API")
         return None if without_key or self.client() is not None else _refused(401, NO_KEY)
 
     def client(self) -> str | None:
-        """Who sent this request: a browser's session id, one name for all programs, or None without credentials."""
+        """The sender of the current request: a browser's session id, `programs`, or None without credentials."""
         if "client" not in g:
             g.client = self._session() or self._program()
-        found: str | None = g.client
-        return found
+        client: str | None = g.client
+        return client
 
     def _session(self) -> str | None:
         try:
@@ -54,15 +60,18 @@ class Access:
             return None
 
     def _program(self) -> str | None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         try:
-            known = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._token().encode())
+            valid = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token().encode())
         except LabError:
             return None
-        return _PROGRAMS if known and scheme.lower() == "bearer" else None
+        return _PROGRAMS if valid and scheme.lower() == "bearer" else None
 
     def _exchange(self) -> AnyResponse | None:
-        """Exchange a key in the URL for a cookie, and redirect to the URL without it: no history, no Referer."""
+        """Exchanges a key in the URL for a cookie and redirects to the URL without the key.
+
+        So the key stays out of the browser's history and the Referer header.
+        """
         if request.method != "GET" or PARAMETER not in request.args:
             return None
         try:
@@ -93,7 +102,7 @@ class Access:
 
 
 def foreign_origin() -> str:
-    """The other origin that sent this request, in words; "" for the console's own pages and for programs."""
+    """The other origin that sent the current request, as text; "" for the console's own pages and for programs."""
     origin = request.headers.get("Origin")
     if origin is not None and origin.lower() != request.host_url.rstrip("/").lower():
         return f"origin {origin[:100]!r}"
@@ -103,7 +112,7 @@ def foreign_origin() -> str:
 
 
 def cookie_name() -> str:
-    """One name for each port: a browser sends a host's cookies to all its ports, and several labs may run there."""
+    """The cookie's name, one per port: browsers send a host's cookies to all its ports, and labs may share a host."""
     return f"fleetops-console-{urlsplit(request.host_url).port or 80}"
 
 

@@ -1,7 +1,7 @@
-"""What a person may do from the console: the runbook's commands, a few more verbs, and drills.
+"""What a user may do from the console: runbook commands, a few more verbs, and drills.
 
-Everything is a `fleetops` command run as its own process in the person's name, so the console has no control path of
-its own: the same checks, the same audit rows, the same words as in a terminal.
+Each action is a `fleetops` command, run as its own process under the user's name. The console has no control path of
+its own: checks, audit rows and output are those of a terminal.
 """
 
 from __future__ import annotations
@@ -30,26 +30,29 @@ from lab.names import ENV_ACTOR
 from lab.paths import Home
 from lab.stack.state import read
 
-# Beside what the runbooks print. Nothing here starts or stops the lab, or writes a file of the checkout.
+# Allowed beside the runbook commands. None of them starts or stops the lab or writes a file of the checkout.
 VERBS = (
     ("canary",), ("flag",), ("scale",), ("service",), ("triage",), ("incident", "hint"), ("incident", "diagnose"),
 )  # fmt: skip
 STOP = "fleetops drill stop"
 RESPONDERS = ("human", "autopilot")
-AT_ONCE = 3
+MAX_COMMANDS = 3  # at the same time
 COMMAND_CHARACTERS = 500
 NAME_CHARACTERS = 60
 LINES_SHOWN = 14
 
 
 @dataclass
-class Hands:
-    """Runs commands and drills on the lab that lives in `home`; `runbooks` is the page whose commands are allowed."""
+class ConsoleActions:
+    """Runs commands and drills on the lab in `home`.
+
+    `runbooks` is the page whose commands are allowed, `drills` are offered by the console.
+    """
 
     home: Home
     runbooks: Path
     drills: tuple[Drill, ...] = ()
-    _free: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(AT_ONCE))
+    _free: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MAX_COMMANDS))
     _starting: threading.Lock = field(default_factory=threading.Lock)
     _ending: threading.Lock = field(default_factory=threading.Lock)
     _process: subprocess.Popen[bytes] | None = None
@@ -58,39 +61,45 @@ class Hands:
     _last: tuple[str, dict[str, Any]] | None = None
 
     @property
-    def able(self) -> bool:
-        """Whether the lab's processes can be reached from here (not so in the console's container)."""
+    def lab_is_here(self) -> bool:
+        """Whether a lab runs in `home`. The console's container has none, so that console is read-only."""
         return read(self.home) is not None
 
     def run(self, command: str, by: str) -> Ran:
-        """Run one command in the name of `by`; UsageError when the console may not run it."""
+        """Runs one command under the name `by`.
+
+        Raises UsageError for a command that the console may not run, and while MAX_COMMANDS are running.
+        """
         self._check(command)
         actor = person(by)
         if not self._free.acquire(blocking=False):
-            raise UsageError(f"{AT_ONCE} commands are running already; wait for one")
+            raise UsageError(f"{MAX_COMMANDS} commands are already running; wait until one ends")
         try:
             return run_command(command, actor)
         finally:
             self._free.release()
 
     def _check(self, command: str) -> None:
-        self._need_lab()
+        self._require_lab()
         if not isinstance(command, str) or len(command) > COMMAND_CHARACTERS or not command.isprintable():
             raise UsageError(f"'command' must be a string of at most {COMMAND_CHARACTERS} printable characters")
         words = command_line.arguments(command, "the console")
         if any(tuple(words[1 : 1 + len(verb)]) == verb for verb in VERBS) or command in printed(self.runbooks):
             return
-        raise UsageError(f"{command!r} is not a command of a runbook; run it in a terminal")
+        raise UsageError(f"{command!r} is not a runbook command; run it in a terminal")
 
     def start_drill(self, ident: str, responder: str, by: str) -> None:
-        """Start a drill; it goes on whatever becomes of the console. UsageError when one is running."""
-        self._need_lab()
+        """Starts a drill as a process that outlives the console.
+
+        Raises UsageError for an unknown drill or responder, and while another drill is running.
+        """
+        self._require_lab()
         drill, actor = RANDOM if ident == RANDOM else find(str(ident)).id, person(by)
         if responder not in RESPONDERS:
-            raise UsageError(f"no responder {responder!r}; from here there are {', '.join(RESPONDERS)}")
+            raise UsageError(f"no responder {responder!r}; on the console it must be one of {', '.join(RESPONDERS)}")
         with self._starting:
             if running := self.running():
-                raise UsageError(f"{running['id']} is running already; one at a time")
+                raise UsageError(f"{running['id']} is already running; wait until it ends or stop it")
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
                     [*fleetops(), "drill", "run", drill, "--responder", responder],
@@ -103,11 +112,14 @@ class Hands:
             self._about.write_text(json.dumps(about))
 
     def stop_drill(self, by: object) -> Ran:
-        """Give up the drill that is running, or undo what a killed one left, in the name of `by`; returns when done."""
-        self._need_lab()
+        """Stops the running drill, or undoes what a killed one left, under the name `by`; returns when that is done.
+
+        Raises UsageError while another user stops it.
+        """
+        self._require_lab()
         actor = person(by)
         if not self._ending.acquire(blocking=False):
-            raise UsageError(f"the drill is being given up already, by {self._ended_by}")
+            raise UsageError(f"{self._ended_by} is already stopping the drill")
         try:
             self._ended_by = actor
             ran = run_command(STOP, actor)
@@ -118,21 +130,21 @@ class Hands:
             self._ending.release()
 
     def running(self) -> dict[str, Any] | None:
-        """The drill that is running, wherever it was started: its id, and responder and person if started here."""
+        """The running drill: its id and pid; responder and user too if the console started it. None without one."""
         if self._process is not None:
-            self._process.poll()  # a child that has ended is a zombie until somebody looks
+            self._process.poll()  # reaps the process if it has ended
         if (runner := stoppable.runner(self.home)) is None:
             return None
         about = {"id": runner.drill, "pid": runner.pid, "responder": None, "by": None}
         with suppress(OSError, ValueError, TypeError, KeyError):
-            known = json.loads(self._about.read_text())
-            if known["pid"] == runner.pid:
-                about |= {"responder": known["responder"], "by": known["by"]}
+            started_here = json.loads(self._about.read_text())
+            if started_here["pid"] == runner.pid:
+                about |= {"responder": started_here["responder"], "by": started_here["by"]}
         return about
 
-    def picture(self) -> dict[str, Any]:
-        """For the live picture: the drill that runs, what it said last, the newest score, and what could be started."""
-        if not self.able:
+    def state(self) -> dict[str, Any]:
+        """The running drill, its last output lines, the newest score and the drills to start, as JSON types."""
+        if not self.lab_is_here:
             return {"able": False, "running": None, "lines": [], "score": None, "drills": []}
         return {
             "able": True,
@@ -159,8 +171,8 @@ class Hands:
                 return None
         return self._last[1]
 
-    def _need_lab(self) -> None:
-        if not self.able:
+    def _require_lab(self) -> None:
+        if not self.lab_is_here:
             raise UsageError("this console is read-only; run 'fleetops' on the lab's host")
 
     @property
@@ -173,15 +185,15 @@ class Hands:
 
 
 def person(by: object) -> str:
-    """The name an action is done under; UsageError when there is none."""
+    """The user's name for the audit log, at most NAME_CHARACTERS. Raises UsageError for an empty or unprintable one."""
     name = "".join(letter for letter in by if letter.isprintable()).strip() if isinstance(by, str) else ""
     if not name:
-        raise UsageError("'by' must say who acts")
+        raise UsageError("'by' must be your name")
     return name[:NAME_CHARACTERS]
 
 
 def printed(page: Path) -> set[str]:
-    """Every command that stands in a runbook branch."""
+    """Every command in the branches of a runbook page."""
     return {command for branch in _branches(page) for step in parser.STEPS for command in getattr(branch, step)}
 
 

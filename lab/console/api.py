@@ -1,17 +1,17 @@
 """The console's API below /api. All but /source.json needs the console's key or the control token (lab.console.access).
 
-GET  /source.json          {"live": true, "key": whether the caller may use the rest}; in a published copy a file says
-                           {"live": false}
-GET  /live                 one picture of the lab (lab.console.snapshot), JSON
-GET  /events               the same once a second, server-sent events
-GET  /query?query=         a PromQL query now and over the last minutes
-GET  /tokens?query=        a query in the colours of its language
+GET  /source.json          {"live": true, "key": whether the caller has access}; a published copy of the site serves a
+                           file instead: {"live": false}
+GET  /live                 a snapshot of the lab (lab.console.snapshot), JSON
+GET  /events               a snapshot every second, server-sent events
+GET  /query?query=         the result of a PromQL query now and over the last minutes
+GET  /tokens?query=        a PromQL query as tokens for highlighting
 GET  /requests             the last requests at the gateway
 GET  /logs?trace_id=       the log lines of one request
-POST /pages/ID/ack         {"by": name}
-POST /run                  {"command": "fleetops ...", "by": name}: a runbook's command, or a control
-POST /drills               {"id": drill, "responder": who answers, "by": name}
-POST /drills/stop          {"by": name}: give up the drill that is running, or undo what a killed one left
+POST /pages/ID/ack         {"by": name}: acknowledges a page
+POST /run                  {"command": "fleetops ...", "by": name}: runs a runbook command or an allowed verb
+POST /drills               {"id": drill, "responder": responder, "by": name}: starts a drill
+POST /drills/stop          {"by": name}: stops the running drill, or undoes what a killed one left
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from lab.clients.documents import as_builtins
 from lab.console import queries
 from lab.console.access import Access
-from lab.console.actions import Hands, person
+from lab.console.actions import ConsoleActions, person
 from lab.console.snapshot import Watcher
 from lab.console.streams import Streams
 from lab.errors import LabError, UsageError
@@ -40,9 +41,9 @@ Answer = Response | tuple[Response, int]
 
 
 def api(
-    watcher: Watcher, hands: Hands, access: Access, draining: threading.Event, tick_seconds: float = 1.0
+    watcher: Watcher, actions: ConsoleActions, access: Access, draining: threading.Event, tick_seconds: float = 1.0
 ) -> Blueprint:
-    """The blueprint of /api."""
+    """The blueprint of /api. Event streams send a snapshot every `tick_seconds` and end when `draining` is set."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
     streams = Streams()
 
@@ -61,10 +62,10 @@ def api(
 
     @blueprint.get("/live")
     def live() -> Answer:
-        return jsonify(picture())
+        return jsonify(snapshot())
 
-    def picture() -> dict[str, Any]:
-        return watcher.picture() | {"hands": hands.picture()}
+    def snapshot() -> dict[str, Any]:
+        return watcher.snapshot() | {"hands": actions.state()}
 
     @blueprint.get("/events")
     def events() -> Answer:
@@ -75,7 +76,7 @@ def api(
         def stream() -> Iterator[str]:
             yield "retry: 2000\n\n"
             for _ in range(int(STREAM_SECONDS / tick_seconds)):
-                yield f"data: {json.dumps(picture())}\n\n"
+                yield f"data: {json.dumps(snapshot())}\n\n"
                 if draining.wait(tick_seconds):
                     return
 
@@ -93,34 +94,35 @@ def api(
 
     @blueprint.get("/requests")
     def requests() -> Answer:
-        return jsonify(requests=queries.requests(hands.home))
+        return jsonify(requests=queries.requests(actions.home))
 
     @blueprint.get("/logs")
     def logs() -> Answer:
-        return jsonify(lines=queries.lines(hands.home, request.args.get("trace_id", "")))
+        return jsonify(lines=queries.lines(actions.home, request.args.get("trace_id", "")))
 
     @blueprint.post("/pages/<id:page_id>/ack")
     def ack(page_id: int) -> Answer:
-        return jsonify(watcher.pager.ack(page_id, person(json_body().get("by"))))
+        page, acked = watcher.pager.ack(page_id, person(json_body().get("by")))
+        return jsonify(as_builtins(page) | {"acked_by_this_call": acked})
 
     @blueprint.post("/run")
     def run() -> Answer:
         body = json_body()
         only_keys(body, "command", "by")
-        return jsonify(asdict(hands.run(body.get("command", ""), body.get("by", ""))))
+        return jsonify(asdict(actions.run(body.get("command", ""), body.get("by", ""))))
 
     @blueprint.post("/drills")
     def drills() -> Answer:
         body = json_body()
         only_keys(body, "id", "responder", "by")
-        hands.start_drill(body.get("id", ""), body.get("responder", ""), body.get("by", ""))
+        actions.start_drill(body.get("id", ""), body.get("responder", ""), body.get("by", ""))
         return jsonify(started=body["id"]), 202
 
     @blueprint.post("/drills/stop")
     def stop() -> Answer:
         body = json_body()
         only_keys(body, "by")
-        return jsonify(asdict(hands.stop_drill(body["by"])))
+        return jsonify(asdict(actions.stop_drill(body["by"])))
 
     @blueprint.errorhandler(LabError)
     def refused(error: LabError) -> Answer:

@@ -10,7 +10,7 @@ from lab.slo.model import Slo
 from lab.slo.query.builders import quantile, rate
 from lab.slo.thresholds import threshold_seconds
 
-WINDOW = "10s"  # long enough for a p99 at the lab's traffic, short enough to see an edge
+WINDOW = "10s"  # long enough for a p99 at the lab's traffic, short enough to show a sudden change
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a person may ask from the console: a PromQL query, the last requests, and the log lines of one of them."""
+"""Queries on the console: PromQL, the last requests at the gateway, and the log lines of one request."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ SPAN_SECONDS = 300
 STEP_SECONDS = 2
 LINES = 200
 REQUESTS = 30
-# The services a user's request passes through; each writes the trace id it was given.
+# The services that a user's request passes through; each logs the request's trace id.
 ON_THE_PATH = ("gateway", "feed", "feed-canary", "user")
 HEX = frozenset("0123456789abcdef")
 
 
 def query(prometheus: Prometheus, text: str) -> dict[str, Any]:
-    """The vector now, and the same over the last minutes; UsageError quotes Prometheus when it does not understand."""
+    """The result of a PromQL query now, and as up to three lines over the last SPAN_SECONDS, as the page reads it.
+
+    Raises UsageError for an empty or long query, and with Prometheus' own words for one that it refuses.
+    """
     if not text.strip() or len(text) > QUERY_CHARACTERS:
-        raise UsageError(f"a query has 1 to {QUERY_CHARACTERS} characters")
+        raise UsageError(f"the query must have 1 to {QUERY_CHARACTERS} characters")
     rows = prometheus.instant(text)
     end = time.time()
     end -= end % STEP_SECONDS
@@ -50,9 +53,9 @@ def query(prometheus: Prometheus, text: str) -> dict[str, Any]:
 
 
 def highlighted(text: str) -> list[list[str]]:
-    """A query's tokens; one plain piece where no highlighter is installed."""
+    """The tokens of a PromQL query as [class, text]; one token without a class where no highlighter is installed."""
     if len(text) > QUERY_CHARACTERS:
-        raise UsageError(f"a query has at most {QUERY_CHARACTERS} characters")
+        raise UsageError(f"the query must have at most {QUERY_CHARACTERS} characters")
     try:
         return tokens(text)
     except LabError:
@@ -60,23 +63,24 @@ def highlighted(text: str) -> list[list[str]]:
 
 
 def requests(home: Home) -> list[dict[str, Any]]:
-    """The last requests that the gateway wrote a line about, the newest first."""
-    found: dict[str, dict[str, Any]] = {}
+    """The last requests that the gateway logged, at most REQUESTS, the newest first."""
+    by_trace: dict[str, dict[str, Any]] = {}
     for line in logs.last(logs.files(home, "gateway"), LINES):
         entry = _entry(line.text)
         if entry.get("event") == "request" and (trace := str(entry.get("trace_id", ""))):
-            found.pop(trace, None)
+            by_trace.pop(trace, None)
             keys = ("ts", "method", "path", "status", "duration_seconds", "upstream")
-            found[trace] = {"trace_id": trace, **{key: entry.get(key) for key in keys}}
-    return list(found.values())[-REQUESTS:][::-1]
+            by_trace[trace] = {"trace_id": trace, **{key: entry.get(key) for key in keys}}
+    return list(by_trace.values())[-REQUESTS:][::-1]
 
 
 def lines(home: Home, trace: str) -> list[str]:
-    """The log lines of one request, across services, in the order of time."""
+    """The log lines of one request across services, in time order. Raises UsageError for a malformed trace id."""
     if len(trace) != 32 or not set(trace) <= HEX:
-        raise UsageError("a trace id has 32 hexadecimal digits; choose a request, or copy one from a log line")
-    known = set(logs.log_names(home))
-    paths = [home.logs / f"{name}.log" for name in sorted(known) if service_of(name) in ON_THE_PATH]
+        raise UsageError(
+            "a trace id has 32 lower-case hexadecimal digits; choose a request or copy one from a log line"
+        )
+    paths = [home.logs / f"{name}.log" for name in sorted(set(logs.log_names(home))) if service_of(name) in ON_THE_PATH]
     return [line.text for line in logs.last(paths, LINES, trace)]
 
 

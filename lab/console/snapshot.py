@@ -1,7 +1,8 @@
-"""What the console shows live: one picture of the lab a second, gathered from Prometheus and the pager.
+"""Live snapshots of the lab for the console, gathered from Prometheus and the pager.
 
-Whoever watches shares the same picture, so ten open tabs cost what one costs. A source that is silent is named in the
-picture; the rest of it still stands, and so does what the pager said last, with its time: its silence is not quiet.
+All viewers share one snapshot per second, so ten open tabs cost as much as one. When a source does not answer, the
+snapshot names it and still holds the other source's data, and the pager's last answer with its time: a pager that does
+not answer must not look like one without pages.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab import names
+from lab.clients.documents import as_builtins
 from lab.clients.pager import Pager
 from lab.clients.prometheus import Prometheus, Sample
 from lab.clients.times import utc_text
@@ -26,7 +28,7 @@ from lab.slo.query.builders import rate, ratio
 from lab.slo.rendering import series
 from lab.stack.health import machine
 
-PICTURE_SECONDS = 1.0
+SNAPSHOT_SECONDS = 1.0
 CHART_SPAN_SECONDS = 300
 CHART_STEP_SECONDS = 2
 PAGES_SHOWN = 20
@@ -45,7 +47,10 @@ _TRAFFIC = {
 
 @dataclass
 class Watcher:
-    """Gathers the picture, at most once in `PICTURE_SECONDS`, for any number of threads."""
+    """Takes a snapshot at most every SNAPSHOT_SECONDS, for any number of threads.
+
+    `windows` is the lab's window profile; `now` returns epoch seconds.
+    """
 
     prometheus: Prometheus
     pager: Pager
@@ -55,46 +60,46 @@ class Watcher:
     now: Callable[[], float] = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _taken_at: float = 0.0
-    _picture: dict[str, Any] | None = None
-    _told: dict[str, Any] = field(default_factory=lambda: {"pages": [], "audit": [], "told_at": None})
+    _snapshot: dict[str, Any] | None = None
+    _last_paged: dict[str, Any] = field(default_factory=lambda: {"pages": [], "audit": [], "told_at": None})
 
-    def picture(self) -> dict[str, Any]:
-        """The picture, at most a second old."""
+    def snapshot(self) -> dict[str, Any]:
+        """The current snapshot as the page reads it, JSON types only, at most SNAPSHOT_SECONDS old."""
         with self._lock:
-            if self._picture is None or time.monotonic() - self._taken_at >= PICTURE_SECONDS:
-                self._picture = self._take()
+            if self._snapshot is None or time.monotonic() - self._taken_at >= SNAPSHOT_SECONDS:
+                self._snapshot = self._take()
                 self._taken_at = time.monotonic()
-            return self._picture
+            return self._snapshot
 
     def _take(self) -> dict[str, Any]:
         at = self.now()
-        picture: dict[str, Any] = {"at": utc_text(at), "factor": self.windows.time_factor, "sources": {}}
-        without: dict[str, dict[str, Any]] = {
+        snapshot: dict[str, Any] = {"at": utc_text(at), "factor": self.windows.time_factor, "sources": {}}
+        unanswered: dict[str, dict[str, Any]] = {
             "prometheus": {
                 **{name: [] for name in ("slos", "nodes", "targets", "flags", "series", "alerts")},
                 "flow": {},
                 "silences": None,
                 "too_busy": "",
             },
-            "pager": self._told,
+            "pager": self._last_paged,
         }
         for source, gather in (("prometheus", self._measured), ("pager", self._paged)):
             try:
-                picture.update(gather(at))
-                picture["sources"][source] = "ok"
+                snapshot.update(gather(at))
+                snapshot["sources"][source] = "ok"
             except (LabError, KeyError, ValueError) as error:
-                picture.update(without[source])
-                picture["sources"][source] = str(error)
-        return picture
+                snapshot.update(unanswered[source])
+                snapshot["sources"][source] = str(error)
+        return snapshot
 
     def _measured(self, at: float) -> dict[str, Any]:
-        ask = self.prometheus.instant
-        targets = ask("up")
+        instant = self.prometheus.instant
+        targets = instant("up")
         flow = {name: _finite(self.prometheus.number(query)) for name, query in _TRAFFIC.items()}
         alerts = self.prometheus.alerts()
-        flags = sorted((s.labels.get("flag", ""), s.value > 0) for s in ask(names.FEATURE_FLAG_ENABLED))
-        slos = self._slos(ask(_SLO_QUERY), alerts)
-        others = self.prometheus.number(machine.too_busy_query())
+        flags = sorted((s.labels.get("flag", ""), s.value > 0) for s in instant(names.FEATURE_FLAG_ENABLED))
+        slos = self._slos(instant(_SLO_QUERY), alerts)
+        others_ratio = self.prometheus.number(machine.too_busy_query())
         return {
             "slos": slos,
             "targets": [
@@ -104,15 +109,15 @@ class Watcher:
             "nodes": _nodes(targets, flow, {slo["service"] for slo in slos if slo["state"] == PAGE}),
             "flow": flow,
             "silences": _finite(self.prometheus.number(names.SILENCES_ACTIVE)),
-            "too_busy": "" if others is None else machine.too_busy(others),
+            "too_busy": "" if others_ratio is None else machine.too_busy(others_ratio),
             "flags": [{"flag": flag, "enabled": enabled} for flag, enabled in flags],
             "alerts": [
                 {
-                    "name": a["labels"].get("alertname", ""),
-                    "severity": a["labels"].get("severity", ""),
-                    "state": a["state"],
+                    "name": alert["labels"].get("alertname", ""),
+                    "severity": alert["labels"].get("severity", ""),
+                    "state": alert["state"],
                 }
-                for a in alerts
+                for alert in alerts
             ],
             "series": [self._series(chart, at) for chart in self.charts],
         }
@@ -146,7 +151,7 @@ class Watcher:
             "window": format_duration(window),
             "budget_remaining_ratio": _finite(values.get(series.BUDGET_REMAINING)),
             "tiers": [_tier(tier, slo.budget_ratio, values) for tier in self.windows.tiers],
-            "state": next((name for true, name in states if true), "ok"),
+            "state": next((name for holds, name in states if holds), "ok"),
         }
 
     def _series(self, chart: Chart, at: float) -> dict[str, Any]:
@@ -156,8 +161,8 @@ class Watcher:
         lines = []
         for name, query in chart.queries:
             values: list[float | None] = [None] * count
-            for found in self.prometheus.range(query, start, end, CHART_STEP_SECONDS)[:1]:
-                for moment, value in found.points:
+            for line in self.prometheus.range(query, start, end, CHART_STEP_SECONDS)[:1]:
+                for moment, value in line.points:
                     values[round((moment - start) / CHART_STEP_SECONDS)] = _finite(value)
             lines.append({"title": name, "values": values})
         return {
@@ -167,8 +172,8 @@ class Watcher:
 
     def _paged(self, at: float) -> dict[str, Any]:
         pages, audit = self.pager.pages()[:PAGES_SHOWN], self.pager.audit()[-AUDIT_SHOWN:][::-1]
-        self._told = {"pages": pages, "audit": audit, "told_at": utc_text(at)}
-        return self._told
+        self._last_paged = {"pages": as_builtins(pages), "audit": as_builtins(audit), "told_at": utc_text(at)}
+        return self._last_paged
 
 
 def _tier(tier: Tier, budget_ratio: float, values: dict[str, float]) -> dict[str, Any]:
@@ -185,7 +190,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def _nodes(targets: Sequence[Sample], flow: dict[str, float | None], paging: set[str]) -> list[dict[str, Any]]:
-    """One entry for each box of the system map: how many of its processes are up, and whether its promise burns."""
+    """One entry per node of the system map: how many of its processes are up, and whether its SLOs page."""
     groups: dict[str, list[bool]] = {name: [] for name in ("traffic", "gateway", "feed", "feed-canary", "user")}
     for target in targets:
         instance = target.labels.get("instance", "")

@@ -1,4 +1,4 @@
-"""The console as a lab serves it, over a made-up Prometheus and pager."""
+"""The console as a lab serves it, over fakes of Prometheus and the pager."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sources import TOKEN, MadeUpPager, MadeUpPrometheus, settings, watcher
 from support import free_port
 
 from lab.console.__main__ import create_app
-from lab.console.actions import Hands
+from lab.console.actions import ConsoleActions
 from lab.drills.spec.drill import catalogue
 from lab.paths import RUNBOOKS, Home
 from lab.stack.console_key import console_key
@@ -22,7 +22,7 @@ MODE = "document.getElementById('live-console').dataset.mode"
 
 
 class Console:
-    """The console process's app on a port of its own, to be stopped and started; its lab seems to run in `home`."""
+    """The console's app on a port of its own, which a test can stop and start; its lab seems to run in `home`."""
 
     def __init__(self, site: Path, home: Path) -> None:
         self.site = site
@@ -37,25 +37,25 @@ class Console:
 
     @property
     def url_with_key(self) -> str:
-        """What `fleetops up` prints."""
+        """The URL that `fleetops up` prints."""
         return f"{self.url}/?key={console_key(TOKEN)}"
 
     def give_key(self, page: chromium.Page) -> None:
-        """Open the URL with the key, and leave again."""
+        """Open the URL with the key in a tab, and leave the page."""
         page.call("Page.navigate", url=self.url_with_key)
         page.until(f"location.href === '{self.url}/'")
         page.open("about:blank")
 
     def start(self) -> None:
-        """Listen."""
+        """Start to serve."""
         telemetry = Telemetry(settings(self.home.path))
         self.draining = telemetry.health.draining
         sources = watcher(self.prometheus, self.pager)
-        app = create_app(self.site, sources, Hands(self.home, RUNBOOKS, tuple(catalogue())), telemetry)
+        app = create_app(self.site, sources, ConsoleActions(self.home, RUNBOOKS, tuple(catalogue())), telemetry)
         self.server = Server(app, Address("127.0.0.1", self.port), threads=16)
         self.server.run_in_thread("console")
 
     def stop(self) -> None:
-        """As a process that is told to stop."""
+        """Drain and stop, as the process does on SIGTERM."""
         self.draining.set()
         self.server.drain(5)

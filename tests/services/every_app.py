@@ -190,7 +190,7 @@ def every_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Flask]
     apps["console"] = console.create_app(
         a_site(folder / "site"),
         watcher(MadeUpPrometheus(), MadeUpPager()),
-        able_hands(Home(folder / "home"), monkeypatch),
+        console_actions(Home(folder / "home"), monkeypatch),
         told,
     )
 
@@ -238,8 +238,8 @@ def a_site(folder: Path) -> Path:
     return folder
 
 
-def able_hands(home: Home, monkeypatch: pytest.MonkeyPatch) -> actions.Hands:
-    """The console's hands on a lab that seems to run; commands are not run, drills end at once."""
+def console_actions(home: Home, monkeypatch: pytest.MonkeyPatch) -> actions.ConsoleActions:
+    """The console's actions on a lab that seems to run; commands are not run, drills end at once."""
     home.run.mkdir(parents=True)
     home.data.mkdir()
     home.logs.mkdir()
@@ -253,7 +253,7 @@ def able_hands(home: Home, monkeypatch: pytest.MonkeyPatch) -> actions.Hands:
 
     monkeypatch.setattr(actions, "run_command", not_run)
     monkeypatch.setattr(actions, "fleetops", lambda: ["true"])
-    return actions.Hands(home, RUNBOOKS, tuple(catalogue()))
+    return actions.ConsoleActions(home, RUNBOOKS, tuple(catalogue()))
 
 
 async def a_link(told: Telemetry) -> Flask:

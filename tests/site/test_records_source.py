@@ -22,9 +22,7 @@ def test_a_record_that_contradicts_itself_fails_the_build(context: SiteContext, 
     counts = record()["counts"]
     counts["feed-latency-p99"]["total"][60] = 81
     rewrite(counts=counts)
-    with pytest.raises(
-        LabError, match=r"docs/records/INC-001\.json contradicts itself: /counts/feed-latency-p99/tot"
-    ):
+    with pytest.raises(LabError, match=r"docs/records/INC-001\.json contradicts itself: /counts/feed-latency-p99/tot"):
         detection.detection_proof(context)
 
 
