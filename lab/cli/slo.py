@@ -79,7 +79,7 @@ def _generate_repository() -> None:
 
 
 @slo.command("check")
-@click.option("--no-proofs", is_flag=True, help="Compare and load the files only; 'fleetops slo prove' runs the proofs.")
+@click.option("--no-proofs", is_flag=True, help="Compare and load the files; 'fleetops slo prove' runs the proofs.")
 def check_command(no_proofs: bool) -> None:
     """Hold the committed rules and proofs against their specs, and let promtool parse and test them.
 
