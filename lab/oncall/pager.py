@@ -17,7 +17,7 @@ from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings, checked_url
 
 THREADS = 4
-# Beyond what is read (intake.MAX_BYTES), so that what is larger can still be told of by its size and its beginning.
+# Larger than intake.MAX_BYTES, so that the page about an oversized notification can quote its size and its beginning.
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     metrics.expose(app, telemetry.registry)
     ticker = Ticker(switch.check, Escalation(store).check)
     ticker.start()
-    run(telemetry, app, closing=[ticker.close, store.close], most_body_bytes=MAX_BUFFERED_BYTES)
+    run(telemetry, app, closing=[ticker.close, store.close], max_body_bytes=MAX_BUFFERED_BYTES)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from valkey.exceptions import ValkeyError
 
 from lab import names
 from lab.telemetry import logs
-from lab.telemetry.http import fact
+from lab.telemetry.http import log_field
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
 TIMEOUT_SECONDS = 0.25
@@ -60,7 +60,7 @@ class Cache:
             result = "error"
             self._log.warning("cache does not answer", operation="get", reason=str(problem))
         self._results[result].inc()
-        fact("cache", result)
+        log_field("cache", result)
         return found
 
     def put(self, key: str, value: bytes, ttl_seconds: float | None = None) -> None:

@@ -13,7 +13,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from lab import names
 from lab.telemetry import logs
-from lab.telemetry.http import count_fact
+from lab.telemetry.http import count_log_field
 from lab.telemetry.metrics import CollectorRegistry, Gauge, Histogram
 
 Row = tuple[Any, ...]
@@ -125,13 +125,13 @@ class Database:
                 try:
                     yield session
                 finally:
-                    count_fact("db_operations", session.operations)
+                    count_log_field("db_operations", session.operations)
         except PoolTimeout:
             self._waits.observe(perf_counter() - started)
             raise ServiceUnavailable("no DB connection became free in time", retry_after=1) from None
         except psycopg.OperationalError as problem:
             reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
-            count_fact("db_errors")
+            count_log_field("db_errors")
             raise ServiceUnavailable(f"the DB failed: {reason}", retry_after=1) from problem
 
     def _export(self, registry: CollectorRegistry, pool_max: int) -> None:

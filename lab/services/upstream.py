@@ -31,7 +31,7 @@ from lab.services.retry import (
     RetryPolicy,
 )
 from lab.telemetry import logs, trace
-from lab.telemetry.http import fact
+from lab.telemetry.http import log_field
 from lab.telemetry.metrics import CollectorRegistry, Counter, Gauge, Histogram
 from lab.telemetry.settings import checked_url
 
@@ -182,7 +182,7 @@ class Upstream:
                         return failed.reply
                     raise failed.error from None
                 retries, cause = retries + 1, failed.cause
-                fact("upstream_retries", retries)
+                log_field("upstream_retries", retries)
             else:
                 self.breaker.record(reply.status < 500, monotonic())
                 self._count_retry(cause, "answered")

@@ -14,7 +14,7 @@ from lab.services.db import Database, Row
 from lab.services.fanout import OFF, VERSIONS, FanOut
 from lab.services.request_recorder import RequestRecorder
 from lab.telemetry.body import json_body, only_keys
-from lab.telemetry.process import Telemetry, only_checked, program, run
+from lab.telemetry.process import Telemetry, is_config_check, program, run
 from lab.telemetry.settings import Environment, Settings
 from lab.telemetry.web import new_app
 
@@ -148,7 +148,7 @@ def main() -> None:
             f"{env.where(names.ENV_FANOUT)}={fanout_version!r} is no version of the fan-out writer;"
             f" choose from {', '.join((OFF, *VERSIONS))}"
         )
-    if only_checked(env):
+    if is_config_check(env):
         return
     telemetry = Telemetry(settings)
     database = Database(database_url, application=settings.instance, pool_max=pool_max, registry=telemetry.registry)

@@ -1,1 +1,1 @@
-"""What every process has in common: settings, logs, metrics, trace context, health, the guard and the harness."""
+"""Code that every process shares: settings, logs, metrics, trace context, health, authentication and the server."""

@@ -1,4 +1,4 @@
-"""The JSON body of a request: one reader for every server. A body that it cannot read is 400, 413 or 415, never 500."""
+"""Reads the JSON body of a request, for every server. An invalid body is answered 400, 413 or 415, never 500."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _EXAMPLE = 'send a JSON object such as {"enabled": true} with Content-Type: appl
 
 
 def json_body(*, keep_surrogates: bool = False) -> dict[str, Any]:
-    """The body's JSON object; `json_text.parse` says what is refused, and what `keep_surrogates` lets pass.
+    """The request body's JSON object. See `json_text.parse` for what is rejected, and for `keep_surrogates`.
 
     Raises BadRequest (400), RequestEntityTooLarge (413), UnsupportedMediaType (415), and UsageError (400) when the
-    body is JSON and not an object.
+    body is JSON but not an object.
     """
     kind = request.mimetype
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise UnsupportedMediaType(f"the body is {kind[:60] or 'of no content type'!r}; {_EXAMPLE}")
+        raise UnsupportedMediaType(f"the body's content type is {kind[:60] or 'missing'}; {_EXAMPLE}")
     charset = request.mimetype_params.get("charset", "utf-8")
     if charset.lower() not in ("utf-8", "utf8"):
         raise UnsupportedMediaType(f"the body's charset is {charset!r:.60}; JSON is UTF-8")
@@ -38,7 +38,7 @@ def json_body(*, keep_surrogates: bool = False) -> dict[str, Any]:
 
 
 def only_keys(body: dict[str, Any], *known: str) -> None:
-    """UsageError when `body` has a key beside `known`, or none of them."""
+    """Raise UsageError when `body` is empty or has a key that is not in `known`."""
     unknown = sorted(set(body) - set(known))
     if unknown:
         raise UsageError(f"unknown key {unknown[0]!r:.80}; known: {', '.join(known)}")
@@ -47,7 +47,7 @@ def only_keys(body: dict[str, Any], *known: str) -> None:
 
 
 def number_in(body: dict[str, Any], key: str, low: float, high: float) -> float:
-    """body[key] as a number from `low` to `high`; UsageError naming the key otherwise."""
+    """body[key] as a number from `low` to `high`. Raises UsageError, naming the key, otherwise."""
     value = body.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise UsageError(f"{key}: {value!r:.80} is not a number from {low:g} to {high:g}")

@@ -1,7 +1,7 @@
-"""A service's own configuration: a versioned JSON file that it reads at its start, and refuses when it is wrong.
+"""A service's configuration file: versioned JSON that it reads at start. An invalid file stops the start.
 
-{"version": 3, "settings": {"log_level": "info", "pool_max": 8}}: each setting stands for the environment variable of
-the same meaning, is checked as that variable is, and yields to it where both are given.
+{"version": 3, "settings": {"log_level": "info", "pool_max": 8}}: each setting corresponds to an environment variable,
+is validated like it, and is overridden by it where both are set.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lab import names
 from lab.errors import SpecError
 from lab.telemetry import json_text
 
-# setting → the variable it stands for.
+# Setting → the environment variable that it corresponds to.
 COMMON = {"log_level": names.ENV_LOG_LEVEL, "threads": names.ENV_THREADS}
 DATA = {**COMMON, "pool_max": names.ENV_POOL_MAX, "cache_ttl_seconds": names.ENV_CACHE_TTL}
 USER = {**DATA, "version": names.ENV_VERSION, "fanout": names.ENV_FANOUT}
@@ -25,7 +25,7 @@ SETTINGS: dict[str, Mapping[str, str]] = {"gateway": COMMON, "user": USER, "feed
 
 @dataclass(frozen=True)
 class Config:
-    """One version as it was read: `variables` by name, and the setting behind each, for a message that names it."""
+    """One version of the configuration: values by environment variable, and the setting's name for error messages."""
 
     version: int
     variables: Mapping[str, str]
@@ -33,7 +33,7 @@ class Config:
 
 
 def read(path: Path, service: str) -> Config:
-    """The configuration in `path` for `service`; no file is version 0, which sets nothing. Raises SpecError."""
+    """The configuration of `service` in `path`; version 0 without settings if there is no file. Raises SpecError."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -45,14 +45,14 @@ def read(path: Path, service: str) -> Config:
         version, settings = int(document["version"]), dict(document["settings"])
     except (ValueError, KeyError, TypeError):
         raise SpecError(
-            path, f"is no configuration; `fleetops config rollback {service}` brings the last one back"
+            path, f"is not a configuration; run `fleetops config rollback {service}` to restore the previous one"
         ) from None
     known = SETTINGS.get(service, {})
     for key, value in settings.items():
         if key not in known:
             raise SpecError(path, f"no such setting of {service}; known: {', '.join(known)}", key=key)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise SpecError(path, f"{value!r:.80} is neither a number nor a text", key=key)
+            raise SpecError(path, f"{value!r:.80} is neither a number nor a string", key=key)
     return Config(
         version,
         {known[key]: str(value) for key, value in settings.items()},
@@ -61,9 +61,9 @@ def read(path: Path, service: str) -> Config:
 
 
 def setting(text: str) -> Any:
-    """A value as a person types it: a number where it is one, else the text."""
+    """A setting's value from the command line: a number if the text is one, otherwise the text."""
     for kind in (int, float):
         with suppress(ValueError):
-            if abs(number := kind(text)) < 2**63:  # neither "nan" nor what the file's reader would refuse
+            if abs(number := kind(text)) < 2**63:  # excludes "nan" and numbers that the file's reader would reject
                 return number
     return text

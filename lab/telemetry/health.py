@@ -1,4 +1,4 @@
-"""/livez and /readyz: alive means answering; ready means able to serve now."""
+"""/livez and /readyz: a process is live if it answers, and ready if all its checks pass and it is not draining."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Check = Callable[[], None]
 
 
 class Health:
-    """Readiness of one process. A check raises to say no; a draining process is not ready."""
+    """Readiness of one process. A check that fails raises; a draining process is not ready."""
 
     def __init__(self, checks: Mapping[str, Check] | None = None) -> None:
         self._checks = dict(checks or {})
@@ -19,11 +19,11 @@ class Health:
         self.draining = threading.Event()
 
     def add(self, name: str, check: Check) -> None:
-        """One more thing that must be well before this process is ready."""
+        """Adds a check that must pass before this process is ready."""
         self._checks[name] = check
 
     def note(self, text: str) -> None:
-        """Something that an operator should know, though this process can serve: /readyz tells it, in one line."""
+        """Adds a one-line warning for operators to /readyz that does not affect readiness."""
         self._notes.append(text[:300])
 
     def init_app(self, app: Flask) -> None:
@@ -42,13 +42,13 @@ class Health:
             return response
 
     def results(self) -> dict[str, str]:
-        """Each check's name with 'ok' or the one-line reason why not."""
+        """The result of each check by name: "ok", or a one-line reason."""
         results = {"serving": "draining" if self.draining.is_set() else "ok"}
         for name, check in self._checks.items():
             try:
                 check()
                 results[name] = "ok"
-            except Exception as problem:  # noqa: BLE001 - whatever a check raises is the answer
+            except Exception as problem:  # noqa: BLE001 - any exception of a check is its result
                 lines = str(problem).strip().splitlines()
                 results[name] = lines[0][:200] if lines else type(problem).__name__
         return results

@@ -1,4 +1,4 @@
-"""What every HTTP server measures and logs, attached to a Flask app from outside: handlers know nothing of it."""
+"""Metrics, logs and trace context of every HTTP server, attached to a Flask app as hooks around its handlers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.telemetry import logs, trace
 from lab.telemetry.metrics import CollectorRegistry, Histogram
 from lab.telemetry.settings import Settings
 
-# Set by the server when the request was complete, so that waiting for a thread counts as latency.
+# Set by the server when the request was received in full, so that queueing for a thread counts as latency.
 RECEIVED_AT = "fleetops.received_at"
 ROUTE_OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
@@ -21,13 +21,13 @@ _SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Set-Cookie"})
 
 
 class ServerTelemetry:
-    """Duration histogram, one log line a request, trace context, identity headers."""
+    """Records a duration histogram and one log line per request, and sets trace context and identity headers."""
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         self._settings = settings
         self._durations = Histogram(
             names.HTTP_SERVER_DURATION,
-            "Duration of HTTP requests served, from their arrival to their answer, waiting for a thread included.",
+            "Duration of HTTP server requests, from arrival to response, including queueing for a thread.",
             [names.LABEL_METHOD, names.LABEL_ROUTE, names.LABEL_STATUS, names.LABEL_VERSION],
             buckets=names.LATENCY_BUCKETS_SECONDS,
             registry=registry,
@@ -35,7 +35,7 @@ class ServerTelemetry:
         self._log = logs.get().bind()
 
     def init_app(self, app: Flask) -> None:
-        """Attaches to `app`; call it before anything else adds a before_request."""
+        """Attaches to `app`. Call it before any other before_request hook is added."""
         app.before_request(self._begin)
         app.after_request(self._end)
         app.teardown_request(self._leave)
@@ -43,7 +43,7 @@ class ServerTelemetry:
     def _begin(self) -> None:
         environ = request.environ
         g.started = environ.get(RECEIVED_AT) or perf_counter()
-        g.facts = {}
+        g.log_fields = {}
         carrier = {}
         for header in ("traceparent", "tracestate", "x-request-id"):
             if value := environ.get("HTTP_" + header.upper().replace("-", "_")):
@@ -78,7 +78,7 @@ class ServerTelemetry:
             path=request.path[:200],
             status=status,
             duration_seconds=round(seconds, 6),
-            **g.facts,
+            **g.log_fields,
         )
         return response
 
@@ -87,20 +87,20 @@ class ServerTelemetry:
             trace.leave(entered)
 
 
-def fact(key: str, value: Any) -> None:
-    """Adds `key` to the log line of the current request; work that is done for no request has no such line."""
+def log_field(key: str, value: Any) -> None:
+    """Sets a field of the current request's log line. Outside a request it does nothing."""
     if has_request_context():
-        g.facts[key] = value
+        g.log_fields[key] = value
 
 
-def count_fact(key: str, amount: int = 1) -> None:
-    """Counts `key` up on the log line of the current request, if there is one."""
+def count_log_field(key: str, amount: int = 1) -> None:
+    """Adds `amount` to a field of the current request's log line. Outside a request it does nothing."""
     if has_request_context():
-        g.facts[key] = g.facts.get(key, 0) + amount
+        g.log_fields[key] = g.log_fields.get(key, 0) + amount
 
 
 def route_template() -> str:
-    """The matched route as the SLOs name it (/v1/users/{user_id}), or 'other'; never the raw path."""
+    """The template of the matched route, such as /v1/users/{user_id}, or "other"; never the raw path."""
     rule = request.url_rule
     return _template(rule.rule) if rule is not None else ROUTE_OTHER
 
@@ -109,7 +109,7 @@ _TEMPLATES: dict[str, str] = {}
 
 
 def _template(rule: str) -> str:
-    known = _TEMPLATES.get(rule)
-    if known is None:
-        known = _TEMPLATES[rule] = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule)
-    return known
+    template = _TEMPLATES.get(rule)
+    if template is None:
+        template = _TEMPLATES[rule] = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule)
+    return template

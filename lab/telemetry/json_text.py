@@ -1,7 +1,7 @@
-"""JSON that others wrote, read strictly: what one parser accepts and the next one refuses is refused here.
+"""A strict JSON parser for untrusted input. Rejects everything on which JSON parsers disagree.
 
-Python's own parser recurses once a level of nesting, keeps the last of two equal keys, reads NaN, integers of any
-length and halves of surrogate pairs, and guesses the encoding. Each of these breaks something further in.
+Python's own parser recurses with each level of nesting, keeps the last of two equal keys, accepts NaN, integers of any
+length and lone surrogates, and guesses the encoding. Each of these would break code that uses the value.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, NoReturn
 
 # Alertmanager's notifications are 4 deep.
 MAX_DEPTH = 64
-# A string, or a bracket outside of one. A string that never ends is matched to the end of the text: one pass, always.
+# A string, or a bracket outside of one. An unterminated string matches to the end, so that one pass suffices.
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class JsonError(ValueError):
-    """The text cannot be read as JSON. The message is a predicate: "is not UTF-8"."""
+    """The text is not valid JSON. The message is a predicate, such as "is not UTF-8"."""
 
 
 def parse(data: bytes | str, *, keep_surrogates: bool = False) -> Any:
-    """The value that `data` (UTF-8) holds.
+    """The value of the JSON document `data` (UTF-8).
 
     Raises JsonError for anything that is not UTF-8 or not RFC 8259 JSON, for more than MAX_DEPTH levels of nesting, a
-    key written twice, a number beyond 64 bits, and half of a surrogate pair, which no UTF-8 can hold. With
-    `keep_surrogates` the last passes: for a caller that makes text plain itself rather than lose what else is said.
+    duplicate key, a number beyond 64 bits, and a lone surrogate, which UTF-8 cannot encode. `keep_surrogates` allows
+    surrogates, for callers that sanitise strings themselves (see `lab.plaintext`) rather than reject the document.
     """
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
@@ -43,14 +43,14 @@ def parse(data: bytes | str, *, keep_surrogates: bool = False) -> Any:
         try:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
-            raise JsonError("holds half of a surrogate pair, which is no character") from None
+            raise JsonError("contains a lone surrogate, which is not a character") from None
     return value
 
 
 def _check_depth(text: str) -> None:
     depth = 0
-    for found in _STRUCTURE.finditer(text):
-        mark = text[found.start()]
+    for match in _STRUCTURE.finditer(text):
+        mark = text[match.start()]
         if mark in "[{":
             depth += 1
             if depth > MAX_DEPTH:
@@ -60,26 +60,26 @@ def _check_depth(text: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise JsonError(f"has the key {twice!r:.80} twice")
-    return found
+        duplicate = next(key for key in keys if keys.count(key) > 1)
+        raise JsonError(f"has the key {duplicate!r:.80} twice")
+    return unique
 
 
 def _constant(name: str) -> NoReturn:
-    raise JsonError(f"holds {name}, which is not JSON")
+    raise JsonError(f"contains {name}, which is not JSON")
 
 
 def _integer(digits: str) -> int:
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
-        raise JsonError(f"holds {digits:.30}, a number beyond 64 bits")
+        raise JsonError(f"contains {digits:.30}, a number beyond 64 bits")
     return int(digits)
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise JsonError(f"holds {text:.30}, a number beyond 64 bits")
+        raise JsonError(f"contains {text:.30}, a number beyond 64 bits")
     return number

@@ -1,7 +1,7 @@
-"""Logs: one JSON object a line on stdout, with the trace they belong to.
+"""Structured logs on stdout: one JSON object per line, with the current trace.
 
-Keys every line has: ts (UTC, RFC 3339), level, service, instance, version, event. Lines written while
-a request is served also have trace_id, span_id and request_id.
+Every line has ts (UTC, RFC 3339), level, service, instance, version and event. Lines written while a request is served
+also have trace_id, span_id and request_id.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Event = MutableMapping[str, Any]
 
 
 class _Output:
-    """stdout as bytes; a reader that went away, or a full disk, must not turn answers into errors."""
+    """stdout as bytes. A closed pipe or a full disk must not turn responses into errors."""
 
     def write(self, line: bytes) -> int:
         try:
@@ -39,17 +39,17 @@ class _Output:
 
 
 class _Identity:
-    """Puts time, level and who is speaking first on every line."""
+    """Puts time, level and the identity of the process first on every line."""
 
     def __init__(self, settings: Settings) -> None:
-        self._who = {"service": settings.service, "instance": settings.instance, "version": settings.version}
+        self._identity = {"service": settings.service, "instance": settings.instance, "version": settings.version}
 
     def __call__(self, _logger: object, level: str, event: Event) -> Event:
         line: Event = {
             "ts": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": level,
         }
-        line.update(self._who)
+        line.update(self._identity)
         line["event"] = event.pop("event", "")
         line.update(trace.log_fields())
         line.update(event)
@@ -66,7 +66,7 @@ def _render(_logger: object, _level: str, event: Event) -> bytes:
 
 
 class _Threshold:
-    """Drops lines below a level that can be changed while loggers are in use."""
+    """Drops lines below a level that can be changed at run time."""
 
     def __init__(self) -> None:
         self.level = logging.INFO
@@ -82,7 +82,7 @@ _threshold = _Threshold()
 
 
 class _FromStandardLibrary(logging.Handler):
-    """Carries records of libraries (waitress, urllib3, psycopg) into the same stream."""
+    """Writes the records of libraries (waitress, urllib3, psycopg) to the same stream."""
 
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, Any] = {"logger": record.name}
@@ -96,7 +96,7 @@ class _FromStandardLibrary(logging.Handler):
 
 
 def configure(settings: Settings) -> None:
-    """Sends this process's logs, ours and the libraries', to stdout as JSON lines."""
+    """Sends all logs of this process, including those of libraries, to stdout as JSON lines."""
     structlog.configure(
         processors=[_threshold, _Identity(settings), _render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
@@ -106,28 +106,28 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_FromStandardLibrary()]
     set_level(settings.log_level)
-    # A full queue is a gauge of ours; one line a request would be a second incident.
+    # The queue's length is a gauge; a log line per queued request would make an overload worse.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    # Every request that meets a dead replica is counted and logged by the client with its trace.
+    # Failed calls to a replica are counted, and logged with their trace, by lab/services/upstream.py.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def set_level(level: str) -> str:
-    """Writes lines of `level` and above from now on; returns the level until now. `level` is one of LOG_LEVELS."""
+    """Sets the lowest level that is logged, one of LOG_LEVELS. Returns the previous one."""
     old = current_level()
     _threshold.level = _NUMBERS[level]
-    # The libraries' own debug lines are about them, not about us.
+    # Debug lines of the libraries are about their internals, so they are not logged.
     logging.getLogger().setLevel(max(_threshold.level, logging.WARNING))
     return old
 
 
 def current_level() -> str:
-    """The lowest level that is written."""
+    """The lowest level that is logged."""
     return next(name for name, number in _NUMBERS.items() if number == _threshold.level)
 
 
 def shows_debug() -> bool:
-    """Whether debug lines are written: what is dear to tell is put together only then."""
+    """Whether debug lines are logged. Check it before building a line that is expensive."""
     return _threshold.level <= logging.DEBUG
 
 

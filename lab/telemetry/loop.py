@@ -1,7 +1,7 @@
-"""The loop under the WSGI server: the operating system is told what each connection waits for when that changes.
+"""The event loop of the WSGI server, on selectors: interest in a connection is registered only when it changes.
 
-waitress's own loop asks every open connection at every turn and tells all of it anew. With a thousand connections that
-costs more than the requests do, and since a server that is slow has more of them, an overload kept itself alive.
+waitress's own loop checks and registers every open connection on every iteration. With a thousand connections that
+costs more than the requests, and because a slow server has more open connections, an overload sustained itself.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 from waitress import wasyncore
 
-# Nothing is known to be missed in between; connections that are idle for too long are found here.
+# How often all connections are checked, to close idle ones and as a safety net for a missed change.
 SWEEP_SECONDS = 1.0
 
 
 class Loop:
-    """`channels` is waitress's map of file numbers to connections, its listening socket and its alarm clock."""
+    """Serves `channels`, waitress's map of file descriptors to connections, its listening socket and its trigger."""
 
     def __init__(self, channels: dict[int, Any]) -> None:
         self._channels = channels
@@ -28,16 +28,19 @@ class Loop:
         self._sweep_at = 0.0
 
     def changed(self, channel: Any) -> None:
-        """From any thread: what a connection waits for may be another thing at the next turn."""
+        """Marks a connection whose readiness to read or write may have changed. Thread-safe."""
         self._changed.append(channel)
 
     def forget(self, number: int | None) -> None:
-        """Before a connection is closed: the next one may get its file number. One closed before has none any more."""
+        """Unregisters a connection that is about to close, because the next one may get its file descriptor.
+
+        `number` is None for a connection that is already closed.
+        """
         if number is not None and number in self._selector.get_map():
             self._selector.unregister(number)
 
     def run(self) -> None:
-        """Turns until nothing is open."""
+        """Runs until no socket is open."""
         while self._channels:
             self._turn()
         self._selector.close()
@@ -48,7 +51,7 @@ class Loop:
             self._changed.extend(self._channels.values())
             self._sweep_at = now + SWEEP_SECONDS
         while self._changed:
-            self._tell(self._changed.popleft())
+            self._update(self._changed.popleft())
         for key, events in self._selector.select(SWEEP_SECONDS):
             channel: Any = self._channels.get(key.fd)
             if channel is not None:
@@ -56,18 +59,19 @@ class Loop:
                 wasyncore.readwrite(channel, flags | select.POLLOUT * bool(events & selectors.EVENT_WRITE))
                 self._changed.append(channel)
 
-    def _tell(self, channel: Any) -> None:
+    def _update(self, channel: Any) -> None:
+        """Registers the events that a connection waits for now."""
         number = channel._fileno
         if number not in self._channels or self._channels[number] is not channel:
             return
         wants = selectors.EVENT_READ * bool(channel.readable())
         if not channel.accepting:
             wants |= selectors.EVENT_WRITE * bool(channel.writable())
-        told = self._selector.get_map().get(number)
-        if told is None:
+        registered = self._selector.get_map().get(number)
+        if registered is None:
             if wants:
                 self._selector.register(number, wants)
         elif not wants:
             self._selector.unregister(number)
-        elif wants != told.events:
+        elif wants != registered.events:
             self._selector.modify(number, wants)

@@ -1,4 +1,4 @@
-"""The registry of one process and what every process puts in it."""
+"""The metrics registry of a process, and the metrics that every process exports."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ __all__ = ["CollectorRegistry", "Counter", "Gauge", "Histogram", "expose", "new_
 
 
 def new_registry(settings: Settings) -> CollectorRegistry:
-    """A registry with the process's CPU, memory and descriptors, its platform, and which build it is."""
-    # A creation time beside every counter doubles what is scraped each second, and nothing reads it.
+    """A registry with the process's CPU, memory and descriptors, its platform, its build and its configuration."""
+    # A `_created` series per counter would double the samples per scrape, and nothing reads it.
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    build = Gauge(names.BUILD_INFO, "Which build this is.", ["service", names.LABEL_VERSION], registry=registry)
+    build = Gauge(names.BUILD_INFO, "Service and version.", ["service", names.LABEL_VERSION], registry=registry)
     build.labels(settings.service, settings.version).set(1)
-    version = Gauge(names.CONFIG_VERSION, "Version of the configuration it started with.", registry=registry)
+    version = Gauge(names.CONFIG_VERSION, "Configuration version that the process started with.", registry=registry)
     version.set(settings.config_version)
     return registry
 
 
 def expose(app: Flask, registry: CollectorRegistry) -> None:
-    """Adds GET /metrics to `app`: OpenMetrics (with exemplars) when asked for it, else the text format."""
+    """Adds GET /metrics to `app`: OpenMetrics (with exemplars) if the client accepts it, else the text format."""
 
     @app.get("/metrics")
     def metrics() -> Response:
         try:
             encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        except (TypeError, ValueError):  # a version that is no number: the library compares it all the same
+        except (TypeError, ValueError):  # the library does not handle a version that is not a number
             encode, content_type = choose_encoder("")
         return Response(encode(registry), content_type=content_type)

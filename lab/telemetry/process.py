@@ -1,13 +1,13 @@
-"""The harness of every process: two servers, a clean end, one line for what went wrong.
+"""The main program of every process: public and admin server, graceful shutdown, one-line errors.
 
     settings = Settings.read("pager")
     telemetry = Telemetry(settings, checks={"db": ping})
     app = new_app("pager"); telemetry.init_app(app)
     run(telemetry, app, telemetry.admin_app(), closing=[pool.close])
 
-The public app serves on FLEETOPS_LISTEN in the main thread; the admin app (/metrics /livez /readyz /admin/*)
-on FLEETOPS_ADMIN_LISTEN in a daemon thread. A process with one port attaches `telemetry.health`,
-`metrics.expose` and `AdminAuth` to its public app instead. SIGTERM and SIGINT drain and exit 0.
+The public app is served on FLEETOPS_LISTEN in the main thread, the admin app (/metrics /livez /readyz /admin/*) on
+FLEETOPS_ADMIN_LISTEN in a daemon thread. A process with one port attaches `telemetry.health`, `metrics.expose` and
+`AdminAuth` to its public app instead. On SIGTERM and SIGINT the process drains and exits with status 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flask.typing import ResponseReturnValue
 from lab import names
 from lab.errors import LabError, UsageError
 from lab.telemetry import logs, metrics
-from lab.telemetry.auth import AdminAuth, only_by_own_name
+from lab.telemetry.auth import AdminAuth, require_allowed_host
 from lab.telemetry.body import json_body, only_keys
 from lab.telemetry.health import Check, Health
 from lab.telemetry.http import ServerTelemetry
@@ -47,20 +47,20 @@ class Telemetry:
         self.registry = metrics.new_registry(settings)
         self.health = Health(checks)
         self.log = logs.get()
-        debug = Gauge(names.LOG_DEBUG, "Whether debug lines are written.", registry=self.registry)
+        debug = Gauge(names.LOG_DEBUG, "1 while debug lines are logged, else 0.", registry=self.registry)
         debug.set_function(lambda: float(logs.shows_debug()))
         self._server_telemetry: ServerTelemetry | None = None
 
     def init_app(self, app: Flask) -> None:
-        """Attaches request telemetry to the public `app`, which then answers by this machine's name only."""
+        """Attaches request telemetry and the Host check to the public `app`."""
         self._server_telemetry = ServerTelemetry(self.settings, self.registry)
         self._server_telemetry.init_app(app)
-        only_by_own_name(app, self.settings.allowed_hosts)
+        require_allowed_host(app, self.settings.allowed_hosts)
 
     def admin_app(self) -> Flask:
-        """A new app with /metrics, /livez, /readyz, and a guard in front of every /admin route added to it."""
+        """A new app with /metrics, /livez, /readyz and /admin/log. Every /admin route added to it needs the token."""
         app = new_app(f"{self.settings.service}-admin")
-        only_by_own_name(app, self.settings.allowed_hosts)
+        require_allowed_host(app, self.settings.allowed_hosts)
         AdminAuth(self.settings).init_app(app)
         self.health.init_app(app)
         metrics.expose(app, self.registry)
@@ -78,8 +78,8 @@ class Telemetry:
             return jsonify(old=logs.set_level(body["level"]), new=body["level"])
 
         @app.before_request
-        def note() -> None:
-            g.facts = {}
+        def start_log_fields() -> None:
+            g.log_fields = {}
 
         @app.after_request
         def log_changes(response: Response) -> Response:
@@ -95,16 +95,17 @@ def run(
     app: Flask,
     admin_app: Flask | None = None,
     closing: Iterable[Callable[[], None]] = (),
-    most_body_bytes: int = MAX_REQUEST_BODY_BYTES,
+    max_body_bytes: int = MAX_REQUEST_BODY_BYTES,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, drains, calls `closing` in order, returns.
+    """Serves until SIGTERM or SIGINT, drains, calls `closing` in order, then returns.
 
-    A request to `app` with a body of more than `most_body_bytes` is refused before the app sees it.
+    A request to `app` with a body of more than `max_body_bytes` is rejected before the app sees it. Raises LabError
+    when an address is missing or in use.
     """
     settings = telemetry.settings
     if settings.listen is None:
-        raise LabError(f"{settings.service} was given no address to listen on; set {names.ENV_LISTEN}")
-    server = Server(app, settings.listen, settings.threads, most_body_bytes)
+        raise LabError(f"{settings.service} has no address to listen on; set {names.ENV_LISTEN}")
+    server = Server(app, settings.listen, settings.threads, max_body_bytes)
     _export_queue(telemetry, server)
     if admin_app is not None:
         serve_admin(telemetry, admin_app)
@@ -128,27 +129,33 @@ def run(
     telemetry.log.info("stopped")
 
 
-def only_checked(env: Environment) -> bool:
-    """True when this process was started with --check: what it was told has been read and is good, and that is all."""
+def is_config_check(env: Environment) -> bool:
+    """Whether the process was started with --check, to validate its configuration only; prints the result if so.
+
+    Call it after all settings have been read: an invalid one raises before.
+    """
     if sys.argv[1:] != ["--check"]:
         return False
-    sys.stdout.write(f"configuration version {env.config_version} is good\n")
+    sys.stdout.write(f"configuration version {env.config_version} is valid\n")
     return True
 
 
 def serve_admin(telemetry: Telemetry, admin_app: Flask) -> Server:
-    """Serves `admin_app` from a daemon thread, for a process whose main thread does something else."""
+    """Serves `admin_app` from a daemon thread, for a process whose main thread does something else.
+
+    Raises LabError when the address is missing or in use.
+    """
     address = telemetry.settings.admin_listen
     if address is None:
-        raise LabError(f"{telemetry.settings.service} was given no admin address; set {names.ENV_ADMIN_LISTEN}")
+        raise LabError(f"{telemetry.settings.service} has no admin address; set {names.ENV_ADMIN_LISTEN}")
     server = Server(admin_app, address, ADMIN_THREADS)
 
     def serve() -> None:
         try:
             server.run()
         except Exception as problem:
-            # A process that serves and can neither be measured nor controlled is worse than a restart.
-            telemetry.log.error("the admin server ended", exc_info=problem)
+            # Without metrics and controls a process is worse than one that restarts.
+            telemetry.log.error("admin server failed", exc_info=problem)
             os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=serve, name="admin", daemon=True).start()
@@ -156,7 +163,7 @@ def serve_admin(telemetry: Telemetry, admin_app: Flask) -> Server:
 
 
 def program(main: Callable[[], None]) -> NoReturn:
-    """Runs `main` as a process: LabError becomes one line on stderr and its exit status."""
+    """Runs `main` and exits. A LabError is printed as one line on stderr and sets the exit status."""
     try:
         main()
     except LabError as problem:
@@ -168,7 +175,7 @@ def program(main: Callable[[], None]) -> NoReturn:
 
 
 def _export_queue(telemetry: Telemetry, server: Server) -> None:
-    waiting = Gauge(names.HTTP_SERVER_WAITING, "Requests that wait for a thread.", registry=telemetry.registry)
+    waiting = Gauge(names.HTTP_SERVER_WAITING, "Requests queued for a thread.", registry=telemetry.registry)
     waiting.set_function(lambda: server.waiting)
     threads = Gauge(names.HTTP_SERVER_THREADS, "Threads that serve requests.", ["state"], registry=telemetry.registry)
     threads.labels("busy").set_function(lambda: server.busy)

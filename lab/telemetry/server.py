@@ -1,4 +1,4 @@
-"""The WSGI server: waitress, told to note when a request was complete so that queueing is measured, and to drain."""
+"""The WSGI server: waitress, extended with draining and with the time of receipt, so that queueing is measured."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Task(WSGITask):
         return environ
 
     def build_response_header(self) -> bytes:
-        # Keep-alive clients must learn that this process is leaving, or their next request would be cut off.
+        # Tell keep-alive clients that this process is shutting down; otherwise their next request would be cut off.
         if getattr(self.channel.server, "draining", False):
             self.set_close_on_finish()
         header: bytes = super().build_response_header()
@@ -41,19 +41,19 @@ class _Task(WSGITask):
 
 
 class _Parser(HTTPRequestParser):
-    """What cannot be read or is not supported is the client's error (400), never ours."""
+    """Reports malformed and unsupported requests as client errors (400) instead of server errors."""
 
     def parse_header(self, header_plus: bytes) -> None:
         try:
             super().parse_header(header_plus)
         except TransferEncodingNotImplemented as problem:
             raise ParsingError(*problem.args) from None
-        except ValueError:  # a length of 5,000 digits, or a host that urllib does not split
+        except ValueError:  # a length of 5,000 digits, or a host that urllib cannot parse
             raise ParsingError("a header cannot be read") from None
 
 
 class _ErrorTask(ErrorTask):
-    """Says why a request could not be read, as the apps say it."""
+    """Answers a malformed request in the apps' error format."""
 
     def execute(self) -> None:
         problem: Any = cast(Any, self.request).error
@@ -96,10 +96,13 @@ class _Dispatcher(ThreadedTaskDispatcher):
 
 
 class Server:
-    """One listening socket and its threads. `run` blocks until `drain` (from any thread) has ended it."""
+    """One listening socket and its threads. `run` blocks until `drain` is called from any thread.
+
+    Raises LabError when it cannot listen on `address`.
+    """
 
     def __init__(
-        self, app: Flask, address: Address, threads: int, most_body_bytes: int = MAX_REQUEST_BODY_BYTES
+        self, app: Flask, address: Address, threads: int, max_body_bytes: int = MAX_REQUEST_BODY_BYTES
     ) -> None:
         self._dispatcher = _Dispatcher()
         self._map: dict[int, Any] = {}
@@ -113,8 +116,8 @@ class Server:
                 ident=None,
                 connection_limit=CONNECTION_LIMIT,
                 backlog=1024,
-                max_request_body_size=most_body_bytes,
-                # The connections of a past burst are let go.
+                max_request_body_size=max_body_bytes,
+                # Close the idle connections that a burst leaves behind.
                 channel_timeout=IDLE_CONNECTION_SECONDS,
                 cleanup_interval=IDLE_CONNECTION_SECONDS // 3,
                 clear_untrusted_proxy_headers=True,
@@ -124,7 +127,7 @@ class Server:
                 f"cannot listen on {address}: {problem.strerror or problem}; free the port or choose another"
             ) from None
         if not isinstance(server, BaseWSGIServer):
-            raise LabError(f"{address} means several sockets; give one IP address")
+            raise LabError(f"{address} resolves to several sockets; use one IP address")
         server.channel_class = _Channel
         self._server = cast(Any, server)
         self._server.loop = self._loop = Loop(self._map)
@@ -133,12 +136,12 @@ class Server:
 
     @property
     def waiting(self) -> int:
-        """Requests that have arrived and wait for a thread."""
+        """Received requests that wait for a thread."""
         return len(self._dispatcher.queue)
 
     @property
     def busy(self) -> int:
-        """Threads at work."""
+        """Threads that are serving a request."""
         return self._dispatcher.active_count
 
     def run(self) -> None:
@@ -151,7 +154,7 @@ class Server:
         threading.Thread(target=self.run, name=name, daemon=True).start()
 
     def drain(self, limit_seconds: float) -> None:
-        """Stops listening, waits for the requests at hand (at most `limit_seconds`), then ends `run`."""
+        """Stops listening, waits up to `limit_seconds` for requests in progress, then ends `run`."""
         self._server.draining = True  # read by _Task
         self._in_loop(lambda: wasyncore.dispatcher.close(self._server))
         deadline = time.monotonic() + limit_seconds
@@ -162,7 +165,7 @@ class Server:
         self._in_loop(lambda: wasyncore.close_all(self._map))
 
     def _wake(self) -> None:
-        """A thread has written to the connection that it serves, or is done with it."""
+        """Called by waitress when a thread has written to its connection or is done with it."""
         self._loop.changed(_serving.channel)
         self._server.trigger.pull_trigger()
 

@@ -1,4 +1,4 @@
-"""What a process is told at its start: read from the environment, checked, never read again."""
+"""The settings of a process: read from the environment at start, validated, and constant afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lab.telemetry import config
 
 
 class Address(NamedTuple):
-    """A listener or a peer: an IP address (or, for a peer, a host name) and a port."""
+    """The address of a listener or a peer: an IP address (or, for a peer, a host name) and a port."""
 
     host: str
     port: int
@@ -30,9 +30,9 @@ class Address(NamedTuple):
 
 
 class Environment:
-    """Reads variables and refuses what it cannot honour, naming the variable and a value that would do.
+    """Reads and validates environment variables. Raises UsageError with the variable and an example of a valid value.
 
-    What the variables do not say, the service's configuration file may (see config.py), where there is one.
+    Variables that are not set may come from the service's configuration file (see config.py), if there is one.
     """
 
     def __init__(self, variables: Mapping[str, str] | None = None, *, service: str = "") -> None:
@@ -46,16 +46,16 @@ class Environment:
         """The version of the configuration file; 0 without one."""
         return self._config.version
 
-    def _told(self, name: str) -> str:
+    def _value(self, name: str) -> str:
         return self._variables.get(name, "").strip() or self._config.variables.get(name, "").strip()
 
     def where(self, name: str) -> str:
-        """What to call `name` in a message: the setting of the file, when its value came from there."""
+        """The name of a variable for error messages: that of the file's setting if the value comes from the file."""
         return name if self._variables.get(name, "").strip() else self._config.settings.get(name, name)
 
     def text(self, name: str, default: str | None = None, *, example: str = "") -> str:
-        """The value of `name`; without a default it must be set."""
-        value = self._told(name)
+        """The value of `name`. Raises UsageError when it is not set and there is no default."""
+        value = self._value(name)
         if value:
             return value
         if default is None:
@@ -63,7 +63,7 @@ class Environment:
         return default
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
-        """A finite number from `low` to `high`."""
+        """A finite number from `low` to `high`. Raises UsageError."""
         text = self.text(name, str(default))
         try:
             value = float(text)
@@ -77,7 +77,7 @@ class Environment:
         return value
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole number from `low` to `high`."""
+        """A whole number from `low` to `high`. Raises UsageError."""
         value = self.number(name, default, low, high)
         if value != int(value):
             raise UsageError(
@@ -86,7 +86,7 @@ class Environment:
         return int(value)
 
     def listener(self, name: str) -> Address:
-        """An address to listen on: IP:PORT (a name could mean several sockets)."""
+        """An address to listen on, IP:PORT (a host name could mean several sockets). Raises UsageError."""
         address = self.peer(name, example="127.0.0.1:8010")
         try:
             ipaddress.ip_address(address.host)
@@ -97,7 +97,7 @@ class Environment:
         return address
 
     def peer(self, name: str, *, example: str) -> Address:
-        """An address to connect to: HOST:PORT."""
+        """An address to connect to, HOST:PORT. Raises UsageError."""
         text = self.text(name, example=example)
         host, _, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
@@ -106,20 +106,20 @@ class Environment:
         return Address(host, int(port))
 
     def urls(self, name: str) -> tuple[str, ...]:
-        """Comma-separated base URLs (http://host:port); unset or empty is none."""
+        """Comma-separated base URLs (http://host:port); () when unset or empty. Raises UsageError."""
         return tuple(checked_url(part.strip(), name) for part in self.text(name, "").split(",") if part.strip())
 
     def words(self, name: str) -> frozenset[str]:
-        """Comma-separated words; unset or empty is none."""
+        """Comma-separated words in lower case; empty when unset."""
         return frozenset(part.strip().lower() for part in self.text(name, "").split(",") if part.strip())
 
 
 def checked_url(url: str, name: str) -> str:
-    """`url` as http://host:port, read by the parser of the HTTP client that will use it; UsageError naming `name`."""
+    """`url` normalised to http://host:port, using the HTTP client's own parser. Raises UsageError naming `name`."""
     try:
         parts = parse_url(url)
         host, port = parts.host or "", parts.port or 0
-        host.strip("[]").encode("idna")  # as the resolver will be asked
+        host.strip("[]").encode("idna")  # as the resolver will encode it
         good = parts.scheme == "http" and host and port and "%" not in host
     except (ValueError, HTTPError):
         good = False
@@ -132,7 +132,7 @@ def checked_url(url: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """What every process of ours is told: who it is, where it listens, who may control it."""
+    """The settings that all processes share: identity, addresses, access, threads and log level."""
 
     service: str
     instance: str
@@ -157,9 +157,10 @@ class Settings:
         token: bool = False,
         threads: int = 16,
     ) -> Settings:
-        """From the environment; `service`, `version` and `threads` are the defaults for what it does not say.
+        """Read from the environment; `service`, `version` and `threads` are defaults. Raises UsageError.
 
-        `public` and `admin` say which listeners this process must be given; `token` that it guards its public one.
+        `public` and `admin` say which listen addresses are required; `token` requires a token file although there is
+        no admin listener, for a process that protects its public API.
         """
         env = environment or Environment()
         name = env.text(names.ENV_SERVICE, service)
@@ -168,13 +169,13 @@ class Settings:
             raise UsageError(
                 f"{env.where(names.ENV_LOG_LEVEL)}={level!r} is not a level; choose from {', '.join(LOG_LEVELS)}"
             )
-        told_version = env.text(names.ENV_VERSION, version)
-        if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,39}", told_version):
-            raise UsageError(f"{names.ENV_VERSION}={told_version!r} is not a version; set it, for example 1.0.0")
+        version = env.text(names.ENV_VERSION, version)
+        if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,39}", version):
+            raise UsageError(f"{names.ENV_VERSION}={version!r} is not a version; set it, for example 1.0.0")
         return cls(
             service=name,
             instance=env.text(names.ENV_INSTANCE, name),
-            version=told_version,
+            version=version,
             listen=env.listener(names.ENV_LISTEN) if public else None,
             admin_listen=env.listener(names.ENV_ADMIN_LISTEN) if admin else None,
             token_file=_token_file(env) if admin or token else None,
@@ -195,7 +196,7 @@ def _token_file(env: Environment) -> Path:
 
 
 def read_token(path: Path) -> str:
-    """The control token in `path`; LabError when there is none to read."""
+    """The control token in `path`. Raises UsageError when it cannot be read or is too short."""
     try:
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as problem:
@@ -203,6 +204,6 @@ def read_token(path: Path) -> str:
         raise UsageError(f"{names.ENV_TOKEN_FILE}: cannot read {path}: {reason}; `fleetops up` writes it") from None
     if len(token) < 16:
         raise UsageError(
-            f"{names.ENV_TOKEN_FILE}: {path} holds no token of 16 characters or more; `fleetops up` writes it"
+            f"{names.ENV_TOKEN_FILE}: {path} contains no token of 16 characters or more; `fleetops up` writes it"
         )
     return token

@@ -1,7 +1,7 @@
-"""W3C trace context: read from the caller, kept for this request, passed on to the next tier.
+"""W3C trace context: extracted from the incoming request, kept in context variables, injected into outgoing calls.
 
-Each hop takes the caller's trace id and a span id of its own. Only ids are kept here, through OpenTelemetry's
-API; a tracer that records spans takes the place of `_own_span` and nothing else changes.
+Each hop keeps the caller's trace id and creates its own span id. Only ids are handled here, through OpenTelemetry's
+API. To record spans, replace `_own_span` with a tracer.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from lab.names import HEADER_REQUEST_ID
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
-_GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# Ids must differ between forked or restarted processes, not be secret.
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Ids must differ between forked or restarted processes; they need not be secret.
 _RANDOM = random.SystemRandom()
 
 
@@ -35,40 +35,40 @@ class Entered(NamedTuple):
 
 
 def enter(headers: Mapping[str, str]) -> Entered:
-    """Takes up the trace and the request id in `headers` (lower-case names), or starts new ones."""
+    """Continues the trace and request id in `headers` (lower-case names), or starts new ones."""
     parent = _PROPAGATOR.extract(headers, context=otel_context.Context())
     span = _own_span(otel_trace.get_current_span(parent).get_span_context())
-    told = headers.get(HEADER_REQUEST_ID.lower(), "")
-    request_id = told if _GOOD_REQUEST_ID.fullmatch(told) else uuid.uuid4().hex
+    received = headers.get(HEADER_REQUEST_ID.lower(), "")
+    request_id = received if _VALID_REQUEST_ID.fullmatch(received) else uuid.uuid4().hex
     return Entered(otel_context.attach(otel_trace.set_span_in_context(span, parent)), _REQUEST_ID.set(request_id))
 
 
 def leave(entered: Entered) -> None:
-    """Ends what `enter` began."""
+    """Restores the context from before `enter`."""
     otel_context.detach(entered.context)
     _REQUEST_ID.reset(entered.request_id)
 
 
 def inject(headers: MutableMapping[str, str]) -> None:
-    """Adds traceparent, tracestate and the request id of this request to the headers of a call it makes."""
+    """Adds traceparent, tracestate and the request id of the current request to the headers of an outgoing call."""
     _PROPAGATOR.inject(headers)
     if request_id := _REQUEST_ID.get():
         headers[HEADER_REQUEST_ID] = request_id
 
 
 def trace_id() -> str:
-    """The current trace id as 32 hex digits, or '' outside a request."""
+    """The current trace id as 32 hex digits; "" outside a request."""
     span = otel_trace.get_current_span().get_span_context()
     return format(span.trace_id, "032x") if span.is_valid else ""
 
 
 def request_id() -> str:
-    """The current request id, or '' outside a request."""
+    """The current request id; "" outside a request."""
     return _REQUEST_ID.get()
 
 
 def log_fields() -> dict[str, str]:
-    """trace_id, span_id and request_id for a log line; empty outside a request."""
+    """trace_id, span_id and request_id for a log line; {} outside a request."""
     span = otel_trace.get_current_span().get_span_context()
     if not span.is_valid:
         return {}
@@ -80,7 +80,7 @@ def log_fields() -> dict[str, str]:
 
 
 def new_traceparent() -> str:
-    """A traceparent of a new sampled trace, for a client that starts one."""
+    """The traceparent header of a new sampled trace, for a client that starts one."""
     return f"00-{_RANDOM.getrandbits(128) or 1:032x}-{_RANDOM.getrandbits(64) or 1:016x}-01"
 
 

@@ -1,4 +1,4 @@
-"""How every Flask app of the lab is made: what a client may send is bounded, and every refusal is one line of JSON."""
+"""Creates the lab's Flask apps: request sizes are limited, and every error response is one line of JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_BODY_BYTES = 64 * 1024
-# The largest id in any of our stores: PostgreSQL's integer. SQLite's goes further, and no lab sees so many pages.
+# The largest id in any of our stores: PostgreSQL's integer. SQLite allows more, but no lab has that many pages.
 MAX_ID = 2**31 - 1
 
 
 class AnyQuery(Request):
-    """A request whose query string may hold any bytes: those that are not UTF-8 are replaced."""
+    """A request that accepts any bytes in its query string: those that are not UTF-8 are replaced."""
 
     def __init__(self, environ: WSGIEnvironment, *args: Any, **kwargs: Any) -> None:
         super().__init__(environ, *args, **kwargs)
@@ -28,13 +28,13 @@ class AnyQuery(Request):
 
 
 class IdConverter(BaseConverter):
-    """`<id:page_id>` in a route: a whole number from 1 to MAX_ID. Anything else in its place is 404."""
+    """`<id:page_id>` in a route: a whole number from 1 to MAX_ID. Anything else is 404."""
 
     regex = "[0-9]+"
     part_isolating = True
 
     def to_python(self, value: str) -> int:
-        """The id; NotFound when no store can hold it."""
+        """The id. Raises NotFound when no store can have it."""
         digits = value.lstrip("0")
         if not digits or len(digits) > len(str(MAX_ID)) or int(digits) > MAX_ID:
             raise NotFound(f"no id {value:.40}; ids go from 1 to {MAX_ID}")
@@ -42,9 +42,9 @@ class IdConverter(BaseConverter):
 
 
 def new_app(name: str, *, max_body_bytes: int = MAX_BODY_BYTES) -> Flask:
-    """An app without routes: ids are checked by `<id:...>`, bodies are bounded, errors leave as {"error": one line}.
+    """An app without routes: `<id:...>` validates ids, bodies are limited, errors are {"error": "one line"}.
 
-    UsageError is 400; what nobody foresaw is logged and answered 500. `name` is Flask's import name.
+    UsageError is answered 400; an unhandled exception is logged and answered 500. `name` is Flask's import name.
     """
     app = Flask(name, static_folder=None)
     app.request_class = AnyQuery
@@ -58,7 +58,7 @@ def _json_errors(app: Flask) -> None:
     log = logs.get()
 
     @app.errorhandler(HTTPException)
-    def refused(problem: HTTPException) -> Response:
+    def http_error(problem: HTTPException) -> Response:
         response = app.response_class(status=problem.code or 500, headers=problem.get_headers(request.environ))
         unknown = request.url_rule is None and problem.description == NotFound.description
         text = "no such route" if unknown else problem.description or problem.name
@@ -67,12 +67,12 @@ def _json_errors(app: Flask) -> None:
         return response
 
     @app.errorhandler(UsageError)
-    def unusable(problem: UsageError) -> tuple[dict[str, str], int]:
+    def usage_error(problem: UsageError) -> tuple[dict[str, str], int]:
         return {"error": _line(str(problem))}, 400
 
     @app.errorhandler(Exception)
-    def unforeseen(problem: Exception) -> Response:
-        log.error("unforeseen error", exc_info=problem)
+    def unhandled(problem: Exception) -> Response:
+        log.error("unhandled exception", exc_info=problem)
         response = app.response_class(status=500, content_type="application/json")
         response.data = app.json.dumps({"error": "internal error"})
         return response

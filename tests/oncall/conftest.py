@@ -1,4 +1,4 @@
-"""A pager's store and app behind its guard."""
+"""A pager's store, dead-man's switch and app, with authentication."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask import Flask
 from lab.oncall.app import create_app
 from lab.oncall.deadman import DeadMansSwitch, Instant
 from lab.oncall.store import Store
-from lab.telemetry.auth import AdminAuth, only_by_own_name
+from lab.telemetry.auth import AdminAuth, require_allowed_host
 from lab.telemetry.settings import Environment, Settings
 
 TOKEN = "a-token-of-sixteen-or-more"
@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Store:
 
 
 class Clock:
-    """A clock that tests move."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.seconds = 1_800_000_000.0
@@ -50,7 +50,7 @@ def app(store: Store, switch: DeadMansSwitch, tmp_path: Path) -> Flask:
     environment = Environment({"FLEETOPS_LISTEN": "127.0.0.1:1", "FLEETOPS_TOKEN_FILE": str(token)})
     app = create_app(store, switch)
     settings = Settings.read("pager", environment=environment, admin=False, token=True)
-    only_by_own_name(app, settings.allowed_hosts)
+    require_allowed_host(app, settings.allowed_hosts)
     AdminAuth(settings, prefix="", open_reads=True).init_app(app)
     return app
 

@@ -1,4 +1,4 @@
-"""A body that cannot be read is the client's error, said in one line, and never a 500."""
+"""An invalid body is answered as a client error with a one-line reason, never with 500."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def client() -> FlaskClient:
         (b'"' + b'\\"' * 20_000, JSON, 400, "not JSON"),
         (b"", JSON, 400, "not JSON"),
         (b"null", JSON, 400, "not a JSON object"),
-        (b'{"a": 1}', "text/plain", 415, "text/plain"),
-        (b'{"a": 1}', "", 415, "no content type"),
+        (b'{"a": 1}', "text/plain", 415, "content type is text/plain"),
+        (b'{"a": 1}', "", 415, "content type is missing"),
         (b'{"a": 1}', "application/json; charset=utf-16", 415, "utf-16"),
         (b'{"a": "' + b"x" * LIMIT + b'"}', JSON, 413, str(LIMIT)),
     ],
 )
-def test_an_unreadable_body_is_refused_in_one_line_that_says_why(
+def test_an_invalid_body_is_refused_with_a_one_line_reason(
     client: FlaskClient, body: bytes, kind: str, status: int, named: str
 ) -> None:
     answer = client.post("/object", data=body, content_type=kind)
@@ -72,8 +72,8 @@ def test_an_unreadable_body_is_refused_in_one_line_that_says_why(
 
 
 @pytest.mark.parametrize("kind", [JSON, "application/json; charset=UTF-8", "application/problem+json"])
-def test_a_good_body_is_read_whatever_json_type_it_names(client: FlaskClient, kind: str) -> None:
-    body = {"a": "\\ud800 is written, not meant", "b": [1, -2.5, None, True, {"🚲": "[[[" * 100}]}
+def test_a_valid_body_is_read_with_any_json_content_type(client: FlaskClient, kind: str) -> None:
+    body = {"a": "\\ud800 as text", "b": [1, -2.5, None, True, {"🚲": "[[[" * 100}]}
     assert client.post("/object", data=json.dumps(body), content_type=kind).json == body
 
 
@@ -86,12 +86,12 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.booleans())
-def test_every_value_that_json_can_hold_is_read_as_it_was_written(value: Any, ascii_only: bool) -> None:
+def test_every_json_value_round_trips(value: Any, ascii_only: bool) -> None:
     assert json_text.parse(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 
 @given(st.binary(max_size=60) | st.text('[]{}":\\ud8c,1e9nN-', max_size=60).map(str.encode))
-def test_whatever_the_bytes_are_they_are_read_or_refused_by_one_kind_of_error(data: bytes) -> None:
+def test_any_bytes_are_parsed_or_raise_json_error(data: bytes) -> None:
     try:
         value = json_text.parse(data)
     except JsonError as problem:
@@ -103,7 +103,7 @@ def test_whatever_the_bytes_are_they_are_read_or_refused_by_one_kind_of_error(da
 @pytest.mark.parametrize(
     "number", ["0", "000", "2147483648", "9223372036854775808", "9" * 5000, "-1", "1.0", "٣", "%00"]
 )
-def test_an_id_that_no_store_holds_is_404_before_any_handler_sees_it(number: str) -> None:
+def test_an_id_out_of_range_is_404_before_any_handler_runs(number: str) -> None:
     app = new_app("ids")
     seen: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Only who holds the token, calls this machine by name, and comes from no foreign page may control a process."""
+"""Controlling a process requires the token, an allowed Host and no foreign Origin."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def admin(settings: Settings) -> FlaskClient:
         ({**BEARER, "Host": "127.0.0.1:8011", "Origin": "http://127.0.0.1:8011"}, 200),
     ],
 )
-def test_the_guard_lets_in_only_the_operator(admin: FlaskClient, headers: dict[str, str], status: int) -> None:
+def test_admin_requests_need_token_host_and_origin(admin: FlaskClient, headers: dict[str, str], status: int) -> None:
     answer = admin.put("/admin/knob", json={"turn": 3}, headers=headers)
     assert answer.status_code == status
     assert answer.json is not None
@@ -61,40 +61,40 @@ def test_the_guard_lets_in_only_the_operator(admin: FlaskClient, headers: dict[s
 
 
 @pytest.mark.parametrize("path", ["/livez", "/metrics", "/nothing"])
-def test_by_another_name_nothing_answers_not_even_what_needs_no_token(admin: FlaskClient, path: str) -> None:
+def test_a_foreign_host_is_rejected_even_where_no_token_is_needed(admin: FlaskClient, path: str) -> None:
     assert admin.get(path, headers={"Host": "evil.example:8011"}).status_code == 403
 
 
-def test_a_public_app_answers_by_this_machines_name_only(settings: Settings) -> None:
-    """A page whose name was bound to 127.0.0.1 after it was loaded is of the same origin, and could change anything."""
+def test_a_public_app_rejects_foreign_hosts(settings: Settings) -> None:
+    """With DNS rebinding, a web page's own host name resolves to 127.0.0.1 and the page could change anything."""
     telemetry, app = Telemetry(settings), new_app("public")
     telemetry.init_app(app)
-    done: list[str] = []
+    changes: list[str] = []
 
     @app.put("/v1/thing")
     def thing() -> str:
-        done.append("changed")
+        changes.append("changed")
         return "changed"
 
     client = app.test_client()
     for host in ("evil.example", "evil.example:8010", "localhost.evil.example", "", "127.0.0.1.evil.example"):
         assert client.put("/v1/thing", headers={"Host": host, "Origin": f"http://{host}"}).status_code == 403
-    assert done == []
+    assert changes == []
     for host in ("127.0.0.1:8010", "localhost", "[::1]:8010", "gateway:8010"):
         assert client.put("/v1/thing", headers={"Host": host}).status_code == 200
 
 
-def test_an_unknown_admin_path_is_guarded_as_well(admin: FlaskClient) -> None:
+def test_an_unknown_admin_path_needs_the_token_too(admin: FlaskClient) -> None:
     assert admin.get("/admin/nothing").status_code == 401
     assert admin.get("/admin/nothing", headers=BEARER).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz"])
-def test_what_is_only_read_needs_no_token(admin: FlaskClient, path: str) -> None:
+def test_metrics_and_health_need_no_token(admin: FlaskClient, path: str) -> None:
     assert admin.get(path).status_code == 200
 
 
-def test_a_new_token_counts_at_once(admin: FlaskClient, settings: Settings) -> None:
+def test_a_new_token_is_effective_immediately(admin: FlaskClient, settings: Settings) -> None:
     assert isinstance(settings.token_file, Path)
     settings.token_file.write_text("another-token-of-length")
     assert admin.put("/admin/knob", json={"turn": 3}, headers=BEARER).status_code == 401
@@ -114,12 +114,12 @@ def test_a_new_token_counts_at_once(admin: FlaskClient, settings: Settings) -> N
         (b'{"turn": 3, "twist": 1}', "twist"),
     ],
 )
-def test_a_bad_body_is_400_and_named(admin: FlaskClient, body: bytes, named: str) -> None:
+def test_an_invalid_body_is_answered_400_with_the_reason(admin: FlaskClient, body: bytes, named: str) -> None:
     answer = admin.put("/admin/knob", data=body, headers=BEARER, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json is not None
     assert named in answer.json["error"]
 
 
-def test_a_body_that_does_not_say_it_is_json_is_refused(admin: FlaskClient) -> None:
+def test_a_body_without_json_content_type_is_refused(admin: FlaskClient) -> None:
     assert admin.put("/admin/knob", data=b'{"turn": 3}', headers=BEARER, content_type="text/plain").status_code == 415

@@ -1,4 +1,4 @@
-"""What is measured and logged of every request, without its handler knowing."""
+"""Metrics, logs and trace context of every request, without any code in its handler."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support import eventually, free_port
 
 from lab import names
 from lab.telemetry import trace
-from lab.telemetry.http import fact
+from lab.telemetry.http import log_field
 from lab.telemetry.process import Telemetry
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address, Settings
@@ -30,7 +30,7 @@ def probe(telemetry: Telemetry) -> Flask:
 
     @app.get("/v1/things/<int:thing_id>")
     def thing(thing_id: int) -> str:
-        fact("cache", "hit")
+        log_field("cache", "hit")
         if thing_id == 13:
             raise RuntimeError("secret detail")
         if thing_id == 14:
@@ -70,13 +70,13 @@ def lines(capsysbinary: pytest.CaptureFixture[bytes]) -> list[dict[str, object]]
     return [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
 
 
-def test_requests_are_counted_by_template_never_by_path(client: FlaskClient, telemetry: Telemetry) -> None:
+def test_requests_are_counted_by_route_template(client: FlaskClient, telemetry: Telemetry) -> None:
     for thing_id in (1, 2, 3):
         client.get(f"/v1/things/{thing_id}")
     assert count(telemetry, "/v1/things/{thing_id}", "200") == 3
 
 
-def test_unknown_paths_and_methods_make_one_series_each(client: FlaskClient, telemetry: Telemetry) -> None:
+def test_unknown_paths_and_methods_share_one_series_each(client: FlaskClient, telemetry: Telemetry) -> None:
     for path in ("/a", "/b", "/v1/things/x"):
         assert client.get(path).json == {"error": "no such route"}
     client.open("/a", method="BREW")
@@ -84,33 +84,33 @@ def test_unknown_paths_and_methods_make_one_series_each(client: FlaskClient, tel
     assert count(telemetry, "other", "404", "_OTHER") == 1
 
 
-def test_buckets_hold_every_threshold_of_the_slos(client: FlaskClient) -> None:
+def test_every_slo_threshold_is_a_bucket_edge(client: FlaskClient) -> None:
     assert {0.15, 0.2, 0.3, 0.4} <= set(names.LATENCY_BUCKETS_SECONDS)
     assert client.get("/v1/things/1").status_code == 200
 
 
-def test_an_unforeseen_error_is_500_without_its_details(
+def test_an_unhandled_exception_is_answered_500_without_details(
     capsysbinary: pytest.CaptureFixture[bytes], client: FlaskClient, telemetry: Telemetry
 ) -> None:
     answer = client.get("/v1/things/13")
     assert (answer.status_code, answer.json) == (500, {"error": "internal error"})
     assert count(telemetry, "/v1/things/{thing_id}", "500") == 1
-    problem = next(line for line in lines(capsysbinary) if line["event"] == "unforeseen error")
+    problem = next(line for line in lines(capsysbinary) if line["event"] == "unhandled exception")
     assert "secret detail" in str(problem["exception"])
     assert problem["trace_id"]
 
 
-def test_a_refusal_is_one_line_of_json(client: FlaskClient) -> None:
+def test_an_error_response_is_one_line_of_json(client: FlaskClient) -> None:
     answer = client.get("/v1/things/14")
     assert (answer.status_code, answer.json) == (409, {"error": "in use"})
 
 
-def test_a_query_string_may_hold_any_bytes(client: FlaskClient) -> None:
+def test_a_query_string_may_contain_any_bytes(client: FlaskClient) -> None:
     answer = client.get("/v1/named", environ_overrides={"QUERY_STRING": "name=a\xff%ff"})
     assert (answer.status_code, answer.text) == (200, "a\N{REPLACEMENT CHARACTER}%FF")
 
 
-def test_the_callers_trace_goes_on_with_a_span_of_our_own(client: FlaskClient) -> None:
+def test_the_callers_trace_continues_with_a_new_span(client: FlaskClient) -> None:
     sent = json.loads(client.get("/v1/things/1", headers={"traceparent": PARENT, "tracestate": "a=1"}).data)
     version, trace_id, span_id, flags = sent["traceparent"].split("-")
     assert (version, trace_id, flags) == ("00", "4bf92f3577b34da6a3ce929d0e0e4736", "01")
@@ -119,21 +119,21 @@ def test_the_callers_trace_goes_on_with_a_span_of_our_own(client: FlaskClient) -
 
 
 @pytest.mark.parametrize("bad", ["", "00-zz", "00-" + "0" * 32 + "-00f067aa0ba902b7-01"])
-def test_without_a_good_trace_a_new_one_begins(client: FlaskClient, bad: str) -> None:
+def test_an_invalid_traceparent_starts_a_new_trace(client: FlaskClient, bad: str) -> None:
     ids = {
         json.loads(client.get("/v1/things/1", headers={"traceparent": bad}).data)["traceparent"][3:35] for _ in range(3)
     }
     assert len(ids) == 3
 
 
-def test_a_good_request_id_is_kept_and_a_bad_one_replaced(client: FlaskClient) -> None:
+def test_a_valid_request_id_is_kept_and_an_invalid_one_replaced(client: FlaskClient) -> None:
     assert client.get("/v1/things/1", headers={"X-Request-Id": "abc-1"}).headers["X-Request-Id"] == "abc-1"
     replaced = client.get("/v1/things/1", headers={"X-Request-Id": "a b"}).headers["X-Request-Id"]
     assert replaced != "a b"
     assert len(replaced) == 32
 
 
-def test_every_request_is_one_json_line_with_its_trace(
+def test_every_request_is_logged_as_one_json_line_with_its_trace(
     capsysbinary: pytest.CaptureFixture[bytes], client: FlaskClient
 ) -> None:
     client.get("/v1/things/1", headers={"traceparent": PARENT, "X-Request-Id": "abc-1"})
@@ -155,7 +155,7 @@ def test_every_request_is_one_json_line_with_its_trace(
     assert isinstance(line["duration_seconds"], float)
 
 
-def test_answers_say_which_version_and_instance_gave_them(client: FlaskClient) -> None:
+def test_responses_carry_version_and_instance_headers(client: FlaskClient) -> None:
     headers = client.get("/v1/things/1").headers
     assert (headers[names.HEADER_VERSION], headers[names.HEADER_INSTANCE]) == ("7.0.0", "probe")
 
@@ -167,13 +167,13 @@ def test_histograms_carry_the_trace_as_exemplar(client: FlaskClient, telemetry: 
 
 
 def test_waiting_for_a_thread_counts_as_latency(telemetry: Telemetry) -> None:
-    """With one thread held for a while, the request behind it is measured from its arrival."""
+    """While the only thread is busy, a queued request is measured from its arrival."""
     app = probe(telemetry)
-    begun, release = threading.Event(), threading.Event()
+    started, release = threading.Event(), threading.Event()
 
     @app.get("/held")
     def held() -> str:
-        begun.set()
+        started.set()
         release.wait(10)
         return ""
 
@@ -188,11 +188,11 @@ def test_waiting_for_a_thread_counts_as_latency(telemetry: Telemetry) -> None:
             for path in ("/held", "/v1/things/1")
         ]
         callers[0].start()
-        assert begun.wait(10)
+        assert started.wait(10)
         callers[1].start()
         eventually(lambda: server.waiting == 1, "the second request waits")
-        began = time.perf_counter()
-        eventually(lambda: time.perf_counter() - began > 0.25, "a quarter second passes")
+        queued_at = time.perf_counter()
+        eventually(lambda: time.perf_counter() - queued_at > 0.25, "a quarter second passes")
         release.set()
         for caller in callers:
             caller.join(20)
@@ -207,7 +207,7 @@ def test_waiting_for_a_thread_counts_as_latency(telemetry: Telemetry) -> None:
     assert (telemetry.registry.get_sample_value(f"{names.HTTP_SERVER_DURATION}_sum", labels) or 0) > 0.25
 
 
-def test_the_log_level_changes_while_the_process_runs_and_debug_tells_each_exchange_without_its_secrets(
+def test_the_log_level_can_be_changed_at_run_time_and_debug_logs_each_exchange_without_secrets(
     telemetry: Telemetry, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     admin, client = telemetry.admin_app().test_client(), probe(telemetry).test_client()
@@ -221,9 +221,9 @@ def test_the_log_level_changes_while_the_process_runs_and_debug_tells_each_excha
     assert admin.put("/admin/log", json={"level": "loud"}, headers=bearer).status_code == 400
     assert admin.put("/admin/log", json={"level": "debug"}).status_code == 401
     written = capsysbinary.readouterr().out
-    told = [json.loads(line) for line in written.splitlines()]
-    assert [line["path"] for line in told if line["event"] == "request"] == ["/v1/things/1", "/v1/things/2"]
-    (exchange,) = [line for line in told if line["event"] == "exchange"]
+    logged = [json.loads(line) for line in written.splitlines()]
+    assert [line["path"] for line in logged if line["event"] == "request"] == ["/v1/things/1", "/v1/things/2"]
+    (exchange,) = [line for line in logged if line["event"] == "exchange"]
     assert exchange["request_headers"]["X-Colour"] == "red"
     assert "traceparent" in exchange["response_body"]
     assert TOKEN.encode() not in written

@@ -1,4 +1,4 @@
-"""A process that is told nonsense says so in one line and does not start."""
+"""A process with invalid settings does not start and prints one line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GOOD = {names.ENV_LISTEN: "127.0.0.1:8010", names.ENV_ADMIN_LISTEN: "127.0.0.1:8
         (names.ENV_TOKEN_FILE, "/does/not/exist"),
     ],
 )
-def test_a_bad_variable_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
+def test_an_invalid_variable_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("0123456789abcdef")
     with pytest.raises(UsageError, match=name) as refused:
@@ -49,7 +49,7 @@ def test_a_short_token_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:80", "https://a:1", "http://a", "http://a:1/x", "http://u@a:1", "http://a:x", "http://[::1", ""]
 )
-def test_only_a_base_url_is_taken_for_an_upstream(url: str) -> None:
+def test_an_upstream_must_be_a_base_url(url: str) -> None:
     with pytest.raises(UsageError, match="is not a base URL"):
         checked_url(url, "urls")
 
@@ -76,11 +76,11 @@ def test_a_process_without_its_variables_exits_2_with_one_line(module: str) -> N
     assert "FLEETOPS_" in done.stderr
 
 
-def test_a_setting_of_the_file_counts_where_no_variable_is_set_and_is_named_when_it_is_wrong(tmp_path: Path) -> None:
+def test_a_setting_of_the_file_is_used_without_a_variable_and_named_when_it_is_invalid(tmp_path: Path) -> None:
     file = tmp_path / "current.json"
     file.write_text('{"version": 7, "settings": {"threads": 5, "pool_max": "lots", "log_level": "loud"}}')
-    told = {names.ENV_CONFIG_FILE: str(file), names.ENV_LOG_LEVEL: "debug"}
-    env = Environment(told, service="feed")
+    variables = {names.ENV_CONFIG_FILE: str(file), names.ENV_LOG_LEVEL: "debug"}
+    env = Environment(variables, service="feed")
     assert env.config_version == 7
     assert env.integer(names.ENV_THREADS, 16, 1, 512) == 5
     assert env.text(names.ENV_LOG_LEVEL) == "debug"
@@ -88,4 +88,4 @@ def test_a_setting_of_the_file_counts_where_no_variable_is_set_and_is_named_when
         env.integer(names.ENV_POOL_MAX, 8, 1, 100)
     file.write_text('{"version": 8, "settings": {"pool_max": 4}}')
     with pytest.raises(UsageError, match=r"current\.json: pool_max: no such setting of gateway; known: log_level"):
-        Environment(told, service="gateway")
+        Environment(variables, service="gateway")

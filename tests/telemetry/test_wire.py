@@ -1,4 +1,4 @@
-"""Bytes that are no HTTP request are the client's error: 4xx with one line of JSON, and no traceback in the log."""
+"""Malformed HTTP requests are answered 4xx with one line of JSON, and leave no traceback in the log."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def port() -> Iterator[int]:
         b"\0\0\0\0\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_4xx_in_one_line_of_json(
+def test_a_malformed_request_is_answered_4xx_with_one_line_of_json(
     port: int, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG), closing(socket.create_connection((LOOPBACK, port), timeout=20)) as client:
@@ -71,12 +71,10 @@ def test_what_is_no_request_is_4xx_in_one_line_of_json(
     assert not [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR]
 
 
-def test_a_process_whose_admin_server_ended_in_an_error_ends_as_a_whole(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It could be neither measured nor controlled any more; supervision starts it again."""
-    told: list[tuple[int, int]] = []
-    monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
+def test_a_process_whose_admin_server_fails_terminates(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it the process has neither metrics nor controls; the supervisor restarts it."""
+    signals: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: signals.append((pid, number)))
     telemetry = Telemetry(replace(settings, admin_listen=Address(LOOPBACK, free_port())))
     server = serve_admin(telemetry, telemetry.admin_app())
 
@@ -85,4 +83,4 @@ def test_a_process_whose_admin_server_ended_in_an_error_ends_as_a_whole(
 
     server._in_loop(broken)
     monkeypatch.setattr(server._loop, "_turn", broken)
-    eventually(lambda: told == [(os.getpid(), signal.SIGTERM)], "the process is told to end")
+    eventually(lambda: signals == [(os.getpid(), signal.SIGTERM)], "the process sends itself SIGTERM")

@@ -16,7 +16,7 @@ from lab.services.feed.page_cache import KEEP_STALE_SECONDS, PageCache
 from lab.services.feed.profiles import Profiles
 from lab.services.feed.stable import StablePages
 from lab.services.upstream import ClientMetrics, Upstream
-from lab.telemetry.process import Telemetry, only_checked, program, run
+from lab.telemetry.process import Telemetry, is_config_check, program, run
 from lab.telemetry.settings import Environment, Settings
 
 USER_TIMEOUT_SECONDS = 0.5
@@ -50,7 +50,7 @@ def main() -> None:
     users = env.urls(names.ENV_UPSTREAMS_USER)
     pool_max = env.integer(names.ENV_POOL_MAX, version.pool_max, 1, 100)
     ttl_seconds = env.number(names.ENV_CACHE_TTL, DEFAULT_TTL_SECONDS, MIN_TTL_SECONDS, MAX_TTL_SECONDS)
-    if only_checked(env):
+    if is_config_check(env):
         return
     telemetry = Telemetry(settings)
     database = Database(database_url, application=settings.instance, pool_max=pool_max, registry=telemetry.registry)

@@ -15,7 +15,7 @@ from lab import names
 from lab.services.cache import JITTER_RATIO, Cache
 from lab.services.feed.options import FeedOptions
 from lab.telemetry import logs
-from lab.telemetry.http import fact
+from lab.telemetry.http import log_field
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
 # An old page is kept this long past its time to live. It is worth having when the alternative is none.
@@ -106,7 +106,7 @@ class PageCache:
                 with self._lock:
                     del self._flights[key]
         self._coalesced.inc()
-        fact("coalesced", True)
+        log_field("coalesced", True)
         try:
             return flight.result(WAIT_SECONDS)
         except FutureTimeoutError:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.services.upstream import Upstream, UpstreamTimeoutError, UpstreamUnreachableError
 from lab.telemetry import json_text
-from lab.telemetry.http import fact
+from lab.telemetry.http import log_field
 
 
 class UnknownUser(Exception):
@@ -24,16 +24,16 @@ class Profiles:
         try:
             reply = self._upstream.call("GET", f"/v1/users/{user_id}", {})
         except (UpstreamTimeoutError, UpstreamUnreachableError):
-            fact("degraded", "no viewer profile")
+            log_field("degraded", "no viewer profile")
             return None
         if reply.status == 404:
             raise UnknownUser(str(user_id))
         if reply.status != 200:
-            fact("degraded", "no viewer profile")
+            log_field("degraded", "no viewer profile")
             return None
         try:
             profile = json_text.parse(reply.body)
             return {"handle": str(profile["handle"]), "display_name": str(profile["display_name"])}
         except (json_text.JsonError, KeyError, TypeError):
-            fact("degraded", "odd viewer profile")
+            log_field("degraded", "odd viewer profile")
             return None

@@ -11,7 +11,7 @@ from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
 from lab.services.upstream import ClientMetrics, Upstream
-from lab.telemetry.process import Telemetry, only_checked, program, run
+from lab.telemetry.process import Telemetry, is_config_check, program, run
 from lab.telemetry.settings import Environment, Settings
 
 # More than may be in flight, so that there is a thread to say no.
@@ -29,7 +29,7 @@ def main() -> None:
             names.UPSTREAM_CANARY: env.urls(names.ENV_UPSTREAMS_CANARY),
         }
     )
-    if only_checked(env):
+    if is_config_check(env):
         return
     store = Store(Path(env.text(names.ENV_STATE_DIR, example=".lab/data/gateway")), first)
     telemetry = Telemetry(settings)

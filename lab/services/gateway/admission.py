@@ -16,7 +16,7 @@ from lab.services.gateway.priority import GUEST, PRIORITIES, priority_of
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
-from lab.telemetry.http import fact, route_template
+from lab.telemetry.http import log_field, route_template
 from lab.telemetry.metrics import Counter, Gauge
 from lab.telemetry.process import Telemetry
 
@@ -82,7 +82,7 @@ class AdmissionControl:
                 g.admitted = True
         if not admitted:
             self._shed.labels(priority).inc()
-            fact("shed", priority)
+            log_field("shed", priority)
             refuse = TooManyRequests if priority == GUEST else ServiceUnavailable
             raise refuse("too many requests in flight", retry_after=1)
 

@@ -16,7 +16,7 @@ from lab.services.gateway.canary_split import to_canary
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.store import Store
 from lab.services.upstream import Reply, Upstream, UpstreamOpenError, UpstreamTimeoutError, UpstreamUnreachableError
-from lab.telemetry.http import fact
+from lab.telemetry.http import log_field
 from lab.telemetry.process import Telemetry
 from lab.telemetry.web import new_app
 
@@ -31,7 +31,7 @@ def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstrea
     AdmissionControl(telemetry, store, limiter).init_app(app)
 
     def forward(name: str, path: str, baggage: str = "") -> Response:
-        fact("upstream", name)
+        log_field("upstream", name)
         headers = {names.HEADER_CLIENT_ID: client_id()}
         if baggage:
             headers[names.HEADER_BAGGAGE] = baggage
