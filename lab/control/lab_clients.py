@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lab.clients.gateway import GatewayAdmin
-from lab.clients.http import PATIENT
+from lab.clients.http import RETRY_READS
 from lab.clients.pager import Pager
 from lab.clients.prometheus import Prometheus
 from lab.control.audit import AuditTrail
@@ -39,4 +39,4 @@ class LabClients:
     def retry_reads(self) -> None:
         """Retry reads so that long-running work survives a peer's restart."""
         for client in (self.gateway, self.pager, self.prometheus):
-            client.http.retries = PATIENT
+            client.http.retries = RETRY_READS

@@ -1,1 +1,1 @@
-"""The pager and how the rest of the lab talks to it."""
+"""The pager: receives Alertmanager's notifications, stores pages and the audit log, escalates, serves an inbox."""

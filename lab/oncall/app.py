@@ -1,4 +1,4 @@
-"""The pager's HTTP face: Alertmanager's webhook, the pages, their acks, the audit log, and an inbox for people."""
+"""The pager's HTTP API: Alertmanager's webhook, pages and their acknowledgement, the audit log, and an HTML inbox."""
 
 from __future__ import annotations
 
@@ -25,25 +25,28 @@ from lab.telemetry.logs import get as get_log
 from lab.telemetry.web import new_app
 
 TEXT_LIMIT = 500
-MAX_BODY_BYTES = 1024 * 1024  # of anything but a notification
+MAX_BODY_BYTES = 1024 * 1024  # for every request but a notification
 SEVERITIES = frozenset({"page", "ticket"})
 
 
 def create_app(store: Store, switch: deadman.DeadMansSwitch, intake: Intake | None = None) -> Flask:
-    """The app over one store, its dead-man's switch and its intake; the caller attaches telemetry and the guard."""
+    """The app over one store, its dead-man's switch and its intake. The caller attaches telemetry and authentication.
+
+    `intake` defaults to one over the same store, with metrics that nobody scrapes.
+    """
     app = new_app("lab.oncall", max_body_bytes=MAX_BODY_BYTES)
     intake = intake or Intake(store)
     app.register_blueprint(_pages(store))
     app.register_blueprint(_notifications(switch, intake))
     app.register_blueprint(_audit(store))
-    app.register_error_handler(sqlite3.Error, _not_stored)
+    app.register_error_handler(sqlite3.Error, _store_failed)
     return app
 
 
-def _not_stored(problem: Exception) -> tuple[dict[str, str], int]:
-    """Nothing is answered 200 that is not stored. Alertmanager sends again what was answered 503."""
-    get_log().error("the store failed", reason=str(problem))
-    return {"error": f"the pager's store failed: {problem}; `fleetops status` says whether the disk is full"}, 503
+def _store_failed(error: Exception) -> tuple[dict[str, str], int]:
+    """Answer 503, which makes Alertmanager retry: a request that was not stored never gets a 200."""
+    get_log().error("store failed", reason=str(error))
+    return {"error": f"the pager's store failed: {error}; `fleetops status` shows whether the disk is full"}, 503
 
 
 def _pages(store: Store) -> Blueprint:
@@ -63,7 +66,7 @@ def _pages(store: Store) -> Blueprint:
     def pages() -> Response:
         state = request.args.get("state", "all")
         if state not in ("all", "open"):
-            raise UsageError(f"state {state[:40]!r} is neither open nor all")
+            raise UsageError(f"state {state[:40]!r} must be open or all")
         pages = store.pages(only_open=state == "open")
         listed = sum(page.resolved for page in pages)
         return jsonify(
@@ -72,19 +75,19 @@ def _pages(store: Store) -> Blueprint:
 
     @routes.get("/api/pages/<id:page_id>")
     def page(page_id: int) -> Response:
-        found = store.page(page_id)
-        if found is None:
+        stored = store.page(page_id)
+        if stored is None:
             _no_page(page_id)
-        return jsonify(as_builtins(found))
+        return jsonify(as_builtins(stored))
 
     @routes.post("/api/pages/<id:page_id>/ack")
     def ack(page_id: int) -> Response:
-        answer = store.ack(page_id, _text(json_body(), "by"))
-        if answer is None:
+        result = store.ack(page_id, _text(json_body(), "by"))
+        if result is None:
             _no_page(page_id)
-        found, first = answer
-        log.info("ack", page=found.id, by=found.acked_by, first=first)
-        return jsonify({**as_builtins(found), "acked_by_this_call": first})
+        acked, first = result
+        log.info("page acknowledged", page=acked.id, by=acked.acked_by, first=first)
+        return jsonify({**as_builtins(acked), "acked_by_this_call": first})
 
     @routes.post("/api/pages/close")
     def close() -> Response:
@@ -111,19 +114,19 @@ def _notifications(switch: deadman.DeadMansSwitch, intake: Intake) -> Blueprint:
         return jsonify(intake.receive(request.get_data(cache=False)))
 
     @routes.post("/watchdog")
-    def heard() -> Response:
-        told = webhook.parse(webhook.read(request.get_data()))
-        if not any(_is_watchdog(one) for one in told.notices):
+    def heartbeat() -> Response:
+        notification = webhook.parse(webhook.read(request.get_data()))
+        if not any(_is_watchdog(notice) for notice in notification.notices):
             raise UsageError(f"no firing {deadman.ALERT} in this notification; other alerts go to /alertmanager")
-        switch.heard()
-        intake.settle()
-        return jsonify(received=len(told.notices))
+        switch.heartbeat()
+        intake.resolve_refused()
+        return jsonify(received=len(notification.notices))
 
     return routes
 
 
-def _is_watchdog(one: webhook.Notice) -> bool:
-    return one.labels["alertname"] == deadman.ALERT and one.status == "firing" and not one.flaws
+def _is_watchdog(notice: webhook.Notice) -> bool:
+    return notice.labels["alertname"] == deadman.ALERT and notice.status == "firing" and not notice.flaws
 
 
 def _audit(store: Store) -> Blueprint:
@@ -158,16 +161,16 @@ def _audit(store: Store) -> Blueprint:
 
 
 class PageCounts(Collector):
-    """The pages in the store, counted when somebody scrapes."""
+    """The pages in the store, counted at each scrape."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     def collect(self) -> Iterable[Metric]:
-        """Pages by severity, status, whether somebody has them and whether they went to the second on-call."""
+        """Pages by severity, status, and whether they were acknowledged and escalated."""
         counts: dict[tuple[str, str, str, str], int] = {}
         for severity, status, acked, escalated, number in self.store.counts():
-            # A label of an alert is not ours to trust: an unknown severity must not become a series.
+            # An alert's labels are untrusted input: an unknown severity must not create a series.
             key = (severity if severity in SEVERITIES else "other", status, str(acked).lower(), str(escalated).lower())
             counts[key] = counts.get(key, 0) + number
         labels = ["severity", "status", "acked", "escalated"]
@@ -180,10 +183,10 @@ class PageCounts(Collector):
 def _text(body: dict[str, Any], key: str) -> str:
     value = body.get(key)
     if not isinstance(value, str) or not value.strip() or len(value) > TEXT_LIMIT:
-        raise UsageError(f"{key!r} must be a text of 1 to {TEXT_LIMIT} characters")
+        raise UsageError(f"{key!r} must be a string of 1 to {TEXT_LIMIT} characters")
     return plain(value)
 
 
 def _safe_link(url: str) -> str:
-    """`url` when it is a web address, else nothing: labels are whatever a rule's author, or an attacker, wrote."""
+    """`url` if it is an http(s) URL, else "": annotations are untrusted input."""
     return url if url.startswith(("http://", "https://")) else ""

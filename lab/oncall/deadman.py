@@ -1,6 +1,6 @@
 """The dead-man's switch: the Watchdog alert always fires, so when it stops arriving the pager raises a page itself.
 
-Nothing else can: whatever is broken between Prometheus and here would have carried the alert that says so.
+Only the pager can: an alert about the broken path from Prometheus to the pager would have to travel that path.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from lab.oncall.store import Store
 from lab.telemetry.logs import get as get_log
 
 ALERT = "Watchdog"
-# Alertmanager repeats the Watchdog about every 6 s (rules/alertmanager.yml); three in a row may not be missing.
+# Alertmanager repeats the Watchdog about every 6 s (rules/alertmanager.yml), so this is three missed in a row.
 SILENT_SECONDS = 20.0
-# A lab that starts fetches, seeds and evaluates first. Only after this does silence mean anything.
+# A starting lab downloads, seeds and evaluates before its first Watchdog: no page before this.
 GRACE_SECONDS = 90.0
-# A pager that was itself frozen or starved for this long cannot say who was silent meanwhile.
+# After a gap this long between two checks the pager itself was frozen or starved, and may have missed Watchdogs.
 ABSENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Instant:
-    """The same moment on two clocks: `monotonic` to measure with, `epoch` (seconds since 1970) to tell."""
+    """One moment on two clocks: `monotonic` seconds for intervals, `epoch` seconds for timestamps."""
 
     monotonic: float
     epoch: float
 
     @classmethod
     def now(cls) -> Instant:
-        """This moment."""
+        """The current time."""
         return cls(time.monotonic(), time.time())
 
 
 class DeadMansSwitch:
-    """Hears the Watchdog and, checked every second, watches for its absence. `clock` is replaced by tests."""
+    """Raises a page when the Watchdog stops arriving. `check` runs every second; tests replace `clock`."""
 
     def __init__(self, store: Store, console_url: str, clock: Callable[[], Instant] = Instant.now) -> None:
         self._store = store
@@ -49,8 +49,8 @@ class DeadMansSwitch:
         self._last_check = now.monotonic
         self._silent_at = now.monotonic + GRACE_SECONDS
 
-    def heard(self) -> None:
-        """The Watchdog has arrived: the silence, if there was one, is over."""
+    def heartbeat(self) -> None:
+        """Note that the Watchdog arrived, and resolve the switch's page if it is open."""
         with self._lock:
             now = self._clock()
             self._silent_at = now.monotonic + SILENT_SECONDS
@@ -58,7 +58,7 @@ class DeadMansSwitch:
                 self._write("resolved", utc_text(now.epoch))
 
     def check(self) -> bool:
-        """Raise the page when the Watchdog is overdue and nobody was told; whether it did."""
+        """Raise the page if the Watchdog is overdue and the page is not open yet; returns whether it did."""
         with self._lock:
             now = self._clock()
             late, self._last_check = now.monotonic - self._last_check, now.monotonic
@@ -67,17 +67,17 @@ class DeadMansSwitch:
             if now.monotonic < self._silent_at or self._is_open():
                 return False
             self._write("firing", utc_text(now.epoch))
-        get_log().error("watchdog is silent", silent_seconds=SILENT_SECONDS)
+        get_log().error("watchdog missing", silent_seconds=SILENT_SECONDS)
         return True
 
     def _is_open(self) -> bool:
         return self._store.open_page(own_pages.fingerprint(ALERT)) is not None
 
     def _write(self, status: str, at: str) -> None:
-        summary = "No alert can reach anybody: the Watchdog is silent"
+        summary = "The alerting path is down: the Watchdog no longer arrives"
         description = (
-            f"The Watchdog, which always fires, has not arrived for {SILENT_SECONDS:g} s; something"
-            " between Prometheus and the pager is broken. The pager raised this page itself."
+            f"The Watchdog, which always fires, has not arrived for {SILENT_SECONDS:g} s: the path from Prometheus"
+            " to the pager is broken, so no alert can page anybody. The pager raised this page itself."
         )
-        told = own_pages.notice(ALERT, status, at, summary, description, console_url=self._console_url, runbook=ALERT)
-        self._store.receive([told])
+        notice = own_pages.notice(ALERT, status, at, summary, description, console_url=self._console_url, runbook=ALERT)
+        self._store.receive([notice])

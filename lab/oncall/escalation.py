@@ -1,7 +1,7 @@
-"""Escalation: a page that nobody acknowledges in time goes to the second on-call, once.
+"""Escalation: a page that is not acknowledged in time goes to the secondary on-call, once.
 
-The store keeps who it went to and when, so a restart of the pager neither loses an escalation nor repeats it: a page
-that came of age while the pager was down is escalated by the first check.
+The store keeps the recipient and the time, so a restart of the pager neither loses an escalation nor repeats it: the
+first check after a restart escalates the pages that became overdue while the pager was down.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from lab.clients.times import epoch_seconds, utc_text
 from lab.oncall.store import Store
 from lab.telemetry.logs import get as get_log
 
-# How long a page may wait for its acknowledgement, from its receipt, by the wall clock. It is how long a person needs
-# to wake up, find a keyboard and log in, so it is the same in production and in the lab: the factor that shortens the
-# alerts' windows (rules/windows/lab.yml) makes nobody faster.
+# How long a page may stay unacknowledged after its receipt, in wall-clock time. A person needs this long to wake up,
+# find a keyboard and log in, so it is the same in production and in the lab: the factor that shortens the alerts'
+# windows (rules/windows/lab.yml) does not apply to people.
 AFTER_SECONDS = 300.0
 TO = "secondary on-call"
-NAMED_IN_LOG = 10  # pages of one check that get a line of their own; a storm is counted
+NAMED_IN_LOG = 10  # pages of one check that are logged one by one; the rest of a storm is only counted
 
 
 class Escalation:
-    """Escalates the pages of one store. `clock` gives seconds since 1970; tests replace it."""
+    """Escalates the pages of one store. `clock` returns epoch seconds; tests replace it."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
 
     def check(self) -> list[Page]:
-        """Escalate every page that has waited too long; the pages that this call escalated."""
+        """Escalate every overdue page; returns the pages that this call escalated."""
         now = self._clock()
         escalated = self._store.escalate(TO, utc_text(now), received_by=utc_text(now - AFTER_SECONDS))
         log = get_log()

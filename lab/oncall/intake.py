@@ -1,4 +1,4 @@
-"""Takes notifications in: what can be read is stored, what did not come whole becomes a page that says so."""
+"""Receives notifications: stores their alerts, and raises a page about each notification that is incomplete."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lab.plaintext import plain
 from lab.telemetry.logs import get as get_log
 from lab.telemetry.metrics import Counter
 
-# The largest notification that is read: as many alerts as rules/alertmanager.yml allows in one, of 4 KiB each.
+# The largest notification that is parsed: as many alerts as rules/alertmanager.yml allows in one, at 4 KiB each.
 MAX_BYTES = 16 * 1024 * 1024
 BEGINNING_BYTES = 2000
 TRUNCATED = "NotificationTruncated"
 REFUSED = "NotificationRefused"
-# The alert whose runbook section explains all three.
+# The alert whose runbook section covers truncated, refused and malformed notifications.
 RUNBOOK = "NotificationsFailing"
-# Alertmanager sends a refused notification again every second: silent for this long, it sends it no more.
+# Alertmanager retries a refused notification every second: after this long without one it has given up.
 REFUSED_QUIET_SECONDS = 60.0
 
 
@@ -52,57 +52,62 @@ class Intake:
         )
 
     def receive(self, body: bytes) -> dict[str, int]:
-        """Store a webhook body; how many alerts it held and how many new pages they made. Raises UsageError."""
+        """Store a webhook body.
+
+        Returns `received` (alerts), `new_pages` and, if Alertmanager left alerts out, `truncated_alerts`. Raises
+        UsageError when the body holds no list of alerts, sqlite3.Error when nothing was stored.
+        """
         with self._lock:
             try:
-                told = webhook.parse(webhook.read(body))
+                notification = webhook.parse(webhook.read(body))
             except UsageError:
                 self._refused.inc()
                 raise
-            new = self._store.receive([*(self._with_runbook(one) for one in told.notices), *self._about(told)])
-        flawed = [one for one in told.notices if one.flaws]
+            notices = [self._with_runbook(notice) for notice in notification.notices]
+            new = self._store.receive([*notices, *self._about(notification)])
+        flawed = [notice for notice in notices if notice.flaws]
         self._unreadable.inc(len(flawed))
-        self._truncated.inc(told.truncated)
+        self._truncated.inc(notification.truncated)
         log = get_log()
-        log.info("notification", notices=len(told.notices), new_pages=new, webhook_version=told.version)
-        for one in flawed[:10]:
-            log.warning("alert cannot be read in full", alert=one.labels["alertname"], flaws="; ".join(one.flaws)[:500])
-        if told.truncated:
-            log.error("notification truncated", group=told.group, truncated_alerts=told.truncated)
-        answer = {"received": len(told.notices), "new_pages": new}
-        return answer | ({"truncated_alerts": told.truncated} if told.truncated else {})
+        log.info("notification", notices=len(notices), new_pages=new, webhook_version=notification.version)
+        for notice in flawed[:10]:
+            flaws = "; ".join(notice.flaws)[:500]
+            log.warning("malformed alert", alert=notice.labels["alertname"], flaws=flaws)
+        if notification.truncated:
+            log.error("notification truncated", group=notification.group, truncated_alerts=notification.truncated)
+        answer = {"received": len(notices), "new_pages": new}
+        return answer | ({"truncated_alerts": notification.truncated} if notification.truncated else {})
 
     def refuse(self, size_bytes: int, beginning: bytes) -> str:
-        """Raise the page about a notification that is too large to read; returns why, in one line."""
-        why = f"a notification of {size_bytes} bytes is larger than the {MAX_BYTES} that the pager reads"
-        said = (
-            f"Alertmanager sent {why}. It was refused: none of its alerts is stored."
+        """Raise the page about a notification that is too large to parse; returns the reason, in one line."""
+        reason = f"a notification of {size_bytes} bytes is larger than the {MAX_BYTES} that the pager reads"
+        description = (
+            f"Alertmanager sent {reason}. It was refused: none of its alerts is stored."
             f"\nIt begins: {plain(beginning.decode('utf-8', 'replace'), BEGINNING_BYTES)}"
         )
         with self._lock:
             self._quiet_at = time.monotonic() + REFUSED_QUIET_SECONDS
-            self._store.receive([self._own(REFUSED, "firing", "A notification was too large to read", said)])
+            self._store.receive([self._own(REFUSED, "firing", "A notification was too large to read", description)])
         self._refused.inc()
         get_log().error("notification refused", size_bytes=size_bytes, limit_bytes=MAX_BYTES)
-        return why
+        return reason
 
-    def settle(self) -> None:
+    def resolve_refused(self) -> None:
         """Resolve the page about a refused notification once Alertmanager has stopped sending it."""
         with self._lock:
             page = self._store.open_page(own_pages.fingerprint(REFUSED))
             if page is not None and time.monotonic() >= self._quiet_at:
-                summary, description = page.summary, page.description
-                self._store.receive([self._own(REFUSED, "resolved", summary, description)])
+                self._store.receive([self._own(REFUSED, "resolved", page.summary, page.description)])
 
-    def _about(self, told: webhook.Notification) -> list[webhook.Notice]:
-        """The page that says what Alertmanager left out; resolved by the group's next notification that is whole."""
-        key = hashlib.sha256(told.group.encode()).hexdigest()[:16]
-        if told.truncated:
-            said = (
-                f"Alertmanager left {told.truncated} alerts out of a notification of {len(told.notices)}, the most that"
-                f" one may hold. They are not stored here. Its group: {told.group}"
+    def _about(self, notification: webhook.Notification) -> list[webhook.Notice]:
+        """The page about alerts that Alertmanager left out; the group's next complete notification resolves it."""
+        key = hashlib.sha256(notification.group.encode()).hexdigest()[:16]
+        if left_out := notification.truncated:
+            description = (
+                f"Alertmanager left {left_out} alerts out of a notification of {len(notification.notices)}, the most"
+                f" that one may hold. They are not stored here. Its group: {notification.group}"
             )
-            return [self._own(TRUNCATED, "firing", f"{told.truncated} alerts were left out", said, key)]
+            return [self._own(TRUNCATED, "firing", f"{left_out} alerts were left out", description, key)]
         page = self._store.open_page(own_pages.fingerprint(TRUNCATED, key))
         return [self._own(TRUNCATED, "resolved", page.summary, page.description, key)] if page else []
 
@@ -112,8 +117,8 @@ class Intake:
             console_url=self._console_url, runbook=RUNBOOK, key=key,
         )  # fmt: skip
 
-    def _with_runbook(self, one: webhook.Notice) -> webhook.Notice:
-        """An alert that cannot be read in full has a page to follow, if it brought none."""
-        if one.flaws:
-            one.annotations.setdefault("runbook_url", f"{self._console_url}/03_runbooks/#{RUNBOOK.lower()}")
-        return one
+    def _with_runbook(self, notice: webhook.Notice) -> webhook.Notice:
+        """The notice; a malformed alert without a runbook_url gets one."""
+        if notice.flaws:
+            notice.annotations.setdefault("runbook_url", f"{self._console_url}/03_runbooks/#{RUNBOOK.lower()}")
+        return notice

@@ -1,4 +1,4 @@
-"""Pages that the pager raises itself, about the way by which pages reach it."""
+"""Pages that the pager raises itself, about the delivery of alerts to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SERVICE = "monitoring"
 
 
 def fingerprint(alertname: str, key: str = "") -> str:
-    """What identifies the page; `key` tells several pages of one name apart."""
+    """The fingerprint of such a page; `key` distinguishes several pages of one alertname."""
     return f"pager:{alertname}{key and ':'}{key}"
 
 
@@ -16,7 +16,7 @@ def notice(
     alertname: str, status: str, at: str, summary: str, description: str, *,
     console_url: str, runbook: str, key: str = "",
 ) -> Notice:  # fmt: skip
-    """A notice about such a page: firing since the instant `at`, or resolved at it."""
+    """A notice for such a page: firing since the timestamp `at`, or resolved at it. `runbook` names the section."""
     return Notice(
         fingerprint(alertname, key),
         status,

@@ -1,5 +1,5 @@
--- One row a page. An alert, named by its fingerprint, has at most one open page; (fingerprint, starts_at) tells one
--- occurrence from the next. Labels, annotations and received_at are those of its first notification, for good.
+-- One row per page. An alert, identified by its fingerprint, has at most one open page; (fingerprint, starts_at)
+-- identifies one occurrence. Labels, annotations and received_at are those of its first notification and never change.
 CREATE TABLE IF NOT EXISTS pages (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     fingerprint TEXT NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS pages (
 
 CREATE INDEX IF NOT EXISTS pages_by_status ON pages (status, id);
 
--- One row a control action. The client names the row, so that sending it twice is harmless.
+-- One row per control action. The client chooses the id, so that sending a row twice is harmless.
 CREATE TABLE IF NOT EXISTS audit (
     seq     INTEGER PRIMARY KEY AUTOINCREMENT,
     id      TEXT NOT NULL UNIQUE,

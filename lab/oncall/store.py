@@ -1,7 +1,7 @@
-"""Pages and the audit log, durable before anything is answered.
+"""Pages and the audit log, durable before a request is answered.
 
-SQLite in WAL mode with synchronous=FULL: a row is on the disk when its transaction returns, so `kill -9` between a
-page and its ack, or in the middle of either, loses neither.
+SQLite in WAL mode with synchronous=FULL: a row is on disk when its transaction returns, so `kill -9` between a page and
+its acknowledgement, or during either, loses neither.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 ACKED_BY_LIMIT = 200
 RESOLVED_SHOWN = 500
 LARGEST_ID = 2**63 - 1
-# Columns of `pages` that a store made by an older version may lack.
 AUDIT_TEXTS = ("id", "at", "actor", "action", "target", "outcome", "reason")
+# Columns of `pages` that a store of an older version may lack.
 ADDED_COLUMNS = ("escalated_at", "escalated_to")
 _SEVERITY = "CASE WHEN json_valid(labels) THEN json_extract(labels, '$.severity') END"
 _WAITING = "status = 'firing' AND acked_at IS NULL AND escalated_at IS NULL"
 
 
 class Store:
-    """One SQLite file. Every call opens its own connection, so any thread may call.
+    """One SQLite file. Every call opens its own connection, so any thread may call. Raises sqlite3.Error.
 
-    One more stays open: the last to close would remove SQLite's shared index, and on a full disk the next could not
-    make it again, not even to read.
+    One more connection stays open: closing the last one removes SQLite's shared-memory index, which on a full disk the
+    next one could not create, not even to read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,18 +48,18 @@ class Store:
             self._held.execute("SELECT count(*) FROM pages").fetchall()
 
     def close(self) -> None:
-        """Close the connection that is held open."""
+        """Close the connection that stays open."""
         self._held.close()
 
     def receive(self, notices: Sequence[Notice]) -> int:
-        """Store a whole notification in one transaction; returns how many of its notices were new pages.
+        """Store a whole notification in one transaction; returns the number of new pages.
 
-        A notice belongs to the open page of its fingerprint, whatever its start: two replicas of Prometheus report two.
-        With none open, a firing notice for a page that had resolved opens that page again: a page shown twice is an
-        annoyance, a page that is lost is an outage.
+        A notice belongs to the open page of its fingerprint whatever its start, because two replicas of Prometheus
+        report two starts. With none open, a firing notice with the start of a resolved page reopens that page: a page
+        shown twice is an annoyance, a lost page is an outage.
 
-        Labels, annotations and `received_at` of a page stay those of its first notice: what a later one says is about a
-        later moment, a resolved one even about the end. Later notices change only its status.
+        Labels, annotations and `received_at` of a page stay those of its first notice, because later notices describe a
+        later moment. Later notices change only the status.
         """
         new = 0
         with self._transaction() as db:
@@ -89,7 +89,7 @@ class Store:
         return new
 
     def pages(self, *, only_open: bool = False, limit: int = RESOLVED_SHOWN) -> list[Page]:
-        """Every open page and the newest `limit` resolved ones (none with `only_open`), the newest first."""
+        """Every open page and the newest `limit` resolved ones (none with `only_open`), newest first."""
         query = (
             "SELECT * FROM pages WHERE status = 'firing' OR id IN"
             " (SELECT id FROM pages WHERE status = 'resolved' ORDER BY id DESC LIMIT ?) ORDER BY id DESC"
@@ -98,7 +98,7 @@ class Store:
             return [_page(row) for row in db.execute(query, (0 if only_open else limit,))]
 
     def resolved_pages(self) -> int:
-        """How many pages are resolved."""
+        """The number of resolved pages."""
         with self._connection() as db:
             return int(db.execute("SELECT count(*) FROM pages WHERE status = 'resolved'").fetchone()[0])
 
@@ -118,9 +118,9 @@ class Store:
         return _page(row) if row else None
 
     def ack(self, page_id: int, by: str) -> tuple[Page, bool] | None:
-        """Acknowledge a page; it, and whether this call was the one that did (the first ack stays). None: no page."""
+        """Acknowledge a page; returns it, and whether this call did (the first ack stays). None: no such page."""
         if not by.strip() or len(by) > ACKED_BY_LIMIT:
-            raise UsageError(f"'by' must say who takes the page, in 1 to {ACKED_BY_LIMIT} characters")
+            raise UsageError(f"'by' must name who acknowledges the page, in 1 to {ACKED_BY_LIMIT} characters")
         if page_id > LARGEST_ID:
             return None
         with self._transaction() as db:
@@ -132,23 +132,23 @@ class Store:
         return (page, changed == 1) if page else None
 
     def escalate(self, to: str, at: str, *, received_by: str) -> list[Page]:
-        """Mark the pages that were received by `received_by` and wait for an acknowledgement as escalated; these pages.
+        """Escalate the unacknowledged pages received no later than `received_by`; returns the pages it escalated.
 
-        Instants are normalised UTC texts. A page is escalated once; a ticket wakes nobody, so it never is. Nothing is
-        written when there is none.
+        `at` and `received_by` are normalised UTC strings. A page is escalated once, a ticket never. Nothing is written
+        when no page is due.
         """
-        due = f"SELECT id FROM pages WHERE {_WAITING} AND received_at <= ? AND ({_SEVERITY}) IS NOT 'ticket'"  # noqa: S608
+        overdue = f"SELECT id FROM pages WHERE {_WAITING} AND received_at <= ? AND ({_SEVERITY}) IS NOT 'ticket'"  # noqa: S608
         mark = f"UPDATE pages SET escalated_at = ?, escalated_to = ? WHERE id = ? AND {_WAITING}"  # noqa: S608
         with self._connection() as db:
-            found = [row["id"] for row in db.execute(due, (received_by,))]
-        if not found:
+            ids = [row["id"] for row in db.execute(overdue, (received_by,))]
+        if not ids:
             return []
         with self._transaction() as db:
-            marked = [page_id for page_id in found if db.execute(mark, (at, to, page_id)).rowcount]
-        return [page for page in map(self.page, marked) if page]
+            escalated = [page_id for page_id in ids if db.execute(mark, (at, to, page_id)).rowcount]
+        return [page for page in map(self.page, escalated) if page]
 
     def close_left_open(self, before: str) -> int:
-        """Mark open pages received before an instant (a normalised UTC text) as resolved now; how many there were."""
+        """Resolve the open pages received before a normalised UTC timestamp; returns their number."""
         with self._transaction() as db:
             return db.execute(
                 "UPDATE pages SET status = 'resolved', resolved_at = ? WHERE status = 'firing' AND received_at < ?",
@@ -156,7 +156,7 @@ class Store:
             ).rowcount
 
     def record(self, row: AuditRow) -> AuditRow:
-        """Add an audit row, or give a pending one its outcome; the stored row. A finished row never changes again."""
+        """Add an audit row, or complete the pending one with its id; returns the stored row. A finished one stays."""
         values = {**as_builtins(row), "old": json.dumps(row.old), "new": json.dumps(row.new)}
         with self._transaction() as db:
             db.execute(
@@ -170,13 +170,13 @@ class Store:
         return _audit(stored)
 
     def audit(self, since: str = "", limit: int = 1000) -> list[AuditRow]:
-        """The last `limit` audit rows from `since` (a normalised UTC text) on, oldest first."""
+        """The last `limit` audit rows from `since` (a normalised UTC timestamp) on, oldest first."""
         newest = "SELECT * FROM audit WHERE at >= ? ORDER BY at DESC, seq DESC LIMIT ?"
         with self._connection() as db:
             return [_audit(row) for row in db.execute(newest, (since, limit))][::-1]
 
     def counts(self) -> list[tuple[str, str, bool, bool, int]]:
-        """(severity, status, acked, escalated, number of pages), for /metrics."""
+        """(severity, status, acked, escalated, number of pages) for each combination, for /metrics."""
         query = (
             f"SELECT {_SEVERITY}, status, acked_at IS NOT NULL, escalated_at IS NOT NULL, count(*) FROM pages"  # noqa: S608
             " GROUP BY 1, 2, 3, 4"
@@ -188,7 +188,7 @@ class Store:
             ]
 
     def check(self) -> None:
-        """Raises what SQLite says when the store cannot be read."""
+        """Raises sqlite3.Error when the store cannot be read."""
         with self._connection() as db:
             db.execute("SELECT count(*) FROM pages").fetchone()
 
@@ -196,7 +196,7 @@ class Store:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as db:
             db.row_factory = sqlite3.Row
-            # What an older version stored, or a disk damaged, must not keep the other rows from being read.
+            # A row that an older version or a failing disk left malformed must not make the other rows unreadable.
             db.text_factory = lambda stored: stored.decode("utf-8", "replace")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
@@ -216,7 +216,7 @@ class Store:
 
 
 def _add_columns(db: sqlite3.Connection) -> None:
-    """Bring a store made by an older version up to schema.sql. Safe to repeat, also after a kill half-way."""
+    """Migrate a store of an older version to schema.sql. Idempotent, also after a kill half-way through."""
     present = {row["name"] for row in db.execute("PRAGMA table_info(pages)")}
     for name in ADDED_COLUMNS:
         if name not in present:
@@ -224,7 +224,7 @@ def _add_columns(db: sqlite3.Connection) -> None:
 
 
 def _pages_of(db: sqlite3.Connection, notice: Notice) -> list[sqlite3.Row]:
-    """The pages that a notice is about: those of its fingerprint that are open, else the one with its start."""
+    """The pages that a notice belongs to: the open ones of its fingerprint, else the one with its start."""
     known = db.execute(
         "SELECT id, status, starts_at FROM pages WHERE fingerprint = ?", (notice.fingerprint,)
     ).fetchall()
@@ -232,7 +232,7 @@ def _pages_of(db: sqlite3.Connection, notice: Notice) -> list[sqlite3.Row]:
     own = [row for row in known if row["starts_at"] == notice.starts_at]
     ended = notice.ends_at
     if own and ended is not None and all(row["starts_at"] > ended for row in opened):
-        return own  # an old notice again: what is open began after its end
+        return own  # a repeat of an old notice: the open pages began after its end
     return opened or own
 
 
@@ -242,8 +242,8 @@ def _page(row: sqlite3.Row) -> Page:
         stored = plain(f"{row['labels']} {row['annotations']}", 1000)
         labels = labels or {"alertname": PLACEHOLDER, "severity": PLACEHOLDER_SEVERITY}
         annotations = annotations or {
-            "summary": "The stored text of this page cannot be read",
-            "description": f"It is: {stored}",
+            "summary": "The stored labels or annotations of this page are damaged",
+            "description": f"Stored: {stored}",
         }
     return Page(
         id=row["id"],
@@ -270,13 +270,13 @@ def _page(row: sqlite3.Row) -> Page:
 
 
 def _texts(stored: Any) -> dict[str, str] | None:
-    """A stored JSON object of strings; None when it is something else."""
+    """A stored JSON object of strings; None if it is not one."""
     value = _json(stored)
     return {plain(name): plain(str(text)) for name, text in value.items()} if isinstance(value, dict) else None
 
 
 def _json(stored: Any) -> Any:
-    """A stored JSON value; what is not JSON, as a string."""
+    """A stored JSON value; a string if it is not JSON."""
     try:
         return plain_json(json.loads(stored))
     except (ValueError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The pager's clock: runs what must happen without anybody asking, once a second."""
+"""Runs the pager's periodic checks, once a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PERIOD_SECONDS = 1.0
 
 
 class Ticker:
-    """Runs each check every `period_seconds` in one daemon thread. A check that fails does not end it or the others."""
+    """Runs each check every `period_seconds` in one daemon thread. A failed check stops neither it nor the others."""
 
     def __init__(self, *checks: Callable[[], object], period_seconds: float = PERIOD_SECONDS) -> None:
         self._checks = checks
@@ -32,5 +32,5 @@ class Ticker:
             for check in self._checks:
                 try:
                     check()
-                except sqlite3.Error as problem:  # a full disk, say: the next period tries again
-                    get_log().error("the page cannot be stored", reason=str(problem))
+                except sqlite3.Error as error:  # e.g. a full disk; retried in the next period
+                    get_log().error("page not stored", reason=str(error))

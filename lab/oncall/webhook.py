@@ -1,7 +1,7 @@
-"""Reads Alertmanager's webhook, alert by alert.
+"""Parses Alertmanager's webhook, alert by alert.
 
-An alert with a part that cannot be read is still a page: what can be read is kept, a placeholder stands for the rest,
-and the page's description quotes the alert as it came. Losing an alert is worse than showing an odd one.
+A malformed alert still becomes a page: its valid parts are kept, placeholders replace the others, and the page's
+description quotes the alert as received. Losing an alert is worse than showing an odd one.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from lab.errors import UsageError
 from lab.plaintext import plain
 
 VERSION = "4"
-# The alertname of an alert whose own cannot be read.
+# The alertname of an alert without a valid one.
 PLACEHOLDER = "UnreadableAlert"
-# Whoever cannot be told how urgent an alert is must look at it.
+# An alert of unknown urgency is treated as urgent.
 PLACEHOLDER_SEVERITY = "page"
 NAME_LIMIT = 200
 LABEL_LIMIT = 1_000
@@ -31,9 +31,9 @@ _LONGEST_INTEGER = 400
 
 @dataclass(frozen=True)
 class Notice:
-    """One alert of a notification. `starts_at` and `ends_at` are normalised UTC texts; `ends_at` only when resolved.
+    """One alert of a notification. `starts_at` and `ends_at` are normalised UTC strings; `ends_at` only when resolved.
 
-    `flaws` names each part that could not be read, one phrase each; empty for an alert as Alertmanager sends it.
+    `flaws` has one phrase for each malformed part; empty for an alert as Alertmanager sends it.
     """
 
     fingerprint: str
@@ -47,7 +47,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Notification:
-    """One webhook body. `truncated` is how many alerts Alertmanager left out of it; `group` names its group."""
+    """One webhook body. `truncated` is the number of alerts that Alertmanager left out; `group` its group key."""
 
     notices: list[Notice]
     truncated: int
@@ -56,7 +56,7 @@ class Notification:
 
 
 def read(body: bytes) -> Any:
-    """The JSON value in a webhook body. Raises UsageError when it is not JSON."""
+    """The JSON value of a webhook body. Raises UsageError when it is not JSON."""
     try:
         return json.loads(body.decode("utf-8", "replace"), parse_int=_integer)
     except ValueError as error:
@@ -66,7 +66,7 @@ def read(body: bytes) -> Any:
 
 
 def parse(payload: Any) -> Notification:
-    """The notification in a decoded webhook body. Raises UsageError only when there is no alert in it to read."""
+    """The notification in a decoded webhook body. Raises UsageError only when it has no list of alerts."""
     if not isinstance(payload, dict):
         raise UsageError("the webhook body is not a JSON object")
     alerts, truncated = payload.get("alerts"), payload.get("truncatedAlerts")
@@ -94,7 +94,7 @@ def _notice(alert: Any, where: str) -> Notice:
     annotations = _texts(fields.get("annotations") or {}, f"{where}.annotations", ANNOTATION_LIMIT, flaws)
     status = fields.get("status")
     if status not in ("firing", "resolved"):
-        flaws.append(f"{where}.status is neither firing nor resolved")
+        flaws.append(f"{where}.status must be firing or resolved")
         status = "firing"
     fingerprint = fields.get("fingerprint")
     if not isinstance(fingerprint, str) or not fingerprint.strip():
@@ -140,14 +140,14 @@ def _instant(value: Any, where: str, flaws: list[str]) -> str:
 
 
 def _explained(annotations: dict[str, str], flaws: list[str], alert: Any) -> dict[str, str]:
-    """The annotations of an alert with flaws: its own, and what could not be read."""
-    said = plain(f"The pager could not read this alert in full: {'; '.join(flaws)}.", RAW_LIMIT)
-    raw = f"As it came: {plain(_raw(alert), RAW_LIMIT)}"
+    """The annotations of a malformed alert: its own, with its flaws and the raw alert added to the description."""
+    reason = plain(f"The pager could not read this alert in full: {'; '.join(flaws)}.", RAW_LIMIT)
+    raw = f"As received: {plain(_raw(alert), RAW_LIMIT)}"
     own = annotations.get("description", "")
     return {
         **annotations,
         "summary": annotations.get("summary") or "An alert that the pager could not read in full",
-        "description": "\n".join(filter(None, (own, said, raw))),
+        "description": "\n".join(filter(None, (own, reason, raw))),
     }
 
 
@@ -159,6 +159,6 @@ def _raw(value: Any) -> str:
 
 
 def _digest(value: Any) -> str:
-    """Names an alert without a fingerprint, so that its later notices find its page."""
+    """A fingerprint for an alert without one, so that its later notices find its page."""
     text = json.dumps(value, sort_keys=True) if isinstance(value, dict) else _raw(value)
     return "pager:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

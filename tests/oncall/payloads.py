@@ -1,4 +1,4 @@
-"""Alertmanager's webhook as it really looks."""
+"""Alertmanager's webhook bodies, in the format it sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dead-man's switch: silence of the alert that always fires is a page, raised by the pager itself."""
+"""The dead-man's switch: when the Watchdog stops arriving, the pager raises a page itself."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Post = Callable[..., Any]
 
 
 def pass_time(clock: Any, switch: DeadMansSwitch, seconds: float) -> None:
-    """Second by second, as the pager's thread checks."""
+    """Advance the clock second by second, with a check at each, as the pager's ticker does."""
     for _ in range(round(seconds)):
         clock.seconds += 1
         switch.check()
 
 
-def test_nobody_is_paged_while_the_watchdog_keeps_coming(
+def test_there_is_no_page_while_the_watchdog_keeps_arriving(
     post: Post, store: Store, switch: DeadMansSwitch, clock: Any
 ) -> None:
     for _ in range(40):
@@ -33,7 +33,7 @@ def test_nobody_is_paged_while_the_watchdog_keeps_coming(
     assert store.pages() == []
 
 
-def test_a_silent_watchdog_raises_one_page_with_its_runbook(
+def test_a_missing_watchdog_raises_one_page_with_its_runbook(
     post: Post, store: Store, switch: DeadMansSwitch, clock: Any
 ) -> None:
     post("/watchdog", payload(alert("Watchdog")))
@@ -45,7 +45,7 @@ def test_a_silent_watchdog_raises_one_page_with_its_runbook(
     assert page.runbook_url == "http://127.0.0.1:8000/03_runbooks/#watchdog"
 
 
-def test_the_page_resolves_when_the_watchdog_is_back_and_the_next_silence_is_a_page_of_its_own(
+def test_the_page_resolves_when_the_watchdog_returns_and_the_next_silence_raises_a_new_page(
     post: Post, store: Store, switch: DeadMansSwitch, clock: Any
 ) -> None:
     post("/watchdog", payload(alert("Watchdog")))
@@ -56,7 +56,7 @@ def test_the_page_resolves_when_the_watchdog_is_back_and_the_next_silence_is_a_p
     assert [page.status for page in store.pages()] == ["firing", "resolved"]
 
 
-def test_a_lab_that_starts_has_time_to_send_the_first_one_and_no_more(
+def test_a_starting_lab_has_the_grace_period_to_send_its_first_watchdog(
     store: Store, switch: DeadMansSwitch, clock: Any
 ) -> None:
     pass_time(clock, switch, GRACE_SECONDS - 1)
@@ -65,7 +65,7 @@ def test_a_lab_that_starts_has_time_to_send_the_first_one_and_no_more(
     assert len(store.pages(only_open=True)) == 1
 
 
-def test_a_pager_that_was_frozen_itself_accuses_nobody_until_it_has_listened_again(
+def test_a_pager_that_was_frozen_waits_a_full_silence_before_it_pages(
     post: Post, store: Store, switch: DeadMansSwitch, clock: Any
 ) -> None:
     post("/watchdog", payload(alert("Watchdog")))
@@ -76,7 +76,7 @@ def test_a_pager_that_was_frozen_itself_accuses_nobody_until_it_has_listened_aga
     assert len(store.pages(only_open=True)) == 1
 
 
-def test_a_pager_that_is_started_again_pages_for_the_same_silence_once(
+def test_a_restarted_pager_raises_no_second_page_for_the_same_silence(
     store: Store, switch: DeadMansSwitch, clock: Any
 ) -> None:
     pass_time(clock, switch, GRACE_SECONDS)
@@ -85,17 +85,17 @@ def test_a_pager_that_is_started_again_pages_for_the_same_silence_once(
     assert len(store.pages()) == 1
 
 
-def test_only_a_firing_watchdog_counts_as_heard(post: Post) -> None:
+def test_only_a_firing_watchdog_counts_as_a_heartbeat(post: Post) -> None:
     assert post("/watchdog", payload(alert())).status_code == 400
     resolved = alert("Watchdog", status="resolved", endsAt="2026-01-31T12:05:00Z")
     assert post("/watchdog", payload(resolved)).status_code == 400
 
 
-def test_the_switch_cannot_be_held_without_the_token(post: Post) -> None:
+def test_a_heartbeat_without_the_token_is_refused(post: Post) -> None:
     assert post("/watchdog", payload(alert("Watchdog")), Authorization="Bearer guess").status_code == 401
 
 
-def test_a_store_that_fails_for_a_moment_does_not_end_the_switch(
+def test_the_switch_keeps_working_after_a_failure_of_the_store(
     store: Store, switch: DeadMansSwitch, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receive, failures = store.receive, iter([sqlite3.OperationalError("database or disk is full")])

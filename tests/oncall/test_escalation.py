@@ -1,4 +1,4 @@
-"""Escalation: a page that nobody acknowledges goes to the second on-call, once, and everybody can see it."""
+"""Escalation: an unacknowledged page goes to the secondary on-call, once, and every view of it shows that."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Post = Callable[..., Any]
 
 
 def after(store: Store, seconds: float) -> Escalation:
-    """The escalation of a store, as a pager that starts in `seconds` checks it."""
+    """The escalation of a store with a clock that is `seconds` ahead."""
     return Escalation(store, lambda: time.time() + seconds)
 
 
 def escalated(store: Store) -> dict[str, tuple[str | None, str | None]]:
-    """When and to whom each page went, by alert."""
+    """(escalated_at, escalated_to) of each page, by alert."""
     return {page.alertname: (page.escalated_at, page.escalated_to) for page in store.pages()}
 
 
-def test_a_page_that_nobody_acknowledges_goes_to_the_second_on_call_once(post: Post, store: Store) -> None:
+def test_an_unacknowledged_page_goes_to_the_secondary_on_call_once(post: Post, store: Store) -> None:
     post("/alertmanager", payload(alert()))
     received = epoch_seconds(store.pages()[0].received_at)
     now = received + AFTER_SECONDS - 0.001
@@ -46,7 +46,7 @@ def test_a_page_that_nobody_acknowledges_goes_to_the_second_on_call_once(post: P
     assert escalated(store) == {"FeedLatencyP99Burn": (utc_text(received + AFTER_SECONDS), TO)}
 
 
-def test_nothing_is_escalated_that_is_acknowledged_resolved_or_a_ticket(post: Post, store: Store) -> None:
+def test_acknowledged_pages_resolved_pages_and_tickets_are_not_escalated(post: Post, store: Store) -> None:
     ticket = alert("Ticket", labels={"alertname": "Ticket", "severity": "ticket"})
     over = alert("Over", status="resolved", endsAt="2026-01-31T12:05:00Z")
     post("/alertmanager", payload(alert("Acknowledged"), alert("Over"), ticket, alert("Waiting")))
@@ -77,7 +77,7 @@ def test_an_acknowledgement_after_the_escalation_is_kept_beside_it(post: Post, s
     assert (answer["acked_by"], answer["escalated_to"], answer["escalated_at"]) == ("grace", TO, page.escalated_at)
 
 
-def test_the_api_the_inbox_the_metric_and_a_log_line_tell_of_it(
+def test_the_api_the_inbox_the_metric_and_a_log_line_show_an_escalation(
     post: Post, app: Flask, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[tuple[str, dict[str, Any]]] = []
@@ -95,7 +95,7 @@ def test_the_api_the_inbox_the_metric_and_a_log_line_tell_of_it(
     assert [page["escalated_to"] for page in listed["pages"]] == [None, TO]
     assert TO in app.test_client().get("/").text
     (metric,) = PageCounts(store).collect()
-    counted = {(one.labels["acked"], one.labels["escalated"]): one.value for one in metric.samples}
+    counted = {(sample.labels["acked"], sample.labels["escalated"]): sample.value for sample in metric.samples}
     assert counted == {("false", "true"): 1, ("true", "false"): 1}
     ((event, fields),) = lines
     assert event == "page escalated"
@@ -103,7 +103,9 @@ def test_the_api_the_inbox_the_metric_and_a_log_line_tell_of_it(
     assert fields["unacknowledged_seconds"] == pytest.approx(AFTER_SECONDS, abs=5)
 
 
-def test_a_storm_is_escalated_whole_and_fills_no_log(post: Post, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_page_of_a_storm_is_escalated_with_few_log_lines(
+    post: Post, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines: list[tuple[str, Any]] = []
 
     class Log:
@@ -130,7 +132,7 @@ INSERT INTO pages (fingerprint, starts_at, status, labels, annotations, received
 
 
 @pytest.mark.parametrize("half_way", [(), ("ALTER TABLE pages ADD COLUMN escalated_at TEXT",)])
-def test_a_store_made_by_an_older_version_keeps_its_pages_and_can_escalate_them(
+def test_a_store_of_an_older_version_keeps_its_pages_and_can_escalate_them(
     tmp_path: Path, half_way: tuple[str, ...]
 ) -> None:
     file = tmp_path / "pager.sqlite3"

@@ -1,6 +1,6 @@
-"""The pager on a full disk: what is stored can be read, what cannot be stored is refused so that it is sent again.
+"""The pager on a full disk: stored pages can be read, and new ones get a 503, so that Alertmanager retries.
 
-A process that may not let a file grow stands for a full disk.
+RLIMIT_FSIZE, which keeps the process from growing any file, simulates the full disk.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from lab.oncall.store import Store
 store = Store(Path(sys.argv[1]))
 client = create_app(store, DeadMansSwitch(store, "http://127.0.0.1:8000")).test_client()
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-said = {}
+answers = {}
 
 def ask(name, method, path, body=None):
     answer = client.open(path, method=method, json=body)
-    said[name] = [answer.status_code, answer.get_json()]
+    answers[name] = [answer.status_code, answer.get_json()]
 
 ask("before", "POST", "/alertmanager", payload(alert("Before")))
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
@@ -39,46 +39,46 @@ ask("while full", "POST", "/alertmanager", payload(alert("WhileFull")))
 ask("list while full", "GET", "/api/pages")
 ask("ack while full", "POST", "/api/pages/1/ack", {"by": "me"})
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-ask("sent again", "POST", "/alertmanager", payload(alert("WhileFull")))
+ask("retry", "POST", "/alertmanager", payload(alert("WhileFull")))
 ask("list afterwards", "GET", "/api/pages")
-print(json.dumps(said))
+print(json.dumps(answers))
 """
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Status and JSON of each answer, by name."""
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Status and JSON of each answer, by the name of the request."""
     store = tmp_path_factory.mktemp("pager") / "pager.sqlite3"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, store], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answers
+    by_name: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return by_name
 
 
 def names(answer: list[Any]) -> list[str]:
     return [page["alertname"] for page in answer[1]["pages"]]
 
 
-def test_a_page_that_cannot_be_stored_is_answered_503_in_one_line(said: dict[str, Any]) -> None:
-    status, body = said["while full"]
+def test_a_page_that_cannot_be_stored_is_answered_503_in_one_line(answers: dict[str, Any]) -> None:
+    status, body = answers["while full"]
     assert status == 503
     assert body["error"].startswith("the pager's store failed: ")
     assert "\n" not in body["error"]
 
 
-def test_the_pages_that_are_stored_can_be_listed(said: dict[str, Any]) -> None:
-    assert said["list while full"][0] == 200
-    assert names(said["list while full"]) == ["Before"]
+def test_stored_pages_can_be_listed(answers: dict[str, Any]) -> None:
+    assert answers["list while full"][0] == 200
+    assert names(answers["list while full"]) == ["Before"]
 
 
-def test_an_ack_that_cannot_be_stored_is_refused(said: dict[str, Any]) -> None:
-    assert said["ack while full"][0] == 503
-    acked = {page["alertname"]: page["acked_at"] for page in said["list afterwards"][1]["pages"]}
+def test_an_ack_that_cannot_be_stored_is_refused(answers: dict[str, Any]) -> None:
+    assert answers["ack while full"][0] == 503
+    acked = {page["alertname"]: page["acked_at"] for page in answers["list afterwards"][1]["pages"]}
     assert acked["Before"] is None
 
 
-def test_what_is_sent_again_is_stored_once_there_is_space(said: dict[str, Any]) -> None:
-    assert said["sent again"][0] == 200
-    assert names(said["list afterwards"]) == ["WhileFull", "Before"]
+def test_a_retried_notification_is_stored_once_there_is_space(answers: dict[str, Any]) -> None:
+    assert answers["retry"][0] == 200
+    assert names(answers["list afterwards"]) == ["WhileFull", "Before"]

@@ -1,4 +1,4 @@
-"""The pager: what Alertmanager delivers is kept, once, whatever it repeats."""
+"""The pager's API: every alert that Alertmanager delivers is stored once, however often it is repeated."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Post = Callable[..., Any]
 
 
 def rows(app: Flask, of: str, query: str = "") -> list[dict[str, Any]]:
-    """What the pager answers for `/api/pages` or `/api/audit`."""
+    """The rows that the pager returns for `/api/pages` or `/api/audit`."""
     answer: Any = app.test_client().get(f"/api/{of}{query}").json
-    found: list[dict[str, Any]] = answer[of]
-    return found
+    documents: list[dict[str, Any]] = answer[of]
+    return documents
 
 
 def test_a_notification_becomes_a_page_with_everything_a_responder_needs(post: Post, app: Flask) -> None:
@@ -54,11 +54,11 @@ def test_a_resolved_notice_closes_its_page_and_the_list_of_open_pages_is_empty(p
     assert rows(app, "pages", "?state=open") == []
 
 
-def test_the_words_of_a_page_are_those_of_its_first_notification(post: Post, app: Flask) -> None:
+def test_labels_and_annotations_of_a_page_are_those_of_its_first_notification(post: Post, app: Flask) -> None:
     first = {"summary": "feeds are slow", "description": "14.5x at 12:00", "runbook_url": "http://lab/first"}
     labels = {"alertname": "FeedLatencyP99Burn", "severity": "page", "service": "feed", "window": "short"}
     post("/alertmanager", payload(alert(annotations=first, labels=labels)))
-    (told,) = rows(app, "pages")
+    (original,) = rows(app, "pages")
     later = {"summary": "feeds are fine", "description": "0x at 12:05", "runbook_url": "http://lab/later", "also": "x"}
     post("/alertmanager", payload(alert(annotations=later, labels={**labels, "window": "long"})))
     post(
@@ -72,20 +72,18 @@ def test_the_words_of_a_page_are_those_of_its_first_notification(post: Post, app
     )
     (page,) = rows(app, "pages")
     assert (page["status"], page["resolved_at"]) == ("resolved", "2026-01-31T12:06:00.000Z")
-    assert page | {"status": "firing", "resolved_at": None} == told
-    assert {key: told[key] for key in first} == first == told["annotations"]
+    assert page | {"status": "firing", "resolved_at": None} == original
+    assert {key: original[key] for key in first} == first == original["annotations"]
 
 
-def test_a_page_that_fires_again_after_it_resolved_is_open_again(post: Post, store: Store) -> None:
+def test_a_firing_notice_reopens_its_resolved_page(post: Post, store: Store) -> None:
     post("/alertmanager", payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z")))
     post("/alertmanager", payload(alert()))
     (page,) = store.pages(only_open=True)
     assert page.resolved_at is None
 
 
-def test_an_alert_whose_start_moves_while_it_fires_is_one_page_acknowledged_and_closed_once(
-    post: Post, store: Store
-) -> None:
+def test_an_alert_whose_start_moves_while_it_fires_stays_one_page(post: Post, store: Store) -> None:
     """Two replicas of Prometheus report two starts, and either may report the end."""
     for start in ("12:00:00Z", "12:00:30Z", "11:59:50Z"):
         post("/alertmanager", payload(alert(startsAt=f"2026-01-31T{start}")))
@@ -97,7 +95,7 @@ def test_an_alert_whose_start_moves_while_it_fires_is_one_page_acknowledged_and_
     assert [page.status for page in store.pages()] == ["resolved"]
 
 
-def test_a_replay_of_an_old_resolved_notice_does_not_close_the_page_that_opened_since(post: Post, store: Store) -> None:
+def test_a_repeated_old_resolved_notice_does_not_resolve_a_newer_page(post: Post, store: Store) -> None:
     old = payload(alert(status="resolved", endsAt="2026-01-31T12:05:00Z"))
     post("/alertmanager", payload(alert()))
     post("/alertmanager", old)
@@ -106,14 +104,14 @@ def test_a_replay_of_an_old_resolved_notice_does_not_close_the_page_that_opened_
     assert [page.status for page in store.pages()] == ["firing", "resolved"]
 
 
-def test_pages_left_open_by_a_stopped_lab_can_be_closed_and_newer_ones_stay(post: Post, store: Store) -> None:
+def test_open_pages_can_be_closed_up_to_a_timestamp(post: Post, store: Store) -> None:
     post("/alertmanager", payload(alert()))
     assert post("/api/pages/close", {"before": "2020-01-01T00:00:00Z"}).json == {"closed": 0}
     assert post("/api/pages/close", {"before": "2999-01-01T00:00:00Z"}).json == {"closed": 1}
     assert store.pages(only_open=True) == []
 
 
-def test_the_second_ack_changes_nothing_and_says_who_had_the_page(post: Post) -> None:
+def test_a_second_ack_changes_nothing_and_names_the_first_responder(post: Post) -> None:
     post("/alertmanager", payload(alert()))
     first = post("/api/pages/1/ack", {"by": "ada"}).json
     second = post("/api/pages/1/ack", {"by": "grace"}).json
@@ -131,7 +129,7 @@ def test_the_second_ack_changes_nothing_and_says_who_had_the_page(post: Post) ->
         (payload(), "no list of alerts"),
     ],
 )
-def test_a_webhook_without_a_single_alert_is_refused_in_one_line_and_stores_nothing(
+def test_a_webhook_without_alerts_is_refused_in_one_line_and_stores_nothing(
     post: Post, store: Store, body: Any, named: str
 ) -> None:
     answer = post("/alertmanager", body)
@@ -148,7 +146,7 @@ def test_an_ack_without_a_name_and_an_unknown_page_are_refused(post: Post) -> No
     assert post("/api/pages/9/ack", {"by": "ada"}).status_code == 404
 
 
-def test_nothing_is_written_without_the_token_or_from_a_foreign_page(post: Post, app: Flask, store: Store) -> None:
+def test_requests_without_the_token_or_from_another_site_are_refused(post: Post, app: Flask, store: Store) -> None:
     assert app.test_client().post("/alertmanager", json=payload(alert())).status_code == 401
     assert post("/alertmanager", payload(alert()), Authorization="Bearer guess").status_code == 401
     assert post("/alertmanager", payload(alert()), Origin="http://evil.example").status_code == 403
@@ -157,7 +155,7 @@ def test_nothing_is_written_without_the_token_or_from_a_foreign_page(post: Post,
     assert store.pages() == []
 
 
-def test_the_inbox_shows_labels_as_text_and_never_as_markup_or_script_links(post: Post, app: Flask) -> None:
+def test_the_inbox_escapes_labels_and_drops_script_links(post: Post, app: Flask) -> None:
     hostile = alert(
         labels={"alertname": "<script>alert(1)</script>", "severity": "page"},
         annotations={"summary": "<img src=x onerror=1>", "runbook_url": "javascript:alert(1)"},
@@ -171,7 +169,7 @@ def test_the_inbox_shows_labels_as_text_and_never_as_markup_or_script_links(post
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_an_audit_row_goes_from_pending_to_done_once_and_history_stays(post: Post, app: Flask) -> None:
+def test_an_audit_row_goes_from_pending_to_done_once_and_never_changes_again(post: Post, app: Flask) -> None:
     row = {"id": "r1", "at": "2026-01-31T12:00:00Z", "actor": "ada", "action": "canary weight", "target": "gateway"}
     post("/api/audit", {**row, "new": 0, "outcome": "pending"})
     post("/api/audit", {**row, "old": 50, "new": 0, "outcome": "done"})
@@ -180,7 +178,7 @@ def test_an_audit_row_goes_from_pending_to_done_once_and_history_stays(post: Pos
     assert stored == {**row, "at": "2026-01-31T12:00:00.000Z", "old": 50, "new": 0, "outcome": "done", "reason": ""}
 
 
-def test_the_audit_log_can_be_read_from_an_instant_on(post: Post, app: Flask) -> None:
+def test_the_audit_log_can_be_read_from_a_timestamp_on(post: Post, app: Flask) -> None:
     for hour in (11, 12, 13):
         at = f"2026-01-31T{hour}:00:00Z"
         post("/api/audit", {"at": at, "actor": "a", "action": "x", "target": "y", "outcome": "done"})

@@ -1,4 +1,4 @@
-"""The real pager process: what it answered 200 to survives `kill -9`."""
+"""The real pager process: whatever it answered with 200 survives `kill -9`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def test_kill_9_between_a_page_and_its_ack_loses_neither(tmp_path: Path, port: i
         assert page.acked_by == "ada"
 
 
-def test_a_page_that_came_of_age_while_the_pager_was_down_is_escalated_at_its_start(tmp_path: Path, port: int) -> None:
+def test_a_page_that_became_overdue_while_the_pager_was_down_is_escalated_at_its_start(
+    tmp_path: Path, port: int
+) -> None:
     with pager(tmp_path, port) as (_, client):
         client.http.call("POST", "/alertmanager", payload(alert("Waiting"), alert("Young")))
     with sqlite3.connect(tmp_path / "pager" / "pager.sqlite3") as db:
@@ -86,13 +88,13 @@ def test_a_page_that_came_of_age_while_the_pager_was_down_is_escalated_at_its_st
     assert {page.alertname: page.escalated_to for page in first} == {"Waiting": TO, "Young": None}
 
 
-def test_sigterm_ends_the_pager_cleanly(tmp_path: Path, port: int) -> None:
+def test_sigterm_stops_the_pager_with_exit_status_0(tmp_path: Path, port: int) -> None:
     with pager(tmp_path, port) as (process, _):
         process.terminate()
         assert process.wait(timeout=15) == 0
 
 
-def test_the_pager_counts_its_pages_for_prometheus_without_trusting_a_label(tmp_path: Path, port: int) -> None:
+def test_the_pages_metric_has_no_series_for_an_unknown_severity(tmp_path: Path, port: int) -> None:
     with pager(tmp_path, port) as (_, client):
         odd = alert("Odd", labels={"alertname": "Odd", "severity": "surprise"})
         client.http.call("POST", "/alertmanager", payload(alert(), odd))
@@ -101,6 +103,6 @@ def test_the_pager_counts_its_pages_for_prometheus_without_trusting_a_label(tmp_
         assert f'pager_pages{{acked="false",escalated="false",severity="{severity}",status="firing"}} 1.0' in metrics
 
 
-def test_a_wrong_token_is_refused_with_a_line_that_says_where_to_look(tmp_path: Path, port: int) -> None:
+def test_a_wrong_token_is_refused_with_a_line_that_names_fleetops_home(tmp_path: Path, port: int) -> None:
     with pager(tmp_path, port) as (_, client), pytest.raises(LabError, match="FLEETOPS_HOME"):
         Pager(client.http.base_url, "some-other-token-entirely").ack(1, "ada")

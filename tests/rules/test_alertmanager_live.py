@@ -1,4 +1,4 @@
-"""What a person is told: a real Alertmanager, the alerts of the real rules, and a webhook that takes what is sent."""
+"""Notifications as a person gets them: a real Alertmanager, the alerts of the real rules, and a recording webhook."""
 
 from __future__ import annotations
 
@@ -26,25 +26,29 @@ TOKEN = "a-token-of-sixteen-or-more"
 
 @dataclass
 class Receiver:
-    """Every notification that came with the token, in order."""
+    """Every notification that arrived with the token, in order."""
 
-    told: list[dict[str, Any]] = field(default_factory=list)
+    notifications: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
 
     def of(self, severity: str, status: str = "firing") -> list[dict[str, Any]]:
-        return [one for one in self.told if one["groupLabels"].get("severity") == severity and one["status"] == status]
+        return [
+            notification
+            for notification in self.notifications
+            if notification["groupLabels"].get("severity") == severity and notification["status"] == status
+        ]
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    found = Receiver()
+    recorder = Receiver()
 
     class Webhook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             allowed = self.headers["Authorization"] == f"Bearer {TOKEN}" and self.path == "/alertmanager"
             if allowed:
-                found.told.append(json.loads(body))
+                recorder.notifications.append(json.loads(body))
             self.send_response(200 if allowed else 401)
             self.end_headers()
 
@@ -52,10 +56,10 @@ def receiver() -> Iterator[Receiver]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
-    found.url = f"http://127.0.0.1:{server.server_port}"
+    recorder.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
-    yield found
+    yield recorder
     server.shutdown()
     server.server_close()
     thread.join()
@@ -69,11 +73,11 @@ def alertmanager(receiver: Receiver, tmp_path: Path) -> Iterator[str]:
     (tmp_path / "token").write_text(TOKEN)
     text = Template(body).substitute(pager_url=receiver.url, token_file=tmp_path / "token")
     (tmp_path / "alertmanager.yml").write_text(text)
-    # The one that the lab would start: an unpacked one without its templates is passed over.
-    found = find("alertmanager")
-    if found is None:
+    # The one that the lab would start, which skips an unpacked one without its templates.
+    tool = find("alertmanager")
+    if tool is None:
         pytest.skip("no Alertmanager that can be started; `make lab` fetches one")
-    port, program = free_port(), found.path
+    port, program = free_port(), tool.path
     command = (
         str(program),
         f"--config.file={tmp_path / 'alertmanager.yml'}",
@@ -81,7 +85,7 @@ def alertmanager(receiver: Receiver, tmp_path: Path) -> Iterator[str]:
         f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=",
     )
-    # Debian's build reads its default templates from where it is started.
+    # Debian's build reads its default templates from its working directory.
     with running(command, tmp_path / "alertmanager.log", cwd=program.parent):
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: _is_ready(url), "Alertmanager is ready")
@@ -97,7 +101,7 @@ def _is_ready(url: str) -> bool:
 
 
 def burns(severity: str) -> list[dict[str, str]]:
-    """The labels with which the SLOs' alerts of one severity leave Prometheus."""
+    """The labels that the SLOs' alerts of one severity carry when Prometheus sends them."""
     rules = [rule for rule in load_rules("lab") if rule.get("labels", {}).get("sloth_severity") == severity]
     return [rule["labels"] | {"alertname": rule["alert"]} for rule in rules]
 
@@ -106,8 +110,10 @@ def names(notification: dict[str, Any]) -> list[str]:
     return sorted(alert["labels"]["alertname"] for alert in notification["alerts"])
 
 
-def test_a_gateway_wide_outage_is_one_notification_and_its_tickets_wait(alertmanager: str, receiver: Receiver) -> None:
-    """Six SLOs page at once: one message. Each ticket waits behind its own SLO's page, others' tickets do not."""
+def test_a_gateway_wide_outage_is_one_notification_and_its_tickets_are_inhibited(
+    alertmanager: str, receiver: Receiver
+) -> None:
+    """Six SLOs page at once: one message. A page inhibits the ticket of its own SLO and no other ticket."""
     pages, tickets = burns("page"), burns("ticket")
     assert len(pages) == len(tickets) == 6
     others = [labels | {"alertname": "Other", "sloth_id": f"{labels['service']}-other"} for labels in tickets]
@@ -116,20 +122,19 @@ def test_a_gateway_wide_outage_is_one_notification_and_its_tickets_wait(alertman
     eventually(lambda: receiver.of("page") and len(receiver.of("ticket")) == 2, "pages and both services' tickets")
     (outage,) = receiver.of("page")
     assert names(outage) == sorted(labels["alertname"] for labels in pages)
-    assert [names(told) for told in receiver.of("ticket")] == [["Other"], ["Other"]]
+    assert [names(notification) for notification in receiver.of("ticket")] == [["Other"], ["Other"]]
 
     fire(alertmanager, pages, resolved=True)
-    eventually(lambda: receiver.of("page", "resolved"), "the pages are told to be over")
+    eventually(lambda: receiver.of("page", "resolved"), "the pages are resolved")
     assert len(receiver.of("page")) == 1
-    waited = {labels["alertname"] for labels in tickets}
+    inhibited = {labels["alertname"] for labels in tickets}
     eventually(
-        lambda: waited <= {name for told in receiver.of("ticket") for name in names(told)},
-        "the tickets that waited are told",
+        lambda: inhibited <= {name for notification in receiver.of("ticket") for name in names(notification)},
+        "the tickets that were inhibited arrive",
     )
 
 
-def test_amtool_finds_nothing_wrong_with_it(alertmanager: str) -> None:
-    """The configuration as Alertmanager itself holds it routes as the file does."""
+def test_the_running_alertmanager_routes_as_its_file_says(alertmanager: str) -> None:
     command = [str(promtool.find("amtool")), f"--alertmanager.url={alertmanager}", "config", "routes", "test"]
     for label, expected in (("severity=page", "pager"), ("alertname=Watchdog", "watchdog")):
         done = subprocess.run([*command, label], capture_output=True, text=True, check=False)

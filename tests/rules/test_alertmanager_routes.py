@@ -1,4 +1,4 @@
-"""Who hears of what: amtool asked about the rendered template."""
+"""Routing of alerts to receivers: amtool on the rendered template."""
 
 from __future__ import annotations
 
@@ -53,26 +53,26 @@ def test_an_alert_reaches_its_receiver(config: Path, labels: list[str], receiver
     assert result.stdout.strip() == receiver, result.stderr
 
 
-def test_pages_leave_within_a_second_and_resolutions_are_told(config: Path) -> None:
-    told = yaml.safe_load(config.read_text())
-    assert (told["route"]["group_wait"], told["route"]["group_interval"]) == ("1s", "1s")
-    (webhook,) = next(r for r in told["receivers"] if r["name"] == "pager")["webhook_configs"]
+def test_pages_are_sent_within_a_second_and_resolutions_are_sent_too(config: Path) -> None:
+    loaded = yaml.safe_load(config.read_text())
+    assert (loaded["route"]["group_wait"], loaded["route"]["group_interval"]) == ("1s", "1s")
+    (webhook,) = next(r for r in loaded["receivers"] if r["name"] == "pager")["webhook_configs"]
     assert webhook["send_resolved"] is True
     assert webhook["max_alerts"] * 4096 <= MAX_BYTES
     assert webhook["http_config"]["authorization"]["credentials_file"].endswith("token")
 
 
-def test_a_page_silences_the_ticket_of_its_own_slo_only(config: Path) -> None:
+def test_a_page_inhibits_the_ticket_of_its_own_slo_only(config: Path) -> None:
     inhibition = yaml.safe_load(config.read_text())["inhibit_rules"][0]
     assert inhibition["equal"] == ["sloth_id"]
     assert inhibition["source_matchers"] == ["severity = page", 'sloth_id != ""']
 
 
-def test_the_watchdog_is_told_again_well_before_its_silence_raises_a_page(config: Path) -> None:
-    told = yaml.safe_load(config.read_text())
-    (route,) = (r for r in told["route"]["routes"] if r["receiver"] == "watchdog")
+def test_the_watchdog_repeats_at_least_twice_before_its_silence_raises_a_page(config: Path) -> None:
+    loaded = yaml.safe_load(config.read_text())
+    (route,) = (r for r in loaded["route"]["routes"] if r["receiver"] == "watchdog")
     repeat, interval = (int(route[key].removesuffix("s")) for key in ("repeat_interval", "group_interval"))
-    longest = repeat + interval  # a repeat waits for the next round of its group
+    longest = repeat + interval  # a repeat waits for the next interval of its group
     assert 2 * longest < SILENT_SECONDS
-    (webhook,) = next(r for r in told["receivers"] if r["name"] == "watchdog")["webhook_configs"]
+    (webhook,) = next(r for r in loaded["receivers"] if r["name"] == "watchdog")["webhook_configs"]
     assert webhook["url"].endswith("/watchdog")

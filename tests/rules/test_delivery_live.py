@@ -1,4 +1,4 @@
-"""From Alertmanager to the pager with both programs real, configured as the lab configures them."""
+"""Delivery from Alertmanager to the pager: both programs real, configured as in the lab."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from support import eventually, fire, running
 
 from lab import names
 from lab.clients.alertmanager import Alertmanager
-from lab.clients.http import login_headers
 from lab.clients.documents import Page
+from lab.clients.http import login_headers
 from lab.clients.pager import Pager
 from lab.paths import Home, Ports
 from lab.slo import promtool
@@ -35,7 +35,7 @@ from lab.stack.programs import url
 pytestmark = pytest.mark.promtool
 SILENCE = {
     "matchers": [{"name": "alertname", "value": "Watchdog", "isRegex": False, "isEqual": False}],
-    "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "a page", "comment": "hush",
+    "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "a page", "comment": "test",
 }  # fmt: skip
 
 
@@ -65,9 +65,9 @@ class Delivery:
         return {page.alertname for page in self.pages()}
 
     def post(self, path: str, body: Any, **headers: str) -> int:
-        """The status with which Alertmanager answers a request from a page of another site."""
-        told = {"Origin": "http://evil.example", "Content-Type": "application/json", **headers}
-        request = urllib.request.Request(f"{self.address}{path}", json.dumps(body).encode(), told)
+        """The status with which Alertmanager answers a request from another site."""
+        sent = {"Origin": "http://evil.example", "Content-Type": "application/json", **headers}
+        request = urllib.request.Request(f"{self.address}{path}", json.dumps(body).encode(), sent)
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return int(answer.status)
@@ -94,7 +94,7 @@ def delivery(tmp_path: Path) -> Iterator[Delivery]:
         yield delivery
 
 
-def test_a_page_of_another_site_can_neither_silence_nor_invent_alerts_nor_read_them(delivery: Delivery) -> None:
+def test_another_site_can_neither_silence_nor_create_nor_read_alerts(delivery: Delivery) -> None:
     invented = [{"labels": {"alertname": "Invented", "severity": "page"}}]
     wrong = login_headers(names.LOGIN_USER, "a guess")["authorization"]
     for headers in ({}, {"Authorization": wrong}, {"Content-Type": "text/plain"}):
@@ -108,8 +108,8 @@ def test_a_page_of_another_site_can_neither_silence_nor_invent_alerts_nor_read_t
     eventually(lambda: delivery.names() == {"Real"}, "the real page, and no other")
 
 
-def test_a_browser_that_is_logged_in_is_not_used_by_a_page_of_another_site(delivery: Delivery) -> None:
-    """It may send what needs no preflight; Alertmanager reads JSON only, and answers no preflight without a login."""
+def test_another_site_cannot_use_the_login_of_a_browser(delivery: Delivery) -> None:
+    """It may send requests without a preflight, but Alertmanager accepts JSON only and refuses the preflight (401)."""
     login = login_headers(names.LOGIN_USER, delivery.token)["authorization"]
     assert delivery.post("/api/v2/silences", SILENCE, **{"Authorization": login, "Content-Type": "text/plain"}) == 415
     preflight = urllib.request.Request(f"{delivery.address}/api/v2/silences", method="OPTIONS")
@@ -119,7 +119,7 @@ def test_a_browser_that_is_logged_in_is_not_used_by_a_page_of_another_site(deliv
         urllib.request.urlopen(preflight, timeout=5)
 
 
-def test_a_silence_is_named_with_what_it_covers_who_made_it_and_until_when(delivery: Delivery) -> None:
+def test_a_silence_is_shown_with_its_matchers_creator_and_end(delivery: Delivery) -> None:
     login = login_headers(names.LOGIN_USER, delivery.token)["authorization"]
     assert delivery.post("/api/v2/silences", SILENCE, Authorization=login) == 200
     (silence,) = delivery.alertmanager.silences()
@@ -135,8 +135,8 @@ def test_a_silence_is_named_with_what_it_covers_who_made_it_and_until_when(deliv
     assert delivery.alertmanager.silences() == []
 
 
-def test_a_nameless_alert_a_storm_and_a_huge_annotation_hold_up_no_other_page(delivery: Delivery) -> None:
-    """Each of them kept every later page from being stored while all pages were one notification."""
+def test_a_nameless_alert_a_storm_and_a_huge_annotation_block_no_other_page(delivery: Delivery) -> None:
+    """Each of them would block every later page if one bad alert failed its whole notification."""
     page = {"severity": "page", "service": "feed"}
     fire(delivery.address, [page, {**page, "alertname": "Beside"}], token=delivery.token)
     fire(delivery.address, [{**page, "alertname": "Long"}], token=delivery.token, description="x" * 2**20)
@@ -144,40 +144,40 @@ def test_a_nameless_alert_a_storm_and_a_huge_annotation_hold_up_no_other_page(de
     fire(delivery.address, storm, token=delivery.token, description="x" * 900)
     fire(
         delivery.address,
-        [{"alertname": "FrontDoorGone", "severity": "page", "service": "gateway"}],
+        [{"alertname": "GatewayDown", "severity": "page", "service": "gateway"}],
         token=delivery.token,
     )
-    expected = {"Beside", "UnreadableAlert", "Long", "Storm", "FrontDoorGone"}
+    expected = {"Beside", "UnreadableAlert", "Long", "Storm", "GatewayDown"}
     eventually(lambda: delivery.names() == expected, "a page of each kind", 60)
     eventually(lambda: len(delivery.pages()) == 1304, "every page of the storm", 60)
 
 
-def test_what_alertmanager_leaves_out_is_told_by_a_page(delivery: Delivery) -> None:
+def test_a_page_reports_the_alerts_that_alertmanager_left_out(delivery: Delivery) -> None:
     config = delivery.home.run / "alertmanager.yml"
-    told = yaml.safe_load(config.read_text())
-    (webhook,) = next(one for one in told["receivers"] if one["name"] == "pager")["webhook_configs"]
+    loaded = yaml.safe_load(config.read_text())
+    (webhook,) = next(receiver for receiver in loaded["receivers"] if receiver["name"] == "pager")["webhook_configs"]
     webhook["max_alerts"] = 10
-    config.write_text(yaml.safe_dump(told))
+    config.write_text(yaml.safe_dump(loaded))
     login = login_headers(names.LOGIN_USER, delivery.token)["authorization"]
     assert delivery.post("/-/reload", None, Authorization=login) == 200
     storm = [{"alertname": "Storm", "severity": "page", "instance": f"{number}"} for number in range(47)]
     fire(delivery.address, storm, token=delivery.token)
-    eventually(lambda: delivery.names() == {"Storm", "NotificationTruncated"}, "the page that says so")
-    (said,) = (page for page in delivery.pages() if page.alertname == "NotificationTruncated")
-    assert said.summary == "37 alerts were left out"
+    eventually(lambda: delivery.names() == {"Storm", "NotificationTruncated"}, "the page about it")
+    (truncated,) = (page for page in delivery.pages() if page.alertname == "NotificationTruncated")
+    assert truncated.summary == "37 alerts were left out"
 
 
 TRY_EVERYTHING = """(async () => {
   const tries = { "/api/v2/silences": SILENCE, "/api/v2/alerts": ALERTS };
-  const came = [];
+  const statuses = [];
   for (const [path, body] of Object.entries(tries))
     for (const credentials of ["omit", "include"])
       for (const [mode, type] of [["cors", "application/json"], ["no-cors", "application/json"], ["no-cors", "text/plain"], ["no-cors", ""]]) {
         const sent = new Blob([JSON.stringify(body)], { type });
-        try { came.push((await fetch(ADDRESS + path, { method: "POST", mode, credentials, body: sent })).status); }
-        catch { came.push("blocked"); }
+        try { statuses.push((await fetch(ADDRESS + path, { method: "POST", mode, credentials, body: sent })).status); }
+        catch { statuses.push("blocked"); }
       }
-  return came;
+  return statuses;
 })()"""  # noqa: E501
 
 
@@ -195,16 +195,16 @@ def test_a_real_browser_on_another_origin_changes_nothing(delivery: Delivery, tm
             page.call("Page.navigate", url=f"{delivery.address}/api/v2/status".replace("http://", login))
             page.until("document.body && document.body.innerText.includes('versionInfo')")
         page.open(f"http://localhost:{server.server_port}/")
-        came = page.value(script)
+        statuses = page.value(script)
         server.shutdown()
-    assert len(came) == 16
-    assert set(came) <= {"blocked", 0}, "what it was answered can be read"
+    assert len(statuses) == 16
+    assert set(statuses) <= {"blocked", 0}, "an answer can be read"
     assert delivery.alertmanager.silences() == []
     assert delivery.alertmanager.http.call("GET", "/api/v2/alerts") == []
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing."""
+    """Serves a folder without logging."""
 
     def log_message(self, *_: object) -> None:
         pass

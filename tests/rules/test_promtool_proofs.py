@@ -1,4 +1,4 @@
-"""Every proof holds on the promtool that is installed."""
+"""Every promtool test of the rules passes on the installed promtool."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def test_every_rule_file_loads() -> None:
 
 
 def test_every_proof_holds() -> None:
-    complaints = run_proofs(proof_files())
-    assert not complaints, "\n".join(complaints.values())
+    failures = run_proofs(proof_files())
+    assert not failures, "\n".join(failures.values())
 
 
-def test_a_rule_that_is_wrong_is_told_by_file(tmp_path: Path) -> None:
-    """The proofs are able to fail: a threshold moved by a sixth is found out."""
+def test_a_wrong_rule_is_reported_by_file(tmp_path: Path) -> None:
+    """The proofs can fail: a threshold that is a sixth too low fails one."""
     (tmp_path / "lab").mkdir()
     (tmp_path / "tests").mkdir()
     rules = (RULES / "lab" / "feed.rules.yml").read_text()
