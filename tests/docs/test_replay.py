@@ -210,7 +210,7 @@ def test_the_replay_plays_pauses_and_leaps_by_keyboard(published: str, page: chr
     page.value("document.querySelector('[role=tab]').focus()")
     page.press("ArrowRight")
     page.until(
-        "document.activeElement.textContent === 'Logs of a request'"
+        "document.activeElement.textContent === 'Request logs'"
         " && document.querySelector('#console-panel-logs').offsetParent"
     )
     page.value("document.querySelector('[data-part=requests] button').click()")

@@ -1,5 +1,5 @@
-// Stands in for the theme's search worker, whose engine and index weigh more than most pages: they come with the first
-// letter that somebody types, and then the engine answers as it always does.
+// Replaces the theme's search worker, whose engine and index weigh more than most pages: both are loaded when a user
+// types the first letter, and from then on the engine answers.
 (() => {
   "use strict";
   const SETUP = 0,
@@ -24,13 +24,13 @@
       setup = data.data;
       self.postMessage({ type: READY });
     } else if (!engine && !data.data) {
-      self.postMessage({ type: RESULT, data: { items: [] } }); // nothing is typed, nothing is found
+      self.postMessage({ type: RESULT, data: { items: [] } }); // an empty query has no results
     } else {
       engine ??= start();
       try {
         (await engine).postMessage(data);
       } catch (error) {
-        engine = undefined; // the next letter asks again
+        engine = undefined; // the next letter retries
         console.warn(error);
       }
     }
