@@ -112,7 +112,7 @@ def _stay(start: Start) -> None:
             line.show(status.gather(start.home, start.ports))
     finally:
         line.end()
-    if not state.left(start.home):
+    if not state.unclean(start.home):
         click.echo("stopped by `fleetops down`")
         return
     shutdown.stop(start.home)
@@ -259,7 +259,7 @@ def doctor(as_json: bool, fetch: bool) -> None:
         click.echo(json.dumps({"ok": fine, "findings": [finding.as_json() for finding in findings]}, indent=1))
     else:
         for finding in findings:
-            mend = "" if finding.ok or not finding.mend else f" → {finding.mend}"
+            mend = "" if finding.ok or not finding.fix else f" → {finding.fix}"
             click.echo(f"{'ok' if finding.ok else '!!'}  {finding.name:<19} {finding.found}{mend}")
     if not fine:
         click.get_current_context().exit(1)

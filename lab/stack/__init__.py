@@ -1,1 +1,1 @@
-"""The embedded stack: find programs, render configuration, start, watch and stop them, leave nothing behind."""
+"""The embedded stack: find programs, render their configuration, and start, supervise and stop them."""

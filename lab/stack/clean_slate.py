@@ -1,4 +1,4 @@
-"""A clean slate: Prometheus and Alertmanager without history, while everything that they watch goes on."""
+"""A clean slate: restart Prometheus and Alertmanager without history while the monitored programs keep running."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from lab.stack.health import probes
 from lab.stack.processes.supervision import Supervisor
 
 READY_SECONDS = 20.0
-WATCHERS = ("prometheus", "alertmanager")
+MONITORING = ("prometheus", "alertmanager")
 
 
 def clean(home: Home, ports: Ports, pager: Pager) -> float:
-    """Empty the history; returns the seconds it took until every target is scraped and the rules are evaluated again.
+    """Delete the history; returns the seconds until every target is scraped and the rules are loaded again.
 
-    Afterwards no window holds anything, so every error budget is whole; nothing fires, nothing counts as told, no
-    silence is left, and no page is open. Both programs are started again, and answer again, however this ends. Raises
-    LabError when they do not come back, NotRunning when the lab does not run.
+    Afterwards all windows are empty and every error budget is full; no alert fires or counts as notified, no silence is
+    active, and no page is open. Both programs are restarted and ready however this ends. Raises LabError when they are
+    not ready in time, NotRunning when the lab is not running.
     """
     began = time.monotonic()
     supervisor = Supervisor(home)
-    running = {row.name for row in supervisor.processes() if row.state == "running"} | set(WATCHERS)
+    running = {row.name for row in supervisor.processes() if row.state == "running"} | set(MONITORING)
     expected = [program for program in replicas.expected(home, ports) if program.name in running]
     try:
-        for name in WATCHERS[::-1]:  # nothing is told of what ends
+        for name in MONITORING[::-1]:  # first, so that it sends no notifications about the end of alerts
             supervisor.stop(name)
         shutil.rmtree(home.data / "prometheus", ignore_errors=True)
         (home.data / "prometheus").mkdir(parents=True, exist_ok=True)
         monitoring.forget_notifications(home)
         pager.close_left_open(utc_text(time.time()))
     finally:
-        for name in WATCHERS:
+        for name in MONITORING:
             supervisor.start(name, wait=False)
-        probes.wait_ready([program for program in expected if program.name in WATCHERS], READY_SECONDS)
-    probes.wait_watched(home, ports, expected, READY_SECONDS - (time.monotonic() - began))
+        probes.wait_ready([program for program in expected if program.name in MONITORING], READY_SECONDS)
+    probes.wait_scraped(home, ports, expected, READY_SECONDS - (time.monotonic() - began))
     return time.monotonic() - began

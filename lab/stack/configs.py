@@ -1,8 +1,8 @@
-"""Versioned configuration of the services: the mechanics. The audited verbs that people type are in lab/control.
+"""Versioned configuration of the services. The audited actions are in lab/control/config.py.
 
-data/config/SERVICE/ holds one immutable file a version and `current.json`, a copy of the one in force, which the
-service reads at its start. Version 0 is no file: the built-in defaults. A version knows the one it replaced, so a
-rollback goes back a step each time and never forward to what was left.
+data/config/SERVICE/ has one immutable file per version, and `current.json`, a copy of the active version, which the
+service reads at its start. Version 0, the built-in defaults, has no file. Each version records the one it replaced, so
+repeated rollbacks go back one version at a time.
 """
 
 from __future__ import annotations
@@ -44,28 +44,27 @@ class Version:
 
 
 def instances(home: Home, ports: Ports, service: str) -> list[Program]:
-    """The running programs of `service`; UsageError when it has no configuration, listing those that have."""
-    having = [program for program in replicas.expected(home, ports) if program.job in SETTINGS]
-    found = [program for program in having if program.service == service]
-    if not found:
-        raise UsageError(
-            f"{service!r} has no configuration; {', '.join(dict.fromkeys(program.service for program in having))} have"
-        )
-    return found
+    """The running programs of `service`. UsageError when it has no configuration; lists the services that have one."""
+    configurable = [program for program in replicas.expected(home, ports) if program.job in SETTINGS]
+    programs = [program for program in configurable if program.service == service]
+    if not programs:
+        known = ", ".join(dict.fromkeys(program.service for program in configurable))
+        raise UsageError(f"{service!r} has no configuration; known: {known}")
+    return programs
 
 
 def settings_of(program: Program) -> list[str]:
-    """What may be set in the configuration of `program`."""
+    """The names of the settings in the configuration of `program`."""
     return list(SETTINGS[program.job])
 
 
 def versions(home: Home, service: str) -> list[Version]:
-    """Every version ever pushed, the oldest first; version 0 is not among them."""
+    """Every pushed version, oldest first, without version 0. SpecError when a file is damaged."""
     return [_read(path) for path in sorted(config_file(home, service).parent.glob("[0-9]*.json"))]
 
 
 def current(home: Home, service: str) -> Version:
-    """The version in force; a damaged file is version -1, which replaced the last one."""
+    """The active version; a damaged file counts as version -1, which replaced the last pushed one."""
     path = config_file(home, service)
     try:
         return _read(path) if path.exists() else Version()
@@ -75,7 +74,7 @@ def current(home: Home, service: str) -> Version:
 
 
 def find(home: Home, service: str, version: int) -> Version:
-    """One version; UsageError when there is none of that number."""
+    """The version with a number. UsageError when there is none."""
     if version == 0:
         return Version()
     path = _file(home, service, version)
@@ -85,26 +84,27 @@ def find(home: Home, service: str, version: int) -> Version:
 
 
 def add(home: Home, service: str, settings: dict[str, Any], author: str, reason: str) -> Version:
-    """Write a new version and put it in force; what runs does not know of it before its next start."""
+    """Write and activate a new version. Running programs use it from their next start on."""
     known = versions(home, service)
     number = (known[-1].version if known else 0) + 1
-    fresh = Version(number, current(home, service).version, utc_text(time.time()), author, reason, settings)
-    write_json(_file(home, service, number), asdict(fresh))
-    write_json(config_file(home, service), asdict(fresh))
-    return fresh
+    added = Version(number, current(home, service).version, utc_text(time.time()), author, reason, settings)
+    write_json(_file(home, service, number), asdict(added))
+    write_json(config_file(home, service), asdict(added))
+    return added
 
 
 def activate(home: Home, service: str, version: int) -> Version:
-    """Put a version that exists in force; what runs does not know of it before its next start."""
-    wanted = find(home, service, version)
-    write_json(config_file(home, service), asdict(wanted))
-    return wanted
+    """Activate an existing version. Running programs use it from their next start on. UsageError if unknown."""
+    existing = find(home, service, version)
+    write_json(config_file(home, service), asdict(existing))
+    return existing
 
 
 def refusal(program: Program, settings: dict[str, Any] | None = None) -> str:
-    """Why a start of `program` with `settings` (None: with what is in force) would be refused, or "" when it is not.
+    """Why `program` would not start with `settings` (None: the active version); "" when it would.
 
-    The program itself is asked, with its own environment (`--check`), so what it says is what it would do.
+    Runs the program with `--check` in its own environment, so the answer is that of a real start. LabError on a
+    timeout.
     """
     env = {**os.environ, **program.env}
     with tempfile.TemporaryDirectory(prefix="fleetops-config-") as folder:
@@ -113,33 +113,33 @@ def refusal(program: Program, settings: dict[str, Any] | None = None) -> str:
             candidate.write_text(json.dumps({"version": 0, "settings": settings}), encoding="utf-8")
             env[names.ENV_CONFIG_FILE] = str(candidate)
         try:
-            done = subprocess.run(
+            result = subprocess.run(
                 [*program.argv, "--check"], env=env, cwd=program.cwd, capture_output=True, text=True,
                 timeout=CHECK_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise LabError(f"{program.name} did not check its configuration within {CHECK_SECONDS:.0f} s") from None
-        said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        return "" if done.returncode == 0 else said.replace(f"{folder}{os.sep}candidate.json: ", "")
+        reason = (result.stderr.strip().splitlines() or [f"status {result.returncode}"])[-1]
+        return "" if result.returncode == 0 else reason.replace(f"{folder}{os.sep}candidate.json: ", "")
 
 
 def restart(home: Home, ports: Ports, service: str, *, at_once: bool = False) -> list[str]:
-    """Have the replicas of `service` start with the version in force; returns their names.
+    """Restart the replicas of `service` with the active version; returns their names.
 
-    One after the other, each ready before the next is stopped, and first those that are not ready anyhow. `at_once` is
-    a push without that care: nobody waits, and a version that is refused takes every replica down.
+    One at a time, each ready before the next is stopped, starting with those that are not ready. With `at_once`,
+    without waiting: a version that the service rejects takes down every replica.
     """
-    found = instances(home, ports, service)
+    programs = instances(home, ports, service)
     supervisor = Supervisor(home)
     if at_once:
-        for program in found:
+        for program in programs:
             supervisor.stop(program.name)
             supervisor.start(program.name, wait=False)
-        return [program.name for program in found]
-    answers = probes.ask_all(found)
-    for program in sorted(found, key=lambda one: not answers[one.name].reason):
+        return [program.name for program in programs]
+    readiness = probes.readiness_of(programs)
+    for program in sorted(programs, key=lambda program: not readiness[program.name].reason):
         replicas.restart(home, ports, program.name)
-    return [program.name for program in found]
+    return [program.name for program in programs]
 
 
 def _file(home: Home, service: str, version: int) -> Path:
@@ -148,7 +148,7 @@ def _file(home: Home, service: str, version: int) -> Path:
 
 def _read(path: Path) -> Version:
     try:
-        told = json_text.parse(path.read_bytes())
-        return Version(**{**told, "version": int(told["version"]), "settings": dict(told["settings"])})
-    except (ValueError, TypeError, KeyError) as problem:
-        raise SpecError(path, f"is no version of a configuration ({problem}); move it away") from None
+        fields = json_text.parse(path.read_bytes())
+        return Version(**{**fields, "version": int(fields["version"]), "settings": dict(fields["settings"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise SpecError(path, f"is not a configuration version ({error}); move it away") from None

@@ -1,4 +1,4 @@
-"""The console's key: what makes its URL open the live console.
+"""The console's key: the URL parameter that opens the live console.
 
 The key is derived from the control token. It therefore survives a restart of the console and becomes invalid with the
 token, while the token itself never appears in a URL.
@@ -24,7 +24,7 @@ def console_key(token: str) -> str:
 
 
 def is_console_key(given: str, token: str) -> bool:
-    """Whether `given` is the key of `token`; takes equally long for every wrong key."""
+    """Whether `given` is the key of `token`, compared in constant time."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), console_key(token).encode())
 
 

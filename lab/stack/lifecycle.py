@@ -1,4 +1,4 @@
-"""Bring the lab up, step by step; a start that is broken off leaves nothing behind."""
+"""Start the lab step by step. An aborted start leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -27,28 +27,26 @@ from lab.stack.tools import binaries
 
 Say = Callable[[str, str], None]
 READY_SECONDS = 90.0
-# A start that is broken off serves nobody yet. A signal that reaches a program between fork and exec is lost, and
-# supervisord would wait for each such program in turn.
-BROKEN_OFF_SECONDS = 8.0
+# An aborted start serves no traffic yet. A signal that reaches a program between fork and exec is lost, and supervisord
+# would wait for each such program in turn.
+ABORT_SECONDS = 8.0
 MAX_STARTS = 4
 
 
 class AlreadyRunning(LabError):
-    """The lab in this state directory runs already. Nothing was changed; what was asked for is so."""
-
-    exit_status = 0
+    """The lab in this state directory is running already; nothing was changed. `fleetops up` reports it as success."""
 
     def __init__(self, run: state.RunState, home: Home) -> None:
         address = console_url(run.url, home)
-        super().__init__(f"running already (pid {run.supervisor}, {address}); `fleetops down` stops it")
+        super().__init__(f"already running (pid {run.supervisor}, {address}); `fleetops down` stops it")
 
 
 @dataclass
 class Start:
-    """One start of the lab in `home` on `ports`. `foreground` ties it to the life of this process.
+    """One start of the lab in `home` on `ports`. With `foreground`, the lab stops when this process dies.
 
-    `before` is called once a start is possible, before anything is changed. Every wait asks `interrupt` whether to go
-    on.
+    `say` receives progress (part, text); `before` is called after the disk check, before anything is changed; every
+    wait checks `interrupt`.
     """
 
     home: Home
@@ -61,16 +59,16 @@ class Start:
     daemon: subprocess.Popen[bytes] | None = None
     table: dict[str, Program] = field(default_factory=dict)
     launched: list[Program] = field(default_factory=list)
-    watched: list[Program] = field(default_factory=list)
+    scraped: list[Program] = field(default_factory=list)
 
     @property
     def _supervisor(self) -> Supervisor:
         return Supervisor(self.home)
 
     def run(self) -> state.RunState:
-        """All of it: returns when everything is ready, or stops what was started and raises.
+        """Start everything and return when it is ready. On an error or a signal, stop what was started and raise.
 
-        Raises AlreadyRunning, LabError, and KeyboardInterrupt when a signal has come.
+        Raises AlreadyRunning, LabError, and KeyboardInterrupt after a signal.
         """
         with self.interrupt:
             self._require_space()
@@ -83,23 +81,23 @@ class Start:
                 with self.interrupt:
                     run = self._start()
             except BaseException:
-                stop(self.home, BROKEN_OFF_SECONDS)
+                stop(self.home, ABORT_SECONDS)
                 raise
             self.ready = True
             return run
 
     def _require_space(self) -> None:
-        """Raises LabError when the disk is too full to start. One that runs already may say so first."""
+        """Raise LabError when the disk is too full to start, unless the lab is running already."""
         if running.find(self.home) is None:
             disk.require(self.home)
 
     def _wait_for_lock(self, waited: bool) -> None:
         if not waited:
-            self.say("waiting", "another start or stop is under way")
+            self.say("waiting", "another start or stop is in progress")
         self.interrupt.check()
 
     def alive(self, seconds: float) -> bool:
-        """Wait; False as soon as supervisord has ended."""
+        """Wait `seconds`, or until supervisord exits; returns whether it is alive. KeyboardInterrupt after a signal."""
         self.interrupt.check()
         if self.daemon is None:
             return False
@@ -113,19 +111,19 @@ class Start:
         run = running.find(self.home)
         if run is not None and run.phase == "ready":
             if state.read(self.home) != run:
-                self.say("run state", "run/lab.json could not be used; it is written again from the running processes")
-                with contextlib.suppress(OSError):  # on a full disk the lab runs all the same
+                self.say("run state", "run/lab.json is damaged; it is rewritten from the running processes")
+                with contextlib.suppress(OSError):  # on a full disk the lab still runs
                     state.write(self.home, run)
             if full := disk.full(self.home):
                 self.say("disk", full)
             raise AlreadyRunning(run, self.home)
-        remains = orphans.find(self.home)
-        if remains:
-            self.say("cleaning", f"{len(remains)} processes left by a run that ended badly")
+        leftovers = orphans.find(self.home)
+        if leftovers:
+            self.say("cleaning", f"{len(leftovers)} processes left by a run that was not shut down")
         stop(self.home)
         if not (SITE / "index.html").exists():
-            # The lab is what mends a record that keeps the site from being built.
-            self.say("no site", "the console has no pages until `make site` has built them; all else works")
+            # Not an error: the lab is needed to record a drill again when a stale record fails the site build.
+            self.say("no site", "the console has no pages until `make site` has built them; everything else works")
         self.table = replicas.known(self.home, self.ports)
         orphans.require_free((p.name, port) for p in self._default() for port in p.ports)
 
@@ -145,99 +143,98 @@ class Start:
             self.foreground,
         )
         state.write(self.home, run)
-        found = binaries.ensure(lambda text: self.say("programs", text))
-        used = [found[name] for name in ("prometheus", "alertmanager")]
-        self.say("programs", ", ".join(f"{tool.name} {tool.version} ({tool.source})" for tool in used))
-        postgres.prepare(self.home, lambda text: self.say("db", text))
+        tools = binaries.ensure(lambda text: self.say("programs", text))
+        servers = [tools[name] for name in ("prometheus", "alertmanager")]
+        self.say("programs", ", ".join(f"{tool.name} {tool.version} ({tool.source})" for tool in servers))
+        postgres.prepare(self.home, lambda text: self.say("database", text))
         valkey.prepare(self.home, self.ports.valkey)
         if certificates.ensure(self.home, "link-db", time.time()):
-            self.say("tls", f"link-db has a new certificate, good for {certificates.LIFETIME_DAYS:g} days")
-        tools = {name: tool.path for name, tool in found.items()}
-        self.table = programs.table(self.home, self.ports, tools)
-        # A program becomes a target when it answers: a slow start is no outage.
+            self.say("tls", f"link-db has a new certificate, valid for {certificates.LIFETIME_DAYS:g} days")
+        paths = {name: tool.path for name, tool in tools.items()}
+        self.table = programs.table(self.home, self.ports, paths)
+        # A program becomes a scrape target when it answers, so a slow start does not count as an outage.
         monitoring.render(self.home, self.ports, self.table.values(), targets=())
         monitoring.forget_notifications(self.home)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check") as pool:
-            checked = pool.submit(monitoring.check, self.home, tools)
+            checked = pool.submit(monitoring.check, self.home, paths)
             run = replace(run, supervisor=self._start_supervisor())
             state.write(self.home, run)
             self._bring_up(checked.result)
-        self._still_there()
+        self._check_supervisor()
         run = replace(run, phase="ready", ready_seconds=round(time.monotonic() - began, 1))
         state.write(self.home, run)
         return run
 
     def _start_supervisor(self) -> int:
         config = supervision.render(self.home, self.table.values())
-        command = supervision.leashed(
+        command = supervision.wrapped_command(
             self.home,
             SUPERVISOR,
             [sys.executable, "-m", "lab.stack.processes.supervisord", "-c", str(config)],
             death_signal=15 if self.foreground else 0,
         )
         with (self.home.logs / "supervisord.out").open("wb") as output:
-            # A session of its own: Ctrl-C reaches this process alone, which then stops everything in order.
+            # In its own session: Ctrl-C reaches only this process, which then stops everything in order.
             self.daemon = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         deadline = time.monotonic() + 20
         while (pid := self._supervisor.pid()) is None:
-            self._still_there()
+            self._check_supervisor()
             if time.monotonic() > deadline:
                 raise LabError(f"supervisord does not answer; see {self.home.logs / 'supervisord.out'}")
             time.sleep(0.05)
         return pid
 
-    def _still_there(self) -> None:
-        """What every wait of the start asks. Raises KeyboardInterrupt, and LabError when supervisord has ended."""
+    def _check_supervisor(self) -> None:
+        """Called in every wait of the start. KeyboardInterrupt after a signal, LabError when supervisord has exited."""
         self.interrupt.check()
         if self.daemon is not None and self.daemon.poll() is not None:
             raise LabError(
-                f"supervisord ended (status {self.daemon.returncode}); see {self.home.logs / 'supervisord.log'}"
+                f"supervisord exited (status {self.daemon.returncode}); see {self.home.logs / 'supervisord.log'}"
             )
 
-    def _check(self) -> None:
-        """Have Prometheus watch what answers by now; give up when supervisord is gone or a program does not stay up."""
-        self._still_there()
-        self._watch(p for p in self.launched if probes.answers(p))
+    def _check_start(self) -> None:
+        """Scrape the programs that answer. LabError when supervisord has exited or a program keeps exiting."""
+        self._check_supervisor()
+        self._scrape(p for p in self.launched if probes.answers(p))
         for program in self._default():
             if supervision.starts(self.home, program.name) > MAX_STARTS:
-                last = logs.last(logs.files(self.home, program.name), 1)
-                said = f": {last[0].text[:300]}" if last else ""
-                raise LabError(f"{program.name} does not stay up{said}; see `fleetops logs {program.name}`")
+                lines = logs.last(logs.files(self.home, program.name), 1)
+                reason = f": {lines[0].text[:300]}" if lines else ""
+                raise LabError(f"{program.name} does not stay up{reason}; see `fleetops logs {program.name}`")
 
     def _bring_up(self, config_checked: Callable[[], None]) -> None:
-        watchers = [p for p in self._default(PLATFORM) if p.name in ("prometheus", "alertmanager")]
-        first = [p for p in self._default(PLATFORM) if p not in watchers]
-        self._launch(first)
+        monitors = [p for p in self._default(PLATFORM) if p.name in ("prometheus", "alertmanager")]
+        self._launch(p for p in self._default(PLATFORM) if p not in monitors)
         config_checked()
-        self._launch(watchers)
-        self._launch(self._default(SERVICES))  # they import and connect while the DB is being filled
-        probes.wait_ready([self.table["postgres"], self.table["valkey"]], READY_SECONDS, self._check)
+        self._launch(monitors)
+        self._launch(self._default(SERVICES))  # they import modules while the database is seeded
+        probes.wait_ready([self.table["postgres"], self.table["valkey"]], READY_SECONDS, self._check_start)
         self._prepare_database()
         self.say("platform", "waiting for " + ", ".join(p.name for p in self._default(PLATFORM)))
-        probes.wait_ready(self._default(PLATFORM), READY_SECONDS, self._check)
+        probes.wait_ready(self._default(PLATFORM), READY_SECONDS, self._check_start)
         self.say("services", "waiting for " + ", ".join(p.name for p in self._default(SERVICES)))
-        probes.wait_ready(self._default(SERVICES), READY_SECONDS, self._check)
+        probes.wait_ready(self._default(SERVICES), READY_SECONDS, self._check_start)
         replicas.route_defaults(self.home, self.ports)
         self._launch(self._default(CLIENTS))
-        self._watch(self._default())  # Prometheus looks for new targets every 5 s: do not miss the next time
-        probes.wait_ready(self._default(CLIENTS), READY_SECONDS, self._check)
-        self.say("watching", "waiting for every target and rule")
-        probes.wait_watched(self.home, self.ports, self._default(), READY_SECONDS, self._still_there)
+        self._scrape(self._default())  # Prometheus reads target files every 5 s: write them before the wait
+        probes.wait_ready(self._default(CLIENTS), READY_SECONDS, self._check_start)
+        self.say("scraping", "waiting for every target and rule")
+        probes.wait_scraped(self.home, self.ports, self._default(), READY_SECONDS, self._check_supervisor)
 
     def _launch(self, wanted: Iterable[Program]) -> None:
         supervisor = self._supervisor
         for program in wanted:
-            self._still_there()
+            self._check_supervisor()
             supervisor.start(program.name, wait=False)
             self.launched.append(program)
 
-    def _watch(self, answering: Iterable[Program]) -> None:
-        new = [program for program in answering if program.job and program not in self.watched]
+    def _scrape(self, answering: Iterable[Program]) -> None:
+        new = [program for program in answering if program.job and program not in self.scraped]
         if new:
-            self.watched += new
-            monitoring.write_targets(self.home, self.watched)
+            self.scraped += new
+            monitoring.write_targets(self.home, self.scraped)
 
     def _prepare_database(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -246,11 +243,11 @@ class Start:
                 postgres.ensure_database(self.home, self.ports.postgres)
                 break
             except postgres.Unreachable as error:
-                self._still_there()
+                self._check_supervisor()
                 if time.monotonic() > deadline:
                     raise LabError(
-                        f"the DB does not accept connections: {error}; see `fleetops logs postgres`"
+                        f"PostgreSQL does not accept connections: {error}; see `fleetops logs postgres`"
                     ) from error
                 time.sleep(0.1)
-        self.say("db", "schema and seed")
-        self.say("db", schema.create(postgres.url(self.home, self.ports.postgres)))
+        self.say("database", "schema and seed data")
+        self.say("database", schema.create(postgres.url(self.home, self.ports.postgres)))

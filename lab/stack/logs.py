@@ -1,7 +1,8 @@
-"""Read the logs of one service: its replicas merged in the order of time, followed while they grow."""
+"""Read the logs of a service: replicas merged by time, rotated parts included, followed as they grow."""
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
 import re
@@ -14,17 +15,18 @@ from pathlib import Path
 
 from lab.errors import UsageError
 from lab.paths import Home
+from lab.stack.logfiles import rotated
 from lab.stack.programs import service_of
 
 POLL_SECONDS = 0.2
-# Keys under which the lab's processes, Prometheus 2 and Prometheus 3 write the time of a line.
+# The keys of a line's time: of the lab's processes, Prometheus 3 and Prometheus 2.
 TIME_KEYS = ("ts", "time", "timestamp")
 PLAIN_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d[.,]\d{3})")
 
 
 @dataclass(frozen=True, order=True)
 class Line:
-    """One line: when (epoch seconds; that of the line before when it tells none), whose, and its text."""
+    """One line: its time (epoch seconds; that of the line before if it has none), its process and its text."""
 
     at: float
     instance: str
@@ -32,25 +34,24 @@ class Line:
 
 
 def log_names(home: Home) -> list[str]:
-    """Every program that has written a log."""
+    """The names of the programs that have a log."""
     return sorted(path.stem for path in home.logs.glob("*.log"))
 
 
 def files(home: Home, service: str) -> list[Path]:
-    """The log files that `service` (a service or one instance) means. Raises UsageError listing the known ones."""
+    """The log files of `service`, a service or one instance. UsageError for an unknown name lists the known ones."""
     known = log_names(home)
-    found = [name for name in known if service in (name, service_of(name))]
-    if not found:
-        everything = ", ".join(sorted({*known, *(service_of(name) for name in known)}))
+    matching = [name for name in known if service in (name, service_of(name))]
+    if not matching:
+        names = ", ".join(sorted({*known, *(service_of(name) for name in known)}))
         raise UsageError(
-            f"no logs of {service!r}; "
-            + (f"known: {everything}" if everything else "the lab has not run yet; `fleetops up`")
+            f"no logs of {service!r}; " + (f"known: {names}" if names else "the lab has not run yet; run `fleetops up`")
         )
-    return [home.logs / f"{name}.log" for name in found]
+    return [home.logs / f"{name}.log" for name in matching]
 
 
 def time_of(text: str, before: float) -> float:
-    """When a line was written, by its own account; `before` when it does not say."""
+    """The time of a line in epoch seconds; `before` when it has none."""
     stamp = ""
     if text.startswith("{"):
         try:
@@ -66,34 +67,37 @@ def time_of(text: str, before: float) -> float:
         return before
 
 
-def _read(path: Path) -> Iterator[Line]:
-    """Every line of a log, the rotated part first."""
+def read(path: Path) -> Iterator[str]:
+    """Every line of a log without its newline, oldest first, all rotated parts included (archives are not)."""
+    for part in (*reversed(rotated(path)), path):
+        with contextlib.suppress(FileNotFoundError), part.open(encoding="utf-8", errors="replace") as file:
+            for text in file:
+                yield text.rstrip("\n")
+
+
+def _timed(path: Path) -> Iterator[Line]:
+    """Every line of a log, never earlier than the line before, so that a merge keeps the order of the file."""
     at = 0.0
-    for part in (*sorted(path.parent.glob(f"{path.name}.[0-9]"), reverse=True), path):
-        try:
-            with part.open(encoding="utf-8", errors="replace") as file:
-                for text in file:
-                    at = max(at, time_of(text, at))  # in a merge, a line may not go back behind its file's own order
-                    yield Line(at, path.stem, text.rstrip("\n"))
-        except FileNotFoundError:
-            continue  # rotated away just now
+    for text in read(path):
+        at = max(at, time_of(text, at))
+        yield Line(at, path.stem, text)
 
 
-def wanted(lines: Iterable[Line], trace: str | None) -> Iterator[Line]:
-    """The lines that belong to `trace`, or all."""
+def _of_trace(lines: Iterable[Line], trace: str | None) -> Iterator[Line]:
+    """The lines that contain the trace id, or all of them."""
     return (line for line in lines if trace is None or trace in line.text)
 
 
 def last(paths: Iterable[Path], count: int | None, trace: str | None = None) -> list[Line]:
-    """The last `count` matching lines of several logs, merged in the order of time; all when None."""
-    return list(deque(wanted(heapq.merge(*(_read(path) for path in paths)), trace), maxlen=count))
+    """The last `count` lines (None: all) of several logs, merged by time; with `trace`, only lines of that trace."""
+    return list(deque(_of_trace(heapq.merge(*(_timed(path) for path in paths)), trace), maxlen=count))
 
 
 def follow(paths: Iterable[Path], trace: str | None = None) -> Iterator[Line]:
-    """Lines as they are written from now on, without end; survives rotation."""
+    """Lines as they are written from now on, without end. Continues after a rotation."""
     tails = [_Tail(path) for path in paths]
     while True:
-        yield from wanted(sorted(line for tail in tails for line in tail.new()), trace)
+        yield from _of_trace(sorted(line for tail in tails for line in tail.new()), trace)
         time.sleep(POLL_SECONDS)
 
 

@@ -1,6 +1,6 @@
-"""The program table: every process the lab can run, with its arguments, environment, ports and readiness address.
+"""The program table: every process of the lab, with its arguments, environment, ports and readiness URL.
 
-Our own processes are configured by environment alone, the same names that compose.yaml sets.
+The lab's own processes are configured by environment variables only, the same ones that compose.yaml sets.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from lab.paths import LOOPBACK, MAX_REPLICAS, ROOT, RULES, Home, Ports
 from lab.stack.backends import postgres, valkey
 from lab.telemetry.config import SETTINGS
 
-# What we run and have not written; the rest of the table is our own.
+# Third-party programs; all others in the table are the lab's own.
 TOOLS = ("prometheus", "alertmanager", "postgres", "valkey")
-# How many replicas run after `fleetops up`; the others are declared, and started by `fleetops scale`.
+# Replicas after `fleetops up`; the others are declared, and started by `fleetops scale`.
 DEFAULT_REPLICAS = {names.UPSTREAM_USER: 2, names.UPSTREAM_FEED: 2, names.UPSTREAM_CANARY: 1}
 REPLICA_MODULES = {
-    names.UPSTREAM_USER: ("lab.services.user", ""),  # its configuration says which; by default the stable one
+    names.UPSTREAM_USER: ("lab.services.user", ""),  # the version is a setting, by default stable
     names.UPSTREAM_FEED: ("lab.services.feed", names.VERSION_STABLE),
     names.UPSTREAM_CANARY: ("lab.services.feed", names.VERSION_CANARY),
 }
-# What each part waits for: the platform first, clients when everything that answers them is ready.
+# The start order: each stage waits until the one before is ready.
 STAGES = PLATFORM, SERVICES, CLIENTS = ("platform", "services", "clients")
-GO_LEAN = {"GOGC": "50", "GOMAXPROCS": "2"}
+GO_LIMITS = {"GOGC": "50", "GOMAXPROCS": "2"}
 
 
 @dataclass(frozen=True)
 class Program:
-    """One process: `ready` is an HTTP address or "tcp" (the first port accepts); `job` its Prometheus job."""
+    """One process. `ready` is its readiness URL, or "tcp" (the port accepts connections); `job` its Prometheus job."""
 
     name: str
     service: str
@@ -48,28 +48,28 @@ class Program:
     cwd: str = str(ROOT)
     stop_signal: str = "TERM"
     stop_seconds: int = 10
-    token_file: Path | None = None  # of a program that asks for the lab's login: the password
-    death_signal: int = signal.SIGKILL  # a frozen process cannot act on any other
+    token_file: Path | None = None  # the password file of a program that requires the lab's login
+    death_signal: int = signal.SIGKILL  # the only signal that ends a frozen process
 
 
 def url(port: int) -> str:
-    """The address of a port on this machine."""
+    """The loopback URL of a port."""
     return f"http://{LOOPBACK}:{port}"
 
 
 def service_of(instance: str) -> str:
-    """The service a program name belongs to: feed-canary-1 is of feed-canary, gateway of gateway."""
+    """The service of a program: feed-canary for feed-canary-1, gateway for gateway."""
     head, _, tail = instance.rpartition("-")
     return head if tail.isdigit() else instance
 
 
 def config_file(home: Home, service: str) -> Path:
-    """What a service reads at its start, when it is there; lab/stack/configs.py writes it."""
+    """The configuration file that a service reads at its start, if it exists; written by lab/stack/configs.py."""
     return home.data / "config" / service / "current.json"
 
 
 def environment(home: Home, ports: Ports) -> dict[str, str]:
-    """What every process of ours is told, whichever it is."""
+    """The environment variables that all of the lab's own processes share."""
     return {
         "FLEETOPS_HOME": str(home.path),
         "FLEETOPS_PORT_BASE": str(ports.base),
@@ -93,14 +93,14 @@ def environment(home: Home, ports: Ports) -> dict[str, str]:
 
 
 def upstreams(ports: Ports, service: str, count: int) -> list[str]:
-    """The public addresses of the first `count` replicas."""
+    """The public URLs of the first `count` replicas of a service."""
     return [url(ports.replica(service, number)[0]) for number in range(1, count + 1)]
 
 
 def table(home: Home, ports: Ports, tools: Mapping[str, Path]) -> dict[str, Program]:
-    """Every program by name, in the order of starting.
+    """Every program by name, in start order.
 
-    `tools` holds the paths of prometheus and alertmanager, and those of postgres and valkey where no wheel has them.
+    `tools` has the paths of prometheus and alertmanager, and of postgres and valkey where they are not from wheels.
     """
     programs = [*_platform(home, ports, tools), *_services(home, ports), *_clients(home, ports)]
     return {program.name: program for program in programs}
@@ -121,21 +121,21 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
                 f"--config.file={home.run / 'prometheus.yml'}",
                 f"--storage.tsdb.path={home.data / 'prometheus'}",
                 "--storage.tsdb.retention.time=1d",
-                # Blocks of ten minutes: by default the head holds up to three hours of samples in memory.
+                # By default, the head block keeps up to three hours of samples in memory.
                 "--storage.tsdb.min-block-duration=10m",
                 "--enable-feature=exemplar-storage",
                 f"--web.listen-address={LOOPBACK}:{ports.prometheus}",
                 f"--web.config.file={home.run / 'web.yml'}",
                 f"--web.external-url={url(ports.prometheus)}",
-                # No --web.enable-lifecycle: any web page could then stop it. Reloads come as SIGHUP.
+                # Without --web.enable-lifecycle, which would let any web page stop it; reloads use SIGHUP.
                 f"--web.cors.origin=http://(127\\.0\\.0\\.1|localhost):{ports.console}",
                 "--query.timeout=20s",
-                # An Alertmanager that was started again must hear of what fires (the Watchdog first) within seconds.
+                # A restarted Alertmanager must receive firing alerts (above all the Watchdog) within seconds.
                 "--rules.alert.resend-delay=5s",
                 "--log.format=json",
             ),
             (ports.prometheus,), f"{url(ports.prometheus)}/-/ready",
-            env={**GO_LEAN, "GOMEMLIMIT": "160MiB"}, job="prometheus", metrics_port=ports.prometheus,
+            env={**GO_LIMITS, "GOMEMLIMIT": "160MiB"}, job="prometheus", metrics_port=ports.prometheus,
             token_file=home.token,
         ),
         Program(
@@ -151,21 +151,22 @@ def _platform(home: Home, ports: Ports, tools: Mapping[str, Path]) -> list[Progr
                 "--log.format=json",
             ),
             (ports.alertmanager,), f"{url(ports.alertmanager)}/-/ready",
-            env={**GO_LEAN, "GOMEMLIMIT": "64MiB"}, job="alertmanager", metrics_port=ports.alertmanager,
+            env={**GO_LIMITS, "GOMEMLIMIT": "64MiB"}, job="alertmanager", metrics_port=ports.alertmanager,
             token_file=home.token, cwd=str(tools["alertmanager"].parent),
         ),
-        _ours(home, ports, "pager", "pager", PLATFORM, "lab.oncall.pager", ports.pager, ports.pager),
-        _ours(home, ports, "console", "console", PLATFORM, "lab.console", ports.console, ports.console),
-        _ours(
+        _python_program(home, ports, "pager", "pager", PLATFORM, "lab.oncall.pager", ports.pager, ports.pager),
+        _python_program(home, ports, "console", "console", PLATFORM, "lab.console", ports.console, ports.console),
+        _python_program(
             home, ports, "link-db", "link", PLATFORM, "lab.services.link", ports.link_db, ports.link_db_admin,
             extra={
                 names.ENV_LINK_UPSTREAM: f"{LOOPBACK}:{ports.postgres}",
                 names.ENV_TLS_CERTIFICATE: str(home.certificate("link-db")),
             },
         ),
-        # Stopped with Prometheus and not before: without its count of starts, restarts that were asked for look like
-        # crashes. It asks the DB directly, so that a fault of the link does not blind it.
-        _ours(
+        # In the platform stage, so that it stops no earlier than Prometheus: without its count of requested starts,
+        # planned restarts look like crashes. It connects to PostgreSQL directly, so that a fault of the link does not
+        # affect it.
+        _python_program(
             home, ports, "exporter", "exporter", PLATFORM, "lab.stack.exporter", ports.exporter, ports.exporter,
             extra={names.ENV_DATABASE_URL: postgres.url(home, ports.postgres)},
         ),
@@ -179,26 +180,30 @@ def _services(home: Home, ports: Ports) -> list[Program]:
             public, admin = ports.replica(service, number)
             job = "feed" if service == names.UPSTREAM_CANARY else service
             replicas.append(
-                _ours(
+                _python_program(
                     home, ports, f"{service}-{number}", job, SERVICES, module, public, admin,
                     version=version, default=number <= DEFAULT_REPLICAS[service],
                 )
             )  # fmt: skip
-    gateway = _ours(
+    gateway = _python_program(
         home, ports, "gateway", "gateway", SERVICES, "lab.services.gateway", ports.gateway, ports.gateway_admin
     )
     return [*replicas, gateway]
 
 
 def _clients(home: Home, ports: Ports) -> list[Program]:
-    return [_ours(home, ports, "traffic", "traffic", CLIENTS, "lab.traffic", ports.traffic_admin, ports.traffic_admin)]
+    return [
+        _python_program(
+            home, ports, "traffic", "traffic", CLIENTS, "lab.traffic", ports.traffic_admin, ports.traffic_admin
+        )
+    ]
 
 
-def _ours(
+def _python_program(
     home: Home, ports: Ports, name: str, job: str, stage: str, module: str, public: int, admin: int, *,
     version: str = names.VERSION_STABLE, default: bool = True, extra: Mapping[str, str] | None = None,
 ) -> Program:  # fmt: skip
-    """A Python process of the lab: `python -m module`, told everything by environment."""
+    """A process of the lab itself, `python -m module`, configured by its environment."""
     service = service_of(name)
     own = {names.ENV_CONFIG_FILE: str(config_file(home, service))} if job in SETTINGS else {}
     env = {
@@ -210,10 +215,10 @@ def _ours(
         names.ENV_ADMIN_LISTEN: f"{LOOPBACK}:{admin}",
         names.ENV_STATE_DIR: str(home.data / service),
         "PYTHONUNBUFFERED": "1",
-        # One arena: sixteen threads otherwise spread their garbage over as many, and RSS doubles.
+        # By default glibc gives threads their own arenas, and RSS doubles with sixteen threads.
         "MALLOC_ARENA_MAX": "2",
-        # Large buffers are given back when they are freed: glibc otherwise raises this bound at the first one and keeps
-        # what follows (link-db held 125 MiB after 400 TLS connections had come and gone, 50 with it).
+        # Return large buffers when they are freed: glibc otherwise raises this threshold at the first one and keeps
+        # later ones (after 400 closed TLS connections, link-db used 125 MiB, and 50 MiB with this setting).
         "MALLOC_MMAP_THRESHOLD_": "131072",
         **own,
         **(extra or {}),
@@ -225,5 +230,5 @@ def _ours(
 
 
 def rules_globs() -> list[str]:
-    """The rule files Prometheus loads: the lab profile's generated rules, and the hand-written platform rules."""
+    """The rule files of Prometheus: the generated rules of the lab profile, and the hand-written platform rules."""
     return [str(RULES / "lab" / "*.rules.yml"), str(RULES / "platform" / "*.rules.yml")]

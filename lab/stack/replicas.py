@@ -1,8 +1,7 @@
-"""More or fewer replicas, and restarts: the mechanics. The audited verbs that people type are in lab/control."""
+"""Scale, restart, drain and reload programs. The audited actions are in lab/control/actions.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,19 +18,19 @@ from lab.stack.programs import DEFAULT_REPLICAS, REPLICA_MODULES, Program
 from lab.stack.tools import binaries
 
 READY_SECONDS = 45.0
-UNWATCHED_SECONDS = 15.0
+UNSCRAPED_SECONDS = 15.0
 
 
 def known(home: Home, ports: Ports) -> dict[str, Program]:
-    """The program table as far as names, addresses and readiness go; no tool and no wheel is looked up.
+    """The program table with bare program names instead of paths, so that no tool or wheel is looked up.
 
-    A container of ours has none of them, and asks for the table as well.
+    Containers need the table too, and have none of them.
     """
     return programs.table(home, ports, {name: Path(name) for name in programs.TOOLS})
 
 
 def expected(home: Home, ports: Ports) -> list[Program]:
-    """The programs that should run now: the fixed ones, and each service's current number of replicas."""
+    """The programs that should run now: the platform, and the current number of replicas of each service."""
     counts = state.read_replicas(home)
     return [
         program
@@ -45,11 +44,11 @@ def _number(program: Program) -> int:
 
 
 def scale(home: Home, ports: Ports, service: str, count: int) -> int:
-    """Run `count` replicas of `service`; returns how many ran before.
+    """Run `count` replicas of `service`; returns the previous number.
 
-    The gateway asks one that is taken away no more, and Prometheus does not scrape it, before it is stopped.
-    Raises UsageError for an unknown service or a count out of range (nothing is changed), LabError when a new replica
-    does not get ready (it is stopped again), NotRunning.
+    New replicas are ready before they get traffic; removed ones are neither routed to nor scraped when they stop.
+    Raises UsageError for an unknown service or a count out of range, LabError when a new replica does not become ready
+    (it is stopped again), NotRunning.
     """
     if service not in REPLICA_MODULES:
         raise UsageError(f"{service!r} cannot be scaled; {', '.join(REPLICA_MODULES)} can")
@@ -57,7 +56,7 @@ def scale(home: Home, ports: Ports, service: str, count: int) -> int:
         raise UsageError(f"{count} replicas of {service} is out of range; 1 to {MAX_REPLICAS}")
     with state.lock(home):
         supervisor = Supervisor(home)
-        supervisor.names()  # NotRunning before anything is changed
+        supervisor.names()  # raises NotRunning before anything is changed
         counts = state.read_replicas(home)
         before = counts[service]
         table = known(home, ports)
@@ -69,7 +68,7 @@ def scale(home: Home, ports: Ports, service: str, count: int) -> int:
         state.write_replicas(home, {**counts, service: count})
         monitoring.write_targets(home, expected(home, ports))
         try:
-            probes.wait_unwatched(home, ports, removed, UNWATCHED_SECONDS)
+            probes.wait_unscraped(home, ports, removed, UNSCRAPED_SECONDS)
         finally:
             for program in removed:
                 supervisor.stop(program.name)
@@ -91,37 +90,37 @@ def _route(home: Home, ports: Ports, service: str, count: int) -> None:
     gateway = JsonClient(programs.url(ports.gateway_admin), what="the gateway", token=read_token(home))
     routing = state.read_routing(home)
     urls = [
-        programs.url(routing.detours[name]) if (name := f"{service}-{number}") in routing.detours else straight
-        for number, straight in enumerate(programs.upstreams(ports, service, count), start=1)
+        programs.url(routing.detours[name]) if (name := f"{service}-{number}") in routing.detours else direct
+        for number, direct in enumerate(programs.upstreams(ports, service, count), start=1)
         if f"{service}-{number}" not in routing.drained
     ]
     gateway.call("PUT", f"/admin/upstreams/{service}", {"urls": urls})
 
 
 def drained(home: Home) -> list[str]:
-    """The replicas that the gateway is told to leave out."""
+    """The names of the drained replicas."""
     return sorted(state.read_routing(home).drained)
 
 
 def drain(home: Home, ports: Ports, name: str, *, back: bool = False) -> bool:
-    """Have the gateway leave out the replica `name` (or, with `back`, ask it again); whether it was left out before.
+    """Take the replica `name` out of the gateway's rotation (with `back`: put it back); whether it was drained before.
 
-    Raises UsageError for what is no running replica of a scalable service, and for the last one that is routed to.
+    Raises UsageError for a name that is not a running replica, and for the last replica in rotation; NotRunning.
     """
     with state.lock(home):
         routing = state.read_routing(home)
-        was = name in routing.drained
-        # One that was drained may have been scaled away since.
-        service = programs.service_of(name) if was else _replica(home, ports, name).service
+        was_drained = name in routing.drained
+        # A drained replica may have been scaled down since.
+        service = programs.service_of(name) if was_drained else _replica(home, ports, name).service
         after = set(routing.drained) - {name} if back else {*routing.drained, name}
         if all(f"{service}-{number}" in after for number in range(1, state.read_replicas(home)[service] + 1)):
-            raise UsageError(f"{name} is the last replica of {service} that is routed to; scale it up first")
+            raise UsageError(f"{name} is the last replica of {service} in rotation; scale {service} up first")
         _reroute(home, ports, service, replace(routing, drained=tuple(sorted(after))))
-    return was
+    return was_drained
 
 
 def detour(home: Home, ports: Ports, name: str, port: int | None) -> int | None:
-    """Have the gateway reach the replica `name` by another port of this machine, or straight (None); the one before."""
+    """Route the gateway to the replica `name` through another local port (None: directly); returns the old port."""
     with state.lock(home):
         routing = state.read_routing(home)
         before = routing.detours.get(name)
@@ -134,7 +133,7 @@ def detour(home: Home, ports: Ports, name: str, port: int | None) -> int | None:
 
 
 def _reroute(home: Home, ports: Ports, service: str, routing: state.Routing) -> None:
-    """Keep `routing` and tell the gateway; when it cannot be told, as before."""
+    """Save `routing` and apply it at the gateway; restore the previous one when that fails."""
     before = state.read_routing(home)
     state.write_routing(home, routing)
     try:
@@ -145,60 +144,56 @@ def _reroute(home: Home, ports: Ports, service: str, routing: state.Routing) -> 
 
 
 def _replica(home: Home, ports: Ports, name: str) -> Program:
-    found = [p for p in expected(home, ports) if p.service in REPLICA_MODULES]
-    for program in found:
+    running = [program for program in expected(home, ports) if program.service in REPLICA_MODULES]
+    for program in running:
         if program.name == name:
             return program
-    raise UsageError(f"no replica {name!r}; there are {', '.join(program.name for program in found)}")
+    raise UsageError(f"no replica {name!r}; known: {', '.join(program.name for program in running)}")
 
 
 def route_defaults(home: Home, ports: Ports) -> None:
-    """Give the gateway the default replicas: it remembers upstreams over a restart, a fresh start has others."""
+    """Route the gateway to the default replicas: it keeps its upstreams across restarts of the lab."""
     for service, count in DEFAULT_REPLICAS.items():
         _route(home, ports, service, count)
 
 
 def instances(home: Home, ports: Ports, name: str) -> list[Program]:
-    """The running programs that `name` means: one instance, or every replica of a service.
-
-    Raises UsageError listing the known names.
-    """
+    """The running programs of `name`: one instance, or every replica of a service. UsageError lists the known names."""
     running = expected(home, ports)
-    found = [program for program in running if name in (program.name, program.service)]
-    if not found:
-        raise UsageError(
-            f"no service {name!r}; known: {', '.join(sorted({n for p in running for n in (p.service, p.name)}))}"
-        )
-    return found
+    matching = [program for program in running if name in (program.name, program.service)]
+    if not matching:
+        names = sorted({known_name for program in running for known_name in (program.service, program.name)})
+        raise UsageError(f"no service {name!r}; known: {', '.join(names)}")
+    return matching
 
 
-def restart(home: Home, ports: Ports, name: str, say: Callable[[str], None] = lambda _: None) -> list[str]:
-    """Restart an instance, or a service's replicas one after the other, each ready before the next is stopped.
+def restart(home: Home, ports: Ports, name: str) -> list[str]:
+    """Restart an instance, or the replicas of a service one at a time, each ready before the next is stopped.
 
-    Returns the instances. Raises UsageError (unknown name), LabError (one does not get ready), NotRunning.
+    Returns their names. Raises UsageError (unknown name), LabError (one does not become ready), NotRunning.
     """
     supervisor = Supervisor(home)
-    for program in (found := instances(home, ports, name)):
-        say(f"restarting {program.name}")
+    restarted = instances(home, ports, name)
+    for program in restarted:
         supervisor.stop(program.name)
         supervisor.start(program.name, wait=False)
         probes.wait_ready([program], READY_SECONDS)
-    return [program.name for program in found]
+    return [program.name for program in restarted]
 
 
 def reload(home: Home, ports: Ports, name: str) -> int:
-    """Write anew what Prometheus is told (rules, targets, where alerts go) and have it read that; the rule groups.
+    """Regenerate Prometheus's configuration and targets and reload it while it runs; returns the number of rule groups.
 
-    It goes on running. Raises UsageError (nothing else reloads), SpecError (it would refuse, and keeps what it has).
+    Raises UsageError for any other program, SpecError for an invalid configuration (Prometheus keeps the old one).
     """
     if name != "prometheus":
-        raise UsageError(f"{name!r} cannot reload; prometheus can, everything else takes 'fleetops service restart'")
-    Supervisor(home).names()  # NotRunning before anything is written
+        raise UsageError(f"{name!r} cannot reload, only prometheus can; use `fleetops service restart {name}`")
+    Supervisor(home).names()  # raises NotRunning before anything is written
     with state.lock(home):
         monitoring.render(home, ports, known(home, ports).values(), expected(home, ports))
     return reload_rules(home, ports, binaries.tool("promtool"))
 
 
 def reload_rules(home: Home, ports: Ports, promtool: Path) -> int:
-    """Make the running Prometheus load the rule files again; the number of groups. See monitoring.reload_rules."""
+    """Reload the rule files of the running Prometheus, as `monitoring.reload_rules` does; the number of rule groups."""
     return monitoring.reload_rules(home, ports, promtool, lambda: Supervisor(home).signal("prometheus", "HUP"))

@@ -1,4 +1,4 @@
-"""Which lab runs in a state directory. The processes tell; run/lab.json adds what they cannot."""
+"""Find the lab that runs in a state directory, from run/lab.json or, if that is damaged, from its processes."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from lab.stack.programs import url
 
 
 def find(home: Home) -> state.RunState | None:
-    """The run that supervisord, which answers now, belongs to; None when none answers.
+    """The current run; None when supervisord does not answer.
 
-    When run/lab.json is missing, garbled or about another run, the run is told from the processes: as ready when every
-    expected program has been started, else None, as a start that ended badly.
+    When run/lab.json is missing, damaged or of another run, the run is derived from the processes: ready when every
+    expected program has been started, else None, as for a start that was interrupted.
     """
     supervisor = Supervisor(home)
     pid = supervisor.pid()
     if pid is None:
         return None
-    written = state.read(home)
-    if written is not None and (written.supervisor == pid or written.phase == "starting"):
-        return written
+    run = state.read(home)
+    if run is not None and (run.supervisor == pid or run.phase == "starting"):
+        return run
     try:
-        return _by_processes(home, supervisor, pid)
-    except (NotRunning, psutil.Error):  # it has just ended
+        return _from_processes(home, supervisor, pid)
+    except (NotRunning, psutil.Error):  # it has just stopped
         return None
 
 
-def _by_processes(home: Home, supervisor: Supervisor, pid: int) -> state.RunState | None:
-    rows = {row.name: row.pid for row in supervisor.processes() if row.name != SUPERVISOR}
-    base = next((found for row in rows.values() if row and (found := _port_base(row))), None)
-    if base is None or not {program.name for program in replicas.expected(home, Ports(base))} <= rows.keys():
+def _from_processes(home: Home, supervisor: Supervisor, pid: int) -> state.RunState | None:
+    pids = {row.name: row.pid for row in supervisor.processes() if row.name != SUPERVISOR}
+    bases = (_port_base(process) for process in pids.values() if process)
+    base = next((base for base in bases if base is not None), None)
+    if base is None or not {program.name for program in replicas.expected(home, Ports(base))} <= pids.keys():
         return None
     began = psutil.Process(pid).create_time()
     return state.RunState("ready", 0, pid, base, url(Ports(base).console), began, 0.0, foreground=False)
 
 
 def _port_base(pid: int) -> int | None:
-    """FLEETOPS_PORT_BASE of a process of ours; None for another program."""
+    """FLEETOPS_PORT_BASE in the environment of a process; None when it has none."""
     try:
         text = psutil.Process(pid).environ().get("FLEETOPS_PORT_BASE", "")
     except (psutil.Error, OSError):

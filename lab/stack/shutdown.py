@@ -1,4 +1,4 @@
-"""Bring the lab down, with nothing left behind."""
+"""Stop the lab and every process it has left."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from lab.stack.processes.supervision import Supervisor
 STOP_SECONDS = 60.0
 
 
-def stop(home: Home, patience_seconds: float = STOP_SECONDS) -> bool:
-    """Stop supervisord, everything it runs, and anything left from before; True when there was something to stop.
+def stop(home: Home, timeout_seconds: float = STOP_SECONDS) -> bool:
+    """Stop supervisord, its programs, and leftovers of earlier runs; True when there was something to stop.
 
-    Who has not ended by itself after `patience_seconds` is ended.
+    supervisord is killed when it has not exited after `timeout_seconds`.
     """
     pid = Supervisor(home).pid()
     if pid is not None:
         process = psutil.Process(pid)
         process.terminate()
-        _, alive = psutil.wait_procs([process], timeout=patience_seconds)
+        _, alive = psutil.wait_procs([process], timeout=timeout_seconds)
         orphans.end(alive)
-    remains = orphans.find(home)
-    orphans.end(remains)
+    leftovers = orphans.find(home)
+    orphans.end(leftovers)
     state.clear(home)
     supervision.socket_path(home).unlink(missing_ok=True)
-    return bool(pid is not None or remains)
+    return bool(pid is not None or leftovers)
 
 
 def down(home: Home) -> bool:
-    """Stop the lab in `home`, also one that is still starting; True when there was something to stop."""
+    """Stop the lab in `home`, even if it is still starting; True when there was something to stop."""
     if not home.run.is_dir():
         return False
     run = state.read(home)

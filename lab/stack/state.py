@@ -1,4 +1,4 @@
-"""What is known about a lab while it runs: who started it, where it answers, how many replicas it should have."""
+"""The state of a running lab: who started it, its URL, its replicas and their routing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOCK_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class RunState:
-    """One run: `phase` is starting or ready, `starter` the process that brings it up (and stays, in the foreground)."""
+    """One run. `phase` is "starting" or "ready"; `starter` and `supervisor` are process ids, times epoch seconds."""
 
     phase: str
     starter: int
@@ -40,74 +40,74 @@ def _file(home: Home) -> Path:
 
 
 def read(home: Home) -> RunState | None:
-    """The state of the last run; None when the lab was shut down in order, never started, or the file is garbled."""
+    """The state of the last run; None after a clean shutdown, before the first start, or when the file is damaged."""
     try:
         run = RunState(**json.loads(_file(home).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     types = {"str": str, "int": int, "float": int | float, "bool": bool}
-    return run if all(isinstance(getattr(run, one.name), types[str(one.type)]) for one in fields(run)) else None
+    return run if all(isinstance(getattr(run, field.name), types[str(field.type)]) for field in fields(run)) else None
 
 
-def left(home: Home) -> bool:
-    """Whether the last run was not shut down in order: its file is there, readable or not."""
+def unclean(home: Home) -> bool:
+    """Whether the last run was not shut down: its file exists, readable or not."""
     return _file(home).exists()
 
 
 def write(home: Home, state: RunState) -> None:
-    """Keep `state`."""
+    """Save `state`."""
     write_text(_file(home), json.dumps(asdict(state)))
 
 
 def clear(home: Home) -> None:
-    """The run has ended."""
+    """Delete the state of a run that has ended."""
     for name in ("lab.json", "supervisord.pid", "supervisor.sock", "replicas.json", "routing.json"):
         (home.run / name).unlink(missing_ok=True)
 
 
 def read_replicas(home: Home) -> dict[str, int]:
-    """How many replicas of each scalable service should run."""
+    """The number of replicas that each scalable service should have; the defaults when the file is damaged."""
     try:
-        told = json.loads((home.run / "replicas.json").read_text(encoding="utf-8"))
-        return {service: min(max(int(told[service]), 1), MAX_REPLICAS) for service in DEFAULT_REPLICAS}
+        counts = json.loads((home.run / "replicas.json").read_text(encoding="utf-8"))
+        return {service: min(max(int(counts[service]), 1), MAX_REPLICAS) for service in DEFAULT_REPLICAS}
     except (OSError, ValueError, LookupError, TypeError):
         return dict(DEFAULT_REPLICAS)
 
 
 def write_replicas(home: Home, counts: dict[str, int]) -> None:
-    """Keep how many replicas should run; forgotten at `fleetops down`."""
+    """Save the number of replicas of each service, until `fleetops down`."""
     write_text(home.run / "replicas.json", json.dumps(counts))
 
 
 @dataclass(frozen=True)
 class Routing:
-    """Which replicas the gateway is sent nothing to, and by which other port it reaches some, by instance."""
+    """Exceptions in the gateway's routing: the drained replicas, and the local ports of detours, by replica."""
 
     drained: tuple[str, ...] = ()
     detours: dict[str, int] = field(default_factory=dict)
 
 
 def read_routing(home: Home) -> Routing:
-    """How the gateway reaches the replicas now; straight, all of them, unless something else was written."""
+    """The current routing; without exceptions when the file is missing or damaged."""
     try:
-        told = json.loads((home.run / "routing.json").read_text(encoding="utf-8"))
-        return Routing(tuple(told["drained"]), dict(told["detours"]))
+        routing = json.loads((home.run / "routing.json").read_text(encoding="utf-8"))
+        return Routing(tuple(routing["drained"]), dict(routing["detours"]))
     except (OSError, ValueError, LookupError, TypeError):
         return Routing()
 
 
 def write_routing(home: Home, routing: Routing) -> None:
-    """Keep how the replicas are reached; forgotten at `fleetops down`."""
+    """Save the routing, until `fleetops down`."""
     write_text(home.run / "routing.json", json.dumps(asdict(routing)))
 
 
 def runner_file(home: Home) -> Path:
-    """The file that names the process of the drill that runs (lab/drills/run/stoppable.py writes it)."""
+    """The file with the process id of the running drill, written by lab/drills/run/stoppable.py."""
     return home.run / "drill.runner"
 
 
 def read_runner(home: Home) -> int | None:
-    """The process id of the drill that runs, or of one that was killed; None without a drill."""
+    """The process id of the running drill, or of one that was killed; None without a drill."""
     try:
         return int(json.loads(runner_file(home).read_text(encoding="utf-8"))["pid"])
     except (OSError, ValueError, LookupError, TypeError):
@@ -115,7 +115,7 @@ def read_runner(home: Home) -> int | None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
+    """Whether the process exists and is not a zombie."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -123,7 +123,7 @@ def is_alive(pid: int) -> bool:
 
 
 def make_directories(home: Home) -> None:
-    """The state directory with its folders and the control token. Raises LabError when it cannot be written."""
+    """Create the state directory and the control token, if missing. LabError when it cannot be written."""
     try:
         for folder in (home.path, home.run, home.data, home.logs, home.bin):
             folder.mkdir(parents=True, exist_ok=True)
@@ -131,15 +131,16 @@ def make_directories(home: Home) -> None:
             write_text(home.token, secrets.token_urlsafe(32) + "\n", mode=0o600)
     except OSError as error:
         raise LabError(
-            f"cannot write the state directory {home.path}: {error.strerror}; set FLEETOPS_HOME to one you own"
+            f"cannot write the state directory {home.path}: {error.strerror}; set FLEETOPS_HOME to a writable directory"
         ) from error
 
 
 @contextmanager
 def lock(home: Home, waiting: Callable[[bool], None] = lambda _: None) -> Iterator[None]:
-    """Only one process starts or stops the lab at a time.
+    """Hold the lock of the lab, so that only one process starts or stops it at a time.
 
-    While it has to wait, calls `waiting` again and again, with whether it has waited before; it may raise.
+    While waiting, calls `waiting` repeatedly, with whether it has been called before; it may raise. Raises LabError
+    after LOCK_SECONDS.
     """
     deadline = time.monotonic() + LOCK_SECONDS
     waited = False

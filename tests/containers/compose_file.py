@@ -1,4 +1,4 @@
-"""compose.yaml as the engine reads it when nobody sets a variable, and the program table it must agree with."""
+"""compose.yaml with its default variables, and the program table that it must match."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ VARIABLES = {value for name, value in vars(names).items() if name.startswith("EN
 
 @cache
 def services() -> dict[str, dict[str, Any]]:
-    """Every service of compose.yaml by name, with the defaults of its variables put in."""
+    """Every service of compose.yaml by name, with default values for its variables."""
     text = COMPOSE.read_text(encoding="utf-8")
-    told = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
-    return dict(yaml.safe_load(told)["services"])
+    resolved = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+    return dict(yaml.safe_load(resolved)["services"])
 
 
 @cache
@@ -45,5 +45,5 @@ def default_programs() -> dict[str, Program]:
 
 
 def is_ours(program: Program) -> bool:
-    """Whether it is one of our own processes."""
+    """Whether it is one of the lab's own processes."""
     return names.ENV_INSTANCE in program.env

@@ -1,4 +1,4 @@
-"""One run of compose.yaml under a project name and on ports of its own."""
+"""One run of compose.yaml with its own project name and ports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOWN_SECONDS = 180
 
 
 class NoEngine(Exception):
-    """Why no container can be run here, in one line."""
+    """No container can run here; the message is the reason, in one line."""
 
 
 def _run(argv: list[str], timeout: float, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -41,15 +41,15 @@ def find_engine() -> str:
     docker = shutil.which("docker")
     if docker is None:
         raise NoEngine("no docker on PATH")
-    for question in (["compose", "version"], ["info", "--format", "{{.ServerVersion}}"]):
-        done = _run([docker, *question], 30)
+    for command in (["compose", "version"], ["info", "--format", "{{.ServerVersion}}"]):
+        done = _run([docker, *command], 30)
         if done.returncode != 0:
-            raise NoEngine(f"docker {' '.join(question)}: {_reason(done)}")
+            raise NoEngine(f"docker {' '.join(command)}: {_reason(done)}")
     return docker
 
 
 def free_hundreds() -> int:
-    """A hundred of ports of which every published one is free."""
+    """The first port range, in hundreds, whose published ports are all free. Raises NoEngine."""
     numbers = [
         int(str(port).split(":")[1]) % 100 for service in services().values() for port in service.get("ports", [])
     ]
@@ -81,7 +81,7 @@ class Project:
         return done.stdout
 
     def pull(self) -> None:
-        """Have the official images here. Raises NoEngine when they cannot be had."""
+        """Pull the official images that are missing. Raises NoEngine when that fails."""
         for service in ("prometheus", "alertmanager", "postgres", "valkey"):
             image = services()[service]["image"]
             if _run([self._docker, "image", "inspect", image], 30).returncode != 0:
@@ -90,12 +90,12 @@ class Project:
                     raise NoEngine(f"cannot get {image}: {_reason(done)}")
 
     def containers(self) -> list[dict[str, Any]]:
-        """What the engine knows about each container of the project, stopped ones too."""
+        """`docker inspect` of each container of the project, including stopped ones."""
         ids = self.compose("ps", "--all", "--quiet").split()
         return list(json.loads(_run([self._docker, "inspect", *ids], 60).stdout))
 
     def images(self) -> list[str]:
-        """The image behind each service: its name, and the digest of what was run."""
+        """The name and id of the image of each service."""
         return sorted({f"{box['Config']['Image']} {box['Image'][:19]}" for box in self.containers()})
 
     def http(self, port: int, what: str, token: str | None = None) -> JsonClient:
@@ -103,27 +103,27 @@ class Project:
         return JsonClient(f"http://{LOOPBACK}:{port}", what=what, token=token, timeout_seconds=5)
 
     def prometheus(self) -> JsonClient:
-        """A client of Prometheus, which asks for the lab's login."""
+        """A client of Prometheus with the lab's login."""
         address = f"http://{LOOPBACK}:{self.ports.prometheus}"
         return JsonClient(address, what="Prometheus", token=self.token(), user=LOGIN_USER, timeout_seconds=5)
 
     def token(self) -> str:
-        """The control token, out of the shared state."""
+        """The control token from the shared state."""
         return self.compose("exec", "-T", "pager", "cat", "/var/lib/fleetops/token").strip()
 
     def logs(self) -> str:
-        """The last lines of everything, for a failure's report."""
+        """The last log lines of every container, for a failure report."""
         done = _run([*self._compose, "logs", "--no-color", "--tail", "15"], 60, **self._variables)
         return done.stdout[-12000:]
 
     def down(self) -> None:
-        """Take the project down with its volumes; the images stay."""
+        """Remove the project with its volumes, but not its images."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "15", timeout=DOWN_SECONDS)
 
     def remains(self) -> str:
-        """What the engine still holds of the project."""
+        """The ids of the project's remaining containers, volumes and networks; "" when there are none."""
         label = f"label=com.docker.compose.project={self.name}"
-        left = [
+        remaining = [
             _run([self._docker, kind, "ls", "--quiet", "--filter", label], 30).stdout for kind in ("volume", "network")
         ]
-        return "".join([self.compose("ps", "--all", "--quiet"), *left])
+        return "".join([self.compose("ps", "--all", "--quiet"), *remaining])

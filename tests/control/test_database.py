@@ -15,7 +15,7 @@ from lab.control import database
 from lab.control.lab_clients import LabClients
 from lab.errors import LabError, NotRunning, UsageError
 from lab.stack.backends import postgres
-from lab.stack.exporter.database import families, look
+from lab.stack.exporter.database import families, take_sample
 
 INDEX = "posts_author_recent_idx"
 
@@ -61,7 +61,7 @@ def waiting(clients: LabClients) -> set[str]:
 def metrics(url: str) -> dict[str, float]:
     """The exporter's metrics now, each with its largest sample."""
     with psycopg.connect(url, autocommit=True) as connection:
-        metric_families = families(look(connection))
+        metric_families = families(take_sample(connection))
         return {
             family.name: max((sample.value for sample in family.samples), default=0.0) for family in metric_families
         }
@@ -120,7 +120,7 @@ def test_a_dropped_index_is_reported_and_rebuilt(db_clients: LabClients, seeded_
         connection.execute(f"DROP INDEX {INDEX}".encode())
         exists = {index.name: index.found for index in database.indexes(db_clients)}
         assert (exists[INDEX], exists["users_handle_idx"]) == (False, True)
-        indexes = next(family for family in families(look(connection)) if family.name == "db_index_valid")
+        indexes = next(family for family in families(take_sample(connection)) if family.name == "db_index_valid")
         assert {sample.labels["index"]: sample.value for sample in indexes.samples}[INDEX] == 0
         (rebuilt,) = database.create_index(db_clients, None)
         assert (rebuilt.name, rebuilt.valid) == (INDEX, True)

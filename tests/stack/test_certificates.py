@@ -1,4 +1,4 @@
-"""The lab's own authority: who is issued what, when, and who may read it."""
+"""The lab's certificate authority: when it issues certificates, and who may read the keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
 
 
-def test_a_certificate_is_issued_once_and_again_when_a_third_of_its_life_is_left(home: Home) -> None:
+def test_a_certificate_is_renewed_when_a_third_of_its_lifetime_is_left(home: Home) -> None:
     now = time.time()
     assert ensure(home, "link-db", now)
     first = read(home.certificate("link-db"))
@@ -31,21 +31,21 @@ def test_a_certificate_is_issued_once_and_again_when_a_third_of_its_life_is_left
     assert read(home.certificate("link-db")).serial != first.serial
 
 
-def test_a_new_authority_means_new_certificates(home: Home) -> None:
+def test_a_new_authority_issues_a_new_certificate(home: Home) -> None:
     now = time.time()
     ensure(home, "link-db", now)
     first = read(home.certificate("link-db"))
     home.authority.write_text("rubbish")
-    with pytest.raises(LabError, match=r"authority\.pem is no authority.*remove it"):
+    with pytest.raises(LabError, match=r"authority\.pem is not an authority.*remove it"):
         issue(home, "link-db", 60, now)
-    assert read(home.certificate("link-db")) == first, "what could not be issued has replaced nothing"
+    assert read(home.certificate("link-db")) == first, "a failed issue replaces nothing"
     assert ensure(home, "link-db", now)
     authority = x509.load_pem_x509_certificate(home.authority.read_bytes())
     issued = x509.load_pem_x509_certificate(home.certificate("link-db").read_bytes())
     issued.verify_directly_issued_by(authority)
 
 
-def test_keys_are_for_their_owner_alone(home: Home) -> None:
+def test_keys_are_readable_by_their_owner_only(home: Home) -> None:
     ensure(home, "link-db", time.time())
     files = sorted((home.path / "tls").iterdir())
     assert [path.name for path in files] == ["authority.pem", "link-db.pem"]
@@ -53,5 +53,5 @@ def test_keys_are_for_their_owner_alone(home: Home) -> None:
 
 
 def test_a_file_without_a_certificate_is_named(home: Home) -> None:
-    with pytest.raises(LabError, match=r"none\.pem holds no certificate"):
+    with pytest.raises(LabError, match=r"none\.pem contains no certificate"):
         read(home.path / "none.pem")

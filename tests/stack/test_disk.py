@@ -1,4 +1,4 @@
-"""A full disk is told in one line: by `up` before it changes anything, by `status` and `doctor` while it is full."""
+"""A full disk is reported in one line, by `up` before it changes anything, and by `status` and `doctor`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Make = Callable[[int], Home]
 
 @pytest.fixture
 def home_on_a_disk_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """A state directory, not made yet, on a filesystem with so many free MiB."""
+    """Returns a state directory, not created yet, on a filesystem with a given number of free MiB."""
 
     def make(mebibytes: int) -> Home:
         monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=mebibytes * disk.MIB))
@@ -34,7 +34,7 @@ def home_on_a_disk_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make
     return make
 
 
-def test_a_start_is_refused_in_one_line_that_says_where_and_how_much(home_on_a_disk_with: Make) -> None:
+def test_a_start_is_refused_with_the_place_and_the_free_and_required_space(home_on_a_disk_with: Make) -> None:
     home = home_on_a_disk_with(3)
     with pytest.raises(LabError) as refused:
         disk.require(home)
@@ -47,16 +47,16 @@ def test_a_start_with_enough_space_is_not_refused(home_on_a_disk_with: Make) -> 
     disk.require(home_on_a_disk_with(1024))
 
 
-def test_the_ticket_comes_before_the_disk_is_full(home_on_a_disk_with: Make) -> None:
-    """What the exporter tells at the threshold of DiskSpaceLow is not yet called full."""
+def test_the_ticket_fires_before_the_disk_counts_as_full(home_on_a_disk_with: Make) -> None:
+    """At the threshold of DiskSpaceLow, the disk does not count as full yet."""
     home = home_on_a_disk_with(511)
     assert [sample.value for family in DiskCollector(home).collect() for sample in family.samples] == [511 * disk.MIB]
     assert disk.full(home) == ""
 
 
-def test_doctor_says_that_the_disk_is_full(home_on_a_disk_with: Make) -> None:
+def test_doctor_reports_a_full_disk(home_on_a_disk_with: Make) -> None:
     home = home_on_a_disk_with(0)
-    finding = next(one for one in doctor.examine(home, Ports(9000)) if one.name == "disk")
+    finding = next(finding for finding in doctor.examine(home, Ports(9000)) if finding.name == "disk")
     assert not finding.ok
     assert finding.found.startswith(f"disk full: 0 MiB free at {home.path.parent}")
 
@@ -69,7 +69,7 @@ def test_up_refuses_a_full_disk_before_it_changes_anything(home_on_a_disk_with: 
     assert not home.path.exists()
 
 
-def test_a_command_that_meets_a_full_disk_says_so_in_one_line(
+def test_a_write_error_on_a_full_disk_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write() -> None:
@@ -82,19 +82,17 @@ def test_a_command_that_meets_a_full_disk_says_so_in_one_line(
     )
 
 
-def test_what_undoes_a_killed_drill_waits_for_space_however_long(
-    home_on_a_disk_with: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its patience begins when something can be written again."""
+def test_the_undo_of_a_killed_drill_waits_for_space(home_on_a_disk_with: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its retry limit counts only while the disk can be written."""
     home = home_on_a_disk_with(0)
     monkeypatch.setenv("FLEETOPS_HOME", str(home.path))
-    tries = []
+    attempts = []
 
     def undo(_runner: int) -> list[str]:
-        tries.append("try")
-        if len(tries) == 3:
+        attempts.append("undo")
+        if len(attempts) == 3:
             home_on_a_disk_with(2000)
-        if len(tries) < 4:
+        if len(attempts) < 4:
             raise OSError(errno.ENOSPC, "No space left on device")
         return ["canary weight 50 → 0"]
 
@@ -103,10 +101,10 @@ def test_what_undoes_a_killed_drill_waits_for_space_however_long(
     monkeypatch.setattr(watchdog, "AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(sys, "argv", ["guard", "1", "0"])
     watchdog.main()
-    assert len(tries) == 4
+    assert len(attempts) == 4
 
 
-def test_status_says_that_the_disk_is_full_also_when_nothing_runs(
+def test_status_reports_a_full_disk_while_the_lab_is_down(
     home_on_a_disk_with: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = home_on_a_disk_with(1)

@@ -1,4 +1,4 @@
-"""What the exporter reads from the state directory: log sizes through rotations, and starts."""
+"""Metrics from the state directory: log sizes across rotations, and process starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.stack.exporter.files import LogCollector, StartsCollector
 from lab.stack.processes import supervision
 
 
-def told(collector: LogCollector | StartsCollector) -> dict[tuple[str, str], float]:
+def samples(collector: LogCollector | StartsCollector) -> dict[tuple[str, str], float]:
     """(metric, process) → value."""
     return {
         (sample.name, sample.labels["process"]): sample.value
@@ -26,43 +26,41 @@ def write(path: Path, count: int) -> None:
         file.write(b"x" * count)
 
 
-def test_bytes_written_are_counted_through_rotations_and_used_bytes_hold_every_part(tmp_path: Path) -> None:
+def test_written_bytes_are_counted_across_rotations_and_used_bytes_include_every_part(tmp_path: Path) -> None:
     log = tmp_path / "gateway.log"
     write(log, 1000)
     collector = LogCollector(tmp_path)
-    # What was there before the exporter is used, but was not written under its eyes.
-    assert told(collector)["log_used_bytes", "gateway"] == 1000
-    assert told(collector)["log_written_bytes_total", "gateway"] == 0
+    # Bytes from before the exporter started are used, but do not count as written.
+    assert samples(collector)["log_used_bytes", "gateway"] == 1000
+    assert samples(collector)["log_written_bytes_total", "gateway"] == 0
     write(log, 500)
-    assert told(collector)["log_written_bytes_total", "gateway"] == 500
-    for size in (300, 200):  # two rotations between two looks
+    assert samples(collector)["log_written_bytes_total", "gateway"] == 500
+    for size in (300, 200):  # two rotations between two scrapes
         write(log, 100)
         for number in (1, 0):
             old = tmp_path / ("gateway.log" if number == 0 else f"gateway.log.{number}")
             if old.exists():
                 old.rename(tmp_path / f"gateway.log.{number + 1}")
         write(log, size)
-    assert told(collector)["log_written_bytes_total", "gateway"] == 500 + 100 + 300 + 100 + 200
-    assert told(collector)["log_used_bytes", "gateway"] == 1600 + 400 + 200
-    assert told(collector)["log_quota_bytes", "gateway"] == logfiles.QUOTA_BYTES
+    assert samples(collector)["log_written_bytes_total", "gateway"] == 500 + 100 + 300 + 100 + 200
+    assert samples(collector)["log_used_bytes", "gateway"] == 1600 + 400 + 200
+    assert samples(collector)["log_quota_bytes", "gateway"] == logfiles.QUOTA_BYTES
 
 
-@pytest.mark.parametrize("aside", ["gateway.log.rotating", "gateway.log.1"])
-def test_a_look_in_the_middle_of_a_rotation_finds_every_series_and_no_byte_is_counted_twice(
-    tmp_path: Path, aside: str
-) -> None:
+@pytest.mark.parametrize("renamed", ["gateway.log.rotating", "gateway.log.1"])
+def test_a_scrape_during_a_rotation_keeps_every_series_and_counts_no_byte_twice(tmp_path: Path, renamed: str) -> None:
     log = tmp_path / "gateway.log"
     write(log, 1000)
     collector = LogCollector(tmp_path)
-    before = told(collector)
-    log.rename(tmp_path / aside)
-    assert told(collector).keys() == before.keys()
+    before = samples(collector)
+    log.rename(tmp_path / renamed)
+    assert samples(collector).keys() == before.keys()
     write(log, 300)
-    assert told(collector)["log_written_bytes_total", "gateway"] == 300
-    assert told(collector)["log_written_bytes_total", "gateway"] == 300
+    assert samples(collector)["log_written_bytes_total", "gateway"] == 300
+    assert samples(collector)["log_written_bytes_total", "gateway"] == 300
 
 
-def test_starts_are_counted_with_the_service_that_alerts_name_and_those_that_nobody_asked_for_apart(
+def test_starts_have_the_service_label_of_alerts_and_unplanned_ones_their_own_counter(
     tmp_path: Path,
 ) -> None:
     home = Home(tmp_path)
@@ -78,7 +76,7 @@ def test_starts_are_counted_with_the_service_that_alerts_name_and_those_that_nob
     assert unplanned == {("feed-canary-1", "feed"): 2, ("postgres", "postgres"): 0}
 
 
-def test_a_start_that_is_asked_for_and_not_yet_made_takes_nothing_from_those_that_nobody_asked_for(
+def test_a_requested_start_that_is_pending_does_not_decrease_the_unplanned_ones(
     tmp_path: Path,
 ) -> None:
     home = Home(tmp_path)
@@ -91,15 +89,15 @@ def test_a_start_that_is_asked_for_and_not_yet_made_takes_nothing_from_those_tha
     def unplanned() -> float:
         return next(s.value for family in collector.collect() for s in family.samples if "unplanned" in s.name)
 
-    seen = [unplanned()]
+    counts = [unplanned()]
     for file in (asked, starts, starts):
         with file.open("a") as more:
             more.write("1.0\n")
-        seen.append(unplanned())
-    assert seen == [1, 1, 1, 2]
+        counts.append(unplanned())
+    assert counts == [1, 1, 1, 2]
 
 
-def test_an_archive_holds_every_line_in_its_order_and_only_the_last_few_are_kept(
+def test_an_archive_has_every_line_in_order_and_only_the_newest_archives_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import gzip
@@ -109,7 +107,7 @@ def test_an_archive_holds_every_line_in_its_order_and_only_the_last_few_are_kept
         parts = [tmp_path / "gateway.log.2", tmp_path / "gateway.log.1", tmp_path / "gateway.log.rotating"]
         for number, part in enumerate(parts):
             part.write_text(f"{round_number}.{number}\n")
-        logfiles._pack(log, parts)
+        logfiles._archive(log, parts)
         assert not any(part.exists() for part in parts)
     archives = sorted((tmp_path / "archive").iterdir())
     assert len(archives) == logfiles.ARCHIVES_KEPT

@@ -1,4 +1,4 @@
-"""The probe knows the right feed, and tells a wrong one from one that did not come and from one that has changed."""
+"""The feed probe distinguishes a wrong feed from a missing one and from one that has just changed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import psycopg
 import pytest
 from fakes import JsonServer
 
-from lab.stack.exporter.feedprobe import VIEWERS, FeedProbe, Truth
+from lab.stack.exporter.feedprobe import VIEWERS, ExpectedFeeds, FeedProbe
 from lab.telemetry.metrics import CollectorRegistry
 
 VIEWER, OTHER = 101, 2503
 
 
 class Gateway:
-    """Answers every feed with `page`, or with `status`."""
+    """Answers every request with `status` and `page`."""
 
     def __init__(self) -> None:
         self.status = 200
         self.page: dict[str, Any] = {}
-        self.asked: list[tuple[str, str, Any]] = []
+        self.requests: list[tuple[str, str, Any]] = []
 
     def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
-        self.asked.append((method, path, body))
+        self.requests.append((method, path, body))
         return self.status, self.page
 
 
@@ -34,14 +34,14 @@ def gateway() -> Gateway:
 
 
 @pytest.fixture
-def truth(seeded_url: str) -> Truth:
-    return Truth(seeded_url, CollectorRegistry())
+def expected(seeded_url: str) -> ExpectedFeeds:
+    return ExpectedFeeds(seeded_url, CollectorRegistry())
 
 
 @pytest.fixture
-def probe(gateway: Gateway, truth: Truth) -> Iterator[FeedProbe]:
+def probe(gateway: Gateway, expected: ExpectedFeeds) -> Iterator[FeedProbe]:
     server = JsonServer(gateway)
-    yield FeedProbe(server.url, truth, CollectorRegistry())
+    yield FeedProbe(server.url, expected, CollectorRegistry())
     server.close()
 
 
@@ -49,8 +49,10 @@ def page(viewer: int, items: list[tuple[int, int]] | None) -> dict[str, Any]:
     return {"user_id": viewer, "items": [{"id": post, "author": {"id": author}} for post, author in items or []]}
 
 
-def test_a_right_feed_matches_and_no_answer_is_no_wrong_one(probe: FeedProbe, gateway: Gateway, truth: Truth) -> None:
-    gateway.page = page(VIEWER, truth.items(VIEWER))
+def test_a_correct_feed_matches_and_a_failed_request_is_unanswered(
+    probe: FeedProbe, gateway: Gateway, expected: ExpectedFeeds
+) -> None:
+    gateway.page = page(VIEWER, expected.items(VIEWER))
     assert len(gateway.page["items"]) == 16
     assert probe.probe(VIEWER) == "match"
     gateway.status = 503
@@ -58,10 +60,10 @@ def test_a_right_feed_matches_and_no_answer_is_no_wrong_one(probe: FeedProbe, ga
 
 
 @pytest.mark.parametrize("wrong", ["another viewer's", "one post's author", "order", "empty", "no feed"])
-def test_a_wrong_feed_is_told(probe: FeedProbe, gateway: Gateway, truth: Truth, wrong: str) -> None:
-    items = list(truth.items(VIEWER) or [])
+def test_a_wrong_feed_is_a_mismatch(probe: FeedProbe, gateway: Gateway, expected: ExpectedFeeds, wrong: str) -> None:
+    items = list(expected.items(VIEWER) or [])
     gateway.page = {
-        "another viewer's": page(VIEWER, truth.items(OTHER)),
+        "another viewer's": page(VIEWER, expected.items(OTHER)),
         "one post's author": page(VIEWER, [(items[0][0], items[0][1] + 1), *items[1:]]),
         "order": page(VIEWER, items[::-1]),
         "empty": page(VIEWER, []),
@@ -70,17 +72,17 @@ def test_a_wrong_feed_is_told(probe: FeedProbe, gateway: Gateway, truth: Truth, 
     assert probe.probe(VIEWER) == "mismatch"
 
 
-def test_a_feed_that_follows_a_change_of_the_db_is_right(
-    probe: FeedProbe, gateway: Gateway, truth: Truth, seeded_url: str
+def test_a_feed_that_follows_a_change_in_the_database_matches(
+    probe: FeedProbe, gateway: Gateway, expected: ExpectedFeeds, seeded_url: str
 ) -> None:
-    """The probe remembers the truth for a minute; before it calls a page wrong it asks again."""
-    before = truth.items(VIEWER) or []
+    """The probe caches the expected feed for a minute; it queries again before it reports a mismatch."""
+    before = expected.items(VIEWER) or []
     last = before[-1][0]
     with psycopg.connect(seeded_url, autocommit=True) as connection:
         (likes,) = connection.execute("SELECT like_count FROM posts WHERE id = %s", [last]).fetchone() or (0,)
         connection.execute("UPDATE posts SET like_count = 100000000 WHERE id = %s", [last])
         try:
-            gateway.page = page(VIEWER, Truth(seeded_url, CollectorRegistry()).items(VIEWER))
+            gateway.page = page(VIEWER, ExpectedFeeds(seeded_url, CollectorRegistry()).items(VIEWER))
             assert gateway.page["items"][0]["id"] == last
             assert probe.probe(VIEWER) == "match"
             gateway.page = page(VIEWER, before)
@@ -89,18 +91,18 @@ def test_a_feed_that_follows_a_change_of_the_db_is_right(
             connection.execute("UPDATE posts SET like_count = %s WHERE id = %s", [likes, last])
 
 
-def test_the_probe_has_an_author_with_followers_and_edits_the_profile_to_what_it_is(
-    probe: FeedProbe, gateway: Gateway, truth: Truth
+def test_the_probe_has_an_author_with_followers_and_writes_the_profile_unchanged(
+    probe: FeedProbe, gateway: Gateway, expected: ExpectedFeeds
 ) -> None:
-    author, name, viewers = truth.accounts() or (0, "", [])
+    author, name, viewers = expected.accounts() or (0, "", [])
     assert len(set(viewers)) == VIEWERS
     probe.edit(author, name)
-    assert gateway.asked == [("PUT", f"/v1/users/{author}", {"display_name": name})]
+    assert gateway.requests == [("PUT", f"/v1/users/{author}", {"display_name": name})]
 
 
-def test_without_the_db_nothing_is_called_wrong(gateway: Gateway) -> None:
+def test_without_the_database_there_is_no_result(gateway: Gateway) -> None:
     server = JsonServer(gateway)
     registry = CollectorRegistry()
-    blind = FeedProbe(server.url, Truth("postgresql://nobody@127.0.0.1:9/none", registry), registry)
-    assert blind.probe(VIEWER) == ""
+    probe = FeedProbe(server.url, ExpectedFeeds("postgresql://nobody@127.0.0.1:9/none", registry), registry)
+    assert probe.probe(VIEWER) == ""
     server.close()

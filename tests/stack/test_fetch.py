@@ -1,4 +1,4 @@
-"""An official release is used when it has the checksum kept in the repository, else the one published beside it."""
+"""An official release must have the checksum in the repository, or else the one published with it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ARCHIVE = PROMETHEUS.archive(this_platform())
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The repository's checksums: none yet."""
+def known_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The checksums in the repository: none yet."""
     file = tmp_path / "sha256sums.txt"
-    file.write_text("# kept\n")
+    file.write_text("# known\n")
     monkeypatch.setattr(fetch, "KEPT_SUMS", file)
     return file
 
@@ -48,42 +48,42 @@ def publish(monkeypatch: pytest.MonkeyPatch, published: str | None = None) -> st
 
 
 def get(target: Path) -> tuple[str, list[str]]:
-    said: list[str] = []
+    messages: list[str] = []
     (target / "work").mkdir()
-    return fetch.from_release(PROMETHEUS, target / "work", said.append), said
+    return fetch.from_release(PROMETHEUS, target / "work", messages.append), messages
 
 
-def test_a_release_with_the_kept_checksum_is_unpacked_whatever_its_host_publishes(
-    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_release_with_the_known_checksum_is_unpacked_whatever_its_host_publishes(
+    known_sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept.write_text(f"{publish(monkeypatch, published='1' * 64)}  {ARCHIVE}\n")
-    origin, said = get(tmp_path)
-    assert (origin, said) == ("official release 3.13.2", [])
+    known_sums.write_text(f"{publish(monkeypatch, published='1' * 64)}  {ARCHIVE}\n")
+    origin, messages = get(tmp_path)
+    assert (origin, messages) == ("official release 3.13.2", [])
     assert binaries.version_of(tmp_path / "work" / "promtool") == "3.13.2"
     assert not (tmp_path / "work" / "LICENSE").exists()
 
 
 def test_a_release_that_was_replaced_together_with_its_published_checksum_is_not_used(
-    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    known_sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(monkeypatch)
-    kept.write_text(f"{'2' * 64}  {ARCHIVE}\n")
+    known_sums.write_text(f"{'2' * 64}  {ARCHIVE}\n")
     with pytest.raises(ToolError, match="expected 222222222222"):
         get(tmp_path)
     assert not (tmp_path / "work" / "prometheus").exists()
 
 
-def test_without_a_kept_checksum_the_published_one_is_used_and_that_is_told(
-    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_a_known_checksum_the_published_one_is_used_with_a_message(
+    known_sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(monkeypatch)
-    _, said = get(tmp_path)
-    assert len(said) == 1
-    assert "no checksum is kept" in said[0]
+    _, messages = get(tmp_path)
+    assert len(messages) == 1
+    assert "no checksum in sha256sums.txt" in messages[0]
 
 
 def test_a_release_with_another_checksum_than_published_is_not_used(
-    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    known_sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(monkeypatch, published="1" * 64)
     with pytest.raises(ToolError, match="SHA-256"):
@@ -91,8 +91,8 @@ def test_a_release_with_another_checksum_than_published_is_not_used(
     assert not (tmp_path / "work" / "prometheus").exists()
 
 
-def test_an_archive_that_the_release_does_not_have_is_refused(
-    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_platform_without_a_release_archive_is_refused(
+    known_sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(monkeypatch)
     monkeypatch.setattr(fetch, "this_platform", lambda: "plan9-mips")
@@ -100,24 +100,26 @@ def test_an_archive_that_the_release_does_not_have_is_refused(
         get(tmp_path)
 
 
-def test_keeping_checksums_adds_those_of_the_pinned_versions(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_updating_the_checksums_adds_those_of_the_pinned_versions(
+    known_sums: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digest = publish(monkeypatch)
     assert sum_of(fetch.keep_sums(), ARCHIVE) == digest
-    assert kept.read_text().startswith("# kept\n")
+    assert known_sums.read_text().startswith("# known\n")
 
 
 def test_a_published_checksum_that_has_changed_is_refused_and_nothing_is_written(
-    kept: Path, monkeypatch: pytest.MonkeyPatch
+    known_sums: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(monkeypatch)
     before = f"{'2' * 64}  {ARCHIVE}\n"
-    kept.write_text(before)
+    known_sums.write_text(before)
     with pytest.raises(ToolError, match="nothing was changed"):
         fetch.keep_sums()
-    assert kept.read_text() == before
+    assert known_sums.read_text() == before
 
 
-def test_the_kept_checksums_are_of_the_pinned_versions_alone() -> None:
+def test_the_repository_has_checksums_of_the_pinned_versions_only() -> None:
     lines = [line for line in fetch.KEPT_SUMS.read_text().splitlines() if not line.startswith("#")]
     archives = {product.archive(platform) for product in PRODUCTS for platform in PLATFORMS}
     assert {line.split()[1] for line in lines} <= archives

@@ -1,4 +1,4 @@
-"""A signal breaks off a start wherever it is, once; nothing cuts short the clean-up that follows."""
+"""A signal aborts a start at any step, once; nothing interrupts the clean-up that follows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROGRAM = Program("gateway", "gateway", "services", ("true",), (1,), "tcp")
 
 @pytest.fixture
 def interrupt() -> Iterator[Interrupt]:
-    """One that handles this process's signals until the end of the test."""
+    """An Interrupt that handles this process's signals until the end of the test."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     handler = Interrupt()
     handler.install()
@@ -41,7 +41,7 @@ def send() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_the_first_signal_breaks_off_the_block_and_the_next_does_not_break_the_clean_up(interrupt: Interrupt) -> None:
+def test_the_first_signal_aborts_the_block_and_the_next_does_not_interrupt_the_clean_up(interrupt: Interrupt) -> None:
     cleaned = False
     with pytest.raises(KeyboardInterrupt):
         try:
@@ -53,13 +53,13 @@ def test_the_first_signal_breaks_off_the_block_and_the_next_does_not_break_the_c
     assert cleaned
 
 
-def test_a_signal_before_the_block_keeps_it_from_beginning(interrupt: Interrupt) -> None:
+def test_a_signal_before_the_block_prevents_it(interrupt: Interrupt) -> None:
     send()
     with pytest.raises(KeyboardInterrupt), interrupt:
         pytest.fail("the block has begun")
 
 
-def test_a_signal_whose_exception_is_lost_is_found_by_the_next_wait(interrupt: Interrupt) -> None:
+def test_a_signal_whose_exception_is_lost_is_noticed_by_the_next_wait(interrupt: Interrupt) -> None:
     with interrupt:
         with contextlib.suppress(KeyboardInterrupt):  # as a destructor or a callback loses it
             send()
@@ -67,13 +67,15 @@ def test_a_signal_whose_exception_is_lost_is_found_by_the_next_wait(interrupt: I
             interrupt.check()
 
 
-def test_a_second_signal_while_stopping_says_so(interrupt: Interrupt, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_second_signal_reports_that_the_lab_is_still_stopping(
+    interrupt: Interrupt, capfd: pytest.CaptureFixture[str]
+) -> None:
     send()
     send()
     assert capfd.readouterr().err == "still stopping\n"
 
 
-# What a start does, in this order; each takes time in which a signal may come.
+# The steps of a start, in order; a signal may arrive during each.
 STEPS = {
     "refuse or clean": (Start, "_refuse_or_clean"),
     "fetch programs": (binaries, "ensure"),
@@ -89,20 +91,20 @@ STEPS = {
     "fill the database": (schema, "create"),
     "route to the replicas": (replicas, "route_defaults"),
     "write the targets": (monitoring, "write_targets"),
-    "wait until watched": (probes, "why_not_watched"),
+    "wait until scraped": (probes, "scrape_problem"),
 }
 
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupt: Interrupt) -> Start:
     """A start whose steps do nothing."""
-    found = {
+    tools = {
         name: SimpleNamespace(name=name, version="1", source="PATH", path=Path(name))
         for name in ("prometheus", "alertmanager")
     }
-    gives: dict[str, Any] = {"fetch programs": found, "start supervision": 1, "wait until watched": ""}
+    results: dict[str, Any] = {"fetch programs": tools, "start supervision": 1, "wait until scraped": ""}
     for step, (owner, name) in STEPS.items():
-        monkeypatch.setattr(owner, name, _giving(gives.get(step)))
+        monkeypatch.setattr(owner, name, _returning(results.get(step)))
     monkeypatch.setattr(disk, "require", lambda _: None)
     monkeypatch.setattr(monitoring, "forget_notifications", lambda _: None)
     names = ("postgres", "valkey", "prometheus", "alertmanager")
@@ -111,22 +113,22 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupt: Interrupt)
     return Start(Home(tmp_path), Ports(9000), lambda *_: None, foreground=True, interrupt=interrupt)
 
 
-def _giving(value: Any) -> Callable[..., Any]:
+def _returning(value: Any) -> Callable[..., Any]:
     return lambda *_args, **_named: value
 
 
-def test_a_start_that_no_signal_reaches_becomes_ready(start: Start) -> None:
+def test_a_start_without_a_signal_becomes_ready(start: Start) -> None:
     assert start.run().phase == "ready"
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["raised", "lost"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_signal_at_any_step_breaks_off_the_start_and_all_of_it_is_stopped(
+def test_a_signal_at_any_step_aborts_the_start_and_stops_everything(
     start: Start, monkeypatch: pytest.MonkeyPatch, step: str, lost: bool
 ) -> None:
-    """Also when the exception is lost on the way; and a second signal does not cut the stopping."""
+    """Even if the exception is lost on the way; a second signal does not interrupt the stop."""
     owner, name = STEPS[step]
-    plain = getattr(owner, name)
+    original = getattr(owner, name)
     stopped = []
 
     def interrupted(*args: Any, **named: Any) -> Any:
@@ -135,7 +137,7 @@ def test_a_signal_at_any_step_breaks_off_the_start_and_all_of_it_is_stopped(
         except KeyboardInterrupt:
             if not lost:
                 raise
-        return plain(*args, **named)
+        return original(*args, **named)
 
     def stop(*_: Any) -> None:
         send()

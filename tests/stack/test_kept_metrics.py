@@ -1,4 +1,4 @@
-"""Of what Prometheus and Alertmanager tell about themselves, everything that a rule or a page reads is kept."""
+"""Of the metrics of Prometheus and Alertmanager, all that a rule, page or program uses are kept."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ READERS = [
     *ROOT.glob("lab/**/*.py"),
     *ROOT.glob("docs/assets/**/*.js"),
 ]
-# A sample's name has three parts or more; a Python name such as prometheus_config is followed by a parenthesis.
+# A metric name has three parts or more; Python names such as prometheus_config have two.
 NAME = re.compile(r"\b(prometheus|alertmanager)_[a-z]+_[a-z_]+\b(?=[{\[)'\" ])")
 
 
-def read_by_somebody() -> set[tuple[str, str]]:
+def used_metrics() -> set[tuple[str, str]]:
     return {
         (match[1], match[0])
         for file in READERS
@@ -33,15 +33,15 @@ def keep_rule(job: str) -> str:
     config = monitoring.prometheus_config(
         Home(Path("/nowhere")), Ports(8000), ["gateway", "prometheus", "alertmanager"]
     )
-    scrape = next(one for one in config["scrape_configs"] if one["job_name"] == job)
+    scrape = next(scrape for scrape in config["scrape_configs"] if scrape["job_name"] == job)
     rules = scrape.get("metric_relabel_configs", [])
     return str(rules[0]["regex"]) if rules else ".*"
 
 
-def test_no_metric_that_somebody_reads_is_dropped() -> None:
-    wanted = read_by_somebody()
-    assert ("alertmanager", "alertmanager_notifications_total") in wanted  # the runbook of the Watchdog
-    assert {name for job, name in wanted if not re.fullmatch(keep_rule(job), name)} == set()
+def test_no_used_metric_is_dropped() -> None:
+    used = used_metrics()
+    assert ("alertmanager", "alertmanager_notifications_total") in used  # the runbook of the Watchdog
+    assert {name for job, name in used if not re.fullmatch(keep_rule(job), name)} == set()
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_no_metric_that_somebody_reads_is_dropped() -> None:
         ("alertmanager", "alertmanager_notification_latency_seconds_bucket"),
     ],
 )
-def test_what_nobody_reads_is_dropped(job: str, name: str) -> None:
+def test_unused_metrics_are_dropped(job: str, name: str) -> None:
     assert not re.fullmatch(keep_rule(job), name)
 
 
-def test_our_own_programs_are_kept_whole() -> None:
+def test_all_metrics_of_the_labs_own_programs_are_kept() -> None:
     assert keep_rule("gateway") == ".*"

@@ -1,4 +1,4 @@
-"""A start takes back what it has started."""
+"""An aborted start stops what it has started."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lab.paths import Home, Ports
 from lab.stack.lifecycle import Start
 
 
-@pytest.mark.timeout(30)  # half of what a lab that was ready is given
-def test_a_start_that_is_broken_off_does_not_wait_for_who_missed_its_signal(
+@pytest.mark.timeout(30)  # half of the stop timeout of a ready lab
+def test_an_aborted_start_does_not_wait_for_a_supervisord_that_ignores_sigterm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a supervisord does whose programs were told to stop before they could hear it."""
-    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); signal.pause()"
-    with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as process:
+    """supervisord waits for programs that were signalled too early to notice."""
+    ignores_sigterm = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", ignores_sigterm], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         monkeypatch.setattr("lab.stack.shutdown.Supervisor.pid", lambda _self: process.pid)
-        monkeypatch.setattr("lab.stack.lifecycle.BROKEN_OFF_SECONDS", 0.2)
+        monkeypatch.setattr("lab.stack.lifecycle.ABORT_SECONDS", 0.2)
         monkeypatch.setattr("lab.stack.processes.orphans.GRACE_SECONDS", 0.2)
         monkeypatch.setattr("lab.stack.lifecycle.Start._refuse_or_clean", lambda _self: None)
         monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Reading logs: merged by time, cut by trace, followed through rotation."""
+"""Reading logs: merged by time, filtered by trace, rotated parts included, followed across rotations."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from lab.errors import UsageError
 from lab.paths import Home
 from lab.stack import logs
+from lab.stack.processes.supervision import LOG_BACKUPS
 
 
 def line(second: int, text: str, **fields: str) -> str:
@@ -29,21 +30,29 @@ def home(tmp_path: Path) -> Home:
 
 
 def events(lines: list[logs.Line]) -> list[str]:
-    return [json.loads(one.text)["event"] if one.text.startswith("{") else one.text for one in lines]
+    return [json.loads(line.text)["event"] if line.text.startswith("{") else line.text for line in lines]
 
 
-def test_replicas_are_merged_in_the_order_of_time(home: Home) -> None:
-    """A line without a time stays behind the one before it in its own log; another service's lines stay out."""
-    found = logs.last(logs.files(home, "feed"), None)
-    assert events(found) == ["a", "b", "Traceback (no time of its own)", "c", "d"]
+def test_replicas_are_merged_by_time(home: Home) -> None:
+    """A line without a time keeps its place in its log; lines of other services are left out."""
+    assert events(logs.last(logs.files(home, "feed"), None)) == ["a", "b", "Traceback (no time of its own)", "c", "d"]
 
 
-def test_one_instance_and_the_last_lines_only(home: Home) -> None:
+def test_an_instance_name_and_a_count_select_the_last_lines(home: Home) -> None:
     assert events(logs.last(logs.files(home, "feed-2"), 1)) == ["c"]
 
 
-def test_a_trace_picks_its_lines_before_they_are_counted(home: Home) -> None:
+def test_lines_are_filtered_by_trace_before_they_are_counted(home: Home) -> None:
     assert events(logs.last(logs.files(home, "feed"), 5, "t1")) == ["a", "c"]
+
+
+def test_every_rotated_part_is_read_oldest_first(home: Home) -> None:
+    log = home.logs / "feed-1.log"
+    assert LOG_BACKUPS == 2
+    (home.logs / "feed-1.log.1").write_text("newer\n")
+    (home.logs / "feed-1.log.2").write_text("oldest\n")
+    (home.logs / "feed-1.log.3").write_text("not a part\n")
+    assert list(logs.read(log)) == ["oldest", "newer", *log.read_text().splitlines()]
 
 
 def test_an_unknown_service_is_refused_with_the_known_ones(home: Home) -> None:
@@ -51,15 +60,15 @@ def test_an_unknown_service_is_refused_with_the_known_ones(home: Home) -> None:
         logs.files(home, "fed")
 
 
-def test_following_gives_new_whole_lines_and_survives_rotation(home: Home) -> None:
+def test_following_yields_new_complete_lines_across_a_rotation(home: Home) -> None:
     path = home.logs / "feed-1.log"
     growing = logs.follow([path])
     with path.open("a") as file:
         file.write(line(5, "half"))
         file.flush()
-        tail = logs._Tail(path)  # starts behind what is there
+        tail = logs._Tail(path)  # starts at the current end
         file.write("\n" + line(6, "whole") + "\n")
-    assert [one.text for one in tail.new()] == ["", line(6, "whole")]
+    assert [line.text for line in tail.new()] == ["", line(6, "whole")]
     path.rename(path.with_name("feed-1.log.1"))
     path.write_text(line(7, "rotated") + "\n")
     assert events(tail.new()) == ["rotated"]
@@ -76,6 +85,6 @@ def test_following_gives_new_whole_lines_and_survives_rotation(home: Home) -> No
         ("{broken", -1),
     ],
 )
-def test_a_line_tells_its_time_in_every_form_that_the_programs_write(text: str, second: float) -> None:
+def test_the_time_of_a_line_is_read_in_every_format_of_the_programs(text: str, second: float) -> None:
     start = 1767225600.0  # 2026-01-01T00:00:00Z
     assert logs.time_of(text, start - 1) == start + second

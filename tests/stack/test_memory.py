@@ -1,4 +1,4 @@
-"""What a program takes in memory, when it is a parent with children that share pages with it."""
+"""The memory of a process whose children share pages with it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ signal.pause()
 """
 
 
-@pytest.mark.skipif(not hasattr(psutil.Process().memory_info(), "shared"), reason="the system tells no shared memory")
-def test_what_a_family_shares_is_counted_once_and_what_each_has_for_itself_in_full() -> None:
+@pytest.mark.skipif(
+    not hasattr(psutil.Process().memory_info(), "shared"), reason="this system does not report shared memory"
+)
+def test_shared_memory_is_counted_once_and_private_memory_in_full() -> None:
     family = subprocess.Popen([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, start_new_session=True)
     try:
         assert family.stdout is not None

@@ -1,4 +1,4 @@
-"""What a program answers when it is asked whether it is ready, and what `fleetops status` says of it."""
+"""Readiness probes, and how `fleetops status` shows them."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def gateway(health: Health) -> Iterator[Program]:
     server.server_close()
 
 
-def test_a_ready_program_has_no_reason_and_its_notes_are_told(health: Health, gateway: Program) -> None:
+def test_a_ready_program_has_no_reason_and_reports_its_notes(health: Health, gateway: Program) -> None:
     assert probes.readiness(gateway) == probes.Readiness()
     health.note(NOTE)
     assert probes.readiness(gateway) == probes.Readiness("", (NOTE,))
 
 
-def test_a_program_that_is_not_ready_says_which_check_failed_beside_its_notes(health: Health, gateway: Program) -> None:
+def test_a_program_that_is_not_ready_reports_the_failed_check_and_its_notes(health: Health, gateway: Program) -> None:
     health.note(NOTE)
     health.draining.set()
     assert probes.readiness(gateway) == probes.Readiness("serving: draining", (NOTE,))
 
 
-def test_each_program_is_asked_and_one_that_does_not_listen_is_named(gateway: Program) -> None:
+def test_every_program_is_probed_and_one_that_does_not_listen_is_reported(gateway: Program) -> None:
     other = Program("pager", "pager", "platform", (), (1,), f"{url(1)}/readyz")
-    assert probes.ask_all([gateway, other]) == {
+    assert probes.readiness_of([gateway, other]) == {
         "gateway": probes.Readiness(),
         "pager": probes.Readiness("connection refused"),
     }

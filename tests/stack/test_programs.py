@@ -1,4 +1,4 @@
-"""The program table and what is rendered from it."""
+"""The program table, and the configuration rendered from it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def table(home: Home) -> dict[str, Program]:
     return replicas.known(home, PORTS)
 
 
-def test_no_two_programs_share_a_port_and_all_lie_in_the_labs_hundred(table: dict[str, Program]) -> None:
+def test_no_two_programs_share_a_port_and_all_are_in_the_labs_range(table: dict[str, Program]) -> None:
     used = [port for program in table.values() for port in program.ports]
     assert len(used) == len(set(used))
     assert all(8000 <= port < 8100 for port in used)
@@ -48,10 +48,10 @@ def test_every_replica_is_declared_and_only_the_default_ones_start(table: dict[s
         assert sum(program.default for program in declared) == count
 
 
-def test_no_secret_is_in_an_environment_or_on_a_command_line(home: Home, table: dict[str, Program]) -> None:
+def test_no_secret_is_in_an_environment_or_command_line(home: Home, table: dict[str, Program]) -> None:
     token = home.token.read_text().strip()
-    password_free = json.dumps([[list(program.argv), dict(program.env)] for program in table.values()])
-    assert token not in password_free
+    table_text = json.dumps([[list(program.argv), dict(program.env)] for program in table.values()])
+    assert token not in table_text
     assert home.token.stat().st_mode & 0o077 == 0
 
 
@@ -62,8 +62,8 @@ def test_every_listener_binds_to_loopback(table: dict[str, Program]) -> None:
                 assert program.env[name].startswith("127.0.0.1:")
 
 
-def test_prometheus_scrapes_every_second_and_knows_the_site(home: Home, table: dict[str, Program]) -> None:
-    """Scrape and evaluation 1 s, the site as external label but on no alert, each instance under its program's name."""
+def test_prometheus_scrapes_every_second_and_has_the_site_label(home: Home, table: dict[str, Program]) -> None:
+    """Scrape and evaluation interval 1 s, `site` an external label but on no alert, instances named after programs."""
     monitoring.render(home, PORTS, table.values())
     config = yaml.safe_load((home.run / "prometheus.yml").read_text())
     assert config["global"]["scrape_interval"] == config["global"]["evaluation_interval"] == "1s"
@@ -90,7 +90,7 @@ def test_prometheus_scrapes_every_second_and_knows_the_site(home: Home, table: d
     ]
 
 
-def test_a_job_whose_programs_are_not_up_yet_has_an_empty_target_list(home: Home, table: dict[str, Program]) -> None:
+def test_a_job_without_running_programs_has_an_empty_target_list(home: Home, table: dict[str, Program]) -> None:
     monitoring.render(home, PORTS, table.values(), targets=())
     assert json.loads((home.run / "targets" / "gateway.json").read_text()) == []
 
@@ -102,27 +102,27 @@ def test_the_rendered_configurations_are_accepted_by_the_tools(
     monitoring.check(home, tools)
 
 
-def test_a_template_that_asks_for_an_unknown_value_is_refused_by_name(
+def test_an_unknown_placeholder_in_a_template_is_refused_by_name(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     template = tmp_path / "alertmanager.yml"
-    template.write_text("# ${anything} in a comment is nobody's business\nurl: ${nope}\n")
+    template.write_text("# ${anything} in a comment is ignored\nurl: ${nope}\n")
     monkeypatch.setattr(monitoring, "ALERTMANAGER_TEMPLATE", template)
     with pytest.raises(SpecError, match=r"alertmanager\.yml: unknown placeholder 'nope'; known: pager_url"):
         monitoring.alertmanager_config(home, PORTS)
 
 
-def test_a_start_forgets_what_alertmanager_told_and_silenced_in_the_run_before(home: Home) -> None:
-    kept = home.data / "alertmanager"
-    kept.mkdir(parents=True)
+def test_a_start_deletes_the_notification_log_and_silences_of_the_previous_run(home: Home) -> None:
+    data = home.data / "alertmanager"
+    data.mkdir(parents=True)
     for name in ("nflog", "silences"):
-        (kept / name).write_bytes(b"of the run before")
+        (data / name).write_bytes(b"of the previous run")
     monitoring.forget_notifications(home)
-    assert list(kept.iterdir()) == []
+    assert list(data.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
-def test_what_others_wrote_asks_for_the_labs_login_and_prometheus_has_it(
+def test_prometheus_and_alertmanager_require_the_login_and_prometheus_uses_it(
     home: Home, table: dict[str, Program], name: str
 ) -> None:
     monitoring.render(home, PORTS, table.values())
@@ -133,13 +133,13 @@ def test_what_others_wrote_asks_for_the_labs_login_and_prometheus_has_it(
     assert (home.run / "web.yml").stat().st_mode & 0o077 == 0
     config = yaml.safe_load((home.run / "prometheus.yml").read_text())
     logged_in = {"username": names.LOGIN_USER, "password_file": str(home.token)}
-    scrapes = {one["job_name"]: one.get("basic_auth") for one in config["scrape_configs"]}
-    assert {job: auth for job, auth in scrapes.items() if auth} == dict.fromkeys(monitoring.GUARDED, logged_in)
-    assert [one["basic_auth"] for one in config["alerting"]["alertmanagers"]] == [logged_in]
+    scrapes = {scrape["job_name"]: scrape.get("basic_auth") for scrape in config["scrape_configs"]}
+    assert {job: auth for job, auth in scrapes.items() if auth} == dict.fromkeys(monitoring.LOGIN_JOBS, logged_in)
+    assert [target["basic_auth"] for target in config["alerting"]["alertmanagers"]] == [logged_in]
 
 
-def test_the_socket_moves_when_the_state_directory_is_too_deep(tmp_path: Path) -> None:
-    """A unix socket's path may have some hundred characters; two deep state directories never share a socket."""
+def test_the_socket_moves_when_the_path_of_the_state_directory_is_too_long(tmp_path: Path) -> None:
+    """The path of a unix socket has at most about 100 characters; two state directories never share a socket."""
     deep = [Home(tmp_path / ("x" * 90) / name) for name in "ab"]
     paths = [supervision.socket_path(home) for home in deep]
     assert all(len(str(path)) <= supervision.LONGEST_SOCKET_PATH for path in paths)
@@ -147,23 +147,23 @@ def test_the_socket_moves_when_the_state_directory_is_too_deep(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("service", "count", "said"),
+    ("service", "count", "message"),
     [("gateway", 2, "'gateway' cannot be scaled"), ("feed", 0, "1 to 8"), ("feed", 9, "1 to 8")],
 )
-def test_a_scale_that_cannot_be_is_refused_before_anything_is_touched(
-    home: Home, service: str, count: int, said: str
+def test_an_invalid_scale_request_is_refused_before_anything_changes(
+    home: Home, service: str, count: int, message: str
 ) -> None:
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         replicas.scale(home, PORTS, service, count)
 
 
-def test_nobody_waits_for_a_prometheus_that_does_not_answer(home: Home, table: dict[str, Program]) -> None:
-    """What it does not scrape cannot count as down: a replica is taken away at once."""
-    nobody = Ports(free_port() - (PORTS.prometheus - PORTS.base))
-    probes.wait_unwatched(home, nobody, [table["feed-2"]], math.inf)
+def test_removing_a_replica_does_not_wait_for_a_prometheus_that_is_down(home: Home, table: dict[str, Program]) -> None:
+    """A replica that Prometheus does not scrape cannot count as down."""
+    unused = Ports(free_port() - (PORTS.prometheus - PORTS.base))
+    probes.wait_unscraped(home, unused, [table["feed-2"]], math.inf)
 
 
-def test_a_service_means_its_replicas_and_an_unknown_name_lists_the_known(home: Home) -> None:
+def test_a_service_name_selects_its_replicas_and_an_unknown_name_lists_the_known(home: Home) -> None:
     assert [p.name for p in replicas.instances(home, PORTS, "feed")] == ["feed-1", "feed-2"]
     assert [p.name for p in replicas.instances(home, PORTS, "feed-canary-1")] == ["feed-canary-1"]
     with pytest.raises(UsageError, match=r"no service 'fed'; known: alertmanager, .*feed, feed-1"):

@@ -1,4 +1,4 @@
-"""Which replicas the gateway is told to ask, and by which port, whatever else is scaled or drained."""
+"""The gateway's upstreams across drains, detours and shutdowns."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from lab.stack import replicas, state
 
 
 class Admin:
-    """The gateway's upstreams as it was last told them."""
+    """A gateway admin API that records the ports of its upstreams."""
 
     def __init__(self) -> None:
-        self.told: dict[str, list[int]] = {}
+        self.upstreams: dict[str, list[int]] = {}
 
     def __call__(self, _method: str, path: str, body: Any) -> tuple[int, Any]:
-        self.told[path.rpartition("/")[2]] = [int(url.rpartition(":")[2]) for url in body["urls"]]
+        self.upstreams[path.rpartition("/")[2]] = [int(url.rpartition(":")[2]) for url in body["urls"]]
         return 200, {}
 
 
@@ -32,14 +32,14 @@ def gateway() -> Admin:
 
 @pytest.fixture
 def server(gateway: Admin) -> Iterator[JsonServer]:
-    one = JsonServer(gateway)
-    yield one
-    one.close()
+    running = JsonServer(gateway)
+    yield running
+    running.close()
 
 
 @pytest.fixture
 def ports(server: JsonServer) -> Ports:
-    """Ports of a lab whose gateway's admin port is the fake's."""
+    """Ports of a lab whose gateway admin port is that of the fake."""
     ports = Ports(int(server.url.rpartition(":")[2]) - 11)
     assert ports.gateway_admin == int(server.url.rpartition(":")[2])
     return ports
@@ -56,54 +56,54 @@ def feed(ports: Ports, number: int) -> int:
     return ports.replica("feed", number)[0]
 
 
-def test_a_drained_replica_is_left_out_until_it_is_put_back(home: Home, ports: Ports, gateway: Admin) -> None:
+def test_a_drained_replica_gets_no_traffic_until_it_is_undrained(home: Home, ports: Ports, gateway: Admin) -> None:
     assert replicas.drain(home, ports, "feed-1") is False
-    assert gateway.told["feed"] == [feed(ports, 2)]
+    assert gateway.upstreams["feed"] == [feed(ports, 2)]
     assert replicas.drained(home) == ["feed-1"]
     assert replicas.drain(home, ports, "feed-1") is True
     assert replicas.drain(home, ports, "feed-1", back=True) is True
-    assert gateway.told["feed"] == [feed(ports, 1), feed(ports, 2)]
+    assert gateway.upstreams["feed"] == [feed(ports, 1), feed(ports, 2)]
     assert replicas.drained(home) == []
 
 
-def test_the_last_replica_that_is_routed_to_cannot_be_drained(home: Home, ports: Ports, gateway: Admin) -> None:
+def test_the_last_replica_in_rotation_cannot_be_drained(home: Home, ports: Ports, gateway: Admin) -> None:
     replicas.drain(home, ports, "feed-2")
     with pytest.raises(UsageError, match="last replica of feed"):
         replicas.drain(home, ports, "feed-1")
-    assert gateway.told["feed"] == [feed(ports, 1)]
+    assert gateway.upstreams["feed"] == [feed(ports, 1)]
     assert replicas.drained(home) == ["feed-2"]
 
 
 @pytest.mark.parametrize("name", ["feed", "feed-3", "gateway", "nope"])
-def test_what_is_no_running_replica_cannot_be_drained(home: Home, ports: Ports, gateway: Admin, name: str) -> None:
+def test_only_a_running_replica_can_be_drained(home: Home, ports: Ports, gateway: Admin, name: str) -> None:
     with pytest.raises(UsageError, match=r"feed-1, feed-2"):
         replicas.drain(home, ports, name)
-    assert gateway.told == {}
+    assert gateway.upstreams == {}
 
 
-def test_a_replica_behind_a_detour_is_reached_by_its_port_drained_or_straight(
+def test_a_replica_behind_a_detour_is_routed_through_its_port_and_can_be_drained(
     home: Home, ports: Ports, gateway: Admin
 ) -> None:
     assert replicas.detour(home, ports, "feed-1", ports.detour) is None
-    assert gateway.told["feed"] == [ports.detour, feed(ports, 2)]
+    assert gateway.upstreams["feed"] == [ports.detour, feed(ports, 2)]
     replicas.drain(home, ports, "feed-1")
-    assert gateway.told["feed"] == [feed(ports, 2)]
+    assert gateway.upstreams["feed"] == [feed(ports, 2)]
     replicas.drain(home, ports, "feed-1", back=True)
-    assert gateway.told["feed"] == [ports.detour, feed(ports, 2)]
+    assert gateway.upstreams["feed"] == [ports.detour, feed(ports, 2)]
     assert replicas.detour(home, ports, "feed-1", None) == ports.detour
-    assert gateway.told["feed"] == [feed(ports, 1), feed(ports, 2)]
+    assert gateway.upstreams["feed"] == [feed(ports, 1), feed(ports, 2)]
     assert replicas.detour(home, ports, "feed-1", None) is None
 
 
-def test_when_the_gateway_cannot_be_told_nothing_is_kept(home: Home, ports: Ports, server: JsonServer) -> None:
+def test_routing_is_unchanged_when_the_gateway_does_not_answer(home: Home, ports: Ports, server: JsonServer) -> None:
     server.close()
     with pytest.raises(NotRunning):
         replicas.drain(home, ports, "feed-1")
     assert replicas.drained(home) == []
 
 
-def test_a_shutdown_forgets_what_was_drained(home: Home, ports: Ports, gateway: Admin) -> None:
+def test_a_shutdown_clears_the_drained_replicas(home: Home, ports: Ports, gateway: Admin) -> None:
     replicas.drain(home, ports, "feed-1")
-    assert gateway.told
+    assert gateway.upstreams
     state.clear(home)
     assert state.read_routing(home) == state.Routing()

@@ -1,4 +1,4 @@
-"""The running lab: what status tells, what supervision mends, how it grows and shrinks."""
+"""The running lab: status, supervision, scaling, rule reloads and logs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from lab.stack import replicas
 from lab.stack.backends import monitoring
 from lab.stack.tools import binaries
 
-# The first test of a lab waits for its start too, which has a deadline of its own: a slow machine's start is no hang.
+# func_only: the first test of a lab also waits for its start, which has its own deadline.
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 
 
-def test_status_tells_every_process_with_pid_memory_and_state(lab: EmbeddedLab) -> None:
-    """`status --json` gives ready, the URLs, and for each process its pid, RSS bytes and state; totals add up."""
+def test_status_lists_every_process_with_pid_memory_and_state(lab: EmbeddedLab) -> None:
+    """`status --json` has readiness, URLs, and the pid, RSS and state of each process; the total is their sum."""
     status = lab.status()
     assert status["ready"] is True, status["waiting_for"]
     rows = {row["name"]: row for row in status["processes"]}
@@ -36,31 +36,31 @@ def test_status_tells_every_process_with_pid_memory_and_state(lab: EmbeddedLab) 
     assert status["urls"]["console"] == f"http://127.0.0.1:{lab.ports.console}"
 
 
-def test_a_second_start_says_that_it_runs_already(lab: EmbeddedLab) -> None:
+def test_a_second_start_reports_that_the_lab_is_running(lab: EmbeddedLab) -> None:
     """One line with pid and URL, exit status 0, and nothing is changed."""
     before = {row["name"]: row["pid"] for row in lab.status()["processes"]}
     done = lab.fleetops("up", "--detach")
     assert done.returncode == 0
-    said = f"running already (pid {before['supervisord']}, http://127.0.0.1:{lab.ports.console}"
-    assert re.fullmatch(rf"{re.escape(said)}/\?key=[0-9a-f]{{64}}\); `fleetops down` stops it", done.stdout.strip())
+    message = f"already running (pid {before['supervisord']}, http://127.0.0.1:{lab.ports.console}"
+    assert re.fullmatch(rf"{re.escape(message)}/\?key=[0-9a-f]{{64}}\); `fleetops down` stops it", done.stdout.strip())
     assert {row["name"]: row["pid"] for row in lab.status()["processes"]} == before
 
 
-def test_a_start_leaves_a_healthy_lab_alone_whose_run_file_is_garbled(lab: EmbeddedLab) -> None:
-    """It finds the lab by its processes, says so, and writes the file again."""
+def test_a_start_leaves_a_healthy_lab_with_a_damaged_run_file_running(lab: EmbeddedLab) -> None:
+    """It recognizes the lab by its processes, reports this, and rewrites the file."""
     before = {row["name"]: row["pid"] for row in lab.status()["processes"]}
     kept = (lab.home.run / "lab.json").read_text()
     (lab.home.run / "lab.json").write_text('{"phase": "rea')
     assert lab.status()["ready"] is True
     done = lab.fleetops("up", "--detach")
-    assert (done.returncode, done.stdout.partition(" (")[0]) == (0, "running already"), done.stderr
-    assert "written again from the running processes" in done.stderr
+    assert (done.returncode, done.stdout.partition(" (")[0]) == (0, "already running"), done.stderr
+    assert "rewritten from the running processes" in done.stderr
     assert {row["name"]: row["pid"] for row in lab.status()["processes"]} == before
     assert json.loads((lab.home.run / "lab.json").read_text())["supervisor"] == before["supervisord"]
-    (lab.home.run / "lab.json").write_text(kept)  # with how long the start took, which no process tells
+    (lab.home.run / "lab.json").write_text(kept)  # with the duration of the start, which cannot be recovered
 
 
-def test_a_killed_gateway_is_restarted_and_that_is_seen(lab: EmbeddedLab) -> None:
+def test_a_killed_gateway_is_restarted_and_the_restart_is_counted(lab: EmbeddedLab) -> None:
     before = lab.process("gateway")
     os.kill(before["pid"], signal.SIGKILL)
     assert eventually(lambda: lab.status()["ready"] and lab.process("gateway")["pid"] != before["pid"], 60)
@@ -78,8 +78,8 @@ def test_a_frozen_process_is_shown_as_frozen(lab: EmbeddedLab) -> None:
     assert eventually(lambda: lab.status()["ready"], 60)
 
 
-def test_scaling_starts_routes_and_watches_replicas_and_takes_them_back(lab: EmbeddedLab) -> None:
-    """A third replica is running, routed to and scraped; back at two, nothing of it is left."""
+def test_a_scaled_up_replica_is_routed_and_scraped_and_removed_again(lab: EmbeddedLab) -> None:
+    """A third replica runs and gets traffic and scrapes; after scaling down, nothing of it is left."""
     count = len(lab.status()["processes"])
     assert replicas.scale(lab.home, lab.ports, "feed", 3) == 2
     assert eventually(lambda: lab.status()["ready"], 60)
@@ -89,22 +89,22 @@ def test_scaling_starts_routes_and_watches_replicas_and_takes_them_back(lab: Emb
     assert len(lab.status()["processes"]) == count
     targets = json.loads((monitoring.targets_dir(lab.home) / "feed.json").read_text())
     assert [target["labels"]["instance"] for target in targets] == ["feed-1", "feed-2", "feed-canary-1"]
-    # It was scraped as long as it ran and no longer: a target that counts as down for five seconds is a ticket.
+    # It was scraped exactly as long as it ran: a target that is down for five seconds opens a ticket.
     prometheus = Prometheus.of(lab.home, lab.ports)
     assert eventually(lambda: not prometheus.instant('up{instance="feed-3"}'), 30)
     assert prometheus.number('min_over_time(up{instance="feed-3"}[5m])') == 1
 
 
-def test_rules_are_loaded_again_without_a_restart(lab: EmbeddedLab, tools: dict[str, Path]) -> None:
+def test_rules_are_reloaded_without_a_restart(lab: EmbeddedLab, tools: dict[str, Path]) -> None:
     pid = lab.process("prometheus")["pid"]
     assert replicas.reload_rules(lab.home, lab.ports, tools["promtool"]) > 0
     assert lab.process("prometheus")["pid"] == pid
 
 
-def test_broken_rules_are_refused_and_the_running_ones_stay(
+def test_invalid_rules_are_refused_and_the_running_ones_stay(
     lab: EmbeddedLab, tools: dict[str, Path], tmp_path: Path
 ) -> None:
-    """promtool's reason reaches the caller before Prometheus is asked to load anything."""
+    """The caller gets promtool's reason before Prometheus reloads."""
     broken = tmp_path / "broken.rules.yml"
     broken.write_text("groups: [{name: g, rules: [{alert: A, expr: 'sum('}]}]\n")
     config = lab.home.run / "prometheus.yml"
@@ -119,18 +119,18 @@ def test_broken_rules_are_refused_and_the_running_ones_stay(
     assert monitoring.rules_loaded(lab.home, lab.ports) == before
 
 
-def test_logs_of_a_service_are_its_replicas_in_the_order_of_time(lab: EmbeddedLab) -> None:
-    """`logs feed` merges the replicas; `--trace` gives one request's lines, whichever service wrote them."""
+def test_logs_of_a_service_merge_its_replicas_by_time(lab: EmbeddedLab) -> None:
+    """`logs feed` merges the replicas; `--trace` selects the lines of one request, in any service."""
     lines = [json.loads(line) for line in lab.fleetops("logs", "feed", "--lines", "200").stdout.splitlines()]
     assert {line["instance"] for line in lines} >= {"feed-1", "feed-2"}
     assert [line["ts"] for line in lines] == sorted(line["ts"] for line in lines)
     trace = next(line["trace_id"] for line in reversed(lines) if "trace_id" in line)
     assert eventually(lambda: lab.fleetops("logs", "gateway", "--trace", trace).stdout)
-    found = lab.fleetops("logs", "gateway", "--trace", trace).stdout.splitlines()
-    assert all(json.loads(line)["trace_id"] == trace for line in found)
+    traced = lab.fleetops("logs", "gateway", "--trace", trace).stdout.splitlines()
+    assert all(json.loads(line)["trace_id"] == trace for line in traced)
 
 
-def test_logs_of_an_unknown_service_name_the_known_ones(lab: EmbeddedLab) -> None:
+def test_logs_of_an_unknown_service_list_the_known_ones(lab: EmbeddedLab) -> None:
     done = lab.fleetops("logs", "nope")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -138,7 +138,7 @@ def test_logs_of_an_unknown_service_name_the_known_ones(lab: EmbeddedLab) -> Non
     assert "gateway" in done.stderr
 
 
-def test_the_doctor_finds_the_programs_and_the_running_lab(lab: EmbeddedLab) -> None:
+def test_doctor_finds_the_programs_and_the_running_lab(lab: EmbeddedLab) -> None:
     findings = {f["name"]: f for f in json.loads(lab.fleetops("doctor", "--json").stdout)["findings"]}
     assert all(findings[name]["ok"] and findings[name]["found"] for name in binaries.TOOLS)
     assert findings["lab"]["found"].startswith("running (pid")

@@ -1,4 +1,4 @@
-"""A clean slate on the running lab: no history, whole budgets, and everything is watched again."""
+"""A clean slate on the running lab: no history, full error budgets, and everything scraped again."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from lab.stack.health.machine import ratio_query
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 
 
-def test_after_a_clean_slate_nothing_is_older_and_every_budget_is_whole(lab: EmbeddedLab) -> None:
+def test_a_clean_slate_leaves_no_older_sample_and_full_error_budgets(lab: EmbeddedLab) -> None:
     pager, prometheus = Pager.of(lab.home, lab.ports), Prometheus.of(lab.home, lab.ports)
     began, running = time.time(), {row["name"] for row in lab.status()["processes"]}
     assert clean_slate.clean(lab.home, lab.ports, pager) < clean_slate.READY_SECONDS
     oldest = prometheus.number("min(min_over_time(timestamp(up)[1h:1s]))")
     assert oldest is not None
-    assert oldest >= began - 1, "Prometheus still holds samples of before"
+    assert oldest >= began - 1, "Prometheus still has older samples"
     status = lab.status()
     assert status["ready"], status["waiting_for"]
     assert {row["name"] for row in status["processes"]} == running
     assert pager.pages(only_open=True) == []
     budgets = prometheus.wait(series.BUDGET_REMAINING, 10)
     assert budgets
-    assert min(sample.value for sample in budgets) > 0.9  # but for the seconds since
+    assert min(sample.value for sample in budgets) > 0.9  # except for the seconds since
 
 
-def test_the_lab_tells_what_it_takes_of_the_machine(lab: EmbeddedLab) -> None:
+def test_the_lab_exports_its_share_of_processor_time(lab: EmbeddedLab) -> None:
     prometheus = Prometheus.of(lab.home, lab.ports)
-    (taken,) = prometheus.wait(f"{ratio_query('lab')} > 0", 30)
+    (share,) = prometheus.wait(f"{ratio_query('lab')} > 0", 30)
     shares = [prometheus.number(ratio_query(by)) or 0.0 for by in ("lab", "others", "idle")]
     assert sum(shares) == pytest.approx(1, abs=0.01)
-    assert 0.005 < taken.value < 1
+    assert 0.005 < share.value < 1

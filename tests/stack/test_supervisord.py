@@ -1,4 +1,4 @@
-"""Supervision goes on when its logs cannot be written. A link to /dev/full stands for a log on a full disk."""
+"""supervisord keeps running when its logs cannot be written. A link to /dev/full simulates a full disk."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from support import eventually, free_port, running
 from lab.paths import ROOT
 from lab.stack.processes.supervisord import LossyLog
 
-pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here: a full disk was not tried")
+pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here: a full disk was not tested")
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[LossyLog]:
-    """A log of raw chunks, as supervisord keeps of a program's output, on a full disk."""
+    """A log of raw chunks, like supervisord's log of a program's output, on a full disk."""
     (tmp_path / "program.log").symlink_to("/dev/full")
     handler = LossyLog(str(tmp_path / "program.log"), "a", 40, 1)
     handler.setFormat("%(message)s")
@@ -39,7 +39,7 @@ def free_the_disk(path: Path) -> None:
     path.touch()
 
 
-def test_what_cannot_be_written_is_dropped_and_later_lines_are_whole(log: LossyLog, tmp_path: Path) -> None:
+def test_lines_that_cannot_be_written_are_dropped_and_later_ones_are_complete(log: LossyLog, tmp_path: Path) -> None:
     write(log, b"lost 1\n", b"lost 2\n")
     free_the_disk(tmp_path / "program.log")
     write(log, b"kept 1\n", b"kept 2\n")
@@ -66,7 +66,7 @@ def test_a_rotation_that_fails_loses_no_later_line(
     assert (tmp_path / "program.log.1").read_bytes().endswith(b"after\n")
 
 
-def test_a_log_in_a_folder_that_is_missing_starts_when_the_folder_is_there(tmp_path: Path) -> None:
+def test_a_log_in_a_missing_directory_starts_when_the_directory_exists(tmp_path: Path) -> None:
     log = LossyLog(str(tmp_path / "logs" / "late.log"), "a", 1000, 1)
     log.setFormat("%(message)s")
     write(log, b"lost\n")
@@ -76,14 +76,14 @@ def test_a_log_in_a_folder_that_is_missing_starts_when_the_folder_is_there(tmp_p
     assert (tmp_path / "logs" / "late.log").read_bytes() == b"kept\n"
 
 
-@pytest.mark.parametrize("asked", ["to go on", "to reopen its logs"])
-def test_supervision_and_its_programs_outlive_a_full_disk(tmp_path: Path, asked: str) -> None:
-    """The program writes all the time; it is neither stopped nor cut off from its output."""
+@pytest.mark.parametrize("action", ["nothing", "reopen its logs"])
+def test_supervisord_and_its_programs_survive_a_full_disk(tmp_path: Path, action: str) -> None:
+    """The program writes all the time; it is neither stopped nor blocked."""
     for name in ("supervisord.log", "talker.log", "out"):
         (tmp_path / name).symlink_to("/dev/full")
     talk = (
         "import pathlib, time\nfor number in range(10**6):\n"
-        f"    print(number, flush=True); pathlib.Path({str(tmp_path / 'said')!r}).write_text(str(number))\n"
+        f"    print(number, flush=True); pathlib.Path({str(tmp_path / 'count')!r}).write_text(str(number))\n"
         "    time.sleep(0.02)\n"
     )
     (tmp_path / "talk.py").write_text(talk)
@@ -97,20 +97,20 @@ def test_supervision_and_its_programs_outlive_a_full_disk(tmp_path: Path, asked:
     )
     command = (sys.executable, "-m", "lab.stack.processes.supervisord", "-c", str(tmp_path / "supervisord.conf"))
 
-    def said() -> int:
-        return int((tmp_path / "said").read_text() or 0)
+    def count() -> int:
+        return int((tmp_path / "count").read_text() or 0)
 
     with running(command, tmp_path / "out", cwd=ROOT) as supervisor:
-        eventually(lambda: said() > 5, "the program talks")
-        if asked == "to reopen its logs":
+        eventually(lambda: count() > 5, "the program writes")
+        if action == "reopen its logs":
             supervisor.send_signal(12)  # SIGUSR2
-        now = said()
-        eventually(lambda: said() > now + 20, "the program goes on")
+        before = count()
+        eventually(lambda: count() > before + 20, "the program keeps writing")
         assert supervisor.poll() is None
 
 
 def test_our_own_log_lines_are_dropped_when_standard_output_is_full(tmp_path: Path) -> None:
-    """A line that cannot be written turns no answer into an error."""
+    """A line that cannot be written does not fail a request."""
     program = (
         "from lab.telemetry import logs\nfrom lab.telemetry.settings import Environment, Settings\n"
         "logs.configure(Settings.read('exporter', environment=Environment(), admin=False))\n"

@@ -1,4 +1,4 @@
-"""A write that was acknowledged and is gone is counted; one that was refused, or that came through anyhow, is not."""
+"""A lost acknowledged write is counted; a refused one, or one that succeeded without an answer, is not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.stack.exporter.writeprobe import ACCOUNT, WriteProbe
 from lab.telemetry.metrics import CollectorRegistry
 
 
-def test_only_an_acknowledged_write_can_be_lost_and_each_is_counted_once() -> None:
+def test_only_a_lost_acknowledged_write_is_counted_and_only_once() -> None:
     status = [200]
 
     def gateway(_method: str, _path: str, _body: Any) -> tuple[int, Any]:
@@ -27,7 +27,7 @@ def test_only_an_acknowledged_write_can_be_lost_and_each_is_counted_once() -> No
     status[0] = 503
     assert not probe.write(8)
     probe.compare("Write probe 7")
-    probe.compare("Write probe 8")  # it was written all the same
+    probe.compare("Write probe 8")  # written although it was refused
     probe.compare("Somebody else's words")
     assert lost() == 0
     probe.compare("Write probe 6")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from lab.drills.schema.record import AlertSpan, LogLine, Samples, SloBudget, Slo
 from lab.slo.catalogue import find_slo
 from lab.slo.model import TICKET
 from lab.slo.rendering.budget import interval_seconds
+from lab.stack import logs
 from lab.stack.health import machine
 
 # The SLI counts as recovered when it was good for this many seconds without a break.
@@ -116,14 +118,14 @@ def sampled_logs(incident: Incident, threshold_seconds: float) -> list[LogLine]:
 
     A request with hundreds of lines is cut to its first few in each process.
     """
-    logs = incident.clients.home.logs
-    gateway = [line for line in _lines(logs / "gateway.log") if _is_feed_request(line) and _within(incident, line)]
+    folder = incident.clients.home.logs
+    gateway = [line for line in _lines(folder / "gateway.log") if _is_feed_request(line) and _within(incident, line)]
     slow = max((one for one in gateway if one["duration_seconds"] > threshold_seconds), key=_duration, default=None)
     if slow is None:
         return []
     fine = [one for one in gateway if one["duration_seconds"] <= threshold_seconds and one.get("status") == 200]
     fast = min(fine, key=lambda one: abs(epoch_seconds(one["ts"]) - epoch_seconds(slow["ts"])), default=None)
-    return [line for request in (slow, fast) if request for line in _trace(logs, request["trace_id"])]
+    return [line for request in (slow, fast) if request for line in _trace(folder, request["trace_id"])]
 
 
 def users(incident: Incident) -> Users | None:
@@ -145,16 +147,11 @@ def _trace(folder: Path, trace_id: str) -> list[LogLine]:
 
 
 def _lines(file: Path, needle: str = "") -> Iterator[LogLine]:
-    for part in (file.with_name(file.name + ".1"), file):
-        if not part.exists():
-            continue
-        with part.open(errors="replace") as text:
-            for line in text:
-                if needle in line and line.startswith("{"):
-                    try:
-                        yield json.loads(line)
-                    except ValueError:
-                        continue  # cut by the rotation of the file, or being written now
+    """The JSON lines of a log that contain `needle`, rotated parts included; a torn line is skipped."""
+    for line in logs.read(file):
+        if needle in line and line.startswith("{"):
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
 
 
 def _is_feed_request(line: LogLine) -> bool:

@@ -1,7 +1,7 @@
-"""The lab's own certificate authority, and the certificate it issues to the line in front of the DB.
+"""The lab's certificate authority, and the certificate it issues to the link in front of PostgreSQL.
 
-Keys lie in 0600 files under the state directory. A certificate and its key are one file, so that whoever reads it
-anew never gets half of a new pair.
+Keys are in 0600 files in the state directory. A certificate and its key share one file, so that a reload never reads a
+mixed pair.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from lab.paths import LOOPBACK, Home
 
 AUTHORITY_DAYS, LIFETIME_DAYS, RENEWAL_DAYS = 3650.0, 90.0, 30.0
 DAY_SECONDS = 86_400.0
-# Clocks of two machines differ a little; a certificate of now must be good there too.
+# Allows for clock skew between machines.
 BACKDATE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a certificate says: whose it is, its serial number, and when it ends (epoch seconds)."""
+    """A certificate's common name, serial number (hexadecimal) and validity (epoch seconds)."""
 
     name: str
     serial: str
@@ -37,55 +37,58 @@ class Certificate:
 
 
 def read(path: Path) -> Certificate:
-    """The first certificate of a PEM file. LabError when there is none."""
+    """Read the first certificate of a PEM file. Raises LabError when there is none."""
     try:
-        found = x509.load_pem_x509_certificates(path.read_bytes())[0]
+        certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
     except (OSError, ValueError, IndexError) as error:
-        raise LabError(f"{path} holds no certificate: {error}") from None
+        raise LabError(f"{path} contains no certificate: {error}") from None
     return Certificate(
-        name=str(found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value),
-        serial=f"{found.serial_number:x}",
-        not_before=found.not_valid_before_utc.timestamp(),
-        not_after=found.not_valid_after_utc.timestamp(),
+        name=str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value),
+        serial=f"{certificate.serial_number:x}",
+        not_before=certificate.not_valid_before_utc.timestamp(),
+        not_after=certificate.not_valid_after_utc.timestamp(),
     )
 
 
 def ensure(home: Home, name: str, now: float) -> bool:
-    """See that there is an authority and a certificate of it with RENEWAL_DAYS left; whether one was issued."""
-    if not _lasts(home.authority, now):
+    """Issue the certificate of `name` if it, or the authority, is missing or due for renewal; whether it was issued."""
+    if not _is_current(home.authority, now):
         _write_authority(home, now)
         issue(home, name, LIFETIME_DAYS * DAY_SECONDS, now)
         return True
-    if _lasts(home.certificate(name), now):
+    if _is_current(home.certificate(name), now):
         return False
     issue(home, name, LIFETIME_DAYS * DAY_SECONDS, now)
     return True
 
 
 def issue(home: Home, name: str, lifetime_seconds: float, now: float) -> Certificate:
-    """Put a new certificate and key in the place of the server's, good until `now` + `lifetime_seconds`."""
+    """Replace the server's certificate and key; the new one expires at `now` + `lifetime_seconds`.
+
+    Raises LabError when the authority is missing or damaged.
+    """
     path = home.authority
     try:
         authority = x509.load_pem_x509_certificate(path.read_bytes())
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError) as error:
-        raise LabError(f"{path} is no authority: {error}; remove it, and `fleetops up` makes another") from None
+        raise LabError(f"{path} is not an authority: {error}; remove it, and `fleetops up` creates another") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise LabError(f"{path} holds a key of another kind; remove it, and `fleetops up` makes another")
-    own = ec.generate_private_key(ec.SECP256R1())
+        raise LabError(f"{path} contains a key of another type; remove it, and `fleetops up` creates another")
+    server_key = ec.generate_private_key(ec.SECP256R1())
     names = [x509.DNSName("localhost"), x509.DNSName(name), x509.IPAddress(ipaddress.ip_address(LOOPBACK))]
-    made = (
-        _builder(name, authority.subject, own, now, lifetime_seconds)
+    certificate = (
+        _builder(name, authority.subject, server_key, now, lifetime_seconds)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    _write(home.certificate(name), made, own)
+    _write(home.certificate(name), certificate, server_key)
     return read(home.certificate(name))
 
 
-def _lasts(path: Path, now: float) -> bool:
+def _is_current(path: Path, now: float) -> bool:
     try:
         return read(path).not_after > now + RENEWAL_DAYS * DAY_SECONDS
     except LabError:
@@ -96,12 +99,12 @@ def _write_authority(home: Home, now: float) -> None:
     home.authority.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fleetops lab authority")])
-    made = (
+    certificate = (
         _builder("fleetops lab authority", subject, key, now, AUTHORITY_DAYS * DAY_SECONDS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write(home.authority, made, key)
+    _write(home.authority, certificate, key)
 
 
 def _builder(

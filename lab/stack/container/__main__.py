@@ -1,8 +1,8 @@
-"""What a container does: `python -m lab.stack.container init|schema|run`.
+"""Container entry point: `python -m lab.stack.container init|schema|run`.
 
-init    fills the shared state directory: token, passwords, configuration of Prometheus, Alertmanager and the DB
-schema  creates the DB's role, database, schema and rows where they are missing
-run     becomes the program that FLEETOPS_INSTANCE names, with the environment the program table gives it
+init    fills the shared state directory: token, passwords, configuration of Prometheus, Alertmanager and PostgreSQL
+schema  creates the role, the database, the schema and the seed data where they are missing
+run     executes the program named by FLEETOPS_INSTANCE with its environment from the program table
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from lab.stack.container.addresses import Addresses, merged
 from lab.stack.container.prepare import prepare
 from lab.telemetry.process import program
 
-READY_FILE = Path(tempfile.gettempdir()) / "ready"  # probe.py reads the address from it
+READY_FILE = Path(tempfile.gettempdir()) / "ready"  # contains the readiness URL, for probe.py
 
 
 def main() -> None:
-    """Do what the first argument says. Raises LabError."""
+    """Run the command in the first argument. Raises LabError."""
     table = replicas.known(home(), ports())
     console_url = os.environ.get(names.ENV_CONSOLE_URL, programs.url(ports().console))
     addresses = Addresses(table.values(), ports().console, console_url)
@@ -38,19 +38,19 @@ def main() -> None:
             postgres.ensure_database(home(), ports().postgres, host="postgres")
             sys.stdout.write(schema.create(postgres.url(home(), ports().postgres, host="postgres")) + "\n")
         case ["run"]:
-            become(os.environ.get(names.ENV_INSTANCE, ""), table, addresses)
+            run_program(os.environ.get(names.ENV_INSTANCE, ""), table, addresses)
         case other:
-            raise UsageError(f"{' '.join(other) or 'nothing'}: say one of init, schema, run")
+            raise UsageError(f"unknown command {' '.join(other)!r}; choose one of init, schema, run")
 
 
-def become(name: str, table: dict[str, programs.Program], addresses: Addresses) -> None:
-    """Replace this process by the program `name`. Raises UsageError when it is none of ours."""
-    ours = {each.name: each for each in table.values() if names.ENV_INSTANCE in each.env}
-    if name not in ours:
-        raise UsageError(f"{names.ENV_INSTANCE}={name!r} is no program of ours; known: {', '.join(ours)}")
-    READY_FILE.write_text(ours[name].ready, encoding="utf-8")
-    argv = ours[name].argv
-    os.execve(argv[0], argv, merged(addresses.environment(ours[name]), os.environ))  # noqa: S606 -- no shell, on purpose
+def run_program(name: str, table: dict[str, programs.Program], addresses: Addresses) -> None:
+    """Replace this process by the lab's own program `name`. Raises UsageError for another name."""
+    known = {program.name: program for program in table.values() if names.ENV_INSTANCE in program.env}
+    if name not in known:
+        raise UsageError(f"{names.ENV_INSTANCE}={name!r} is not a program of the lab; known: {', '.join(known)}")
+    READY_FILE.write_text(known[name].ready, encoding="utf-8")
+    argv, environment = known[name].argv, addresses.environment(known[name])
+    os.execve(argv[0], argv, merged(environment, os.environ))  # noqa: S606 -- an argument list, no shell
 
 
 if __name__ == "__main__":

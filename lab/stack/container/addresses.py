@@ -1,7 +1,7 @@
-"""Where the programs of the table find each other when each has a container, and so a host name, of its own.
+"""Addresses of the programs when each runs in a container with its own host name.
 
-The embedded lab says every address as 127.0.0.1:PORT, and every port belongs to one program. Between containers the
-program's name stands for 127.0.0.1; ports, paths and all else stay as they are.
+The embedded lab uses 127.0.0.1:PORT for every address, and every port belongs to one program. Between containers, the
+name of that program replaces 127.0.0.1; ports and paths stay the same.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from lab.errors import LabError
 from lab.paths import LOOPBACK
 from lab.stack.programs import Program
 
-ANY_ADDRESS = "0.0.0.0"  # noqa: S104 -- inside a container, which publishes no port but on the engine's loopback
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 -- inside a container, which publishes ports on the host's loopback only
 LISTENERS = (names.ENV_LISTEN, names.ENV_ADMIN_LISTEN)
 _ADDRESS = re.compile(rf"(http://)?{re.escape(LOOPBACK)}:(\d+)")
 
 
 class Addresses:
-    """Puts the owner's name into every address of a text, but for the console's URL: people open that one.
+    """Replaces 127.0.0.1 by the host name of the port's program, except in the console's URL, which browsers use.
 
-    `console_url` is where their browser finds it; `console_port` the port by which the table names it.
+    `console_port` is the console's port in the program table, `console_url` its URL for browsers.
     """
 
     def __init__(self, programs: Iterable[Program], console_port: int, console_url: str) -> None:
@@ -31,7 +31,7 @@ class Addresses:
         self._console_url = console_url
 
     def between(self, text: str) -> str:
-        """`text` as another container must read it. Raises LabError for a port that no program owns."""
+        """`text` with the addresses that other containers use. Raises LabError for a port without a program."""
         return _ADDRESS.sub(self._replace, text)
 
     def _replace(self, match: re.Match[str]) -> str:
@@ -43,14 +43,14 @@ class Addresses:
         return f"{match.group(1) or ''}{self._owners[port]}:{port}"
 
     def environment(self, program: Program) -> dict[str, str]:
-        """What `program` is told in its container: it listens to the others and answers to its own name."""
-        told = {
+        """The environment of `program` in its container: listens on all interfaces, accepts its name as Host."""
+        environment = {
             name: value.replace(LOOPBACK, ANY_ADDRESS) if name in LISTENERS else self.between(value)
             for name, value in program.env.items()
         }
-        return told | {names.ENV_ALLOWED_HOSTS: program.name}
+        return environment | {names.ENV_ALLOWED_HOSTS: program.name}
 
 
-def merged(told: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the process: what the container was given wins over what the table tells."""
-    return {**told, **given}
+def merged(defaults: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the process: the container's variables override those of the program table."""
+    return {**defaults, **given}

@@ -1,4 +1,4 @@
-"""What the containers share before any of them works: token, password, certificate, the rendered configuration."""
+"""Prepare the state that the containers share: token, password, certificate and rendered configuration."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lab.stack.backends import certificates, monitoring, postgres, valkey
 from lab.stack.container.addresses import Addresses
 from lab.stack.programs import Program
 
-# The DB's container listens to the others, and its image prepares the cluster through the socket.
+# PostgreSQL's container accepts connections of the others, and its image initializes the cluster through the socket.
 POSTGRES_SETTINGS = {"listen_addresses": "'*'", "unix_socket_directories": "'/var/run/postgresql'"}
-# No port of the cache's container is published, so only the other containers reach it.
+# The cache's container publishes no port, so only the other containers reach it.
 VALKEY_SETTINGS = {"bind": "*", "protected-mode": "no", "dir": "/data"}
 
 
 def prepare(home: Home, ports: Ports, programs: Iterable[Program], addresses: Addresses) -> None:
-    """Fill the state directory. Run again it renders anew and keeps token, password and certificate."""
+    """Fill the state directory. A repeated run renders the configuration again, and keeps secrets and certificate."""
     programs = list(programs)
     state.make_directories(home)
     for service in {program.service for program in programs}:

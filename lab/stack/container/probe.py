@@ -1,6 +1,6 @@
-"""The container's health check: exit 0 when the program in it says that it is ready.
+"""Container health check: exit status 0 when the program in the container is ready.
 
-Runs every few seconds in every container, so it needs the standard library alone and imports little of it.
+Runs every few seconds in every container, so it imports only a few modules of the standard library.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 3.0
 
 
 def status(url: str) -> int:
-    """The status with which `url` answers. Raises OSError or HTTPException when it does not."""
+    """The HTTP status of GET `url`. Raises OSError or HTTPException when there is no answer."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
     connection.request("GET", parts.path)
@@ -23,14 +23,14 @@ def status(url: str) -> int:
 
 
 def main() -> int:
-    """Ask the address that the container wrote down when it started."""
+    """Check the readiness URL that the container wrote at its start; returns the exit status."""
     try:
-        answered = status((Path(tempfile.gettempdir()) / "ready").read_text(encoding="utf-8"))
-    except (OSError, http.client.HTTPException) as problem:
-        sys.stdout.write(f"no answer: {problem}\n")
+        http_status = status((Path(tempfile.gettempdir()) / "ready").read_text(encoding="utf-8"))
+    except (OSError, http.client.HTTPException) as error:
+        sys.stdout.write(f"no answer: {error}\n")
         return 1
-    sys.stdout.write(f"status {answered}\n")
-    return 0 if answered == 200 else 1
+    sys.stdout.write(f"status {http_status}\n")
+    return 0 if http_status == 200 else 1
 
 
 if __name__ == "__main__":

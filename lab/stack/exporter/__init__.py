@@ -1,1 +1,1 @@
-"""The exporter: what the DB, the logs and supervision say of themselves, and whether users get the right feed."""
+"""The exporter: metrics of PostgreSQL, log files, supervision and processor time, and probes of feeds and writes."""

@@ -6,9 +6,9 @@ from lab import names
 from lab.paths import home, ports
 from lab.stack import replicas
 from lab.stack.exporter.database import DatabaseCollector
-from lab.stack.exporter.feedprobe import FeedProbe, Truth
+from lab.stack.exporter.feedprobe import ExpectedFeeds, FeedProbe
 from lab.stack.exporter.files import DiskCollector, LogCollector, StartsCollector
-from lab.stack.exporter.machine import Machine
+from lab.stack.exporter.machine import CpuSampler
 from lab.stack.exporter.worker import Worker
 from lab.stack.exporter.writeprobe import WriteProbe
 from lab.telemetry.process import Telemetry, program, run
@@ -18,7 +18,7 @@ THREADS = 3
 
 
 def main() -> None:
-    """Reads the environment and serves until SIGTERM."""
+    """Read the environment, start the workers and serve until SIGTERM. Raises LabError."""
     env = Environment()
     settings = Settings.read("exporter", environment=env, admin=False, token=True, threads=THREADS)
     database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://fleetops@127.0.0.1:8094/fleetops")
@@ -30,9 +30,9 @@ def main() -> None:
     registry.register(LogCollector(home().logs))
     registry.register(DiskCollector(home()))
     registry.register(StartsCollector(home(), replicas.known(home(), ports()).values()))
-    probe = FeedProbe(gateway_url, Truth(database_url, registry), registry)
+    probe = FeedProbe(gateway_url, ExpectedFeeds(database_url, registry), registry)
     writes = WriteProbe(gateway_url, database_url, registry)
-    workers: list[Worker] = [database, probe, writes, Machine(home(), registry)]
+    workers: list[Worker] = [database, probe, writes, CpuSampler(home(), registry)]
     for worker in workers:
         worker.start()
     run(telemetry, telemetry.admin_app(), closing=[worker.stop for worker in reversed(workers)])

@@ -1,7 +1,7 @@
-"""The DB's own account of its sessions, locks and indexes, sampled once a second on a connection of its own.
+"""Metrics of PostgreSQL's sessions, locks and indexes, sampled once a second.
 
-The connection goes to the DB directly, not through the link: what the link does to the services must not blind this.
-A scrape reads the last sample and waits for nobody.
+The sampler has its own direct connection, so that a fault of the link does not hide the database's state. A scrape
+reads the last sample and never waits for the database.
 """
 
 from __future__ import annotations
@@ -44,27 +44,31 @@ GROUP BY 1
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at the DB. `sessions`: (application, state, count, oldest transaction, longest in that state)."""
+    """One sample of the database's state.
+
+    `sessions` has rows of application, state, count, oldest transaction and longest time in the state (seconds);
+    `waiters` of lock mode, count and longest wait (seconds); `indexes` of name and validity.
+    """
 
     sessions: list[tuple[str, str, float, float, float]] = field(default_factory=list)
     waiters: list[tuple[str, float, float]] = field(default_factory=list)
     indexes: list[tuple[str, bool]] = field(default_factory=list)
-    most_sessions: float = 0.0
+    max_sessions: float = 0.0
 
 
-def look(connection: psycopg.Connection) -> Sample:
-    """Ask once; three small queries."""
-    (most,) = connection.execute("SELECT current_setting('max_connections')::float8").fetchone() or (0.0,)
+def take_sample(connection: psycopg.Connection) -> Sample:
+    """Query the database's state. Raises psycopg.Error."""
+    (max_sessions,) = connection.execute("SELECT current_setting('max_connections')::float8").fetchone() or (0.0,)
     return Sample(
         connection.execute(_SESSIONS).fetchall(),
         connection.execute(_WAITERS).fetchall(),
         connection.execute(_INDEXES, [list(definitions())]).fetchall(),
-        most,
+        max_sessions,
     )
 
 
 class DatabaseCollector(Worker, Collector):
-    """Samples in a thread from `start` on; without an answer of the DB only `db_up 0` is told."""
+    """Samples the database in a thread; exports only `db_up 0` while it does not answer."""
 
     def __init__(self, url: str) -> None:
         super().__init__("db-sampler", CONNECT_SECONDS)
@@ -76,27 +80,27 @@ class DatabaseCollector(Worker, Collector):
             try:
                 with connect(self._url, APPLICATION, STATEMENT_MILLISECONDS) as connection:
                     while not self._stopped.is_set():
-                        # Slow is not down: the last sample stands until there is a new one.
+                        # A slow database is not down: keep the last sample.
                         with suppress(psycopg.errors.QueryCanceled):
-                            self._sample = look(connection)
+                            self._sample = take_sample(connection)
                         self._stopped.wait(INTERVAL_SECONDS)
-            except psycopg.Error as problem:
+            except psycopg.Error as error:
                 if self._sample is not None:
-                    self._log.warning("the DB does not answer", reason=(str(problem).splitlines() or ["?"])[0])
+                    self._log.warning("the database does not answer", reason=(str(error).splitlines() or ["?"])[0])
                 self._sample = None
                 self._stopped.wait(INTERVAL_SECONDS)
 
     def collect(self) -> Iterator[Metric]:
         """The last sample as metrics."""
         sample = self._sample
-        yield GaugeMetricFamily(names.DB_UP, "Whether the DB answers.", value=float(sample is not None))
+        yield GaugeMetricFamily(names.DB_UP, "Whether the database answers.", value=float(sample is not None))
         if sample is not None:
             yield from families(sample)
 
 
 def families(sample: Sample) -> Iterator[Metric]:
-    """One sample as metrics."""
-    sessions = GaugeMetricFamily(names.DB_SESSIONS, "Sessions of clients.", labels=["application", "state"])
+    """The metric families of one sample."""
+    sessions = GaugeMetricFamily(names.DB_SESSIONS, "Client sessions.", labels=["application", "state"])
     oldest: dict[str, float] = {}
     idle, idle_oldest = 0.0, 0.0
     for application, state, count, transaction_seconds, state_seconds in sample.sessions:
@@ -105,25 +109,29 @@ def families(sample: Sample) -> Iterator[Metric]:
         if state.startswith("idle in transaction"):
             idle, idle_oldest = idle + count, max(idle_oldest, state_seconds)
     yield sessions
-    yield GaugeMetricFamily(names.DB_SESSIONS_MAX, "Most sessions the DB takes.", value=sample.most_sessions)
+    yield GaugeMetricFamily(
+        names.DB_SESSIONS_MAX, "Maximum number of sessions (max_connections).", value=sample.max_sessions
+    )
     transactions = GaugeMetricFamily(
         names.DB_TRANSACTION_OLDEST, "Age of the oldest open transaction.", labels=["application"]
     )
     for application, seconds in oldest.items():
         transactions.add_metric([application], seconds)
     yield transactions
-    yield GaugeMetricFamily(names.DB_IDLE_IN_TRANSACTION, "Sessions idle in an open transaction.", value=idle)
-    yield GaugeMetricFamily(names.DB_IDLE_IN_TRANSACTION_OLDEST, "Longest idle in a transaction.", value=idle_oldest)
+    yield GaugeMetricFamily(names.DB_IDLE_IN_TRANSACTION, "Sessions that are idle in a transaction.", value=idle)
+    yield GaugeMetricFamily(
+        names.DB_IDLE_IN_TRANSACTION_OLDEST, "Longest time idle in a transaction.", value=idle_oldest
+    )
     waiters = GaugeMetricFamily(names.DB_LOCK_WAITERS, "Sessions that wait for a lock.", labels=["mode"])
     for mode, count, _ in sample.waiters:
         waiters.add_metric([mode], count)
     yield waiters
     yield GaugeMetricFamily(
         names.DB_LOCK_WAIT_OLDEST,
-        "Longest wait for a lock.",
+        "Longest current wait for a lock.",
         value=max((seconds for *_, seconds in sample.waiters), default=0.0),
     )
-    indexes = GaugeMetricFamily(names.DB_INDEX_VALID, "1: there and finished; 0: missing or not.", labels=["index"])
+    indexes = GaugeMetricFamily(names.DB_INDEX_VALID, "1 if the index exists and is valid, else 0.", labels=["index"])
     for index, valid in sample.indexes:
         indexes.add_metric([index], float(valid))
     yield indexes

@@ -1,8 +1,8 @@
-"""Does the feed say what is so? Reads some users' feeds as a client does, and compares them with the DB.
+"""The feed correctness probe: reads the feeds of some users as a client does, and compares them with the database.
 
-Latency, errors, traffic and saturation all look well while every user gets somebody else's feed; only a client that
-knows the right answer can tell. The probe has accounts of the seed to itself: one author and some of the followers.
-Every few probes it edits the author's profile to what it is already, so that what follows an edit is exercised too.
+All golden signals are green while every user gets somebody else's feed; only a client that knows the expected feed can
+notice. The probe has its own accounts in the seed data: one author and some followers. Every few probes it writes the
+author's profile unchanged, so that the fan-out after an edit is exercised too.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from lab.stack.exporter.worker import Worker, connect
 from lab.telemetry.metrics import CollectorRegistry, Counter, Histogram
 
 INTERVAL_SECONDS = 1.0
-PATIENCE_SECONDS = 3.0
+TIMEOUT_SECONDS = 3.0
 STATEMENT_MILLISECONDS = 2000
-TRUTH_SECONDS = 60.0
+EXPECTED_FEED_SECONDS = 60.0
 APPLICATION = "feed-probe"
 VIEWERS = 8
-PROBES_AN_EDIT = 5
+PROBES_PER_EDIT = 5
 
-# The first author, from some id on, whom so few follow that the probe reads for nearly all of them.
+# The first author from id 1000 on with so few followers that the probe covers nearly all of them.
 _AUTHOR = """
 SELECT followee_id, (SELECT display_name FROM users WHERE id = followee_id), array_agg(follower_id ORDER BY follower_id)
 FROM follows WHERE followee_id >= 1000 GROUP BY 1 HAVING count(*) BETWEEN %s AND %s ORDER BY 1 LIMIT 1
@@ -41,30 +41,30 @@ _AUTHORS = "SELECT id, author_id FROM posts WHERE id = ANY(%s)"
 Items = list[tuple[int, int]]  # (post, author), best first
 
 
-class Truth:
-    """What a viewer's feed must be, from the DB; remembered for a minute."""
+class ExpectedFeeds:
+    """The expected feed of each viewer, from the database; cached for EXPECTED_FEED_SECONDS."""
 
     def __init__(self, url: str, registry: CollectorRegistry) -> None:
         self._url = url
-        self._known: dict[int, tuple[float, Items]] = {}
+        self._cached: dict[int, tuple[float, Items]] = {}
         self._durations = Histogram(
-            names.DB_OPERATION_DURATION, "Duration of DB operations.", ["db_operation_name"], registry=registry
+            names.DB_OPERATION_DURATION, "Duration of database operations.", ["db_operation_name"], registry=registry
         )
 
-    def items(self, viewer: int, *, afresh: bool = False) -> Items | None:
-        """The items of the viewer's feed; None while the DB does not tell."""
-        at, items = self._known.get(viewer, (0.0, []))
-        if at and not afresh and time.monotonic() - at < TRUTH_SECONDS:
+    def items(self, viewer: int, *, refresh: bool = False) -> Items | None:
+        """The expected items of the viewer's feed; None while the database does not answer."""
+        at, items = self._cached.get(viewer, (0.0, []))
+        if at and not refresh and time.monotonic() - at < EXPECTED_FEED_SECONDS:
             return items
         try:
-            items = self._ask(viewer)
+            items = self._query(viewer)
         except psycopg.Error:
             return None
-        self._known[viewer] = (time.monotonic(), items)
+        self._cached[viewer] = (time.monotonic(), items)
         return items
 
     def accounts(self) -> tuple[int, str, list[int]] | None:
-        """(author, the author's name, followers) for the probe to use; None while the DB does not tell."""
+        """(author, the author's name, followers) for the probe; None while the database does not answer."""
         try:
             with self._session() as session:
                 row = session.row("probe.accounts", _AUTHOR, [VIEWERS, VIEWERS + 4])
@@ -72,83 +72,89 @@ class Truth:
             return None
         return (row[0], row[1], list(row[2])[:VIEWERS]) if row else None
 
-    def _ask(self, viewer: int) -> Items:
+    def _query(self, viewer: int) -> Items:
         with self._session() as session:
             ids = rank(session, viewer)
             authors: dict[int, int] = dict(session.rows("post.authors", _AUTHORS, [ids]))
-        return [(one, authors[one]) for one in ids]
+        return [(post, authors[post]) for post in ids]
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        # A connection for each question, every few seconds: one that is kept costs the DB more memory than it saves.
+        # One connection per query, every few seconds: an idle session would cost PostgreSQL more memory than this
+        # saves.
         with connect(self._url, APPLICATION, STATEMENT_MILLISECONDS) as connection:
             yield Session(connection, self._durations)
 
 
 class FeedProbe(Worker):
-    """Probes one viewer after the other, in a thread."""
+    """Probes one viewer after another in a thread, and counts the results."""
 
-    def __init__(self, gateway_url: str, truth: Truth, registry: CollectorRegistry) -> None:
-        super().__init__("feed-probe", PATIENCE_SECONDS)
-        self._pool = urllib3.connection_from_url(gateway_url, maxsize=1, retries=False, timeout=PATIENCE_SECONDS)
-        self._truth = truth
-        results = Counter(names.FEED_PROBES, "Feeds read and compared with the DB.", ["result"], registry=registry)
+    def __init__(self, gateway_url: str, expected: ExpectedFeeds, registry: CollectorRegistry) -> None:
+        super().__init__("feed-probe", TIMEOUT_SECONDS)
+        self._pool = urllib3.connection_from_url(gateway_url, maxsize=1, retries=False, timeout=TIMEOUT_SECONDS)
+        self._expected = expected
+        results = Counter(
+            names.FEED_PROBES, "Feeds read and compared with the database.", ["result"], registry=registry
+        )
         self._results = {result: results.labels(result) for result in ("match", "mismatch", "unanswered")}
 
     def stop(self) -> None:
-        """Stop, and close every connection."""
+        """Stop the thread and close its connections."""
         super().stop()
         self._pool.close()
 
     def _run(self) -> None:
-        while (accounts := self._truth.accounts()) is None:
+        while (accounts := self._expected.accounts()) is None:
             if self._stopped.wait(INTERVAL_SECONDS):
                 return
         author, name, viewers = accounts
         for count, viewer in enumerate(cycle(viewers)):
             if self._stopped.wait(INTERVAL_SECONDS):
                 return
-            if count % PROBES_AN_EDIT == 0:
+            if count % PROBES_PER_EDIT == 0:
                 self.edit(author, name)
             if result := self.probe(viewer):
                 self._results[result].inc()
 
     def edit(self, author: int, name: str) -> None:
-        """Write the author's profile as it is; the answer is the availability SLO's business."""
+        """Write the author's profile unchanged, and ignore the response: the availability SLO covers it."""
         headers = {names.HEADER_CLIENT_ID: APPLICATION, "Content-Type": "application/json"}
         body = json.dumps({"display_name": name}).encode()
         with suppress(urllib3.exceptions.HTTPError):
             self._pool.request("PUT", names.ROUTE_USER.format(user_id=author), body=body, headers=headers)
 
     def probe(self, viewer: int) -> str:
-        """Read one feed: "match", "mismatch" or "unanswered"; "" while the DB does not tell what is right."""
-        if self._truth.items(viewer) is None:
+        """Read one feed: "match", "mismatch" or "unanswered"; "" while the database does not answer."""
+        expected = self._expected.items(viewer)
+        if expected is None:
             return ""
-        page = self._read(viewer)
-        if page is None:
+        feed = self._read(viewer)
+        if feed is None:
             return "unanswered"
-        if page == (viewer, self._truth.items(viewer)):
+        if feed == (viewer, expected):
             return "match"
-        # What changed in the DB since it was asked is no mistake of the feed.
-        truth = self._truth.items(viewer, afresh=True)
-        if truth is None or page == (viewer, truth):
-            return "match" if truth is not None else ""
-        self._log.warning("the feed is wrong", viewer=viewer, got=_told(page), wanted=_told((viewer, truth)))
+        # The cached expectation may be older than a change in the database.
+        expected = self._expected.items(viewer, refresh=True)
+        if expected is None:
+            return ""
+        if feed == (viewer, expected):
+            return "match"
+        self._log.warning("the feed is wrong", viewer=viewer, got=_excerpt(feed), expected=_excerpt((viewer, expected)))
         return "mismatch"
 
     def _read(self, viewer: int) -> tuple[int, Items] | None:
         headers = {names.HEADER_CLIENT_ID: f"{APPLICATION}-{viewer}"}
         try:
-            answer = self._pool.request("GET", names.ROUTE_FEED.format(user_id=viewer), headers=headers)
-            if answer.status != 200:
+            response = self._pool.request("GET", names.ROUTE_FEED.format(user_id=viewer), headers=headers)
+            if response.status != 200:
                 return None
-            page: dict[str, Any] = json.loads(answer.data)
-            return page["user_id"], [(item["id"], item["author"]["id"]) for item in page["items"]]
+            feed: dict[str, Any] = json.loads(response.data)
+            return feed["user_id"], [(item["id"], item["author"]["id"]) for item in feed["items"]]
         except urllib3.exceptions.HTTPError:
             return None
         except (ValueError, KeyError, TypeError):
-            return 0, []  # an answer, and no feed
+            return 0, []  # a response that is not a feed
 
 
-def _told(page: tuple[int, Items]) -> str:
-    return f"user {page[0]}: {' '.join(str(post) for post, _ in page[1][:4])} …"
+def _excerpt(feed: tuple[int, Items]) -> str:
+    return f"user {feed[0]}: {' '.join(str(post) for post, _ in feed[1][:4])} …"

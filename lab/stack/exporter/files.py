@@ -1,7 +1,7 @@
-"""What the state directory tells: how full each log's quota and the disk are, and how often each process was started.
+"""Metrics from the state directory: log sizes against their quota, free disk space, and process starts.
 
-All are read at the scrape: a few dozen stat calls. A process that dies before it can serve metrics is counted here
-and nowhere else.
+All are read at the scrape, with a few dozen stat calls. Only these metrics see a process that dies before it can serve
+its own.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ from lab.stack.programs import Program
 
 
 class LogCollector(Collector):
-    """Used bytes, the quota, and bytes written, for every log in `folder`."""
+    """Used bytes, quota, and bytes written of every log in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: dict[str, tuple[int, int]] = {}  # process → (inode, size) at the last look
+        self._seen: dict[str, tuple[int, int]] = {}  # process → (inode, size) at the last scrape
         self._written: dict[str, float] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Stat every log. One that a rotation has just put out of the way is told of still, or its alert would end."""
-        used = GaugeMetricFamily(names.LOG_USED, "Size of the log and its rotated parts.", labels=["process"])
-        quota = GaugeMetricFamily(names.LOG_QUOTA, "Most they may hold together.", labels=["process"])
-        written = CounterMetricFamily(names.LOG_WRITTEN, "Bytes written.", labels=["process"])
+        """Stat every log. A log that a rotation has just renamed keeps its series, so that its alert does not clear."""
+        used = GaugeMetricFamily(names.LOG_USED, "Bytes of the log and its rotated parts.", labels=["process"])
+        quota = GaugeMetricFamily(
+            names.LOG_QUOTA, "Maximum bytes of the log and its rotated parts.", labels=["process"]
+        )
+        written = CounterMetricFamily(names.LOG_WRITTEN, "Bytes written to the log.", labels=["process"])
         for process in sorted({path.stem for path in self._folder.glob("*.log")} | self._seen.keys()):
             if parts := present(self._folder / f"{process}.log"):
                 self._count(process, parts)
@@ -45,10 +47,10 @@ class LogCollector(Collector):
         yield from (used, quota, written)
 
     def _count(self, process: str, parts: list[os.stat_result]) -> None:
-        """What was added since the last look: to the file that was the newest then, and to those made after it."""
+        """Count the bytes added since the last scrape: to the file that was newest then, and to files created later."""
         inode, size = self._seen.get(process, (parts[0].st_ino, parts[0].st_size))
         added = 0
-        for stat in parts:  # the newest first
+        for stat in parts:  # newest first
             if stat.st_ino == inode:
                 added += max(0, stat.st_size - size)
                 break
@@ -58,19 +60,19 @@ class LogCollector(Collector):
 
 
 class DiskCollector(Collector):
-    """Free bytes of the filesystem that holds the state directory."""
+    """Free bytes on the filesystem of the state directory."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
 
     def collect(self) -> Iterator[Metric]:
         """One statvfs."""
-        free = disk.look(self._home).free_bytes
+        free = disk.space(self._home).free_bytes
         yield GaugeMetricFamily(names.DISK_FREE, "Free bytes of the state directory's filesystem.", value=float(free))
 
 
 class StartsCollector(Collector):
-    """How often supervision started each of `programs` since `fleetops up`."""
+    """Starts of each program since `fleetops up`: all, and the unplanned ones."""
 
     def __init__(self, home: Home, programs: Iterable[Program]) -> None:
         self._home = home
@@ -78,14 +80,16 @@ class StartsCollector(Collector):
         self._unplanned: dict[str, int] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Count the lines of each file of starts.
+        """Count the lines of the starts files.
 
-        A planned start is counted as asked for a moment before it happens. In between, the difference is one too small;
-        the counter never falls, since an alert on changes() would count a dip as two more starts.
+        A planned start is recorded a moment before it happens. In between, the difference is one too small; the counter
+        never decreases, because an alert on changes() would count a dip as two more starts.
         """
         labels = ["process", "service"]
-        family = CounterMetricFamily(names.PROCESS_STARTS, "Starts by supervision.", labels=labels)
-        unplanned = CounterMetricFamily(names.PROCESS_STARTS_UNPLANNED, "Starts that nobody asked for.", labels=labels)
+        family = CounterMetricFamily(names.PROCESS_STARTS, "Starts by the supervisor.", labels=labels)
+        unplanned = CounterMetricFamily(
+            names.PROCESS_STARTS_UNPLANNED, "Restarts by the supervisor after the process exited.", labels=labels
+        )
         for process, service in self._programs:
             if count := starts(self._home, process):
                 family.add_metric([process, service], float(count))

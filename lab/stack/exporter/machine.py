@@ -1,4 +1,4 @@
-"""Counts processor time: the lab's, everybody else's, and idle."""
+"""Processor time of the lab, of other programs, and idle."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import os
 from lab import names
 from lab.paths import Home
 from lab.stack.exporter.worker import Worker
-from lab.stack.health.machine import Spent
+from lab.stack.health.machine import CpuTimes
 from lab.stack.state import read_runner
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
-EVERY_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
 
 
-class Machine(Worker):
-    """Looks every second. The lab is what supervisord started, and the drill that runs with all that it calls."""
+class CpuSampler(Worker):
+    """Counts processor time every second. The lab is supervisord and the running drill, with their descendants."""
 
     def __init__(self, home: Home, registry: CollectorRegistry) -> None:
-        super().__init__("machine", EVERY_SECONDS)
+        super().__init__("cpu-sampler", INTERVAL_SECONDS)
         self._home = home
         self._seconds = Counter(
-            names.CPU_SECONDS, "Processor seconds of the machine: the lab's, everybody else's, and idle.", ["by"],
+            names.CPU_SECONDS, "Processor seconds of the machine by the lab, by other programs, and idle.", ["by"],
             registry=registry,
         )  # fmt: skip
         for by in ("lab", "others", "idle"):
@@ -29,12 +29,12 @@ class Machine(Worker):
 
     def _run(self) -> None:
         before = self._read()
-        while not self._stopped.wait(EVERY_SECONDS):
+        while not self._stopped.wait(INTERVAL_SECONDS):
             now = self._read()
             for by, seconds in now.since(before).items():
                 self._seconds.labels(by).inc(seconds)
             before = now
 
-    def _read(self) -> Spent:
+    def _read(self) -> CpuTimes:
         runner = read_runner(self._home)
-        return Spent.now([os.getppid(), *([runner] if runner else [])])
+        return CpuTimes.now([os.getppid(), *([runner] if runner else [])])

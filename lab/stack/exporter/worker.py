@@ -1,4 +1,4 @@
-"""A thread of the exporter that goes on until it is told to stop, and its way to the DB."""
+"""The base class of the exporter's threads, and their database connection."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ CONNECT_SECONDS = 2
 
 
 class Worker(ABC):
-    """`_run` in a thread; it returns soon after `_stopped` is set, at most `patience_seconds` later."""
+    """Runs `_run` in a thread. `_run` must return at most `timeout_seconds` after `_stopped` is set."""
 
-    def __init__(self, name: str, patience_seconds: float) -> None:
+    def __init__(self, name: str, timeout_seconds: float) -> None:
         self._stopped = threading.Event()
         self._log = logs.get()
-        self._patience_seconds = patience_seconds
+        self._timeout_seconds = timeout_seconds
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and close every connection."""
+        """Stop the thread and wait for its end."""
         self._stopped.set()
-        self._thread.join(self._patience_seconds + 1)
+        self._thread.join(self._timeout_seconds + 1)
 
     @abstractmethod
     def _run(self) -> None:
@@ -36,7 +36,7 @@ class Worker(ABC):
 
 
 def connect(url: str, application: str, statement_milliseconds: int) -> psycopg.Connection:
-    """An autocommit connection that gives up on a DB that does not answer. Raises psycopg.Error."""
+    """An autocommit connection with connect and statement timeouts. Raises psycopg.Error."""
     return psycopg.connect(
         url,
         autocommit=True,

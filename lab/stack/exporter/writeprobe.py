@@ -1,7 +1,7 @@
-"""Is a write that was acknowledged still there? Writes a number through the gateway, again and again, and looks it up.
+"""The write durability probe: writes increasing numbers through the gateway, and reads them back from the database.
 
-The numbers grow, so the DB must never hold less than the last one that was acknowledged: a crash may take what was
-still under way, and nothing else.
+The database must never hold less than the last acknowledged number: a crash may lose writes in flight, but no
+acknowledged one.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from lab.stack.exporter.worker import Worker, connect
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
 INTERVAL_SECONDS = 0.5
-PATIENCE_SECONDS = 3.0
+TIMEOUT_SECONDS = 3.0
 STATEMENT_MILLISECONDS = 1000
 APPLICATION = "write-probe"
-# An account of the seed that the load generator does not write to.
+# An account of the seed data that the load generator does not write to.
 ACCOUNT = 1234
 _PREFIX = "Write probe "
 _BIO = "SELECT bio FROM users WHERE id = %s"
 
 
 class WriteProbe(Worker):
-    """Writes in a thread, and compares with the DB itself after each write."""
+    """Writes in a thread, and compares with the database after each write."""
 
     def __init__(self, gateway_url: str, database_url: str, registry: CollectorRegistry) -> None:
-        super().__init__("write-probe", PATIENCE_SECONDS)
-        self._pool = urllib3.connection_from_url(gateway_url, maxsize=1, retries=False, timeout=PATIENCE_SECONDS)
+        super().__init__("write-probe", TIMEOUT_SECONDS)
+        self._pool = urllib3.connection_from_url(gateway_url, maxsize=1, retries=False, timeout=TIMEOUT_SECONDS)
         self._url = database_url
         self._acknowledged = 0
-        writes = Counter(names.WRITE_PROBES, "Writes of the probe.", ["result"], registry=registry)
+        writes = Counter(names.WRITE_PROBES, "Writes by the probe.", ["result"], registry=registry)
         self._writes = {result: writes.labels(result) for result in ("acknowledged", "refused")}
-        self._lost = Counter(names.WRITE_LOST, "Acknowledged writes that the DB did not have later.", registry=registry)
+        self._lost = Counter(names.WRITE_LOST, "Acknowledged writes that the database lost.", registry=registry)
 
     def stop(self) -> None:
-        """Stop, and close every connection."""
+        """Stop the thread and close its connections."""
         super().stop()
         self._pool.close()
 
@@ -47,33 +47,33 @@ class WriteProbe(Worker):
         while not self._stopped.is_set():
             try:
                 with connect(self._url, APPLICATION, STATEMENT_MILLISECONDS) as connection:
-                    self._look(connection)
+                    self._check(connection)
                     while not self._stopped.wait(INTERVAL_SECONDS):
                         self.write(int(time.time() * 1000))
-                        self._look(connection)
-            except psycopg.Error:  # the DB is away; what was acknowledged is looked up when it is back
+                        self._check(connection)
+            except psycopg.Error:  # the database is down; the last acknowledged number is checked when it is back
                 self._stopped.wait(INTERVAL_SECONDS)
 
     def write(self, number: int) -> bool:
-        """Write `number` through the gateway; whether it was acknowledged."""
+        """Write `number` through the gateway; returns whether it was acknowledged."""
         headers = {names.HEADER_CLIENT_ID: APPLICATION, "Content-Type": "application/json"}
         body = json.dumps({"bio": f"{_PREFIX}{number}"}).encode()
         try:
             path = names.ROUTE_USER.format(user_id=ACCOUNT)
-            good = self._pool.request("PUT", path, body=body, headers=headers).status == 200
+            acknowledged = self._pool.request("PUT", path, body=body, headers=headers).status == 200
         except urllib3.exceptions.HTTPError:
-            good = False
-        self._writes["acknowledged" if good else "refused"].inc()
-        if good:
+            acknowledged = False
+        self._writes["acknowledged" if acknowledged else "refused"].inc()
+        if acknowledged:
             self._acknowledged = number
-        return good
+        return acknowledged
 
-    def _look(self, connection: psycopg.Connection) -> None:
+    def _check(self, connection: psycopg.Connection) -> None:
         row = connection.execute(_BIO, [ACCOUNT]).fetchone()
         self.compare(row[0] if row else "")
 
     def compare(self, bio: str) -> None:
-        """Compare what the DB holds with what was acknowledged."""
+        """Compare the stored biography with the last acknowledged number, and count a loss once."""
         number = bio.removeprefix(_PREFIX)
         if self._acknowledged and number.isdigit() and int(number) < self._acknowledged:
             self._lost.inc()

@@ -1,1 +1,1 @@
-"""Whether the lab and its machine are well: probes, status, doctor, disk and processor time."""
+"""Health of the lab and its machine: readiness probes, status, doctor, disk space and processor time."""

@@ -10,9 +10,9 @@ from lab.errors import LabError
 from lab.paths import Home
 
 MIB = 1024 * 1024
-# A start needs this much: a first one writes some 500 MiB, and DiskSpaceLow opens a ticket below 512 MiB.
-ENOUGH_BYTES = 1024 * MIB
-# Below this a write may fail at any moment: PostgreSQL alone reserves 16 MiB at a time for its log.
+# Required for a start: the first one writes some 500 MiB, and DiskSpaceLow opens a ticket below 512 MiB.
+REQUIRED_BYTES = 1024 * MIB
+# Below this any write may fail: PostgreSQL alone allocates its write-ahead log in segments of 16 MiB.
 FULL_BYTES = 16 * MIB
 
 
@@ -27,22 +27,22 @@ class Space:
         return f"{self.free_bytes // MIB} MiB free at {self.place}"
 
 
-def look(home: Home) -> Space:
-    """What the filesystem of the state directory still takes."""
+def space(home: Home) -> Space:
+    """The free space on the filesystem of the state directory."""
     place = next(folder for folder in (home.path, *home.path.parents) if folder.exists())
     return Space(place, shutil.disk_usage(place).free)
 
 
 def require(home: Home) -> None:
-    """See that a lab can be started. Raises LabError when there is too little space."""
-    space = look(home)
-    if space.free_bytes < ENOUGH_BYTES:
-        raise LabError(f"disk full: {space}, a start needs {ENOUGH_BYTES // MIB} MiB; free some, or set FLEETOPS_HOME")
+    """Raise LabError when there is too little space to start a lab."""
+    free = space(home)
+    if free.free_bytes < REQUIRED_BYTES:
+        raise LabError(f"disk full: {free}, a start needs {REQUIRED_BYTES // MIB} MiB; free some, or set FLEETOPS_HOME")
 
 
 def full(home: Home) -> str:
-    """Empty while there is room to write, else what is wrong and what to do, in a few words."""
-    space = look(home)
-    if space.free_bytes >= FULL_BYTES:
+    """A message while the disk is full, else ""."""
+    free = space(home)
+    if free.free_bytes >= FULL_BYTES:
         return ""
-    return f"disk full: {space}; free some, and everything recovers by itself"
+    return f"disk full: {free}; free some, and everything recovers by itself"

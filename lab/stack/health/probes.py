@@ -1,4 +1,4 @@
-"""Is it ready? Asked of each program at its own address, and of Prometheus about all of them."""
+"""Readiness: of each program at its own address, and of all scrape targets in Prometheus."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _pool = urllib3.PoolManager(maxsize=1, retries=False, timeout=PROBE_SECONDS)
 
 
 def answers(program: Program) -> bool:
-    """Whether something listens on the last of the program's ports, the one that it serves metrics on."""
+    """Whether the program listens on its metrics port, the last of its ports."""
     try:
         socket.create_connection((LOOPBACK, program.ports[-1]), timeout=PROBE_SECONDS).close()
     except OSError:
@@ -33,27 +33,27 @@ def answers(program: Program) -> bool:
 
 @dataclass(frozen=True)
 class Readiness:
-    """`reason` is empty when the program is ready; `notes` is what an operator should know though it can serve."""
+    """`reason` says why the program is not ready, or ""; `notes` are degradations with which it can serve."""
 
     reason: str = ""
     notes: tuple[str, ...] = ()
 
 
 def readiness(program: Program) -> Readiness:
-    """What `program` answers, in a few words."""
+    """Probe the readiness of `program`. Does not raise."""
     if program.ready == "tcp":
         return Readiness("" if answers(program) else "connection refused")
     try:
-        answer = _pool.request("GET", program.ready, headers={"Connection": "close", **_login(program)})
+        response = _pool.request("GET", program.ready, headers={"Connection": "close", **_login(program)})
     except urllib3.exceptions.HTTPError as error:
         return Readiness("connection refused" if "refused" in str(error) else "no answer")
-    ready = answer.status == 200
+    ready = response.status == 200
     try:
-        said = answer.json()
-        failed = "; ".join(f"{name}: {result}" for name, result in said["checks"].items() if result != "ok")
-        return Readiness("" if ready else failed, tuple(map(str, said["notes"])))
+        body = response.json()
+        failed = "; ".join(f"{name}: {result}" for name, result in body["checks"].items() if result != "ok")
+        return Readiness("" if ready else failed, tuple(map(str, body["notes"])))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Readiness("" if ready else f"answers {answer.status}")
+        return Readiness("" if ready else f"answers {response.status}")
 
 
 def _login(program: Program) -> dict[str, str]:
@@ -65,16 +65,19 @@ def _login(program: Program) -> dict[str, str]:
         return {}
 
 
-def ask_all(programs: Iterable[Program]) -> dict[str, Readiness]:
-    """The readiness of each program, all asked at once."""
+def readiness_of(programs: Iterable[Program]) -> dict[str, Readiness]:
+    """The readiness of each program by name, probed concurrently."""
     programs = list(programs)
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe") as pool:
-        answered = pool.map(readiness, programs)
-        return {program.name: answer for program, answer in zip(programs, answered, strict=True)}
+        results = pool.map(readiness, programs)
+        return {program.name: result for program, result in zip(programs, results, strict=True)}
 
 
 def wait_ready(programs: Iterable[Program], seconds: float, check: Callable[[], None] = lambda: None) -> None:
-    """Wait until all are ready. `check` is called on the way and may raise. LabError names a late one, and why."""
+    """Wait until all programs are ready. LabError after `seconds` names the program and the reason.
+
+    `check` is called between probes and may raise.
+    """
     deadline = time.monotonic() + seconds
     for program in programs:
         while reason := readiness(program).reason:
@@ -86,8 +89,8 @@ def wait_ready(programs: Iterable[Program], seconds: float, check: Callable[[], 
             time.sleep(POLL_SECONDS)
 
 
-def why_not_watched(home: Home, ports: Ports, expected: Iterable[Program]) -> str:
-    """Empty when Prometheus has loaded rules and every expected target is up, else the reason in a few words."""
+def scrape_problem(home: Home, ports: Ports, expected: Iterable[Program]) -> str:
+    """Why Prometheus does not monitor the `expected` programs: a target down or no rules; "" when it does."""
     try:
         prometheus = monitoring.client(home, ports, PROBE_SECONDS)
         health = _health(prometheus)
@@ -102,27 +105,27 @@ def why_not_watched(home: Home, ports: Ports, expected: Iterable[Program]) -> st
     return ""
 
 
-def wait_watched(
+def wait_scraped(
     home: Home, ports: Ports, expected: Iterable[Program], seconds: float, check: Callable[[], None] = lambda: None
 ) -> None:
-    """Wait until Prometheus has loaded rules and every expected target is up. `check` is called on the way, may raise.
+    """Wait until Prometheus has loaded rules and scrapes every expected target. LabError after `seconds`.
 
-    LabError names what is missing after `seconds`.
+    `check` is called between probes and may raise.
     """
     deadline, programs = time.monotonic() + seconds, list(expected)
-    while reason := why_not_watched(home, ports, programs):
+    while reason := scrape_problem(home, ports, programs):
         check()
         if time.monotonic() > deadline:
-            raise LabError(f"the lab is not watched after {seconds:.0f} s: {reason}")
+            raise LabError(f"Prometheus does not monitor the lab after {seconds:.0f} s: {reason}")
         time.sleep(POLL_SECONDS)
 
 
-def wait_unwatched(home: Home, ports: Ports, gone: Iterable[Program], seconds: float) -> None:
-    """Wait until Prometheus scrapes none of `gone` any more: `seconds` at most, and not at all when it does not answer.
+def wait_unscraped(home: Home, ports: Ports, removed: Iterable[Program], seconds: float) -> None:
+    """Wait at most `seconds` until Prometheus no longer scrapes `removed`; not at all when it does not answer.
 
-    It takes up changed targets every five seconds. A process that stops before counts as down until then.
+    Prometheus reads changed targets every five seconds. A process that stops earlier counts as down until then.
     """
-    names = {program.name for program in gone}
+    names = {program.name for program in removed}
     deadline = time.monotonic() + seconds
     try:
         prometheus = monitoring.client(home, ports, PROBE_SECONDS)
@@ -133,6 +136,6 @@ def wait_unwatched(home: Home, ports: Ports, gone: Iterable[Program], seconds: f
 
 
 def _health(prometheus: JsonClient) -> dict[str, str]:
-    """What Prometheus scrapes now: the health of each instance."""
+    """The health of each active scrape target, by instance."""
     targets = prometheus.call("GET", "/api/v1/targets", fields={"state": "active"})["data"]["activeTargets"]
     return {target["labels"].get("instance", ""): target["health"] for target in targets}

@@ -1,4 +1,4 @@
-"""What runs now, how much memory it takes, and whether it is ready, in one answer."""
+"""The status of the lab: processes, memory, readiness, open pages and silences."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from lab.stack.programs import Program, url
 
 @dataclass(frozen=True)
 class Status:
-    """`waiting_for` says what keeps the lab from being ready; empty when it is. `console_url` has the console's key.
+    """One status. `waiting_for` lists what keeps the lab from being ready; `console_url` includes the console's key.
 
-    `too_busy` says what the machine lacks for the lab to mean anything; "" when it lacks nothing.
+    `too_busy` is a message while the machine is too busy for valid measurements, else "". `open_pages` and `silences`
+    are None when the pager or Alertmanager does not answer. Times are epoch seconds.
     """
 
     running: bool
@@ -40,12 +41,12 @@ class Status:
 
     @property
     def ready(self) -> bool:
-        """Every expected program runs and is ready, all targets are up, the rules are loaded."""
+        """Whether every expected program is running and ready, all targets are up and rules are loaded."""
         return self.running and not self.waiting_for
 
     @property
     def total_rss_bytes(self) -> int:
-        """RSS of all programs together (what two of them share is counted for each)."""
+        """The sum of the RSS of all programs; memory shared by two programs counts twice."""
         return sum(row.rss_bytes for row in self.processes)
 
     def as_json(self) -> dict[str, Any]:
@@ -69,8 +70,8 @@ class Status:
 
 
 def urls(ports: Ports) -> dict[str, str]:
-    """Every address a person or a program may want."""
-    named = {
+    """The base URLs of the lab's servers, by name."""
+    numbers = {
         "console": ports.console,
         "gateway": ports.gateway,
         "gateway_admin": ports.gateway_admin,
@@ -78,11 +79,11 @@ def urls(ports: Ports) -> dict[str, str]:
         "prometheus": ports.prometheus,
         "alertmanager": ports.alertmanager,
     }
-    return {name: url(port) for name, port in named.items()}
+    return {name: url(port) for name, port in numbers.items()}
 
 
 def gather(home: Home, ports: Ports) -> Status:
-    """The status of the lab in `home` on `ports`; never raises for a lab that is down or half up."""
+    """The status of the lab in `home` on `ports`. Does not raise for a lab that is down or partly up."""
     try:
         rows = Supervisor(home).processes()
     except LabError:
@@ -92,12 +93,12 @@ def gather(home: Home, ports: Ports) -> Status:
             running=False, urls=urls(ports), waiting_for=waiting, console_url=console_url(url(ports.console), home)
         )
     run = running.find(home)
-    wanted = replicas.expected(home, ports)
-    names = {program.name for program in wanted}
-    rows = [row for row in rows if row.state != "stopped" or row.name in names]  # not what was scaled away
+    expected = replicas.expected(home, ports)
+    names = {program.name for program in expected}
+    rows = [row for row in rows if row.state != "stopped" or row.name in names]  # without replicas scaled down
     states = {row.name: row.state for row in rows if row.name != SUPERVISOR}
-    answers = probes.ask_all(program for program in wanted if states.get(program.name) == "running")
-    waiting = _waiting(home, ports, wanted, states, answers)
+    readiness = probes.readiness_of(program for program in expected if states.get(program.name) == "running")
+    waiting = _waiting(home, ports, expected, states, readiness)
     if full := disk.full(home):
         waiting.insert(0, full)
     if run is None or run.phase != "ready":
@@ -111,7 +112,7 @@ def gather(home: Home, ports: Ports) -> Status:
         open_pages=_open_pages(home, ports),
         silences=silences(home, ports),
         too_busy=_too_busy(home, ports),
-        notes=[f"{name}: {note}" for name, answer in answers.items() for note in answer.notes],
+        notes=[f"{name}: {note}" for name, result in readiness.items() for note in result.notes],
         requests_per_second=_rate(home, ports),
         started_at=run.started_at if run else None,
         ready_seconds=run.ready_seconds or None if run and run.phase == "ready" else None,
@@ -119,16 +120,16 @@ def gather(home: Home, ports: Ports) -> Status:
 
 
 def _waiting(
-    home: Home, ports: Ports, wanted: list[Program], states: dict[str, str], answers: dict[str, probes.Readiness]
+    home: Home, ports: Ports, expected: list[Program], states: dict[str, str], readiness: dict[str, probes.Readiness]
 ) -> list[str]:
     waiting = [
         f"{program.name}: {states.get(program.name, 'not started')}"
-        for program in wanted
+        for program in expected
         if states.get(program.name) != "running"
     ]
-    waiting += [f"{name}: {answer.reason}" for name, answer in answers.items() if answer.reason]
-    watched = probes.why_not_watched(home, ports, wanted)
-    return [*waiting, watched] if watched else waiting
+    waiting += [f"{name}: {result.reason}" for name, result in readiness.items() if result.reason]
+    problem = probes.scrape_problem(home, ports, expected)
+    return [*waiting, problem] if problem else waiting
 
 
 def _open_pages(home: Home, ports: Ports) -> int | None:
@@ -139,7 +140,7 @@ def _open_pages(home: Home, ports: Ports) -> int | None:
 
 
 def silences(home: Home, ports: Ports) -> list[str] | None:
-    """What keeps pages from being told now, a phrase a silence; None when Alertmanager does not say."""
+    """A description of each active silence; None when Alertmanager does not answer."""
     try:
         return [str(silence) for silence in Alertmanager.of(home, ports).silences()]
     except LabError:
@@ -147,7 +148,7 @@ def silences(home: Home, ports: Ports) -> list[str] | None:
 
 
 def _rate(home: Home, ports: Ports) -> float | None:
-    """Requests a second that the traffic got answered, over the last ten seconds."""
+    """Completed requests a second of the load generator, over the last ten seconds."""
     rate = _number(home, ports, f"sum(rate({TRAFFIC_COMPLETED}[10s]))")
     return None if rate is None else round(rate, 1)
 
@@ -158,7 +159,7 @@ def _too_busy(home: Home, ports: Ports) -> str:
 
 
 def _number(home: Home, ports: Ports, query: str) -> float | None:
-    """What Prometheus says now; None when it does not."""
+    """The first value of an instant query; None when it is empty or Prometheus does not answer."""
     try:
         prometheus = monitoring.client(home, ports, probes.PROBE_SECONDS)
         result = prometheus.call("GET", "/api/v1/query", fields={"query": query})["data"]["result"]

@@ -1,1 +1,1 @@
-"""Processes: supervision, the wrapper that starts them, orphans and signals."""
+"""Processes: supervision, the exec wrapper, orphans and signals."""

@@ -1,11 +1,12 @@
-"""Start one program so that it cannot outlive its parent: `python exec_wrapper.py SPEC.json`.
+"""The exec wrapper: start one program that cannot outlive its parent. `python exec_wrapper.py SPEC.json`.
 
-The specification is a JSON object: argv (list), env (added to the environment), cwd, user (drop to this user
-first, or null), death_signal (number sent by the kernel when the parent dies, 0 for none), starts (a file that
-gets one line, the time, for each start; or null).
+The specification is a JSON object: argv (list), env (added to the environment), cwd, user (to run as, or null),
+death_signal (number of the signal that the kernel sends when the parent dies, 0 for none), starts (a file that gets one
+line, the time, per start; or null).
 
-It runs before every process of the lab, so it needs the standard library alone and replaces itself with the program.
-The kernel's part exists on Linux only; elsewhere `fleetops up` and `fleetops down` find leftovers by their environment.
+It runs before every process of the lab, so it uses only the standard library and then executes the program in its
+place. The death signal exists on Linux only; elsewhere, `fleetops up` and `fleetops down` find leftovers by their
+environment.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import time
 PR_SET_PDEATHSIG = 1
 
 
-def become(user: str) -> None:
-    """Drop to `user` for good. The death signal is lost on this change, so it is set afterwards."""
+def drop_to(user: str) -> None:
+    """Run as `user` from now on. This clears the death signal, so that is set afterwards."""
     import pwd
 
     entry = pwd.getpwnam(user)
@@ -34,7 +35,7 @@ def become(user: str) -> None:
 
 
 def die_with_parent(signal_number: int, parent: int) -> None:
-    """Ask the kernel to send `signal_number` here when the parent dies; stop now if it is dead already."""
+    """Let the kernel send `signal_number` to this process when the parent dies; exit if it is dead already."""
     if not sys.platform.startswith("linux") or not signal_number:
         return
     libc = ctypes.CDLL(None, use_errno=True)
@@ -45,13 +46,13 @@ def die_with_parent(signal_number: int, parent: int) -> None:
 
 
 def count_start(path: str) -> None:
-    """Add a line to the file of starts. On a full disk the start is more important than its count."""
+    """Add a line to the starts file. On a full disk, the start matters more than its count."""
     with contextlib.suppress(OSError), open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 -- as in main
         file.write(f"{time.time():.3f}\n")
 
 
 def main(spec_file: str) -> None:
-    """Become the program that `spec_file` describes."""
+    """Execute the program that `spec_file` describes."""
     parent = os.getppid()
     with open(spec_file, encoding="utf-8") as file:  # noqa: PTH123 -- importing pathlib doubles this program's start
         spec = json.load(file)
@@ -59,7 +60,7 @@ def main(spec_file: str) -> None:
         count_start(spec["starts"])
     os.chdir(spec["cwd"])
     if spec["user"]:
-        become(spec["user"])
+        drop_to(spec["user"])
     die_with_parent(spec["death_signal"], parent)
     argv = spec["argv"]
     os.execve(argv[0], argv, {**os.environ, **spec["env"]})  # noqa: S606 -- an argument list, no shell

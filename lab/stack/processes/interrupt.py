@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP while the lab is started and stopped."""
+"""Handling of SIGINT, SIGTERM and SIGHUP while the lab starts and stops."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupt:
-    """Remembers that a signal came, and breaks off the block it guards.
+    """Records that a signal has arrived, and aborts the guarded block.
 
-    Inside `with interrupt:` the first signal raises KeyboardInterrupt, once, so that no blocking call delays it. An
-    exception out of a signal handler can be lost (in a destructor or a callback), so every wait also calls `check`.
-    Later signals, and those outside the block, raise nothing: they cannot cut the clean-up short.
+    Inside `with interrupt:`, the first signal raises KeyboardInterrupt, once, so that no blocking call delays it. An
+    exception raised by a signal handler can be lost (in a destructor or a callback), so every wait also calls `check`.
+    Later signals, and those outside the block, raise nothing, so that they cannot interrupt the clean-up.
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self._received = False
         self._armed = False
 
     def install(self) -> None:
-        """Handle the signals of this process from now on."""
+        """Install the signal handlers."""
         for number in SIGNALS:
             signal.signal(number, self._handle)
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come."""
-        if self._asked:
+        """Raise KeyboardInterrupt if a signal has arrived."""
+        if self._received:
             self._armed = False
             raise KeyboardInterrupt
 
@@ -42,7 +42,7 @@ class Interrupt:
         self._armed = False
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        again, self._asked = self._asked, True
+        again, self._received = self._received, True
         if self._armed:
             self._armed = False
             raise KeyboardInterrupt

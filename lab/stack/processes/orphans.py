@@ -1,4 +1,4 @@
-"""Processes and ports: who holds one, and what a lab that ended badly has left behind."""
+"""Ports in use, and processes left by a lab that was not shut down."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ GRACE_SECONDS = 5.0
 
 
 def port_free(port: int) -> bool:
-    """Whether a listener could be opened on loopback."""
+    """Whether a listener can be opened on loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are no listener
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ignore connections in TIME_WAIT
         try:
             probe.bind((LOOPBACK, port))
         except OSError:
@@ -27,7 +27,7 @@ def port_free(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on `port`, e.g. "python3 (pid 4711)"; says so when this user may not see it."""
+    """The listener on `port`, e.g. "python3 (pid 4711)", or "a process of another user" when it is not visible."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.Error:
@@ -47,31 +47,31 @@ def holder(port: int) -> str:
 
 
 def require_free(needed: Iterable[tuple[str, int]]) -> None:
-    """See that every (program, port) can be opened. Raises LabError naming the first that cannot, and who holds it."""
+    """Check that every (program, port) is free. Raises LabError with the first that is not, and its holder."""
     for name, port in needed:
         if not port_free(port):
             raise LabError(
-                f"port {port} for {name} is held by {holder(port)}; "
+                f"port {port} for {name} is in use by {holder(port)}; "
                 "stop that process, or move the lab with FLEETOPS_PORT_BASE"
             )
 
 
 def find(home: Home) -> list[psutil.Process]:
-    """Processes of the lab in `home`, whoever their parent is now."""
-    mark, found = str(home.path), {}
+    """The processes of the lab in `home`, whatever their parent is now."""
+    mark, processes = str(home.path), {}
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == mark:
-                found[process.pid] = process
+                processes[process.pid] = process
         except (psutil.Error, OSError):
             continue
     for process in _postgres(home):
-        found[process.pid] = process
-    return list(found.values())
+        processes[process.pid] = process
+    return list(processes.values())
 
 
 def _postgres(home: Home) -> list[psutil.Process]:
-    """PostgreSQL of this lab: it writes its process titles over its environment, so its own pid file tells."""
+    """The PostgreSQL processes of this lab, by pid file: their process titles overwrite their environment."""
     data = postgres.directory(home)
     try:
         pid = int((data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
@@ -84,7 +84,7 @@ def _postgres(home: Home) -> list[psutil.Process]:
 
 
 def end(processes: list[psutil.Process]) -> None:
-    """Stop processes: ask, wait, then insist."""
+    """Stop processes: SIGTERM, then SIGKILL after GRACE_SECONDS."""
     for process in processes:
         _send(process, "terminate")
     _, alive = psutil.wait_procs(processes, timeout=GRACE_SECONDS)

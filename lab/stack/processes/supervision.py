@@ -1,7 +1,7 @@
-"""supervisord: its configuration, and the client through which everything starts, stops and lists programs.
+"""supervisord: its configuration, and the client that starts, stops and lists programs.
 
-Each program is started through the leash (exec_wrapper.py), which reads its arguments and environment from
-run/programs/NAME.json; nothing needs supervisord's own quoting.
+Each program is started through the exec wrapper (exec_wrapper.py), which reads its arguments and environment from
+run/programs/NAME.json, so that nothing needs supervisord's quoting.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from lab.paths import ROOT, Home
 from lab.stack.programs import STAGES, Program, service_of
 
 EXEC_WRAPPER = Path(__file__).with_name("exec_wrapper.py")
-MARK = "FLEETOPS_LAB_ID"  # in the environment of every process of a lab: the state directory it belongs to
+MARK = "FLEETOPS_LAB_ID"  # environment variable of every process of a lab: its state directory
 SUPERVISOR = "supervisord"
 LONGEST_SOCKET_PATH = 90  # the kernel allows some 104, and supervisord binds to a longer name first
-# A log and its rotated parts: together the quota of a process. The oldest part goes when it is full.
+# A log and its rotated parts share the quota of a process. When it is full, the oldest part is deleted.
 LOG_BYTES = 8 * 1024 * 1024
 LOG_BACKUPS = 2
 
 
 @dataclass(frozen=True)
 class ProcessRow:
-    """One supervised process. `state` is supervisord's word in lower case, or "frozen" when it was stopped by a signal.
+    """One supervised process. `state` is supervisord's state in lower case, or "frozen" after SIGSTOP.
 
-    `rss_bytes` counts the process and its children, what they share once; `restarts` the starts after the first since
-    `fleetops up`.
+    `rss_bytes` covers the process and its children, shared memory counted once; `restarts` counts the starts after the
+    first since `fleetops up`.
     """
 
     name: str
@@ -51,12 +51,12 @@ class ProcessRow:
     restarts: int
 
     def as_json(self) -> dict[str, Any]:
-        """The row as `fleetops status --json` gives it."""
+        """The row of `fleetops status --json`."""
         return asdict(self)
 
 
 def socket_path(home: Home) -> Path:
-    """supervisord's socket: in the state directory, or in a short private folder when that path is too long."""
+    """supervisord's socket: in the state directory, or in a private temporary directory when its path is too long."""
     path = home.run / "supervisor.sock"
     if len(str(path)) <= LONGEST_SOCKET_PATH:
         return path
@@ -65,25 +65,25 @@ def socket_path(home: Home) -> Path:
 
 
 def spec_file(home: Home, name: str) -> Path:
-    """Where the leash reads how to start `name`."""
+    """The exec wrapper's specification of `name`."""
     return home.run / "programs" / f"{name}.json"
 
 
 def starts_file(home: Home, name: str) -> Path:
-    """One line, the time, for each start of `name` since `fleetops up`."""
+    """The starts file of `name`: one line, the time, per start since `fleetops up`."""
     return home.run / "starts" / name
 
 
 def asked_file(home: Home, name: str) -> Path:
-    """One line for each start of `name` that somebody asked for; the other starts are supervision's own."""
+    """The file of requested starts of `name`, one line each; supervisord made the other starts by itself."""
     return home.run / "asked" / name
 
 
-def leashed(
+def wrapped_command(
     home: Home, name: str, argv: Iterable[str], *, env: dict[str, str] | None = None, user: str | None = None,
     death_signal: int = signal.SIGKILL, cwd: str = str(ROOT), counted: bool = False,
 ) -> list[str]:  # fmt: skip
-    """Write the specification of a process; the command that starts it on the leash."""
+    """Write the specification of a process; returns the command that starts it through the exec wrapper."""
     spec = {
         "argv": list(argv),
         "env": {**(env or {}), MARK: str(home.path)},
@@ -121,7 +121,7 @@ def render(home: Home, programs: Iterable[Program]) -> Path:
 
 
 def _section(home: Home, program: Program) -> str:
-    command = leashed(
+    command = wrapped_command(
         home,
         program.name,
         program.argv,
@@ -132,8 +132,8 @@ def _section(home: Home, program: Program) -> str:
         counted=True,
     )
     quoted = " ".join(f'"{part}"' for part in command)
-    # A program that dies at its start is tried again with a growing delay, as an orchestrator would. It is never given
-    # up: what keeps PostgreSQL down on a full disk may last for hours.
+    # A program that exits at its start is restarted with a growing delay, as by an orchestrator, and without a limit: a
+    # full disk may keep PostgreSQL down for hours.
     return (
         f"[program:{program.name}]\ncommand={quoted}\nautostart=false\nautorestart=true\nstartsecs=1\nstartretries=1000000\n"
         f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nredirect_stderr=true\n"
@@ -143,7 +143,7 @@ def _section(home: Home, program: Program) -> str:
 
 
 def _groups(programs: Iterable[Program]) -> list[str]:
-    """A group a stage: supervisord stops the last started group first, and what is in a group at the same time."""
+    """One group per stage: supervisord stops groups in reverse order, and the programs of a group concurrently."""
     members: dict[str, list[str]] = {}
     for program in programs:
         members.setdefault(program.stage, []).append(program.name)
@@ -155,7 +155,7 @@ def _groups(programs: Iterable[Program]) -> list[str]:
 
 
 class Supervisor:
-    """supervisord's client. Every method raises NotRunning when it does not answer."""
+    """The client of supervisord. Every method raises NotRunning when it does not answer."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -171,7 +171,7 @@ class Supervisor:
         try:
             return getattr(proxy, f"supervisor.{method}")(*arguments)
         except xmlrpc.client.Fault as fault:
-            raise _said_no(fault, arguments) from fault
+            raise _error(fault, arguments) from fault
         except (OSError, xmlrpc.client.Error, ValueError) as error:
             raise NotRunning(
                 f"the lab in {self._home.path} does not answer ({type(error).__name__}); "
@@ -179,16 +179,16 @@ class Supervisor:
             ) from error
 
     def pid(self) -> int | None:
-        """supervisord's process id, or None when none answers."""
+        """supervisord's process id; None when it does not answer."""
         try:
             return int(self._call("getPID"))
         except NotRunning:
             return None
 
     def start(self, name: str, *, wait: bool = True) -> None:
-        """Start a program; one that runs stays as it is. With `wait`, returns when it has stayed up a second.
+        """Start a program unless it is running. With `wait`, return when it has been up for a second.
 
-        On a full disk the start is more important than its count.
+        On a full disk, the start matters more than its count.
         """
         full = self._full(name)
         with contextlib.suppress(OSError), asked_file(self._home, name).open("a", encoding="utf-8") as file:
@@ -198,12 +198,12 @@ class Supervisor:
         except LabError as error:
             if not str(error).startswith("ALREADY_STARTED"):
                 raise
-            asked = asked_file(self._home, name)
+            requested = asked_file(self._home, name)
             with contextlib.suppress(OSError):
-                asked.write_text(asked.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
+                requested.write_text(requested.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
 
     def stop(self, name: str) -> None:
-        """Stop a program and wait until it is gone; one that is stopped already stays so."""
+        """Stop a program and wait until it has exited; nothing happens if it is stopped."""
         try:
             self._call("stopProcess", self._full(name), True)
         except LabError as error:
@@ -220,7 +220,7 @@ class Supervisor:
         self._call("signalProcess", self._full(name), signal_name)
 
     def _full(self, name: str) -> str:
-        """supervisord's own name for a program: GROUP:NAME."""
+        """supervisord's name of a program: GROUP:NAME. UsageError for an unknown program."""
         if name not in self._group_of:
             self._group_of = {str(info["name"]): str(info["group"]) for info in self._call("getAllProcessInfo")}
         if name not in self._group_of:
@@ -228,11 +228,11 @@ class Supervisor:
         return f"{self._group_of[name]}:{name}"
 
     def names(self) -> list[str]:
-        """Every declared program."""
+        """The names of all declared programs."""
         return [str(info["name"]) for info in self._call("getAllProcessInfo")]
 
     def processes(self) -> list[ProcessRow]:
-        """Every program that was started since `fleetops up`, and supervisord itself, last."""
+        """Every program started since `fleetops up`, and supervisord last."""
         rows = []
         for info in self._call("getAllProcessInfo"):
             name, state = str(info["name"]), str(info["statename"]).lower()
@@ -246,7 +246,7 @@ class Supervisor:
         return rows
 
 
-def _said_no(fault: xmlrpc.client.Fault, arguments: tuple[Any, ...]) -> LabError:
+def _error(fault: xmlrpc.client.Fault, arguments: tuple[Any, ...]) -> LabError:
     reason = str(fault.faultString)
     subject = str(arguments[0]).rpartition(":")[2] if arguments else "supervisord"
     if reason.startswith(("SPAWN_ERROR", "ABNORMAL_TERMINATION")):
@@ -255,12 +255,12 @@ def _said_no(fault: xmlrpc.client.Fault, arguments: tuple[Any, ...]) -> LabError
 
 
 def starts(home: Home, name: str) -> int:
-    """How often `name` was started since `fleetops up`."""
+    """The number of starts of `name` since `fleetops up`."""
     return _lines(starts_file(home, name))
 
 
 def unplanned_starts(home: Home, name: str) -> int:
-    """How often supervision started `name` again by itself, since it had ended."""
+    """The number of restarts of `name` by supervisord after an exit."""
     return max(0, starts(home, name) - _lines(asked_file(home, name)))
 
 
@@ -272,21 +272,21 @@ def _lines(file: Path) -> int:
 
 
 def _memory(pid: int | None, *, children: bool = True) -> tuple[int, bool]:
-    """(RSS in bytes with all children, whether the process is frozen by a signal).
+    """(RSS in bytes of the process and its children, whether the process is frozen by SIGSTOP).
 
-    What a family shares is counted once: each of PostgreSQL's backends maps the same buffers, and a sum of their RSS
-    would be several times what they take. Where the system does not tell what is shared (macOS) it is that sum.
+    Shared memory counts once: every backend of PostgreSQL maps the same buffers, and the sum of their RSS would be
+    several times their real use. Where the system does not report shared memory (macOS), it is that sum.
     """
     if pid is None:
         return 0, False
     try:
         process = psutil.Process(pid)
         memory, frozen = [process.memory_info()], process.status() == psutil.STATUS_STOPPED
-        family = process.children(recursive=True) if children else []
+        descendants = process.children(recursive=True) if children else []
     except psutil.Error:
         return 0, False
-    for child in family:
+    for child in descendants:
         with contextlib.suppress(psutil.Error):
             memory.append(child.memory_info())
-    shared = [getattr(one, "shared", 0) for one in memory]
-    return sum(one.rss for one in memory) - sum(shared) + max(shared), frozen
+    shared = [getattr(info, "shared", 0) for info in memory]
+    return sum(info.rss for info in memory) - sum(shared) + max(shared), frozen

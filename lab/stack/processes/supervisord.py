@@ -1,7 +1,7 @@
-"""supervisord with logs that outlive a full disk: `python -m lab.stack.processes.supervisord -c FILE`.
+"""supervisord whose logs survive a full disk: `python -m lab.stack.processes.supervisord -c FILE`.
 
-supervisord reports a line that it cannot write on its standard error; when that is on the full disk too, the exception
-ends the main loop, and every process with it. Here such a line is dropped, and writing goes on when there is space.
+supervisord reports a line that it cannot write on standard error; if that is on the full disk too, the exception ends
+its main loop, and every process with it. Here the line is dropped, and logging continues when there is space.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from supervisor import loggers, supervisord
 
 
 class LossyLog(loggers.RotatingFileHandler):  # type: ignore[misc] # supervisor has no types
-    """A rotating log file that never raises OSError: what cannot be written is lost."""
+    """A rotating log file that never raises OSError: lines that cannot be written are dropped."""
 
     def __init__(self, filename: str, _mode: str = "ab", maxBytes: int = 0, backupCount: int = 0) -> None:  # noqa: N803
         loggers.Handler.__init__(self)
@@ -26,7 +26,7 @@ class LossyLog(loggers.RotatingFileHandler):  # type: ignore[misc] # supervisor 
         self.reopen()
 
     def emit(self, record: loggers.LogRecord) -> None:
-        """Write a record and rotate; drops the record when either fails."""
+        """Write a record and rotate; drop the record when either fails."""
         if self.closed:
             self.reopen()
         if self.closed:
@@ -42,18 +42,18 @@ class LossyLog(loggers.RotatingFileHandler):  # type: ignore[misc] # supervisor 
             self._torn = True
 
     def handleError(self) -> None:  # noqa: N802 -- supervisor's name
-        """Leave what went wrong to `emit`."""
+        """Re-raise the error for `emit`."""
         raise
 
     def reopen(self) -> None:
-        """Open the file again by its name; while that fails, each record tries again."""
+        """Reopen the file by its name; on failure, each later record tries again."""
         self.close()
         with contextlib.suppress(OSError):
             self.stream = Path(self.baseFilename).open("ab")  # noqa: SIM115 -- `close` closes it
             self.closed = False
 
     def close(self) -> None:
-        """Close the file; what is still buffered and cannot be written is lost."""
+        """Close the file; buffered data that cannot be written is dropped."""
         if not self.closed:
             with contextlib.suppress(OSError):
                 self.stream.close()
@@ -61,7 +61,7 @@ class LossyLog(loggers.RotatingFileHandler):  # type: ignore[misc] # supervisor 
 
 
 def main() -> None:
-    """Run supervisord with these logs."""
+    """Run supervisord with LossyLog."""
     loggers.RotatingFileHandler = LossyLog
     supervisord.main()
 

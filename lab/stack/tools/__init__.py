@@ -1,1 +1,1 @@
-"""Prometheus, Alertmanager and their tools: found, or fetched and verified."""
+"""Prometheus, Alertmanager and their tools: find them, or fetch and verify them."""

@@ -1,6 +1,6 @@
 """The pinned official releases of Prometheus and Alertmanager: download, verify, unpack.
 
-`python -m lab.stack.tools.fetch` (`make sums`) writes the checksums that the repository keeps, after a version changed.
+`python -m lab.stack.tools.fetch` (`make sums`) updates the checksums in the repository after a version change.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.atomic_write import write_text
 from lab.errors import ToolError
 
-ANSWER_SECONDS = 5.0  # a machine that cannot reach the release host falls through quickly
+ANSWER_SECONDS = 5.0  # short, so that an offline machine tries the next source soon
 DOWNLOAD_SECONDS = 240.0
 PLATFORMS = ("linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64")
-# What the archives must hash to. Kept here, because a checksum from the release's own host proves only the transfer.
+# The expected checksums. A checksum from the release's own host would verify the transfer only.
 KEPT_SUMS = Path(__file__).with_name("sha256sums.txt")
 
 Say = Callable[[str], None]
@@ -31,7 +32,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Product:
-    """One upstream project: its pinned release, its distribution packages, and the programs it holds."""
+    """One upstream project: its pinned version, its programs, and its distribution packages."""
 
     name: str
     version: str
@@ -40,15 +41,15 @@ class Product:
 
     @property
     def release(self) -> str:
-        """The folder of the pinned release, without a trailing slash."""
+        """The URL of the pinned release, without a trailing slash."""
         return f"https://github.com/prometheus/{self.name}/releases/download/v{self.version}"
 
     def archive(self, platform_name: str) -> str:
-        """The release archive for a platform, e.g. prometheus-3.13.2.linux-amd64.tar.gz."""
+        """The name of the release archive for a platform, e.g. prometheus-3.13.2.linux-amd64.tar.gz."""
         return f"{self.name}-{self.version}.{platform_name}.tar.gz"
 
 
-# Prometheus 3.13 is the long-term-support line. Debian 12 keeps promtool inside `prometheus`; Debian 13 has it apart.
+# Prometheus 3.13 is a long-term support release. promtool is in the package prometheus on Debian 12, separate on 13.
 PRODUCTS = (
     Product("prometheus", "3.13.2", ("prometheus", "promtool"), ("prometheus", "promtool")),
     Product("alertmanager", "0.34.0", ("alertmanager", "amtool"), ("prometheus-alertmanager", "amtool")),
@@ -56,18 +57,18 @@ PRODUCTS = (
 
 
 def this_platform() -> str:
-    """This machine as the releases name it, e.g. linux-amd64."""
+    """This machine's platform in release names, e.g. linux-amd64."""
     machine = platform.machine().lower()
     architecture = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(machine, machine)
     return f"{platform.system().lower()}-{architecture}"
 
 
 def _download(url: str, target: Path) -> None:
-    """Fetch `url` (https only) into `target`."""
+    """Download `url` (https only) to `target`. Raises ToolError."""
     deadline = time.monotonic() + DOWNLOAD_SECONDS
     try:
-        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer, target.open("wb") as file:  # noqa: S310 -- constant https address
-            while chunk := answer.read(1 << 20):
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as response, target.open("wb") as file:  # noqa: S310 -- https only
+            while chunk := response.read(1 << 20):
                 file.write(chunk)
                 if time.monotonic() > deadline:
                     raise ToolError(f"still downloading after {DOWNLOAD_SECONDS:.0f} s")
@@ -76,7 +77,7 @@ def _download(url: str, target: Path) -> None:
 
 
 def sum_of(sums: str, archive: str) -> str | None:
-    """The SHA-256 that a sha256sums.txt lists for `archive`, or None."""
+    """The SHA-256 of `archive` in the text of a sha256sums.txt, or None."""
     for line in sums.splitlines():
         digest, _, name = line.partition(" ")
         if name.strip().lstrip("*") == archive:
@@ -84,14 +85,14 @@ def sum_of(sums: str, archive: str) -> str | None:
     return None
 
 
-def _wanted_sum(product: Product, archive: str, work: Path, say: Say) -> str:
-    """The SHA-256 kept in the repository, else the published one. Raises ToolError when neither lists the archive."""
+def _expected_sum(product: Product, archive: str, work: Path, say: Say) -> str:
+    """The SHA-256 in the repository, else the published one. Raises ToolError when the archive has neither."""
     if kept := sum_of(KEPT_SUMS.read_text(encoding="utf-8"), archive):
         return kept
     published = sum_of(_published(product, work), archive)
     if published is None:
         raise ToolError(f"the release has no {archive}")
-    say(f"{archive}: no checksum is kept in {KEPT_SUMS.name}; verifying against the one published beside the release")
+    say(f"{archive}: no checksum in {KEPT_SUMS.name}; verifying against the one published with the release")
     return published
 
 
@@ -102,7 +103,7 @@ def _published(product: Product, work: Path) -> str:
 
 
 def unpack_release(archive: Path, programs: tuple[str, ...], target: Path) -> None:
-    """Take `programs` alone out of a release archive."""
+    """Extract only `programs` from a release archive into `target`."""
     with tarfile.open(archive) as tar:
         for member in tar:
             name = Path(member.name).name
@@ -114,24 +115,24 @@ def unpack_release(archive: Path, programs: tuple[str, ...], target: Path) -> No
 
 
 def from_release(product: Product, target: Path, say: Say) -> str:
-    """Download the pinned release, verify it, unpack its programs; returns where they came from. Raises ToolError."""
+    """Download, verify and unpack the pinned release; returns its origin as text. Raises ToolError."""
     archive = product.archive(this_platform())
     file = target / archive
-    wanted = _wanted_sum(product, archive, target, say)
+    expected = _expected_sum(product, archive, target, say)
     _download(f"{product.release}/{archive}", file)
     with file.open("rb") as content:
-        got = hashlib.file_digest(content, "sha256").hexdigest()
-    if got != wanted:
-        raise ToolError(f"{archive} has SHA-256 {got[:12]}…, expected {wanted[:12]}…: not used")
+        actual = hashlib.file_digest(content, "sha256").hexdigest()
+    if actual != expected:
+        raise ToolError(f"{archive} has SHA-256 {actual[:12]}…, expected {expected[:12]}…: not used")
     unpack_release(file, product.programs, target)
     file.unlink()
     return f"official release {product.version}"
 
 
 def keep_sums() -> str:
-    """Write the checksums published for the pinned versions into KEPT_SUMS; returns the text. Raises ToolError.
+    """Write the published checksums of the pinned versions to KEPT_SUMS; returns the text.
 
-    A checksum that was kept before and differs from the published one is refused: a release never changes.
+    Raises ToolError, also when a published checksum differs from the one in the repository: releases never change.
     """
     before = KEPT_SUMS.read_text(encoding="utf-8")
     lines = [line for line in before.splitlines() if line.startswith("#")]
@@ -139,19 +140,21 @@ def keep_sums() -> str:
         with tempfile.TemporaryDirectory() as work:
             published = _published(product, Path(work))
         for archive in map(product.archive, PLATFORMS):
-            digest, kept = sum_of(published, archive), sum_of(before, archive)
+            digest, known = sum_of(published, archive), sum_of(before, archive)
             if digest is None:
                 continue
-            if kept not in (None, digest):
-                raise ToolError(f"{archive}: published SHA-256 {digest} is not the kept {kept}; nothing was changed")
+            if known not in (None, digest):
+                raise ToolError(
+                    f"{archive}: published SHA-256 {digest}, in the repository {known}; nothing was changed"
+                )
             lines.append(f"{digest}  {archive}")
     text = "\n".join(lines) + "\n"
-    KEPT_SUMS.write_text(text, encoding="utf-8")
+    write_text(KEPT_SUMS, text)
     return text
 
 
 def main() -> None:
-    """`python -m lab.stack.tools.fetch`: keep the checksums of the pinned versions."""
+    """`python -m lab.stack.tools.fetch`: update the checksums of the pinned versions."""
     try:
         sys.stdout.write(keep_sums())
     except ToolError as error:

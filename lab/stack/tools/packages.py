@@ -1,7 +1,7 @@
-"""Distribution packages, unpacked but not installed: the newest suite first, then older ones.
+"""Programs from distribution packages, unpacked but not installed: the newest suite first, then older ones.
 
-apt does the work in private folders: it verifies the suite's signed Release, the package index against it, and the
-package against the index. Nothing of the machine's own package state changes, and no root is needed.
+apt-get runs with private directories: it verifies the signed Release of the suite, the package index and the package.
+The machine's package state does not change, and no root is needed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from lab.errors import ToolError
 
 UPDATE_SECONDS = 120.0
 DOWNLOAD_SECONDS = 180.0
-# From newest to oldest, tried before the machine's own sources.
+# From newest to oldest, before the machine's own sources.
 NEWER_SUITES = {"debian": ("testing", "stable")}
 KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp")
-# What Debian calls a program, when it is not the upstream name.
+# Debian's names of programs, where they differ from upstream.
 OTHER_NAMES = {"alertmanager": ("prometheus-alertmanager",)}
-# Debian's Alertmanager reads its templates from here at run time; upstream's has them built in.
+# Debian's Alertmanager reads its templates from this directory; upstream's has them built in.
 TEMPLATES = "/usr/share/prometheus/alertmanager"
 OPTIONS = (
-    "APT::Update::Error-Mode=any",  # otherwise an unreachable mirror is only a warning
+    "APT::Update::Error-Mode=any",  # by default, an unreachable mirror is only a warning
     "APT::Get::AllowUnauthenticated=false",
     "Acquire::AllowInsecureRepositories=false",
     "Acquire::Languages=none",
@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Suite:
-    """Where packages come from. An empty `repository` means the machine's own apt sources."""
+    """A source of packages. An empty `repository` stands for the machine's own apt sources."""
 
     label: str
     name: str = ""
@@ -50,7 +50,7 @@ class Suite:
 
 
 def suites() -> Iterator[Suite]:
-    """The suites to try on this machine, from newest to oldest. Empty without apt."""
+    """The suites for this machine, from newest to oldest; none without apt."""
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         return
     try:
@@ -66,14 +66,14 @@ def suites() -> Iterator[Suite]:
 
 
 def _repository(codename: str) -> str:
-    """The mirror that this machine's sources use for the distribution's main archive; "" if there is none."""
+    """The mirror of the distribution's main archive in this machine's sources; "" if there is none."""
     try:
-        listed = _run(
+        targets = _run(
             ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"], 30
         )
     except ToolError:
         return ""
-    for line in listed.splitlines():
+    for line in targets.splitlines():
         uri, _, rest = line.partition(" ")
         if rest == f"{codename} main":
             return uri
@@ -88,25 +88,25 @@ class Apt:
         self._folder = folder
         self._say = say
         self._options = [part for option in OPTIONS for part in ("-o", option)]
-        self._private: ToolError | bool = False  # whether our own lists are in use; why they cannot be had
+        self._private: ToolError | bool = False  # whether private lists are in use, or the error of fetching them
 
     def fetch(self, packages: tuple[str, ...], programs: tuple[str, ...], target: Path) -> str:
-        """Put `programs` into `target`, with the templates they need; returns where they came from.
+        """Put `programs` and their templates into `target`; returns their origin as text. Raises ToolError.
 
-        `packages` names the main package first, then those that some suites keep apart. Raises ToolError.
+        `packages` starts with the main package, followed by those that only some suites have separately.
         """
         if self.suite.repository:
             self._private_lists()
-        main, *apart = packages
+        main, *separate = packages
         unpacked = target / "unpacked"
         version = self._unpack(main, unpacked)
         for name in programs:
-            if _find(unpacked, name) is None and name in apart:
+            if _find(unpacked, name) is None and name in separate:
                 self._unpack(name, unpacked)
-            found = _find(unpacked, name)
-            if found is None:
-                raise ToolError(f"package {main} holds no {name}")
-            (target / name).write_bytes(relocated(found.read_bytes()))
+            program = _find(unpacked, name)
+            if program is None:
+                raise ToolError(f"package {main} does not contain {name}")
+            (target / name).write_bytes(relocated(program.read_bytes()))
             (target / name).chmod(0o755)
         for template in (unpacked / TEMPLATES.lstrip("/")).glob("*.tmpl"):
             shutil.copy(template, target)
@@ -122,11 +122,11 @@ class Apt:
         except ToolError:
             if self._private is True:
                 raise
-            self._private_lists()  # this machine's own lists are absent or old
+            self._private_lists()  # the machine's own lists are missing or old
             self._download(package, downloads)
         archive = next(downloads.glob("*.deb"), None)
         if archive is None:
-            raise ToolError(f"apt-get downloaded no {package}")
+            raise ToolError(f"apt-get did not download {package}")
         _run(["dpkg", "-x", str(archive), str(into)], DOWNLOAD_SECONDS)
         return unquote(archive.name.split("_")[1])
 
@@ -134,7 +134,7 @@ class Apt:
         _run(["apt-get", "-q", *self._options, "download", package], DOWNLOAD_SECONDS, into)
 
     def _private_lists(self) -> None:
-        """Fetch the package lists into our own folder, once, and use them from now on."""
+        """Fetch private package lists once, and use them from now on."""
         if isinstance(self._private, ToolError):
             raise self._private
         if self._private:
@@ -144,7 +144,7 @@ class Apt:
             (folder / "partial").mkdir(parents=True, exist_ok=True)
         private = [f"Dir::State::lists={lists}", f"Dir::Cache={cache}"]
         if os.geteuid() == 0:
-            private.append("APT::Sandbox::User=root")  # apt's own user cannot write into our folder
+            private.append("APT::Sandbox::User=root")  # apt's sandbox user cannot write to our directory
         if self.suite.repository:
             keyring = next((f"signed-by={path} " for path in KEYRINGS if Path(path).is_file()), "")
             line = f"deb [{keyring}target=Packages] {self.suite.repository} {self.suite.name} main\n"
@@ -168,9 +168,9 @@ def _find(unpacked: Path, program: str) -> Path | None:
 
 
 def _run(argv: list[str], seconds: float, cwd: Path | None = None) -> str:
-    """What a packaging program prints. Raises ToolError with its first error line."""
+    """Run a packaging program; returns its output. ToolError has its first error line."""
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             argv,
             cwd=cwd,
             capture_output=True,
@@ -181,23 +181,23 @@ def _run(argv: list[str], seconds: float, cwd: Path | None = None) -> str:
         )
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{argv[0]} did not finish in {seconds:.0f} s") from error
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
+    if result.returncode != 0:
+        lines = (result.stderr or result.stdout).strip().splitlines() or [f"exit status {result.returncode}"]
         reason = next((line for line in lines if line.startswith("E: ")), lines[-1])
         raise ToolError(f"{argv[0]}: {reason.removeprefix('E: ')}")
-    return done.stdout
+    return result.stdout
 
 
 def relocated(program: bytes) -> bytes:
-    """A distribution's program that looks for its templates in its working directory, not where an install puts them.
+    """The binary of a distribution's program, changed to read its templates from its working directory.
 
-    The folder's name is replaced by an equally long relative one ("./././"), so nothing else in the program moves.
+    The template path is replaced by an equally long relative path ("./././"), so that no offset changes.
     """
     return program.replace(TEMPLATES.encode(), (b"./" * len(TEMPLATES))[: len(TEMPLATES)])
 
 
 def lacks_shared_files(path: Path) -> bool:
-    """Whether a distribution's Alertmanager was unpacked without its templates, and so could not start."""
+    """Whether this is a distribution's Alertmanager whose templates are missing, so that it cannot start."""
     if Path(TEMPLATES).is_dir():
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
