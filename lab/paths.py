@@ -155,11 +155,6 @@ class Home:
         """Programs that were downloaded and unpacked, not installed."""
         return self.path / "bin"
 
-    @property
-    def pager_db(self) -> Path:
-        """SQLite database of pages, acknowledgements and the audit log."""
-        return self.data / "pager" / "pager.sqlite3"
-
 
 def home() -> Home:
     """The state directory of this lab, from FLEETOPS_HOME."""

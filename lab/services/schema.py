@@ -20,8 +20,6 @@ from lab.errors import LabError
 from lab.telemetry.process import program
 from lab.telemetry.settings import Environment
 
-USERS = 20_000
-POSTS = 400_000
 
 _HERE = Path(__file__).parent
 _LOCK = 0x666C656574  # any constant: the same in every run
