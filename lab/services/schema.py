@@ -20,7 +20,6 @@ from lab.errors import LabError
 from lab.telemetry.process import program
 from lab.telemetry.settings import Environment
 
-
 _HERE = Path(__file__).parent
 _LOCK = 0x666C656574  # any constant: the same in every run
 
