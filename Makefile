@@ -10,11 +10,15 @@ BIN := .venv/bin
 VENV := .venv/.installed
 SITE := site/index.html
 SITE_SOURCES := $(shell find docs lab rules mkdocs.yml -type f -not -name '*.pyc' 2>/dev/null)
+PROOFS := .cache/proofs-hold
+PROOF_SOURCES := $(shell find rules -type f 2>/dev/null) $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
+# Pages with generated parts between cog's markers.
+COGGED := README.md ARCHITECTURE.md
 
-.PHONY: bench soak help venv lab test drill drills rules site check lock sums clean
+.PHONY: bench soak help venv lab test test-fast drill drills rules site docs fmt check lock sums clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10 | sed 's/^/  make /'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11 | sed 's/^/  make /'
 
 venv: $(VENV) ## install into .venv, from the lock file
 
@@ -42,6 +46,20 @@ test: $(VENV) ## every test this machine can run; says what it skipped and why; 
 	$(BIN)/python -m pytest -m "stack or containers" || failed=1; \
 	exit $$failed
 
+# What test-fast leaves out besides the marked tests: browsers and the built site, and files that start processes or
+# wait for seconds. Together they take as long as all the others.
+SLOW_TESTS := tests/docs tests/cli/test_up_and_down.py \
+	tests/control/test_config.py tests/control/test_database.py \
+	tests/drills/test_hand_over.py tests/drills/test_stoppable.py \
+	tests/oncall/test_pager_process.py \
+	tests/services/test_fleet_processes.py tests/services/test_link_memory.py tests/services/test_link_proxy.py \
+	tests/services/test_schema.py tests/services/test_feed_service.py tests/services/test_feed_resilience.py \
+	tests/services/test_user_service.py tests/site/test_npm.py tests/stack/test_supervisord.py \
+	tests/telemetry/test_server.py tests/traffic
+
+test-fast: $(VENV) ## the tests that need no lab, no browser and no other program, in under a minute
+	@$(BIN)/python -m pytest -q -m "not stack and not containers and not promtool" $(SLOW_TESTS:%=--ignore=%) -n auto --dist loadfile --no-loadscope-reorder
+
 drill: $(VENV) ## one incident end to end, graded: make drill DRILL=INC-001
 	@$(SERVABLE)
 	@if $(BIN)/fleetops status >/dev/null 2>&1; then $(BIN)/fleetops drill run $(DRILL); \
@@ -64,13 +82,31 @@ $(SITE): $(SITE_SOURCES) | $(VENV)
 	@rm -rf site && mv .cache/site site
 	@touch $@
 
-check: $(VENV) ## lint, types, rules in step with their specs, the site builds
+PORT ?= 8100
+docs: $(VENV) ## preview the site at http://127.0.0.1:8100 and rebuild it on each change; PORT=N: another port
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:$(PORT)
+
+fmt: $(VENV) ## format Python, JavaScript and CSS; write the generated parts of pages again
+	$(BIN)/ruff check --quiet --fix --select I .
+	$(BIN)/ruff format .
+	$(BIN)/python -m scripts.javascript fmt
+	$(BIN)/cog -r -I . --verbosity=1 $(COGGED)
+
+# The slow steps run only if their sources changed since they last held; a fresh checkout, as in CI, runs all of them.
+check: $(VENV) ## lint, types, spelling, rules in step with specs; if their sources changed, the rules' proofs and the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m scripts.javascript check
+	$(BIN)/codespell
 	$(BIN)/mypy
+	$(BIN)/cog --check --diff -I . --verbosity=1 --check-fail-msg="run 'make fmt'" $(COGGED)
 	$(BIN)/python -m lab.stack.tools.binaries >/dev/null
-	$(BIN)/fleetops slo check
-	$(BIN)/mkdocs build --strict --quiet --site-dir "$$(mktemp -d)"
+	$(BIN)/fleetops slo check --no-proofs
+	@$(MAKE) --no-print-directory $(PROOFS) $(SITE)
+
+$(PROOFS): $(PROOF_SOURCES) | $(VENV)
+	$(BIN)/fleetops slo prove
+	@mkdir -p $(@D) && touch $@
 
 # One program a subject, scripts/bench_NAME.py; each keeps its section of the figures that the site shows.
 BENCHES := rules generate site
@@ -82,12 +118,12 @@ MINUTES ?= 120
 soak: $(VENV) ## memory of every process over two hours with five drills, kept for page 10; MINUTES=N: another time
 	@$(BIN)/python -m scripts.soak --minutes $(MINUTES) --record docs/figures/bench.json
 
-lock: $(VENV) ## solve the dependencies of pyproject.toml again into .ci/requirements.txt
+lock: $(VENV) ## add what pyproject.toml newly asks for to .ci/requirements.txt; UPGRADE=1: the newest of everything
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o .ci/requirements.txt
+	$(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o .ci/requirements.txt
 
 sums: $(VENV) ## keep the published checksums of the pinned Prometheus and Alertmanager releases, after a version changed
 	$(BIN)/python -m lab.stack.tools.fetch >/dev/null
 
 clean: ## remove what was built; the lab's data in .lab stays
-	rm -rf site .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf site .venv $(PROOFS) *.egg-info .pytest_cache .mypy_cache .ruff_cache
