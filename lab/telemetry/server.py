@@ -1,4 +1,10 @@
-"""The WSGI server: waitress, extended with draining and with the time of receipt, so that queueing is measured."""
+"""The WSGI server: waitress, extended with draining and with the time of receipt, so that queueing is measured.
+
+Both extensions and the loop (loop.py) use private members of waitress, so pyproject.toml pins its version exactly.
+Measured against it, with 16 threads and one process each: cheroot and gunicorn's gthread bind a thread to every
+connection, so 32 half-sent requests block all others, and serve half to two thirds of the requests a second; granian
+serves somewhat more, takes 30 to 50 MiB more in each process, and does not expose the queue.
+"""
 
 from __future__ import annotations
 
