@@ -25,4 +25,4 @@ def test_a_detection_is_shown_as_predicted_computed_and_measured_in_table_and_ch
     assert drawn.count("<title>INC-001: predicted 22.3\u00a0s, ") == 2
     rewrite(prediction=record()["prediction"] | {"bound": True})
     drawn = str(detection.detection_proof(context))
-    assert "no later than 22.3\u00a0s" in drawn and 'class="dot dot--bound" cx="' in drawn
+    assert "≤\u00a022.3\u00a0s" in drawn and 'class="dot dot--bound" cx="' in drawn

@@ -70,9 +70,10 @@ def detection_proof(context: SiteContext) -> Markup:
     detections = [of(record) for record in context.records if record["prediction"]]
     rows = [
         (
-            html.link(context.href(f"records/{row.ident}.json"), row.ident),
-            Markup("{}<br><small>{}</small>").format(
-                html.link(context.runbook(row.alert), row.alert), row.tier or "no burn rate"
+            Markup("{}<br>{}<br><small>{}</small>").format(
+                html.link(context.href(f"records/{row.ident}.json"), row.ident),
+                html.link(context.runbook(row.alert), row.alert),
+                row.tier or "no burn rate",
             ),
             predicted(row),
             shown(row.computed),
@@ -82,15 +83,15 @@ def detection_proof(context: SiteContext) -> Markup:
         )
         for row in detections
     ]
-    head = ("Record", "Alert, tier", "Predicted", "Computed", "Measured", "Bad, assumed", "Observed")
+    head = ("Record, alert, tier", "Predicted", "Computed", "Measured", "Assumed bad ratio", "Observed bad ratio")
     label = f"Detection, predicted, computed and measured, in lab time, {context.factor}x"
     return _figure(context, detections) + html.table(head, rows, label=label, numeric=True)
 
 
 def predicted(detection: Detection) -> str:
-    """The predicted time as text; an upper bound reads `no later than`."""
+    """The predicted time as text; an upper bound has a `≤`."""
     seconds = units.seconds(detection.predicted)
-    return f"no later than {seconds}" if detection.bound else seconds
+    return f"≤{units.NBSP}{seconds}" if detection.bound else seconds
 
 
 def shown(seconds: float | None) -> str:
