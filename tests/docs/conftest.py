@@ -1,4 +1,4 @@
-"""The site as `make site` builds it, at an address, and a browser to look at it; and its pages, to be broken."""
+"""The site as `make site` builds it, served over HTTP, a browser, and a copy of its pages to break."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from lab.site.build import npm
 
 @pytest.fixture
 def docs_copy(tmp_path: Path) -> Path:
-    """The docs, to be broken."""
+    """A copy of the docs for a test to break."""
     return shutil.copytree(DOCS, tmp_path / "docs")
 
 
 @pytest.fixture(scope="session")
 def site_folder(built_site: Path) -> Path:
-    """The strict build of what is committed. An older one, as a lab may serve, is not good enough here."""
+    """The strict build of the current sources. Fails where a lab would serve an older build."""
     done = subprocess.run(
         ["make", "--no-print-directory", "site"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -35,21 +35,21 @@ def site_folder(built_site: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def published(site_folder: Path) -> Iterator[str]:
-    """Its address."""
+    """The URL at which the built site is served, without a lab."""
     with serve(site_folder) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[chromium.Browser]:
-    """One for each file."""
+    """One browser per test file."""
     with chromium.browser() as started:
         yield started
 
 
 @pytest.fixture
 def console(site_folder: Path, tmp_path: Path) -> Iterator[Console]:
-    """A console of its own; a tab of `page` has its key once `console.give_key(page)` has been called."""
+    """A console of the test's own; `console.give_key(page)` gives a tab its key."""
     running = Console(site_folder, tmp_path / "home")
     running.start()
     yield running
@@ -58,7 +58,7 @@ def console(site_folder: Path, tmp_path: Path) -> Iterator[Console]:
 
 @pytest.fixture
 def page(browser: chromium.Browser) -> Iterator[chromium.Page]:
-    """A tab in which everything is in sight, for charts are drawn when they come near."""
+    """A tab tall enough to show a whole page, because charts are drawn when they come near the viewport."""
     with browser.page() as opened:
         opened.view(1280, 3000)
         yield opened
@@ -66,8 +66,8 @@ def page(browser: chromium.Browser) -> Iterator[chromium.Page]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The script that judges a page by the rules of accessibility."""
+    """The source of axe, which checks a page for accessibility."""
     try:
         return (npm.packages(Path(__file__).with_name("web")) / "axe-core" / "axe.min.js").read_text()
     except ToolError as error:
-        pytest.skip(f"no axe here: {error}")
+        pytest.skip(f"axe is not available: {error}")

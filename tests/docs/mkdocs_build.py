@@ -1,4 +1,4 @@
-"""Builds the site as `make site` does, from another folder of pages."""
+"""Builds the site from another docs folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.paths import ROOT
 
 
 def build(docs: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    """`mkdocs build --strict` with another docs folder."""
+    """The finished `mkdocs build --strict` of the folder `docs` into `out`."""
     config = out.parent / f"{out.name}.yml"
     config.write_text(
         f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: {docs}\nsite_dir: {out}\nwatch: []\n"

@@ -1,4 +1,4 @@
-"""A plain file server over the built site, compressing as a published site's does."""
+"""A file server for the built site that compresses like the host of a published site."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ COMPRESSED = {".html", ".css", ".js", ".json", ".svg", ".xml"}
 
 class _Handler(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Say nothing."""
+        """Logs nothing."""
 
     def send_head(self) -> Any:
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.server.requested.append(self.path)  # type: ignore[attr-defined]
         file = Path(self.translate_path(self.path))
         if file.is_dir():
             file = file / "index.html"
@@ -38,17 +38,17 @@ class _Handler(SimpleHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    asked: list[str]
+    requested: list[str]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that leaves in the middle of an answer is no news."""
+        """Ignores a browser that closes a connection in the middle of a response."""
 
 
 @contextmanager
-def serve(folder: Path, asked: list[str] | None = None) -> Iterator[str]:
-    """The address of `folder` on loopback while the block lasts; the paths of all requests go to `asked`."""
+def serve(folder: Path, requested: list[str] | None = None) -> Iterator[str]:
+    """The URL of `folder` on loopback while the block runs; `requested` collects the path of every request."""
     server = _Server(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
-    server.asked = [] if asked is None else asked
+    server.requested = [] if requested is None else requested
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

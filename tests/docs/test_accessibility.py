@@ -1,4 +1,4 @@
-"""Every page by axe's rules of WCAG 2.2 AA and its best practices, in both schemes, with the console in use."""
+"""Every page passes axe's rules for WCAG 2.2 AA and best practices, in both colour schemes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 EVERY_RULE = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-# What can differ when nothing but the colours does.
+# The rules whose result depends on colours.
 COLOUR_RULES = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
-# As if a reader had been through the page: blocks are prepared when they come into view.
+# Scrolls through the page like a reader, because blocks are prepared when they come into view.
 READ = """(async () => {
   const frames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   for (let at = innerHeight; at < document.documentElement.scrollHeight; at += innerHeight) {
@@ -29,8 +29,8 @@ READ = """(async () => {
   await frames();
 })()"""
 TO_DARK = "document.querySelector('.lab-scheme').click()"
-# Nothing is caught halfway between two colours; what is not laid out yet would start to change when axe comes to it.
-AT_ONCE = """document.head.append(Object.assign(document.createElement("style"), {
+# Transitions off, so that axe never sees a colour halfway between two schemes.
+NO_TRANSITIONS = """document.head.append(Object.assign(document.createElement("style"), {
   textContent: "*, ::before, ::after { transition: none !important; }",
 }))"""
 SETTLED = "Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))).then(() => undefined)"
@@ -41,33 +41,33 @@ def pages(site: Path) -> list[str]:
 
 
 def violations(page: chromium.Page, rules: dict[str, Any]) -> list[str]:
-    """What axe finds by these rules, each with its first places."""
+    """The violations of these rules, each with its first three elements."""
     options = {"runOnly": rules, "resultTypes": ["violations"]}
-    found: list[str] = page.value(
+    broken: list[str] = page.value(
         f"axe.run(document, {json.dumps(options)})"
         ".then((found) => found.violations.map((one) => `${one.id} (${one.impact}): ${one.nodes.slice(0, 3)"
         ".map((node) => node.target.join(' ') + ' ' + node.html.slice(0, 160)).join(' | ')}`))"
     )
-    return found
+    return broken
 
 
-def test_no_page_breaks_a_rule_of_accessibility_in_either_scheme(
+def test_no_page_violates_an_accessibility_rule_in_either_scheme(
     site_folder: Path, published: str, page: chromium.Page, axe: str
 ) -> None:
-    """Every rule in the light scheme; then the reader turns the page dark, and it is held to those of colour again."""
+    """All rules in the light scheme, the colour rules again in the dark one."""
     broken = []
     page.view(1280, 6000)
     for path in pages(site_folder):
         page.open(f"{published}/{path}{'/' if path else ''}")
         page.until("document.querySelector('.console') === null || document.querySelector('.console-tile')")
         assert page.value("document.body.dataset.mdColorScheme") == "default"
-        page.value(AT_ONCE)
+        page.value(NO_TRANSITIONS)
         page.value(READ)
         page.value(SETTLED)
         page.value(axe + "; undefined")
-        broken += [f"/{path}: {one}" for one in violations(page, EVERY_RULE)]
+        broken += [f"/{path}: {violation}" for violation in violations(page, EVERY_RULE)]
         page.value(TO_DARK)
         page.until("document.body.dataset.mdColorScheme === 'slate'")
-        broken += [f"/{path}, dark: {one}" for one in violations(page, COLOUR_RULES)]
+        broken += [f"/{path}, dark: {violation}" for violation in violations(page, COLOUR_RULES)]
         page.value("localStorage.clear()")  # the next page is light again
     assert not broken, "\n".join(broken)

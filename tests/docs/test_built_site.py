@@ -1,10 +1,11 @@
-"""The built HTML: it tells what the system is, leads where it says, and fetches nothing from elsewhere."""
+"""The built HTML: its links resolve, it matches rules and records, and it loads nothing from other hosts."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -27,7 +28,7 @@ HERE = "http://site.test/"
 
 
 class Parsed(HTMLParser):
-    """What a page links, loads and can be linked to."""
+    """The links, loaded resources and ids of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,15 +37,16 @@ class Parsed(HTMLParser):
         self.ids: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {key: value or "" for key, value in attrs}
-        if "id" in given:
-            self.ids.append(given["id"])
-        if tag == "a" and "href" in given:
-            self.links.append(given["href"])
-        if "src" in given:
-            self.loads.append(given["src"])
-        if tag == "link" and "href" in given and given.get("rel") not in {"canonical", "prev", "next", "alternate"}:
-            self.loads.append(given["href"])
+        attributes = {key: value or "" for key, value in attrs}
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
+        if "src" in attributes:
+            self.loads.append(attributes["src"])
+        unloaded = {"canonical", "prev", "next", "alternate"}
+        if tag == "link" and "href" in attributes and attributes.get("rel") not in unloaded:
+            self.loads.append(attributes["href"])
 
 
 @cache
@@ -67,7 +69,7 @@ def file_of(site: Path, url: str) -> Path:
     return site / path / "index.html" if not path or path.endswith("/") else site / path
 
 
-def test_every_link_and_fragment_inside_the_site_leads_somewhere(site_folder: Path) -> None:
+def test_every_link_and_fragment_inside_the_site_resolves(site_folder: Path) -> None:
     broken = []
     for file in pages(site_folder):
         for href in parsed(file).links + parsed(file).loads:
@@ -80,28 +82,28 @@ def test_every_link_and_fragment_inside_the_site_leads_somewhere(site_folder: Pa
     assert not broken
 
 
-def test_no_id_stands_twice_on_a_page(site_folder: Path) -> None:
+def test_ids_are_unique_on_a_page(site_folder: Path) -> None:
     for file in pages(site_folder):
-        ids = [one for one in parsed(file).ids if not one.startswith("__")]
-        assert len(ids) == len(set(ids)), (file, [one for one in ids if ids.count(one) > 1])
+        ids = [ident for ident in parsed(file).ids if not ident.startswith("__")]
+        assert len(ids) == len(set(ids)), (file, [ident for ident in ids if ids.count(ident) > 1])
 
 
 def test_nothing_is_loaded_from_another_host(site_folder: Path) -> None:
     for file in site_folder.rglob("*.html"):
-        foreign = [one for one in parsed(file).loads if re.match(r"(https?:)?//", one)]
+        foreign = [url for url in parsed(file).loads if re.match(r"(https?:)?//", url)]
         assert not foreign, (file, foreign)
     for file in (site_folder / "assets").glob("*.*"):
         if file.suffix in {".css", ".js"}:
             assert not re.search(r"(url\(|import\s*\(?|fetch\()\s*[\"']?(https?:)?//", file.read_text()), file
 
 
-def test_no_template_is_left_over(site_folder: Path) -> None:
+def test_no_template_is_left_unrendered(site_folder: Path) -> None:
     for file in pages(site_folder):
-        # Alert annotations are templates of Prometheus and stand in rule blocks; nothing else may look like one.
+        # Alert annotations in rule blocks are Prometheus templates; nothing else may look like a template.
         body = re.sub(r"<pre.*?</pre>", "", file.read_text(), flags=re.S)
         assert "{{" not in html.unescape(re.sub(r"<script.*?</script>", "", body, flags=re.S)), file
         assert "Macro Rendering Error" not in body
-        assert "{:" not in body, f"{file}: an attribute list in the wrong place is shown as text"
+        assert "{:" not in body, f"{file}: a misplaced attribute list is shown as text"
 
 
 def test_every_alert_has_its_runbook_section_and_every_section_its_alert(site_folder: Path) -> None:
@@ -117,61 +119,64 @@ def test_every_alert_has_its_runbook_section_and_every_section_its_alert(site_fo
         named.add(fragment)
     headings = re.findall(r'<h2 id="([^"]+)"', (site_folder / "03_runbooks" / "index.html").read_text())
     sections = {
-        one for one in headings if re.fullmatch(r"[a-z0-9]+(burn|down|looping|restarted|stable|low|traffic|d)", one)
+        heading
+        for heading in headings
+        if re.fullmatch(r"[a-z0-9]+(burn|down|looping|restarted|stable|low|traffic|d)", heading)
     }
     assert sections <= named
 
 
-def test_the_loop_of_an_incident_can_be_walked_both_ways(site_folder: Path) -> None:
+def test_the_pages_of_an_incident_link_to_one_another(site_folder: Path) -> None:
     context = SiteContext()
     for record in context.records:
-        drill = next(one for one in catalogue() if one.id == record.ident)
-        alert, post = drill.expect.alert, context.postmortem(drill.id)
-        if alert is None or post is None:
+        drill = context.drill(record.ident)
+        alert, postmortem = drill.expect.alert, context.postmortem(drill.id)
+        if alert is None or postmortem is None:
             continue
         ident, name = drill.id.lower(), alert.lower()
-        items = [f"{post}#{item.id.lower()}" for item in action_items() if item.incident == drill.id]
-        risks = [f"09_risk_register.md#{one.id.lower()}" for one in risk_register() if one.drill == drill.id]
-        listed, rule, parser = (
+        items = [f"{postmortem}#{item.id.lower()}" for item in action_items() if item.incident == drill.id]
+        risks = [f"09_risk_register.md#{risk.id.lower()}" for risk in risk_register() if risk.drill == drill.id]
+        entry, rule, runbook = (
             f"02_slos_and_alerts.md#alert-{name}",
             f"03_runbooks.md#rule-{name}",
             f"03_runbooks.md#{name}",
         )
-        drilled = f"05_incident_simulations.md#{ident}"
-        # What no change set off, a machine that died or a command past the verbs, has no row among the changes.
-        told = units.parse((record.first("firing") or record.first("page") or {})["at"])
-        early = any(units.parse(row["at"]) <= told for row in record["actions"])
-        change = [f"08_change_management.md#change-{ident}"] if early else []
+        section = f"05_incident_simulations.md#{ident}"
+        # An incident that no control action triggered, such as a killed machine, has no row in the table of changes.
+        alerted = units.parse((record.first("firing") or record.first("page") or {})["at"])
+        triggered = any(units.parse(row["at"]) <= alerted for row in record["actions"])
+        change = [f"08_change_management.md#change-{ident}"] if triggered else []
+        ends = [*change, *items, *risks]
         pairs = [
-            *((listed, one) for one in (rule, parser)),
-            *((parser, one) for one in (listed, drilled, post, *change, *items, *risks)),
-            *((drilled, one) for one in (listed, rule, parser, post, record.path, *change, *items, *risks)),
-            *((post, one) for one in (listed, rule, parser, drilled, record.path, *change, *items, *risks)),
-            *((risk, one) for risk in risks for one in (parser, drilled, post)),
-            *((one, end) for one in change for end in (post, drilled)),
-        ]  # fmt: skip
+            *((entry, end) for end in (rule, runbook)),
+            *((runbook, end) for end in (entry, section, postmortem, *ends)),
+            *((section, end) for end in (entry, rule, runbook, postmortem, record.path, *ends)),
+            *((postmortem, end) for end in (entry, rule, runbook, section, record.path, *ends)),
+            *((risk, end) for risk in risks for end in (runbook, section, postmortem)),
+            *((row, end) for row in change for end in (postmortem, section)),
+        ]
         for start, end in pairs:
             page = page_url(start.partition("#")[0])
             links = {urljoin(HERE + page, href) for href in parsed(site_folder / page / "index.html").links}
             target, _, fragment = end.partition("#")
             wanted = HERE + page_url(target) + (f"#{fragment}" if fragment else "")
             assert wanted in links or any(link.startswith(f"{wanted}#") for link in links if not fragment), (
-                f"{start} does not lead to {end}"
+                f"{start} does not link to {end}"
             )
 
 
-def test_a_done_action_item_is_proven_by_something_that_is_there() -> None:
-    """By a test that it names, or by a drill, an alert or a flag."""
+def test_the_proof_of_a_done_action_item_exists() -> None:
+    """The tests and drills that a proof names are in the repository."""
     for item in action_items():
         if item.status != "done":
             continue
         for path in re.findall(r"[\w./-]+/[\w.-]+\.(?:py|yml)", item.proof):
-            assert (ROOT / path).is_file(), f"{item.id} is proven by {path}, which is not there"
+            assert (ROOT / path).is_file(), f"{item.id} is proven by {path}, which does not exist"
         drills = re.findall(r"INC-\d{3}", item.proof)
         assert set(drills) <= {drill.id for drill in catalogue()}, item.id
 
 
-def test_every_rule_shown_is_the_rule_file_to_the_character(site_folder: Path) -> None:
+def test_every_rule_shown_is_exactly_the_rule_in_its_file(site_folder: Path) -> None:
     shown = 0
     for file in pages(site_folder):
         for place, block in re.findall(r'data-rule="([^"]+)">(.*?)</div></div>', file.read_text(), re.S):
@@ -202,19 +207,19 @@ def test_every_time_of_the_lab_is_labelled_with_its_factor(site_folder: Path) ->
         assert f"Lab time, {factor}x." in figure
 
 
-# The page that cannot be built, in the one line that is told under --quiet too.
+# The line that names the page, which is printed under --quiet too.
 PAGE = r"site: docs/\S+\.md: "
 
 
 def outdate(record: Path) -> None:
-    """As if the drill's file had been changed after the record was made."""
+    """Makes a record stale, as if the drill's file had changed after it was recorded."""
     data = json.loads(record.read_text())
     file = next(name for name in data["inputs"] if name.startswith("lab/drills/"))
     record.write_text(json.dumps(data | {"inputs": data["inputs"] | {file: "sha256:" + "0" * 64}}))
 
 
 @pytest.mark.parametrize(
-    ("broken", "named"),
+    ("damage", "named"),
     [
         (
             lambda docs: (docs / "records" / "INC-001.json").unlink(),
@@ -246,15 +251,17 @@ def outdate(record: Path) -> None:
         "unknown anchor",
     ],
 )
-def test_a_page_that_cannot_be_true_fails_the_build_by_name(docs_copy: Path, tmp_path: Path, broken, named) -> None:  # type: ignore[no-untyped-def]
-    broken(docs_copy)
+def test_a_page_with_a_broken_source_fails_the_build_by_name(
+    docs_copy: Path, tmp_path: Path, damage: Callable[[Path], object], named: str
+) -> None:
+    damage(docs_copy)
     done = build(docs_copy, tmp_path / "out")
     assert done.returncode != 0
     assert re.search(named, done.stderr + done.stdout), done.stderr
     assert ".md" in done.stderr + done.stdout
 
 
-def test_the_anchors_by_which_the_autopilot_finds_sections_are_those_of_the_built_page(site_folder: Path) -> None:
+def test_the_autopilot_finds_sections_by_the_anchors_of_the_built_page(site_folder: Path) -> None:
     built = (site_folder / "03_runbooks" / "index.html").read_text()
     headings = re.findall(r'<h2 id="([^"]*)"', built)
     assert [section.anchor for section in parser.sections(RUNBOOKS)] == headings

@@ -1,4 +1,4 @@
-"""The console that a lab serves in a real browser: live, alike in every tab, harmless whatever an alert is called."""
+"""The console of a lab in a real browser: live, the same in every tab, and safe from hostile labels."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium 
 
 @pytest.fixture
 def page(page: chromium.Page, console: Console) -> chromium.Page:
-    """A tab whose browser has been given the console's key."""
+    """A tab whose browser has the console's key."""
     console.give_key(page)
     return page
 
 
-def test_a_rule_opens_in_the_prometheus_of_the_lab_that_serves_the_page(
+def test_a_rule_links_to_the_prometheus_of_the_lab_that_serves_the_page(
     published: str, console: Console, page: chromium.Page
 ) -> None:
-    """A lab of another port base too; a published copy keeps the default ports."""
+    """Also for a lab with another port base; a published copy keeps the default ports."""
     first = "new URL(document.querySelector('.lab-open a').href)"
     page.open(f"{console.url}/02_slos_and_alerts/")
     page.until(f"{first}.port === '{Ports(console.port).prometheus}'")
@@ -50,7 +50,7 @@ def test_the_console_of_a_lab_is_live_and_hides_the_recording(console: Console, 
     assert not page.problems
 
 
-def test_without_its_key_the_console_replays_a_record_and_says_how_to_get_the_key(
+def test_without_its_key_the_console_replays_a_record_and_explains_how_to_get_the_key(
     console: Console, browser: chromium.Browser
 ) -> None:
     said = "document.querySelector('.console-status').textContent"
@@ -69,9 +69,7 @@ def test_without_its_key_the_console_replays_a_record_and_says_how_to_get_the_ke
         stranger.until(f"{MODE} === 'live'")
 
 
-def test_a_key_leaves_no_trace_in_the_address_the_history_or_the_referrer(
-    console: Console, browser: chromium.Browser
-) -> None:
+def test_a_key_stays_out_of_the_url_the_history_and_the_referrer(console: Console, browser: chromium.Browser) -> None:
     with browser.page() as opened:
         console.give_key(opened)
         opened.open(f"{console.url}/lab/")
@@ -80,9 +78,7 @@ def test_a_key_leaves_no_trace_in_the_address_the_history_or_the_referrer(
         assert opened.value("document.cookie + document.referrer") == ""
 
 
-def test_a_console_whose_token_was_replaced_says_so_and_asks_for_the_new_key(
-    console: Console, page: chromium.Page
-) -> None:
+def test_a_console_whose_token_was_replaced_refuses_the_page_and_says_so(console: Console, page: chromium.Page) -> None:
     said = "document.querySelector('.console-status').textContent"
     page.open(f"{console.url}/lab/")
     page.until(f"{MODE} === 'live'")
@@ -92,7 +88,7 @@ def test_a_console_whose_token_was_replaced_says_so_and_asks_for_the_new_key(
     page.until(f"{said}.includes('refuses this page')", 30)
 
 
-def test_labels_that_mean_harm_stay_text(console: Console, page: chromium.Page) -> None:
+def test_hostile_labels_are_shown_as_text(console: Console, page: chromium.Page) -> None:
     page.open(f"{console.url}/lab/")
     page.until("document.querySelector('.console-pages li[data-status=firing]')")
     assert "<img src=x onerror" in page.value("document.querySelector('.console-pages').textContent")
@@ -101,7 +97,7 @@ def test_labels_that_mean_harm_stay_text(console: Console, page: chromium.Page) 
     assert page.value("typeof window.harmed") == "undefined"
 
 
-def test_taking_a_page_reaches_the_pager_and_shows_who_has_it(console: Console, page: chromium.Page) -> None:
+def test_acknowledging_a_page_reaches_the_pager_and_shows_by_whom(console: Console, page: chromium.Page) -> None:
     page.open(f"{console.url}/lab/")
     page.until("document.querySelector('button[data-page=\"7\"]')")
     page.value("document.querySelector('[data-part=by]').value = 'ada'")
@@ -110,7 +106,7 @@ def test_taking_a_page_reaches_the_pager_and_shows_who_has_it(console: Console, 
     assert console.pager.acked == [(7, "ada")]
 
 
-def test_a_page_that_was_escalated_says_so_until_it_is_taken_and_in_the_timeline_for_good(
+def test_an_escalated_page_is_marked_until_acknowledged_and_stays_in_the_timeline(
     console: Console, page: chromium.Page
 ) -> None:
     said = (
@@ -126,9 +122,7 @@ def test_a_page_that_was_escalated_says_so_until_it_is_taken_and_in_the_timeline
     assert "Page 7 escalated" in page.value("document.querySelector('.console-timeline').textContent")
 
 
-def test_a_lab_that_goes_away_is_said_to_be_gone_then_replayed_and_comes_back_by_itself(
-    console: Console, page: chromium.Page
-) -> None:
+def test_a_lost_lab_is_reported_then_replayed_and_reconnects_by_itself(console: Console, page: chromium.Page) -> None:
     page.open(f"{console.url}/lab/")
     page.until(f"{MODE} === 'live'")
     console.stop()
@@ -140,7 +134,9 @@ def test_a_lab_that_goes_away_is_said_to_be_gone_then_replayed_and_comes_back_by
     page.until(f"{MODE} === 'live'", 30)
 
 
-def test_leaving_the_console_by_the_menu_and_coming_back_is_live_again(console: Console, page: chromium.Page) -> None:
+def test_the_console_is_live_again_after_leaving_by_the_menu_and_coming_back(
+    console: Console, page: chromium.Page
+) -> None:
     page.open(f"{console.url}/lab/")
     page.until(f"{MODE} === 'live'")
     page.value("[...document.querySelectorAll('a')].find((one) => one.href.endsWith('/glossary/')).click()")
@@ -150,7 +146,7 @@ def test_leaving_the_console_by_the_menu_and_coming_back_is_live_again(console: 
     assert not page.problems
 
 
-def test_two_tabs_tell_the_same(console: Console, browser: chromium.Browser, page: chromium.Page) -> None:
+def test_two_tabs_show_the_same(console: Console, browser: chromium.Browser, page: chromium.Page) -> None:
     with browser.page() as other:
         console.give_key(other)
         for tab in (page, other):
@@ -165,7 +161,7 @@ def test_two_tabs_tell_the_same(console: Console, browser: chromium.Browser, pag
         )
 
 
-def test_log_lines_that_mean_harm_stay_text(console: Console, page: chromium.Page) -> None:
+def test_hostile_log_lines_are_shown_as_text(console: Console, page: chromium.Page) -> None:
     console.home.logs.mkdir()
     line = {"ts": "2026-01-02T03:04:05.000Z", "event": "request", "trace_id": "ab" * 16, "path": EVIL, "service": EVIL}
     (console.home.logs / "gateway.log").write_text(json.dumps(line) + "\n")
@@ -180,7 +176,7 @@ def test_log_lines_that_mean_harm_stay_text(console: Console, page: chromium.Pag
     assert page.value("typeof window.harmed") == "undefined"
 
 
-def test_a_pager_that_is_silent_is_not_taken_for_a_quiet_one(console: Console, page: chromium.Page) -> None:
+def test_a_silent_pager_does_not_look_like_one_without_pages(console: Console, page: chromium.Page) -> None:
     said = "document.querySelector('.console-status').textContent"
     page.open(f"{console.url}/lab/")
     page.until("document.querySelector('.console-pages li[data-status=firing]')")
@@ -188,7 +184,7 @@ def test_a_pager_that_is_silent_is_not_taken_for_a_quiet_one(console: Console, p
     page.until(f"{said}.includes('1 open') && {said}.includes('when the pager last answered, at')")
     assert page.value("document.querySelectorAll('.console-pages li[data-status=firing]').length") == 1
     console.stop()
-    console.start()  # a console that never heard the pager
+    console.start()  # a console that has never had an answer from the pager
     page.open(f"{console.url}/lab/")
     page.until(f"{said}.includes('no open page known: the pager has not answered')")
     assert "Quiet" not in page.value("document.querySelector('.console-pages').textContent")
@@ -196,7 +192,7 @@ def test_a_pager_that_is_silent_is_not_taken_for_a_quiet_one(console: Console, p
     page.until(f"{said}.includes('1 open') && !{said}.includes('answered')")
 
 
-def test_a_console_whose_prometheus_is_silent_shows_no_old_figures(console: Console, page: chromium.Page) -> None:
+def test_a_console_without_prometheus_shows_no_old_figures(console: Console, page: chromium.Page) -> None:
     page.open(f"{console.url}/lab/")
     page.until("document.querySelectorAll('.console-tile').length === 6")
     console.prometheus.gone = True

@@ -1,4 +1,4 @@
-"""A drill is given up on the console: with the keyboard, in every tab, accessible, also when its process was killed.
+"""Stopping a drill on the console: by keyboard, in every tab, accessible, and also when its process was killed.
 
 A stand-in for the drill's process takes the signal and undoes nothing; everything else is real.
 """
@@ -47,7 +47,7 @@ except KeyboardInterrupt:
 
 @pytest.fixture
 def drill(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
-    """A drill that ends some time after it was told to: when the file may-end is there."""
+    """A drill that ends after the signal only when the file may-end exists."""
     monkeypatch.setenv("FLEETOPS_HOME", str(console.home.path))
     monkeypatch.setenv("FLEETOPS_PORT_BASE", str(console.port))
     process = subprocess.Popen([sys.executable, "-c", DRILL, str(console.home.path)])
@@ -86,7 +86,7 @@ def confirm(page: chromium.Page) -> None:
 
 
 def pictures() -> Path | None:
-    """Where screenshots go, if anybody wants them."""
+    """The folder for screenshots, or None if FLEETOPS_PICTURES is not set."""
     return Path(folder) if (folder := os.environ.get("FLEETOPS_PICTURES")) else None
 
 
@@ -96,7 +96,7 @@ def photograph(page: chromium.Page, name: str) -> None:
         page.photograph(folder / f"{name}.png")
 
 
-def test_stop_asks_first_then_tells_that_it_undoes_and_what_came_of_it_in_every_tab(
+def test_stop_asks_first_then_shows_progress_and_outcome_in_every_tab(
     console: Console, page: chromium.Page, browser: chromium.Browser, drill: subprocess.Popen[bytes]
 ) -> None:
     with browser.page() as other:
@@ -105,7 +105,7 @@ def test_stop_asks_first_then_tells_that_it_undoes_and_what_came_of_it_in_every_
         assert "INC-001 is running, started by ada, responder human" in page.value(STATE)
         ask(page)
         assert "Everything it changed is undone" in page.value(f"{DIALOG}.textContent")
-        page.press("Enter", "\r")  # the focus is on the button that keeps it going
+        page.press("Enter", "\r")  # the focus is on the button that continues the drill
         page.until(f"!{DIALOG}.open && document.activeElement === {STOP}")
         ask(page)
         page.press("Escape")
@@ -125,7 +125,7 @@ def test_stop_asks_first_then_tells_that_it_undoes_and_what_came_of_it_in_every_
         assert page.value("document.activeElement === document.querySelector('[data-part=drill-state]')")
 
 
-def test_a_drill_that_was_killed_is_undone_from_its_journal_and_a_failure_to_do_so_is_told(
+def test_a_killed_drill_is_undone_from_its_journal_and_a_failure_is_shown(
     console: Console, page: chromium.Page, drill: subprocess.Popen[bytes]
 ) -> None:
     journal_path(console.home).write_text("{")
@@ -140,7 +140,7 @@ def test_a_drill_that_was_killed_is_undone_from_its_journal_and_a_failure_to_do_
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 1400), (390, 844)], ids=["desktop", "phone"])
-def test_stop_and_its_question_are_accessible_and_fit(
+def test_the_stop_button_and_its_dialog_are_accessible_and_fit(
     console: Console, page: chromium.Page, axe: str, width: int, height: int, dark: bool
 ) -> None:
     page.view(width, height, dark=dark)
@@ -162,10 +162,10 @@ def test_stop_and_its_question_are_accessible_and_fit(
 
 
 def broken(page: chromium.Page, part: str) -> list[str]:
-    """What axe finds in one part of the page."""
+    """The violations that axe finds in one part of the page."""
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-    found: list[str] = page.value(
+    violations: list[str] = page.value(
         f"axe.run(document.querySelector('{part}'), {json.dumps(rules)})"
         ".then((found) => found.violations.map((one) => `${one.id}: ${one.nodes[0].html}`))"
     )
-    return found
+    return violations

@@ -1,4 +1,4 @@
-"""Every page in a real browser: no wider than a phone, no heavier than it may be, and nobody else is asked."""
+"""Every page in a real browser: it fits a phone, keeps its weight budget and contacts no other host."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from published import serve
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 
 
-# Matrices, which a reader moves about in. Whatever else is as wide as this on a desk hides its last column there.
+# Wide matrices, which scroll. No other table may be wider than its frame on a desktop.
 MATRICES = ("Time to fire, ", "Time to clear, ")
 
-# What a phone's reader would have to zoom into: words of less than 12 px, with their element.
+# Text of less than 12 px, with its element: too small to read on a phone without zooming.
 SMALL = """(() => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
   while (walk.nextNode()) {
@@ -26,13 +26,10 @@ SMALL = """(() => {
 })()"""
 
 
-def test_no_page_weighs_more_than_it_may_is_wider_or_smaller_than_a_phone_can_show_or_asks_another_host(
+def test_every_page_keeps_its_weight_fits_desktop_and_phone_and_contacts_no_other_host(
     published: str, site_folder: Path, browser: chromium.Browser
 ) -> None:
-    """First load, compressed, in kB: 150, with a record 400. No table is cut on a desk, nor a page on a phone.
-
-    And a phone's reader need not zoom in.
-    """
+    """At most 150 kB compressed at first load, 400 kB with a record. Nothing is cut on a desktop or a phone."""
     heavy, wide, cut, small, hosts, problems = [], [], [], [], set(), []
     for file in sorted(site_folder.rglob("index.html")):
         path = file.parent.relative_to(site_folder).as_posix().removeprefix(".")
@@ -64,25 +61,25 @@ def test_no_page_weighs_more_than_it_may_is_wider_or_smaller_than_a_phone_can_sh
     assert hosts == {published.split("/")[2]}
 
 
-def test_the_search_comes_with_the_first_letter_and_not_with_the_page(site_folder: Path, page: chromium.Page) -> None:
-    asked: list[str] = []
-    with serve(site_folder, asked) as url:
+def test_the_search_index_is_loaded_at_the_first_letter(site_folder: Path, page: chromium.Page) -> None:
+    requested: list[str] = []
+    with serve(site_folder, requested) as url:
         page.open(f"{url}/03_runbooks/")
         page.value("document.querySelector('.md-search__input').focus()")
         page.until("document.querySelector('.md-search-result__meta').textContent.includes('Type to start searching')")
-        assert "/search/search_index.json" in asked
-        assert "/search/sections.json" not in asked
+        assert "/search/search_index.json" in requested
+        assert "/search/sections.json" not in requested
         page.call("Input.insertText", text="stampede")
         page.value("document.querySelector('.md-search__input').dispatchEvent(new KeyboardEvent('keyup'))")
         page.until("document.querySelector('.md-search-result__item a[href*=\"03_runbooks/\"]')")
-        assert "/search/sections.json" in asked
+        assert "/search/sections.json" in requested
     assert not page.problems
 
 
 SCHEME = "document.body.dataset.mdColorScheme"
 
 
-def test_a_reader_gets_the_colours_of_the_system_or_those_last_chosen(published: str, page: chromium.Page) -> None:
+def test_a_reader_gets_the_systems_colour_scheme_or_the_one_last_chosen(published: str, page: chromium.Page) -> None:
     for dark, scheme, other in ((True, "slate", "default"), (False, "default", "slate")):
         page.view(1280, 800, dark=dark)
         page.open(f"{published}/")

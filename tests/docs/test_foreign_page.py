@@ -1,7 +1,7 @@
-"""A page from elsewhere, open in the operator's own browser, changes nothing in the lab and reads nothing from it.
+"""A foreign page in the operator's own browser changes nothing in the lab and reads nothing from it.
 
-The browser has the console's key. The page tries what a page can do: fetch, forms, images, scripts, beacons and event
-streams, from another port of this host, from another host name, and by DNS rebinding from the lab's own ports.
+The browser has the console's key. The page tries all that a page can do: fetch, forms, images, scripts, beacons and
+event streams, from another port of this host, from another host name, and by DNS rebinding from the lab's own ports.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ATTACK = (Path(__file__).parent / "web" / "foreign_page.js").read_text()
 
 
 def attempts(host: str, lab: EmbeddedLab) -> list[dict[str, Any]]:
-    """What would change or show something, by whichever of the lab's names the page uses for it."""
+    """Requests to the lab under the name `host` that would change something or read something."""
     ports = lab.ports
     tried: list[tuple[int, str, str, Any]] = [
         (ports.alertmanager, "POST", "/api/v2/silences", SILENCE),
@@ -73,7 +73,7 @@ def attempts(host: str, lab: EmbeddedLab) -> list[dict[str, Any]]:
 
 
 def state(lab: EmbeddedLab) -> dict[str, Any]:
-    """What the page tries to change, and every trace of its mark."""
+    """The state that the page tries to change, and every trace of its mark."""
     pager, alertmanager = Pager.of(lab.home, lab.ports), Alertmanager.of(lab.home, lab.ports).http
     with urllib.request.urlopen(f"http://127.0.0.1:{lab.ports.gateway}/v1/users/1") as answer:
         user = json.load(answer)["display_name"]
@@ -92,7 +92,7 @@ def state(lab: EmbeddedLab) -> dict[str, Any]:
 
 @pytest.fixture
 def browser() -> Iterator[chromium.Browser]:
-    """One to which the foreign name means this machine."""
+    """A browser that resolves the foreign host name to this machine."""
     with chromium.browser(f"--host-resolver-rules=MAP {EVIL} 127.0.0.1") as started:
         yield started
 
@@ -111,14 +111,14 @@ def give_key(page: chromium.Page, lab: EmbeddedLab) -> None:
 
 
 def attack(page: chromium.Page, host: str, lab: EmbeddedLab) -> list[str]:
-    """Everything at once; what the page could read."""
+    """Runs all attempts at once and returns what the page could read."""
     streams = [f"http://{host}:{lab.ports.console}/api/events"] * 12
     read: list[str] = page.value(f"{ATTACK.strip()}({json.dumps(attempts(host, lab))}, {json.dumps(streams)})")
     return read
 
 
 @pytest.mark.parametrize("origin", ["127.0.0.1", EVIL])
-def test_a_page_of_another_origin_changes_nothing_reads_nothing_and_keeps_nobody_out(
+def test_a_page_of_another_origin_changes_nothing_reads_nothing_and_blocks_nobody(
     lab: EmbeddedLab, browser: chromium.Browser, operators: chromium.Page, origin: str, tmp_path: Path
 ) -> None:
     (tmp_path / "index.html").write_text("<!doctype html><title>elsewhere</title>")
@@ -126,7 +126,7 @@ def test_a_page_of_another_origin_changes_nothing_reads_nothing_and_keeps_nobody
     with serve(tmp_path) as url:
         operators.open(url.replace("127.0.0.1", origin) + "/")
         assert attack(operators, "127.0.0.1", lab) == []
-        with browser.page() as another:  # while the foreign page holds what streams it could get
+        with browser.page() as another:  # while the foreign page holds every stream that it could open
             give_key(another, lab)
             another.open(f"http://127.0.0.1:{lab.ports.console}/lab/")
             another.until("document.getElementById('live-console').dataset.mode === 'live'")
@@ -134,12 +134,10 @@ def test_a_page_of_another_origin_changes_nothing_reads_nothing_and_keeps_nobody
 
 
 @pytest.mark.parametrize("part", ["console", "pager", "gateway"])
-def test_a_name_that_is_bound_to_this_machine_after_the_page_was_loaded_opens_nothing(
-    lab: EmbeddedLab, operators: chromium.Page, part: str
-) -> None:
-    """DNS rebinding: the page's origin is the lab's own port under a foreign name.
+def test_dns_rebinding_gives_no_access(lab: EmbeddedLab, operators: chromium.Page, part: str) -> None:
+    """The page's origin is the lab's own port under a foreign name.
 
-    Alertmanager and Prometheus answer 401 by any name, and a browser shows no page for that.
+    Alertmanager and Prometheus answer 401 under any name, for which a browser shows no page.
     """
     before = state(lab)
     operators.call("Page.navigate", url=f"http://{EVIL}:{getattr(lab.ports, part)}/livez")

@@ -1,4 +1,4 @@
-"""The console of a running lab in a browser: a drill from start to score, answered by hand, without a reload."""
+"""The console of a running lab in a browser: a drill from start to score, with a human responder, without a reload."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.timeout(720, func_only=True),
 ]
 TILE = "[...document.querySelectorAll('.console-tile')].find((one) => one.textContent.includes('feed latency p99'))"
-# A ticket of the same alert may stand beside the page, and one of an earlier drill.
+# A ticket of the same alert, or of an earlier drill, may be listed beside the page.
 PAGES = (
     "[...document.querySelectorAll('.console-pages li')].filter((one) => "
     "one.querySelector('b')?.textContent === 'FeedLatencyP99Burn'"
@@ -33,7 +33,7 @@ FIRING = f"{PAGES}.find((one) => one.dataset.status === 'firing')"
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Where screenshots go: FLEETOPS_PICTURES, so that the README's can be taken anew, or a folder of the test's."""
+    """The folder for screenshots: FLEETOPS_PICTURES, to renew those of the README, or a temporary folder."""
     folder = Path(os.environ.get("FLEETOPS_PICTURES", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -41,7 +41,7 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tabs(lab: EmbeddedLab) -> Iterator[tuple[chromium.Page, chromium.Page]]:
-    """The console in two browsers that were opened with the URL `fleetops status` prints, live."""
+    """The live console in two tabs, opened by the URL that `fleetops status` prints."""
     console, url = f"http://127.0.0.1:{lab.ports.console}/", lab.status()["console_url"]
     with chromium.browser() as browser, browser.page() as one, browser.page() as two:
         for page in (one, two):
@@ -58,18 +58,18 @@ def text(page: chromium.Page, part: str) -> str:
 
 
 def run_step(page: chromium.Page, number: int, step: str) -> None:
-    """Press Run on the first command of a branch's step, and wait for what came of it."""
+    """Press Run on the first command of a branch's step, and wait for its result."""
     row = f"document.querySelector('.console-branches > li:nth-child({number}) [data-key^=\"{number}-{step}-\"]')"
     page.value(f"{row}.click()")
     page.until(f"{row} && {row}.textContent === 'Run' && {row}.closest('li').querySelector('.lab-badge')", 130)
 
 
 @more_drills
-def test_a_drill_started_on_the_console_is_paged_taken_mitigated_and_scored_there(
+def test_a_drill_started_on_the_console_is_paged_acknowledged_mitigated_and_scored_there(
     lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page], pictures: Path
 ) -> None:
     page, other = tabs
-    page.until(f"!{FIRING}", 260)  # what an earlier drill left firing is not this one's page
+    page.until(f"!{FIRING}", 260)  # a page of an earlier drill may still be firing
     page.value("window.neverReloaded = true")
     page.value("document.querySelector('[data-part=by]').value = 'ada'")
     page.value("document.querySelector('[data-part=drill]').value = 'INC-001'")
@@ -103,7 +103,7 @@ def test_a_drill_started_on_the_console_is_paged_taken_mitigated_and_scored_ther
     show = json.loads(lab.fleetops("incident", "show", "INC-001", "--json").stdout)
     assert show["responder"] == "human"
     assert "ada" in {row["actor"] for row in show["actions"]}
-    # On a busy machine another alert may fire beside; what was done here must have worked, and be told as graded.
+    # On a busy machine another alert may fire too; the actions here must have worked, and the verdict must be shown.
     checks = {check["name"]: check["passed"] for check in show["verdict"]["checks"]}
     assert checks["page_arrived"]
     assert checks["sli_recovered"]
@@ -111,7 +111,7 @@ def test_a_drill_started_on_the_console_is_paged_taken_mitigated_and_scored_ther
 
 
 def start_inc_001(page: chromium.Page) -> None:
-    """Choose it and press Start, as ada."""
+    """Choose INC-001 and press Start, as ada."""
     page.until("document.querySelector('[data-part=drill] option[value=INC-001]')")
     page.value("document.querySelector('[data-part=by]').value = 'ada'")
     page.value("document.querySelector('[data-part=drill]').value = 'INC-001'")
@@ -120,7 +120,7 @@ def start_inc_001(page: chromium.Page) -> None:
 
 
 def press_stop(page: chromium.Page) -> None:
-    """With the keyboard alone: Enter on the button opens the question, whose first button gives up."""
+    """With the keyboard alone: Enter on the button opens the dialog, Tab and Enter confirm."""
     page.until(f"{STOP}.offsetParent !== null && !{STOP}.disabled")
     page.value(f"{STOP}.focus()")
     page.press("Enter", "\r")
@@ -130,7 +130,7 @@ def press_stop(page: chromium.Page) -> None:
     page.press("Enter", "\r")
 
 
-def given_up(page: chromium.Page, name: str) -> bool:
+def was_stopped(page: chromium.Page, name: str) -> bool:
     state = text(page, "drill-state")
     return f"{name}: given up, undone in " in state and "(by ada)" in state
 
@@ -139,7 +139,7 @@ STOP = "document.querySelector('[data-part=drill-stop]')"
 DIALOG = "document.querySelector('[data-part=stop-dialog]')"
 
 
-def test_a_drill_started_on_the_console_is_given_up_there_with_the_keyboard(
+def test_a_drill_started_on_the_console_is_stopped_there_by_keyboard(
     lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page], pictures: Path
 ) -> None:
     page, other = tabs
@@ -150,13 +150,13 @@ def test_a_drill_started_on_the_console_is_given_up_there_with_the_keyboard(
     page.until(f"{DIALOG}.open")
     page.photograph(pictures / "stop.png")
     assert "Everything it changed is undone" in text(page, "stop-text")
-    page.press("Enter", "\r")  # the focus is on the button that keeps it going
+    page.press("Enter", "\r")  # the focus is on the button that continues the drill
     page.until(f"!{DIALOG}.open")
     page.until("document.querySelector('[data-part=drill-state]').textContent.includes('is running')")
     press_stop(page)
     for tab in tabs:
         tab.until("document.querySelector('[data-part=drill-state]').textContent.includes('given up, undone in')", 90)
-        assert given_up(tab, "INC-001")
+        assert was_stopped(tab, "INC-001")
         assert tab.value(f"{STOP}.offsetParent === null")
         assert not tab.value("document.querySelector('[data-part=drill-start]').disabled")
     assert not journal_path(lab.home).exists()
@@ -165,7 +165,7 @@ def test_a_drill_started_on_the_console_is_given_up_there_with_the_keyboard(
 
 
 @more_drills
-def test_a_fault_that_was_injected_is_undone_when_its_drill_is_given_up(
+def test_an_injected_fault_is_undone_when_its_drill_is_stopped(
     lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page]
 ) -> None:
     page, _ = tabs
@@ -174,13 +174,13 @@ def test_a_fault_that_was_injected_is_undone_when_its_drill_is_given_up(
     page.until(f"/Canary weight [1-9]/.test({weight})", 300)
     press_stop(page)
     page.until("document.querySelector('[data-part=drill-state]').textContent.includes('given up, undone in')", 90)
-    assert given_up(page, "INC-001")
+    assert was_stopped(page, "INC-001")
     page.until(f"{weight}.includes('Canary weight 0 %')", 30)
     assert not journal_path(lab.home).exists()
 
 
 @more_drills
-def test_what_a_drill_left_that_was_killed_with_its_guard_is_undone_on_the_console(
+def test_a_drill_killed_with_its_watchdog_is_undone_on_the_console(
     lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page]
 ) -> None:
     page, _ = tabs
@@ -190,30 +190,31 @@ def test_what_a_drill_left_that_was_killed_with_its_guard_is_undone_on_the_conso
     running = runner(lab.home)
     assert running is not None
     drill = psutil.Process(running.pid)
-    for guard in [one for one in drill.children() if "lab.drills.undo.watchdog" in one.cmdline()]:
-        guard.kill()
+    for child in drill.children():
+        if "lab.drills.undo.watchdog" in child.cmdline():
+            child.kill()
     drill.kill()
     page.until(f"{STOP}.textContent === 'Undo'")
     assert "killed before it could undo" in text(page, "drill-state")
     press_stop(page)
     page.until("document.querySelector('[data-part=drill-state]').textContent.includes('given up, undone in')", 90)
-    assert given_up(page, "a killed drill")
+    assert was_stopped(page, "a killed drill")
     page.until(f"{weight}.includes('Canary weight 0 %')", 30)
     assert not journal_path(lab.home).exists()
 
 
-def test_a_query_and_the_log_lines_of_a_request_are_answered_by_the_lab(
+def test_the_lab_answers_a_query_and_the_log_lines_of_a_request(
     lab: EmbeddedLab,
     tabs: tuple[chromium.Page, chromium.Page],
 ) -> None:
     page, _ = tabs
     page.value("document.querySelector('[data-part=query-tab]').click()")
-    # A rate needs two scrapes and its chart two rates, and the drill before this emptied the history.
+    # A rate needs two scrapes and its chart two rates, and an earlier drill emptied the history.
     served = 'rate(http_server_request_duration_seconds_count{job="feed"}[10s] offset 10s)'
     Prometheus.of(lab.home, lab.ports).wait(served, 40)
     page.value("document.querySelector('[data-part=query-form]').requestSubmit()")
     page.until("document.querySelector('[data-part=query-rows]').textContent.includes('service_version')", 30)
-    # A chart is drawn when it comes into sight.
+    # A chart is drawn when it comes into view.
     page.until("document.querySelector('[data-part=query-chart] figure')")
     page.value("document.querySelector('[data-part=query-chart]').scrollIntoView()")
     page.until("document.querySelector('[data-part=query-chart] canvas')")

@@ -1,4 +1,4 @@
-"""A long page is laid out as it is read: its anchors hold, its blocks are ready when seen, its drawer is shut."""
+"""Long pages are laid out while they are read: anchors, code blocks and the navigation drawer still work."""
 
 from __future__ import annotations
 
@@ -19,15 +19,13 @@ def phone(page: chromium.Page) -> chromium.Page:
     return page
 
 
-def test_a_link_into_the_runbooks_ends_at_its_section(published: str, phone: chromium.Page) -> None:
+def test_a_link_into_the_runbooks_scrolls_to_its_section(published: str, phone: chromium.Page) -> None:
     phone.open(f"{published}/03_runbooks/#watchdog")
     phone.until(f"{HEADING} >= 0 && {HEADING} < 200")
     assert phone.value("scrollY") > 5000
 
 
-def test_a_block_that_comes_into_view_is_named_and_can_be_scrolled_by_keyboard(
-    published: str, phone: chromium.Page
-) -> None:
+def test_a_code_block_in_view_has_a_label_and_scrolls_by_keyboard(published: str, phone: chromium.Page) -> None:
     phone.open(f"{published}/03_runbooks/")
     phone.value(
         "const rule = document.querySelectorAll('.md-typeset details:has(pre)')[9];"
@@ -41,8 +39,8 @@ def test_a_block_that_comes_into_view_is_named_and_can_be_scrolled_by_keyboard(
     )
 
 
-def test_a_step_of_a_runbook_that_comes_into_view_can_be_copied(published: str, phone: chromium.Page) -> None:
-    """As it is typed, with its lines, and the theme says that it was done."""
+def test_a_runbook_step_in_view_can_be_copied(published: str, phone: chromium.Page) -> None:
+    """The copied text is the step as shown, with its line breaks, and the theme confirms the copy."""
     phone.open(f"{published}/03_runbooks/")
     step = "document.querySelectorAll('.highlight.validate pre')[20]"
     assert phone.value(f"{step}.querySelector('button')") is None
@@ -54,9 +52,7 @@ def test_a_step_of_a_runbook_that_comes_into_view_can_be_copied(published: str, 
     phone.until("document.querySelector('[data-md-component=dialog]').innerText === 'Copied to clipboard'")
 
 
-def test_nobody_gets_into_the_closed_drawer_and_everybody_into_the_open_one(
-    published: str, phone: chromium.Page
-) -> None:
+def test_the_links_of_the_drawer_are_reachable_only_while_it_is_open(published: str, phone: chromium.Page) -> None:
     phone.open(f"{published}/03_runbooks/")
     link = "document.querySelector('.md-sidebar--primary a.md-nav__link[href]')"
     seen = f"{link}.checkVisibility({{ contentVisibilityAuto: true }})"

@@ -1,4 +1,4 @@
-"""The README's figures are those of the bench, as page 10 shows them; the files that SECURITY.md names are there."""
+"""The README shows the benchmark figures of page 10, and every file that SECURITY.md names exists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.site.sources.context import SiteContext
 from lab.site.views import benchmarks
 
 
-def test_the_sites_own_figures_stand_in_the_readme_as_they_were_measured() -> None:
+def test_the_readme_shows_the_sites_measured_figures() -> None:
     shown = str(benchmarks.site_figures(SiteContext(DOCS)))
     rows = [
         [html.unescape(re.sub(r"<[^>]+>", "", cell)).replace("\u00a0", " ").strip() for cell in cells]
@@ -23,11 +23,11 @@ def test_the_sites_own_figures_stand_in_the_readme_as_they_were_measured() -> No
     assert not missing, "not in README.md:\n" + "\n".join(missing)
 
 
-def test_every_file_that_the_threat_model_names_as_a_guard_exists() -> None:
+def test_every_file_that_the_threat_model_names_exists() -> None:
     table = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("| ")]
     folder, missing = "", []
     for name in [name for line in table for name in re.findall(r"`([\w./]+\.(?:py|yaml|txt))`", line)]:
-        folder = name.rpartition("/")[0] or folder  # a bare name stands beside the one before it
+        folder = name.rpartition("/")[0] or folder  # a bare name is in the folder of the name before it
         path = ROOT / name if "/" in name or (ROOT / name).exists() else ROOT / folder / name
         if not path.exists():
             missing.append(name)

@@ -1,4 +1,4 @@
-"""The console of a published copy in a real browser: a recorded incident, instant by instant."""
+"""The console of a published copy in a real browser: it replays a recorded incident."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SHIFTS = (
 MODE = "document.getElementById('live-console').dataset.mode"
 
 
-def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
+def test_a_published_copy_replays_a_labelled_record_and_contacts_no_other_host(
     published: str, page: chromium.Page
 ) -> None:
     page.open(f"{published}/lab/")
     page.until(f"{MODE} === 'replay'")
-    said = page.value("document.querySelector('.console-status').innerText")
-    assert "INC-001" in said
-    assert ", captured 20" in said
-    assert "lab time, 60x" in said
+    status = page.value("document.querySelector('.console-status').innerText")
+    assert "INC-001" in status
+    assert ", captured 20" in status
+    assert "lab time, 60x" in status
     page.until("document.querySelectorAll('.console-tile').length === 6")
     page.until("document.querySelectorAll('.console-charts canvas').length >= 5")
     assert page.value("getComputedStyle(document.querySelector('figure.lab-chart')).display") == "none"
@@ -42,7 +42,7 @@ def test_a_published_copy_replays_a_record_labelled_as_one_and_asks_nobody_else(
     assert not page.problems
 
 
-def test_a_chart_that_cannot_be_drawn_says_where_its_figures_are_and_is_drawn_when_it_can_be(
+def test_a_chart_without_its_library_offers_its_data_and_is_drawn_once_the_library_loads(
     site_folder: Path, tmp_path: Path, page: chromium.Page
 ) -> None:
     served = shutil.copytree(site_folder, tmp_path / "site", copy_function=os.link)
@@ -59,7 +59,7 @@ def test_a_chart_that_cannot_be_drawn_says_where_its_figures_are_and_is_drawn_wh
         assert page.value("document.querySelector('.console-canvas').textContent") == ""
 
 
-def test_what_a_box_of_the_system_map_says_stays_inside_it(published: str, page: chromium.Page) -> None:
+def test_the_text_of_a_node_of_the_system_map_fits_its_box(published: str, page: chromium.Page) -> None:
     page.open(f"{published}/lab/")
     page.until(f"{MODE} === 'replay' && document.querySelectorAll('.console-tile').length === 6")
     page.value("document.querySelector('[data-node=feed-canary] .node-state').textContent = '100 % of users'")
@@ -73,22 +73,20 @@ def test_what_a_box_of_the_system_map_says_stays_inside_it(published: str, page:
 
 
 @pytest.mark.parametrize("width", [412, 900, 1280])
-def test_nothing_jumps_while_the_console_fills(published: str, page: chromium.Page, width: int) -> None:
+def test_the_layout_does_not_shift_while_the_console_fills(published: str, page: chromium.Page, width: int) -> None:
     page.view(width, 823)
     page.call("Page.addScriptToEvaluateOnNewDocument", source=SHIFTS)
     page.open(f"{published}/lab/")
     page.until(f"{MODE} === 'replay' && document.querySelectorAll('.console-tile').length === 6")
     page.until("document.querySelectorAll('[data-part=charts] figure').length >= 5")
     page.value("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))")
-    bound = next(one for one in budgets.PAGE if one.figure == "cls")
+    bound = next(bound for bound in budgets.PAGE if bound.figure == "cls")
     assert bound.keeps(page.value("shifts.reduce((all, one) => all + one.value, 0)")), page.value(
         "shifts.map((one) => `${one.value.toFixed(4)}: ${one.sources.map((from) => from.node?.className)}`).join('; ')"
     )
 
 
-def test_the_band_is_the_page_not_what_an_earlier_incident_left_of_its_ticket(
-    published: str, page: chromium.Page
-) -> None:
+def test_the_band_of_a_chart_is_the_page_not_an_earlier_ticket(published: str, page: chromium.Page) -> None:
     paged = {"name": "A", "severity": "page", "t_seconds": 4, "ends_at": "2026-01-02T00:00:09Z"}
     ticket = paged | {"severity": "ticket"}
     signal = {
@@ -103,25 +101,25 @@ def test_the_band_is_the_page_not_what_an_earlier_incident_left_of_its_ticket(
     }
     page.open(f"{published}/lab/")
     for alerts in ([ticket | {"t_seconds": -30}, paged], [ticket]):
-        found = page.value(
+        bands = page.value(
             f"import('{published}/assets/console/replay.js').then(({{ Replay }}) => {{"
             f" const replay = new Replay({json.dumps(record | {'alerts': alerts})}, {{}});"
             " return replay.series(replay.charts[0], 20).bands; })"
         )
-        assert found == [[4, 9]]
+        assert bands == [[4, 9]]
 
 
-def test_an_axis_ends_at_a_round_number_and_a_share_at_the_whole(published: str, page: chromium.Page) -> None:
+def test_an_axis_ends_at_a_round_number_and_a_ratio_at_1(published: str, page: chromium.Page) -> None:
     page.open(f"{published}/lab/")
     tops = "[['ratio', 1], ['ratio', 0.97], ['ratio', 0.3], ['ratio', 1.2], ['seconds', 1], ['seconds', 0.39], ['', 0]]"
-    found = page.value(
+    ends = page.value(
         f"import('{published}/assets/console/chart.js').then(({{ axisTop }}) => {tops}.map((one) => axisTop(...one)))"
     )
-    assert found == pytest.approx([1, 1, 0.4, 2, 2, 0.5, 1])
+    assert ends == pytest.approx([1, 1, 0.4, 2, 2, 0.5, 1])
 
 
 def instant(kind: str) -> float:
-    """When the committed record of INC-001 has something, in seconds from the injection."""
+    """The first event of a kind in the committed record of INC-001, in seconds from the injection."""
     rows = json.loads((DOCS / "records" / "INC-001.json").read_text())["timeline"]
     return float(next(row["t_seconds"] for row in rows if row["kind"] == kind))
 
@@ -133,28 +131,28 @@ def seek(page: chromium.Page, seconds: float) -> None:
     )
 
 
-def test_the_console_says_what_changed_in_the_words_of_the_pages(published: str, page: chromium.Page) -> None:
+def test_the_console_describes_a_change_as_the_pages_do(published: str, page: chromium.Page) -> None:
     records = [json.loads(file.read_text()) for file in sorted((DOCS / "records").glob("*.json"))]
     values = [row[side] for record in records for row in record["actions"] for side in ("old", "new")]
     values += [{}, {"settings": {}}, [1, 2, 3, 4], True, {"a": {"b": None}, "c": [{"d": 0.5}]}]
     page.open(f"{published}/lab/")
-    said = page.value(
+    described = page.value(
         f"import('{published}/assets/console/dom.js').then(({{ stated }}) => {json.dumps(values)}.map(stated))"
     )
-    assert said == [audit.stated(value) for value in values]
+    assert described == [audit.stated(value) for value in values]
 
 
-def test_an_escalation_is_replayed_from_its_instant_on(published: str, page: chromium.Page) -> None:
+def test_an_escalation_is_replayed_from_its_instant(published: str, page: chromium.Page) -> None:
     record = json.loads((DOCS / "records" / "INC-001.json").read_text())
     zero = epoch_seconds(record["timeline"][0]["at"]) - record["timeline"][0]["t_seconds"]
     record["pages"][0] |= {"escalated_at": utc_text(zero + 60), "escalated_to": TO, "acked_at": None, "acked_by": None}
     page.open(f"{published}/lab/")
-    told = page.value(
+    escalated_to = page.value(
         f"import('{published}/assets/console/replay.js').then(({{ Replay }}) => {{"
         f" const replay = new Replay({json.dumps(record)}, {{}});"
         " return [59.9, 60.1].map((now) => replay.picture(now).pages.at(-1).escalated_to); })"
     )
-    assert told == [None, TO]
+    assert escalated_to == [None, TO]
 
 
 def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, page: chromium.Page) -> None:
@@ -192,7 +190,7 @@ def test_every_committed_record_can_be_chosen_and_played_to_its_end(published: s
     assert not page.problems
 
 
-def test_the_replay_plays_pauses_and_leaps_by_keyboard(published: str, page: chromium.Page) -> None:
+def test_the_replay_plays_pauses_and_seeks_by_keyboard(published: str, page: chromium.Page) -> None:
     page.open(f"{published}/lab/?replay=INC-001&t=0")
     page.until(f"{MODE} === 'replay'")
     page.value("document.querySelector('[data-part=speed]').value = '16'")
@@ -217,7 +215,7 @@ def test_the_replay_plays_pauses_and_leaps_by_keyboard(published: str, page: chr
     assert '"trace_id"' in page.value("document.querySelector('[data-part=log-lines]').textContent")
 
 
-def test_the_recorded_charts_stand_without_scripts(published: str, page: chromium.Page) -> None:
+def test_the_recorded_charts_are_shown_without_javascript(published: str, page: chromium.Page) -> None:
     page.call("Emulation.setScriptExecutionDisabled", value=True)
     page.call("Page.navigate", url=f"{published}/lab/")
     page.until("document.readyState === 'complete' && document.querySelector('figure.lab-chart')")
@@ -226,7 +224,7 @@ def test_the_recorded_charts_stand_without_scripts(published: str, page: chromiu
     assert page.value("document.getElementById('live-console').offsetParent") is None
 
 
-def test_a_change_of_scheme_paints_the_charts_anew(published: str, page: chromium.Page) -> None:
+def test_a_change_of_colour_scheme_redraws_the_charts(published: str, page: chromium.Page) -> None:
     page.open(f"{published}/lab/")
     pixels = "document.querySelector('.console-charts canvas').toDataURL()"
     page.until("document.querySelector('.console-charts canvas')")
