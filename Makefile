@@ -9,9 +9,10 @@ DRILL ?= INC-001
 BIN := .venv/bin
 VENV := .venv/.installed
 SITE := site/index.html
-SITE_SOURCES := $(shell find docs lab rules mkdocs.yml -type f -not -name '*.pyc' 2>/dev/null)
+# Folders are sources too, for a file that is deleted; not those of lab, in which Python writes.
+SITE_SOURCES := $(shell find docs rules mkdocs.yml) $(shell find lab -type f -not -name '*.pyc')
 PROOFS := .cache/proofs-hold
-PROOF_SOURCES := $(shell find rules -type f 2>/dev/null) $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
+PROOF_SOURCES := $(shell find rules) $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
 # Pages with generated parts between cog's markers.
 COGGED := README.md ARCHITECTURE.md
 
