@@ -21,6 +21,7 @@ from lab.clients.times import utc_text
 from lab.control import actions
 from lab.control.lab_clients import LabClients
 from lab.drills.faults import Fault, FaultContext, as_json
+from lab.drills.faults.helpers.options import DelayProxy, FlushAllJob, HeldTransactions
 from lab.drills.run import blind, diagnosis, peek
 from lab.drills.run.hints import sold_by_this_process
 from lab.drills.runbook.execute import hand_over
@@ -39,8 +40,8 @@ PAGE = documents.page()
 def nothing_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults that look at nothing: the clients of these tests has no DB, no cache and no load."""
     for fault in blind.every_fault():
-        monkeypatch.setattr(type(fault), "found", lambda _self, _doors: {})
-        monkeypatch.setattr(type(fault), "undo", lambda _self, _doors, _found: [])
+        monkeypatch.setattr(type(fault), "capture", lambda _self, _context: {})
+        monkeypatch.setattr(type(fault), "undo", lambda _self, _context, _captured: [])
 
 
 def journal_of(clients: LabClients, drill: Drill) -> Journal:
@@ -198,9 +199,13 @@ def test_every_helper_of_a_fault_looks_the_same_in_the_process_table(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lab.drills.faults.helpers.process.subprocess.Popen", start)
-    for module in ("flusher", "sessions", "longer_line"):
+    for options in (
+        FlushAllJob(url="valkey://", times=1, every_seconds=1),
+        HeldTransactions(sessions=1, statements=[], application="report", reopens=False),
+        DelayProxy(listen="h:1", upstream="h:2", extra_delay_seconds=1, token_file="token"),
+    ):
         with pytest.raises(KeyboardInterrupt):
-            FaultContext(clients).child(f"lab.drills.faults.{module}", {})
+            FaultContext(clients).start_helper(options)
     assert started[0] == started[1] == started[2]
 
 

@@ -1,4 +1,4 @@
-"""Bringing programs back helps those that need it, and nobody else."""
+"""Bringing programs back starts the stopped ones and leaves the others alone."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from lab.stack.processes.supervision import Supervisor
 from lab.stack.programs import Program
 
 
-def test_a_program_that_is_starting_is_waited_for_and_left_alone(
+def test_a_starting_program_is_waited_for_and_not_started_again(
     clients: LabClients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    calls: list[str] = []
     states = {"alertmanager": "starting", "prometheus": "running", "gateway": "stopped"}
     monkeypatch.setattr(FaultContext, "states", lambda _: states)
-    monkeypatch.setattr(Supervisor, "start", lambda _, name, **__: told.append(f"start {name}"))
-    monkeypatch.setattr(probes, "wait_ready", lambda *_: told.append("ready"))
+    monkeypatch.setattr(Supervisor, "start", lambda _, name, **__: calls.append(f"start {name}"))
+    monkeypatch.setattr(probes, "wait_ready", lambda *_: calls.append("ready"))
     context = FaultContext(clients)
 
     def named(*names: str) -> list[Program]:
         return [Program(name, name, "stack", ("true",), (), "tcp") for name in names]
 
     assert context.bring_back(named("alertmanager", "prometheus")) == []
-    assert told == ["ready"]
+    assert calls == ["ready"]
     assert context.bring_back(named("gateway")) == ["gateway started again (it was stopped)"]
-    assert told == ["ready", "start gateway", "ready"]
-    told.clear()
+    assert calls == ["ready", "start gateway", "ready"]
+    calls.clear()
     states["alertmanager"] = "running"
     assert context.bring_back(named("alertmanager")) == []
-    assert told == []
+    assert calls == []

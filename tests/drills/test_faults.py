@@ -1,4 +1,4 @@
-"""Faults as data: every parameter is typed, and what is not known is refused by name, with what is nearest."""
+"""Faults as data: every parameter is typed, and unknown names are refused with the nearest known one."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def refused(tmp_path: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_what_the_journal_keeps_of_a_fault_gives_the_same_fault_again(kind: str) -> None:
+def test_a_fault_survives_the_round_trip_through_the_journal(kind: str) -> None:
     fault = of_json({"kind": kind, **EXAMPLES[kind]}, "example")
     assert of_json(json.loads(json.dumps(as_json(fault))), "journal") == fault
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_every_fault_refuses_a_parameter_it_does_not_know(kind: str) -> None:
+def test_every_fault_refuses_an_unknown_parameter(kind: str) -> None:
     with pytest.raises(SpecError, match=r"gremlin: unknown key"):
         of_json({"kind": kind, **EXAMPLES[kind], "gremlin": 1}, "example")
 
@@ -67,8 +67,8 @@ def test_every_fault_refuses_a_parameter_it_does_not_know(kind: str) -> None:
         ("kind: process-signal\nprocess: feed\nsignal: STOP\nstays_down: true", "cannot stay down"),
         ("kind: process-signal\nprocess: feed", "signal is missing"),
         ("kind: link-latency\nlink: link-bd\nextra_delay_seconds: 1", "(did you mean 'link-db'?)"),
-        ("kind: link-latency\nlink: link-db\nextra_delay_seconds: 6", "6 is not from 0.001 to 5"),
-        ("kind: open-transactions\nsessions: 1.5\nstatements: [SELECT 1]", "1.5 is not a whole number"),
+        ("kind: link-latency\nlink: link-db\nextra_delay_seconds: 6", "6 must be from 0.001 to 5"),
+        ("kind: open-transactions\nsessions: 1.5\nstatements: [SELECT 1]", "1.5 must be a whole number"),
         ("kind: control-change\ncommands: [rm -rf /]", "not a fleetops command"),
         ("kind: nothing\nkeys: all", "it takes no parameters"),
         ("kind: config-push\nservice: feed\nsettings: [pool_max]", "'pool_max' is not KEY=VALUE"),
@@ -76,11 +76,11 @@ def test_every_fault_refuses_a_parameter_it_does_not_know(kind: str) -> None:
         ("- kind: nothing", "must be a mapping"),
     ],
 )
-def test_a_mistake_is_refused_with_its_key_and_what_is_nearest(tmp_path: Path, text: str, named: str) -> None:
+def test_a_mistake_is_refused_with_its_key_and_the_nearest_name(tmp_path: Path, text: str, named: str) -> None:
     assert named in refused(tmp_path, text)
 
 
-def test_a_ramp_reaches_the_share_of_each_of_its_steps() -> None:
+def test_the_profile_of_a_canary_ramp_has_the_share_of_each_step() -> None:
     ramp = of_json({"kind": "canary-ramp", **EXAMPLES["canary-ramp"]}, "example")
     assert isinstance(ramp, CanaryRamp)
     assert ramp.profile() == ((1.0, 0.05), (0.0, 0.5))

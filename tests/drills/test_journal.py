@@ -92,7 +92,7 @@ class Leak(Fault):
     kind: ClassVar[str] = "leak"
     name: str = text("Its name.")
 
-    def found(self, context: FaultContext) -> dict[str, Any]:
+    def capture(self, context: FaultContext) -> dict[str, Any]:
         return {"there": self.file(context).exists()}
 
     def file(self, context: FaultContext) -> Path:

@@ -36,13 +36,13 @@ def context(lab: EmbeddedLab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fault
 
 @contextmanager
 def broken(context: FaultContext, kind: str, **parameters: Any) -> Iterator[Callable[[], list[str]]]:
-    """Injects; gives the undo as somebody else would call it: from the parameters and what was found, twice."""
+    """Injects; gives the undo as somebody else would call it: from the parameters and what was captured, twice."""
     fault = of_json({"kind": kind, **parameters}, "test")
-    found = fault.found(context)
+    captured = fault.capture(context)
     others = FaultContext(context.clients)
 
     def undo() -> list[str]:
-        return of_json({"kind": kind, **parameters}, "test").undo(others, found)
+        return of_json({"kind": kind, **parameters}, "test").undo(others, captured)
 
     try:
         fault.inject(context)
@@ -91,7 +91,7 @@ def test_clients_ask_for_more_and_one_of_them_for_too_much(context: FaultContext
         assert context.traffic.rate() == 1.5 * usual
         with broken(context, "abusive-client", client_id="client-007", requests_per_second=20) as gone:
             assert context.traffic.extra() == {"client_id": "client-007", "rate": 20, "people": 0, "ramp_seconds": 0}
-            assert gone() == ["client-007 has gone"]
+            assert gone() == ["client-007 stopped sending requests"]
             assert gone() == []
         fewer()
         assert context.traffic.rate() == usual
@@ -101,7 +101,7 @@ def test_a_crowd_of_guests_comes_and_goes(context: FaultContext) -> None:
     with broken(context, "flash-crowd", people=5, requests_per_second=20) as undo:
         guests = 'sum(rate(gateway_priority_requests_total{priority="guest"}[5s])) > 5'
         assert context.clients.prometheus.wait(guests, 60)
-        assert undo() == ["the crowd has gone"]
+        assert undo() == ["the flash crowd stopped sending requests"]
         assert undo() == []
 
 
@@ -127,8 +127,8 @@ def test_a_replica_behind_a_longer_line_is_slow_for_the_gateway_and_straight_aga
         assert context.clients.gateway.state().upstreams["feed"] != straight
         if end == "killed":
             assert context.clients.prometheus.wait(far, 60)
-            context.children[0].process.kill()
-        assert undo() == ["the gateway reaches feed-1 straight again"]
+            context.helpers[0].process.kill()
+        assert undo() == ["the gateway connects to feed-1 directly again"]
         assert undo() == []
     assert context.clients.gateway.state().upstreams["feed"] == straight
     if end == "killed":
@@ -168,7 +168,7 @@ def test_a_job_that_flushes_again_and_again_is_stopped_by_a_denial_and_ends_with
             cache.set("fault-test", "here")
             assert eventually(lambda: refused() > before + 2, 10)
             assert cache.get("fault-test") == b"here"
-            child = context.children[0].process
+            child = context.helpers[0].process
             assert undo() == ["housekeeping may flush the cache, as before"]
             assert undo() == []
         assert child.poll() is not None
@@ -199,7 +199,7 @@ def test_open_transactions_end_with_their_owner_however_that_ends(context: Fault
     with broken(context, "open-transactions", **told):
         assert sessions(context) == ["idle in transaction"] * 3
         if end == "killed":
-            context.children[0].process.kill()
+            context.helpers[0].process.kill()
         else:
             context.close()
         assert eventually(lambda: sessions(context) == [], 60)
@@ -236,7 +236,7 @@ def test_nobody_new_gets_past_a_certificate_that_has_ended(context: FaultContext
     with broken(context, "short-certificate", server="link-db", lifetime_seconds=5) as undo:
         assert refusal() == ""
         assert eventually(lambda: "certificate verify failed" in refusal(), 60)
-        assert undo() == ["link-db has a certificate of the usual length"]
+        assert undo() == ["link-db has a certificate of the usual lifetime"]
         assert undo() == []
         assert refusal() == ""
 

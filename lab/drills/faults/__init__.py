@@ -1,34 +1,35 @@
 """Faults: real mechanisms, each reversible, each with typed parameters.
 
-To write one, make a room beside the others with a frozen dataclass and add it to FAULTS below:
+To write one, add a module beside the others with a frozen dataclass, and add that to FAULTS below:
 
     @dataclass(frozen=True)
     class LinkLatency(Fault):
-        '''A line between two tiers gets longer.'''                    shown by `fleetops drill faults`
+        '''The network between two tiers gets slower.'''               shown by `fleetops drill faults`
 
-        kind: ClassVar[str] = "link-latency"                           what a drill file calls it
-        link: str = choice(link_names, "Which line.")                  a parameter: its type, its range, its help
+        kind: ClassVar[str] = "link-latency"                           its name in a drill file
+        link: str = choice(link_names, "Which link.")                  a parameter: its type, its range, its help
         extra_delay_seconds: float = number(0.001, 5, "Added to each round trip.")
 
-        def found(self, context):  -> dict     JSON: what `undo` must put back. Journalled before anything is touched.
-        def inject(self, context): -> None     Break it; return when the fault is there.
-        def undo(self, context, found): list   Put `found` back; one line for each thing changed. See below.
+        def capture(self, context): -> dict      JSON that `undo` needs; journalled before the fault changes anything.
+        def inject(self, context): -> None       Inject the fault; return once it is in effect.
+        def undo(self, context, captured): list  Restore what was captured; one line per change. See below.
 
-`context` (context.py) reaches everything a fault may touch: the lab's clients (the gateway's admin API and others),
-processes, links, the load generator, the cache, the DB, the state directory; `context.child` runs a helper process that
-ends with the fault. What a class leaves out does nothing: with nothing to put back, it has no `found` and no `undo`.
+`context` (context.py) gives access to everything that a fault may change: the lab's clients (the gateway's admin API
+and others), processes, links, the load generator, the cache, the database, the state directory; `context.start_helper`
+runs a helper process that ends with the fault. A class overrides only what it needs: with nothing to restore it has no
+`capture` and no `undo`.
 
-What `undo` must stand:
-  * being called in another process: the runner may have been killed, so it knows only the parameters and `found`;
-  * a fault that is half there, that a responder has mended already, or that was undone before: it looks, then acts;
-  * a part that does not answer: it raises LabError, and the journal stays for the next try.
-`undo_at_rest` is called before a start of the lab, with no process running: for files that would keep it from starting.
-A fault that changes things under a name of its own in the audit log says so in `actor`; what that name did is part of
-the fault, never a responder's action. `profile` says which share of the requests is reached when (prediction.py).
+`undo` must work
+  * in another process: the runner may have been killed, so it has only the parameters and what was captured;
+  * on a fault that is half injected, already fixed by a responder, or undone before: it checks, then acts;
+  * when a part does not answer: it raises LabError, and the journal stays for the next attempt.
+`undo_at_rest` runs before a start of the lab, with no process running: for files that would keep it from starting.
+A fault that acts under an actor of its own in the audit log names it in `actor`; that actor's changes are part of the
+fault, never a responder's action. `profile` is the share of requests reached over time (lab/drills/spec/prediction.py).
 
-Who undoes, and when: the runner at the end of the drill; the guard (drills/guard.py), a process of its own, as soon as
-the runner is gone or the drill has outlived its expiry; else the next `fleetops drill run`, `up`, `doctor` or
-`drill undo`. Besides, the journal puts back everything a control verb can change (drills/snapshot.py).
+Who undoes it, and when: the runner at the end of the drill; the watchdog (lab/drills/undo/watchdog.py), a separate
+process, as soon as the runner is gone or the drill has expired; else the next `fleetops drill run`, `up`, `doctor` or
+`drill undo`. The journal also restores everything that a control verb can change (lab/drills/undo/snapshot.py).
 """
 
 from __future__ import annotations
@@ -81,21 +82,21 @@ FAULTS: dict[str, type[Fault]] = {
 
 
 def read_fault(node: Node) -> Fault:
-    """The fault a mapping with `kind` describes; SpecError names what it does not know, and what is nearest."""
+    """The fault that a mapping with `kind` describes. Raises SpecError, with the nearest known name."""
     if not isinstance(node.value, dict) or not isinstance(kind := node.value.get("kind"), Node):
         raise node.refuse("must be a mapping with the fault's kind")
     if kind.text() not in FAULTS:
-        raise kind.refuse(f"no fault {kind.text()!r}{nearest(kind.text(), FAULTS)}; there are {', '.join(FAULTS)}")
+        raise kind.refuse(f"no fault {kind.text()!r}{nearest(kind.text(), FAULTS)}; must be one of {', '.join(FAULTS)}")
     return read(FAULTS[kind.text()], node, "kind")
 
 
 def as_json(fault: Fault) -> dict[str, Any]:
-    """Kind and parameters, as the journal keeps them and `read_fault` takes them."""
+    """Kind and parameters, as the journal stores them and `read_fault` reads them."""
     return {"kind": fault.kind, **asdict(fault)}
 
 
 def of_json(value: dict[str, Any], where: str) -> Fault:
-    """The fault that `as_json` gave; `where` names the file in a refusal."""
+    """The inverse of `as_json`. Raises SpecError; `where` names the file in it."""
     return read_fault(from_json(value, where))
 
 

@@ -1,18 +1,19 @@
-"""What operators do to caches."""
+"""Operator mistakes on the cache."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from valkey import Valkey
 from valkey.exceptions import ValkeyError
 
 from lab.control import cache_access
-from lab.drills.faults.base import Fault
+from lab.drills.faults.base import Captured, Fault
 from lab.drills.faults.context import FaultContext
+from lab.drills.faults.helpers.options import FlushAllJob
 from lab.drills.schema.parameters import number, whole
 from lab.errors import LabError
 from lab.stack.backends import valkey
@@ -22,44 +23,41 @@ COMMAND = "flushall"
 
 @dataclass(frozen=True)
 class CacheFlush(Fault):
-    """A job pointed at the wrong instance runs FLUSHALL there, as its own account: every entry is gone."""
+    """A job with the wrong address runs FLUSHALL on this cache, with its own account: every entry is lost."""
 
     kind: ClassVar[str] = "cache-flush"
-    times: int = whole(
-        0, 100, "How often; 0: again and again until the cache refuses it. It ends with the fault.", default=1
-    )
-    every_seconds: float = number(0.1, 60, "How long it is from one flush to the next.", default=5.0)
+    times: int = whole(0, 100, "How many times; 0: until the cache refuses it. The job ends with the fault.", default=1)
+    every_seconds: float = number(0.1, 60, "Time between two flushes.", default=5.0)
 
-    def found(self, context: FaultContext) -> dict[str, Any]:
-        """Whether the job's account may flush."""
-        with _reached(context) as cache:
+    def capture(self, context: FaultContext) -> Captured:
+        """`may_flush`: whether the job's account may run FLUSHALL."""
+        with _connected(context) as cache:
             return {"may_flush": cache_access.may(cache, valkey.JOB_USER, COMMAND)}
 
     def inject(self, context: FaultContext) -> None:
-        """Start the job, with the rights it has on any instance; returns after its first flush."""
-        with _reached(context) as cache:
+        """Start the job, with the permissions it has on any instance; returns after its first flush."""
+        with _connected(context) as cache:
             cache_access.permit(cache, valkey.JOB_USER, COMMAND, allowed=True)
         address = valkey.url(context.ports.valkey, valkey.JOB_USER)
-        told = {"url": address, "times": self.times, "every_seconds": self.every_seconds}
-        context.child("lab.drills.faults.helpers.flushall_job", told)
-        how_often = f"{self.times - 1} times more" if self.times else "again and again"
+        context.start_helper(FlushAllJob(url=address, times=self.times, every_seconds=self.every_seconds))
+        how_often = f"{self.times - 1} times more" if self.times else "repeatedly"
         again = "" if self.times == 1 else f", and {how_often}, every {self.every_seconds:g} s"
         context.report(f"FLUSHALL{again}")
 
-    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
-        """Give the account back the right it had, or take what it had not."""
-        wanted = bool(found.get("may_flush", True))
-        with _reached(context) as cache:
-            if cache_access.may(cache, valkey.JOB_USER, COMMAND) == wanted:
+    def undo(self, context: FaultContext, captured: Captured) -> list[str]:
+        """Restore the account's permission to run FLUSHALL."""
+        may_flush = bool(captured.get("may_flush", True))
+        with _connected(context) as cache:
+            if cache_access.may(cache, valkey.JOB_USER, COMMAND) == may_flush:
                 return []
-            cache_access.permit(cache, valkey.JOB_USER, COMMAND, wanted)
-        return [f"{valkey.JOB_USER} may {'' if wanted else 'not '}flush the cache, as before"]
+            cache_access.permit(cache, valkey.JOB_USER, COMMAND, may_flush)
+        return [f"{valkey.JOB_USER} may {'' if may_flush else 'not '}flush the cache, as before"]
 
 
 @contextmanager
-def _reached(context: FaultContext) -> Iterator[Valkey]:
+def _connected(context: FaultContext) -> Iterator[Valkey]:
     try:
         with context.cache() as cache:
             yield cache
-    except ValkeyError as problem:
-        raise LabError(f"the cache does not answer: {problem}; see 'fleetops status'") from problem
+    except ValkeyError as error:
+        raise LabError(f"the cache does not answer: {error}; see 'fleetops status'") from error

@@ -1,4 +1,4 @@
-"""A rollout that nothing looks at."""
+"""A canary rollout without a gate."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from lab.drills.schema.parameters import many, number
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a rollout: the weight it sets and how long it stays before the next one."""
+    """One step of a rollout: the weight, and how long it holds before the next step."""
 
-    weight_percent: float = number(0, 100, "Share of users that the canary serves.")
-    hold_seconds: float = number(0, 600, "How long before the next step.", default=0.0)
+    weight_percent: float = number(0, 100, "Share of users routed to the canary.")
+    hold_seconds: float = number(0, 600, "Time until the next step.", default=0.0)
 
 
 @dataclass(frozen=True)
 class CanaryRamp(Fault):
-    """A deploy pipeline raises the canary's weight step by step, with no gate that looks at its latency."""
+    """A deploy pipeline raises the canary's weight step by step, without a gate on its latency."""
 
     kind: ClassVar[str] = "canary-ramp"
     actor: ClassVar[str] = "deploy-pipeline"
-    steps: tuple[Step, ...] = many(Step, "The rollout; its last weight stays until it is undone.")
+    steps: tuple[Step, ...] = many(Step, "The rollout; its last weight stays until the fault is undone.")
 
-    # No found and no undo: the weight is control state, which the journal puts back.
+    # No capture and no undo: the weight is control state, which the journal restores.
 
     def inject(self, context: FaultContext) -> None:
-        """Walk the ramp as the pipeline does."""
+        """Set each weight in turn."""
         pipeline = context.clients.acting_as(self.actor)
         for step in self.steps:
             actions.set_canary_weight(pipeline, step.weight_percent, "rollout of feed 1.1.0")

@@ -1,4 +1,4 @@
-"""What somebody changes with the verbs that on-call has."""
+"""Changes made with the same verbs that on-call uses."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lab.errors import LabError, SpecError
 
 @dataclass(frozen=True)
 class ControlChange(Fault):
-    """Somebody changes settings with `fleetops`, for a reason that seemed good. The journal puts them back."""
+    """Settings are changed with `fleetops`. The journal restores them."""
 
     kind: ClassVar[str] = "control-change"
     actor: ClassVar[str] = "change-pipeline"
-    commands: tuple[str, ...] = texts("`fleetops` commands, run in order under the name change-pipeline.")
+    commands: tuple[str, ...] = texts("`fleetops` commands, run in order as the actor change-pipeline.")
 
     def __post_init__(self) -> None:
         for command in self.commands:
@@ -29,7 +29,7 @@ class ControlChange(Fault):
                 raise ValueError(str(error)) from None
 
     def inject(self, context: FaultContext) -> None:
-        """Run them; the first that fails ends it."""
+        """Run the commands. Raises LabError at the first that fails."""
         for command in self.commands:
             ran = run_command(command, self.actor)
             if ran.exit_status != 0:

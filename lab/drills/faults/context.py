@@ -1,4 +1,4 @@
-"""The context of a fault: one object through which it reaches every part of the running lab it may touch."""
+"""The context of a fault: access to every part of the running lab that it may change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lab.control.admin_clients import LinkAdmin, TrafficAdmin
 from lab.control.lab_clients import LabClients
-from lab.drills.faults.helpers.process import Child
+from lab.drills.faults.helpers.options import Options
+from lab.drills.faults.helpers.process import HelperProcess
 from lab.errors import LabError
 from lab.paths import Home, Ports
 from lab.stack import replicas
@@ -28,16 +29,16 @@ STOP_SECONDS = 15.0
 
 
 def silently(_line: str) -> None:
-    """A report that nobody reads."""
+    """A report that discards its lines."""
 
 
 @dataclass
 class FaultContext:
-    """Close it when the fault is over: that ends the children. Instants and waits are seconds."""
+    """Close it at the end of the fault: that stops the helpers."""
 
     clients: LabClients
     report: Report = silently
-    children: list[Child] = field(default_factory=list)
+    helpers: list[HelperProcess] = field(default_factory=list)
 
     @property
     def home(self) -> Home:
@@ -60,7 +61,7 @@ class FaultContext:
         return TrafficAdmin.of(self.home, self.ports)
 
     def link(self, name: str) -> LinkAdmin:
-        """The controls of one line between tiers."""
+        """The controls of the delay proxy between two tiers."""
         return LinkAdmin.of(self.home, self.ports, name)
 
     def cache(self) -> Valkey:
@@ -70,7 +71,7 @@ class FaultContext:
         return Valkey.from_url(valkey.url(self.ports.valkey), socket_timeout=5)
 
     def db(self, *, superuser: bool = False, application: str = "psql") -> psycopg.Connection[Any]:
-        """An autocommit connection straight to the DB, past the link. LabError when it refuses."""
+        """An autocommit connection to PostgreSQL, bypassing the delay proxy. Raises LabError when refused."""
         import psycopg
 
         user = postgres.ADMIN if superuser else postgres.USER
@@ -82,18 +83,18 @@ class FaultContext:
                 application_name=application,
             )
         except psycopg.OperationalError as error:
-            raise LabError(f"the DB refused a connection: {str(error).strip().splitlines()[-1]}") from error
+            raise LabError(f"PostgreSQL refused a connection: {str(error).strip().splitlines()[-1]}") from error
 
     def programs(self, name: str) -> list[Program]:
-        """The programs that should run and that `name` means: one instance, or all replicas of a service."""
+        """The programs that should run under `name`: one instance, or all replicas of a service."""
         return replicas.instances(self.home, self.ports, name)
 
     def states(self) -> dict[str, str]:
-        """The state of every program that was started: running, starting, backoff, stopped, frozen, …"""
+        """The state by name of every program that was started: running, starting, backoff, stopped, frozen, …"""
         return {row.name: row.state for row in self.supervisor.processes()}
 
     def keep_down(self, name: str) -> None:
-        """Stop a program for good, also one that supervision is just about to start again."""
+        """Stop a program for good, even while supervision is restarting it. Raises LabError if it does not stop."""
         end = time.monotonic() + STOP_SECONDS
         while self.states().get(name) != "stopped":
             if time.monotonic() > end:
@@ -102,7 +103,7 @@ class FaultContext:
             time.sleep(0.05)
 
     def bring_back(self, programs: Iterable[Program]) -> list[str]:
-        """See that programs run, unfrozen, and are ready; one line for each that had to be helped."""
+        """Resume frozen programs, start stopped ones and wait until all are ready; returns one line per change."""
         changed, states = [], self.states()
         wanted = list(programs)
         for program in wanted:
@@ -117,17 +118,17 @@ class FaultContext:
             probes.wait_ready(wanted, READY_SECONDS)
         return changed
 
-    def child(self, module: str, told: dict[str, Any]) -> Child:
-        """Run `python -m module`, told `told` as JSON; returns when it says it is there. It ends with this fault."""
-        child = Child.start(self.home, self.ports, module, told)
-        self.children.append(child)
-        return child
+    def start_helper(self, options: Options) -> HelperProcess:
+        """Start the helper that takes these options; returns when it is ready. It ends with this fault."""
+        helper = HelperProcess.start(self.home, self.ports, options)
+        self.helpers.append(helper)
+        return helper
 
     def wait(self, seconds: float) -> None:
-        """Let time pass between two steps of a fault."""
+        """Wait between two steps of a fault."""
         time.sleep(seconds)
 
     def close(self) -> None:
-        """End the children."""
-        while self.children:
-            self.children.pop().close()
+        """Stop the helpers."""
+        while self.helpers:
+            self.helpers.pop().close()

@@ -1,12 +1,12 @@
-"""A release of the fan-out writer, and what it leaves behind."""
+"""A release of the fan-out writer, and the cached feeds that it corrupts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from lab.control import feed_integrity
-from lab.drills.faults.base import Fault
+from lab.drills.faults.base import Captured, Fault
 from lab.drills.faults.config import ConfigPush
 from lab.drills.faults.context import FaultContext
 from lab.drills.schema.parameters import choice
@@ -24,22 +24,22 @@ class FanOutRelease(Fault):
     def _push(self) -> ConfigPush:
         return ConfigPush("user", (f"fanout={self.version}",))
 
-    def found(self, context: FaultContext) -> dict[str, Any]:
-        """The version of the user service's configuration."""
-        return self._push().found(context)
+    def capture(self, context: FaultContext) -> Captured:
+        """`version`: the active version of the user service's configuration."""
+        return self._push().capture(context)
 
     def inject(self, context: FaultContext) -> None:
         """Release it, one replica after the other."""
         self._push().inject(context)
 
-    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
-        """The configuration there was; then the pages that are wrong go."""
-        changed = self._push().undo(context, found)
+    def undo(self, context: FaultContext, captured: Captured) -> list[str]:
+        """Activate the captured configuration, then delete the corrupted feeds from the cache."""
+        changed = self._push().undo(context, captured)
         if feed_integrity.foreign(context.clients)[1]:
-            _, gone = feed_integrity.reconcile(context.clients, "the drill is over")
-            changed.append(f"{gone} wrong feeds taken out of the cache")
+            _, deleted = feed_integrity.reconcile(context.clients, "the drill is over")
+            changed.append(f"{deleted} corrupted feeds deleted from the cache")
         return changed
 
-    def undo_at_rest(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
-        """The configuration there was."""
-        return self._push().undo_at_rest(context, found)
+    def undo_at_rest(self, context: FaultContext, captured: Captured) -> list[str]:
+        """Activate the captured configuration."""
+        return self._push().undo_at_rest(context, captured)

@@ -1,12 +1,13 @@
-"""A longer way between two tiers, for one replica."""
+"""Network latency to one replica."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from lab.drills.faults.base import Fault
+from lab.drills.faults.base import Captured, Fault
 from lab.drills.faults.context import FaultContext
+from lab.drills.faults.helpers.options import DelayProxy
 from lab.drills.schema.parameters import number, text
 from lab.names import LINK_MAX_DELAY_SECONDS
 from lab.paths import LOOPBACK
@@ -15,32 +16,33 @@ from lab.stack import replicas
 
 @dataclass(frozen=True)
 class NetworkDetour(Fault):
-    """The gateway's connections to one replica go a longer way: through a TCP proxy that adds to each round trip."""
+    """The gateway's connections to one replica go through a TCP proxy that delays each round trip."""
 
     kind: ClassVar[str] = "network-detour"
-    replica: str = text("Which replica is far, e.g. feed-1.")
+    replica: str = text("The replica, e.g. feed-1.")
     extra_delay_seconds: float = number(0.001, LINK_MAX_DELAY_SECONDS, "Added to each round trip.")
 
-    def found(self, context: FaultContext) -> dict[str, Any]:
-        """Nothing: the straight way is how it is undone."""
+    def capture(self, context: FaultContext) -> Captured:
+        """Nothing, as undo restores the direct connection. Raises UsageError when there is no such replica."""
         context.programs(self.replica)
         return {}
 
     def inject(self, context: FaultContext) -> None:
-        """Put the proxy there, then send the gateway through it."""
+        """Start the proxy, then route the gateway through it."""
         (program,) = context.programs(self.replica)
-        told = {
-            "listen": f"{LOOPBACK}:{context.ports.detour}",
-            "upstream": f"{LOOPBACK}:{program.ports[0]}",
-            "extra_delay_seconds": self.extra_delay_seconds,
-            "token_file": str(context.home.token),
-        }
-        context.child("lab.drills.faults.helpers.delay_proxy", told)
+        context.start_helper(
+            DelayProxy(
+                listen=f"{LOOPBACK}:{context.ports.detour}",
+                upstream=f"{LOOPBACK}:{program.ports[0]}",
+                extra_delay_seconds=self.extra_delay_seconds,
+                token_file=str(context.home.token),
+            )
+        )
         replicas.detour(context.home, context.ports, self.replica, context.ports.detour)
-        context.report(f"the way to {self.replica} is {self.extra_delay_seconds:g} s longer, there and back")
+        context.report(f"each round trip to {self.replica} takes {self.extra_delay_seconds:g} s longer")
 
-    def undo(self, context: FaultContext, found: dict[str, Any]) -> list[str]:
-        """The straight way again; the proxy has gone with its runner, or goes with it."""
+    def undo(self, context: FaultContext, captured: Captured) -> list[str]:
+        """Route the gateway directly again; the proxy ends with its runner."""
         if replicas.detour(context.home, context.ports, self.replica, None) is None:
             return []
-        return [f"the gateway reaches {self.replica} straight again"]
+        return [f"the gateway connects to {self.replica} directly again"]

@@ -1,4 +1,4 @@
-"""No fault at all."""
+"""The control: no fault."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class Nothing(Fault):
         """Do nothing."""
 
     def profile(self) -> Profile:
-        """Nothing is reached, ever."""
+        """No request is reached."""
         return ((1.0, 0.0),)

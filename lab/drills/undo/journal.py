@@ -60,7 +60,7 @@ def undoing(
     context = FaultContext(clients)
     at = time.time()
     held = ToUndo(
-        faults=[JournalledFault(fault=as_json(fault), found=fault.found(context)) for fault in faults],
+        faults=[JournalledFault(fault=as_json(fault), found=fault.capture(context)) for fault in faults],
         state=take(clients),
     )
     journal = Journal(

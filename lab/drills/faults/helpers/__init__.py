@@ -1,1 +1,1 @@
-"""Helper processes of faults: each runs as a child of the drill and ends with its fault."""
+"""Helper processes of faults: each runs as a child process of the drill and ends with its fault."""

@@ -1,7 +1,7 @@
-"""The script behind `cache-flush`. It is run by helper.py.
+"""The helper of `cache-flush`: an unattended job that flushes the cache. program.py runs it.
 
-It says "ready" after its first flush, and ends when it has flushed as often as it was told (0: never) or when
-its input ends. What the cache refuses it tries again with its next step, as an unattended job does.
+It prints "ready" after its first flush, and ends after its last one or when standard input ends. It ignores a refused
+flush and continues with the next one.
 """
 
 from __future__ import annotations
@@ -10,30 +10,31 @@ import contextlib
 import itertools
 import sys
 import threading
-from typing import Any
 
 from valkey import Valkey
 from valkey.exceptions import ValkeyError
 
+from lab.drills.faults.helpers.options import FlushAllJob
 
-def main(told: dict[str, Any]) -> None:
-    """Flush the instance at `url`, `times` times, one every `every_seconds`."""
-    over = threading.Event()
 
-    def watch() -> None:
+def main(options: FlushAllJob) -> None:
+    """Flush the cache as often as the options say; exits with a message when the first flush fails."""
+    ended = threading.Event()
+
+    def wait_for_eof() -> None:
         sys.stdin.read()
-        over.set()
+        ended.set()
 
-    with Valkey.from_url(told["url"], socket_timeout=5, client_name="nightly-cleanup") as cache:
+    with Valkey.from_url(options.url, socket_timeout=5, client_name="nightly-cleanup") as cache:
         try:
             cache.flushall()
         except ValkeyError as error:
             sys.exit(f"the cache could not be flushed: {error}")
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        threading.Thread(target=watch, daemon=True).start()
-        for _ in range(told["times"] - 1) if told["times"] else itertools.repeat(None):
-            if over.wait(told["every_seconds"]):
+        threading.Thread(target=wait_for_eof, daemon=True).start()
+        for _ in range(options.times - 1) if options.times else itertools.repeat(None):
+            if ended.wait(options.every_seconds):
                 return
             with contextlib.suppress(ValkeyError):
                 cache.flushall()

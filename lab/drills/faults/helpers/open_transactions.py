@@ -1,7 +1,7 @@
-"""The helper behind `open-transactions`. It is run by helper.py.
+"""The helper of `open-transactions`: sessions that hold a transaction open. program.py runs it.
 
-Each session is a thread with a connection of its own. It says "ready" when every session has its connection and has
-sent its statements, or waits for them; it ends, and the server rolls everything back, when its input ends.
+Each session is a thread with its own connection. The helper prints "ready" once every session is connected and has run
+its statements or waits for a lock in one. It ends when standard input ends, and the server rolls everything back.
 """
 
 from __future__ import annotations
@@ -10,67 +10,67 @@ import os
 import sys
 import threading
 import time
-from typing import Any
 
 import psycopg
 
+from lab.drills.faults.helpers.options import HeldTransactions
 from lab.paths import home, ports
 from lab.stack.backends import postgres
 
-AGAIN_SECONDS = 0.2
-# A statement that has not come back within this time is one that waits for a lock.
-SENT_SECONDS = 1.0
+RECONNECT_SECONDS = 0.2
+# A statement that has not returned after this time is taken to wait for a lock.
+LOCK_WAIT_SECONDS = 1.0
 
 
 class Session(threading.Thread):
-    """One connection with one transaction that nobody ends."""
+    """One connection with one transaction that stays open. `failure` is why its last connection ended, or ""."""
 
-    def __init__(self, url: str, told: dict[str, Any]) -> None:
+    def __init__(self, url: str, options: HeldTransactions) -> None:
         super().__init__(daemon=True)
-        self.url, self.told = url, told
-        self.connected, self.sent = threading.Event(), threading.Event()
+        self.url, self.options = url, options
+        self.connected, self.executed = threading.Event(), threading.Event()
         self.failure = ""
 
     def run(self) -> None:
-        """Open it; again, when it is ended from outside and `reopens`."""
+        """Hold the transaction; reconnect when it was ended from outside, if the options say so."""
         while True:
             try:
                 self._hold()
             except psycopg.Error as error:
                 self.failure = str(error).strip().splitlines()[0]
-            if not self.told["reopens"]:
+            if not self.options.reopens:
                 return
-            time.sleep(AGAIN_SECONDS)
+            time.sleep(RECONNECT_SECONDS)
 
     def _hold(self) -> None:
         with psycopg.connect(
-            self.url, autocommit=True, connect_timeout=5, application_name=self.told["application"]
+            self.url, autocommit=True, connect_timeout=5, application_name=self.options.application
         ) as connection:
             self.connected.set()
             connection.execute("BEGIN")
-            for statement in self.told["statements"]:
+            for statement in self.options.statements:
                 connection.execute(statement.encode())
-            self.sent.set()
+            self.executed.set()
             # Idle in transaction; returns, with an error, when the server ends the session.
             for _ in connection.notifies():
                 pass
 
 
-def main(told: dict[str, Any]) -> None:
-    """Hold the sessions until the input ends."""
+def main(options: HeldTransactions) -> None:
+    """Hold the sessions until standard input ends; exits with a message when one fails."""
     url = postgres.url(home(), ports().postgres)
-    sessions = [Session(url, told) for _ in range(told["sessions"])]
+    sessions = [Session(url, options) for _ in range(options.sessions)]
     for session in sessions:
         session.start()
-    end = time.monotonic() + SENT_SECONDS
+    end = time.monotonic() + LOCK_WAIT_SECONDS
     for session in sessions:
         while not session.connected.wait(0.05):
             if not session.is_alive():
                 sys.exit(session.failure or "a session ended at once")
-        session.sent.wait(max(0.0, end - time.monotonic()))
-    if failures := {s.failure for s in sessions if s.failure and not s.is_alive()}:
+        session.executed.wait(max(0.0, end - time.monotonic()))
+    if failures := {session.failure for session in sessions if session.failure and not session.is_alive()}:
         sys.exit(", ".join(sorted(failures)))
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.read()
-    os._exit(0)  # the sockets close, the server rolls back; a thread that waits for a lock would keep the process
+    os._exit(0)  # closes the sockets, so the server rolls back; a normal exit would wait for a thread in a lock wait

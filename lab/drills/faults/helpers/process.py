@@ -1,19 +1,21 @@
-"""A helper process of a fault, on a line of its own: when the line is cut, whoever held it, the process ends.
+"""Starts and stops the helper process of a fault.
 
-The parent writes one JSON line and waits for one line in return. The child reads that line, does its work, answers,
-and ends at the end of its input: that comes when the parent closes it, and also when the parent was killed.
+The runner writes the helper's options as one JSON line to its standard input and waits for one line, `ready`, in
+return. The helper then blocks on its standard input, a pipe held open by the runner: EOF means that the runner closed
+it or was killed, and ends the helper.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from select import select
-from typing import Any
 
+import msgspec
+
+from lab.drills.faults.helpers.options import Options, module_of
 from lab.errors import LabError
 from lab.paths import ROOT, Home, Ports
 from lab.stack.processes.supervision import MARK
@@ -24,15 +26,15 @@ END_SECONDS = 5.0
 
 
 @dataclass
-class Child:
+class HelperProcess:
     """One running helper."""
 
     module: str
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, home: Home, ports: Ports, module: str, told: dict[str, Any]) -> Child:
-        """Start it and wait for its word; LabError with what it said when it gives none."""
+    def start(cls, home: Home, ports: Ports, options: Options) -> HelperProcess:
+        """Start the helper and wait until it is ready. Raises LabError, with its output, if it does not get ready."""
         env = {
             **os.environ,
             "FLEETOPS_HOME": str(home.path),
@@ -46,31 +48,32 @@ class Child:
             stderr=subprocess.STDOUT,
             env=env,
             cwd=ROOT,
-            start_new_session=True,  # Ctrl-C is for the drill, which ends it in order
+            start_new_session=True,  # Ctrl-C reaches only the drill, which stops its helpers in order
         )
-        child = cls(module, process)
+        helper = cls(module_of(options), process)
         try:
-            child._tell(told)
+            helper._send(options)
         except BaseException:
-            child.close()
+            helper.close()
             raise
-        return child
+        return helper
 
-    def _tell(self, told: dict[str, Any]) -> None:
+    def _send(self, options: Options) -> None:
         stdin, stdout = self.process.stdin, self.process.stdout
         if stdin is None or stdout is None:
-            raise LabError(f"{self.module} has no line")
+            raise LabError(f"{self.module} was started without pipes")
         try:
-            stdin.write(json.dumps({"module": self.module, "told": told}).encode() + b"\n")
+            stdin.write(msgspec.json.encode(options) + b"\n")
             stdin.flush()
         except BrokenPipeError:
-            pass  # it ended; what it said is read below
-        said = stdout.readline().decode(errors="replace").strip() if select([stdout], [], [], READY_SECONDS)[0] else ""
-        if said != "ready":
-            raise LabError(f"{self.module} did not start: {said or f'no word within {READY_SECONDS:g} s'}")
+            pass  # it has ended; its output is read below
+        answered = bool(select([stdout], [], [], READY_SECONDS)[0])
+        answer = stdout.readline().decode(errors="replace").strip() if answered else ""
+        if answer != "ready":
+            raise LabError(f"{self.module} did not start: {answer or f'no answer within {READY_SECONDS:g} s'}")
 
     def close(self) -> None:
-        """Cut the line and see that it ends."""
+        """Close the pipe and wait for the helper to end; kill it after END_SECONDS."""
         if self.process.stdin is not None:
             self.process.stdin.close()
         try:
