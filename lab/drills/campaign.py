@@ -14,7 +14,8 @@ from pathlib import Path
 from lab.atomic_write import write_json
 from lab.drills.evidence.provenance import of_drill
 from lab.drills.run.responders import GRADERS
-from lab.drills.schema.record import Record, outcome
+from lab.drills.schema.grades import outcome
+from lab.drills.schema.record import Record
 from lab.drills.spec.drill import Drill
 from lab.errors import LabError, Void
 from lab.paths import Home

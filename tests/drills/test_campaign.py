@@ -15,7 +15,8 @@ from lab.cli.main import run
 from lab.control.lab_clients import LabClients
 from lab.drills.campaign import Campaign, Run, failure, keep_record, plan, result, summary
 from lab.drills.evidence.provenance import of_drill
-from lab.drills.schema.record import Check, Record, Verdict, parse
+from lab.drills.schema.grades import Check, Verdict
+from lab.drills.schema.record import Record, parse
 from lab.drills.spec.drill import Drill, find
 from lab.errors import LabError, Void
 from lab.paths import Home

@@ -1,4 +1,4 @@
-"""`fleetops drill` as a person or a program types it, with no lab running."""
+"""`fleetops drill` on the command line, with no lab running."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def test_the_list_names_every_drill_for_people_and_for_programs(capsys: pytest.C
         (["flag", "set", "canary", "maybe"], 2, "maybe"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_that_names_it(
+def test_an_impossible_command_is_refused_in_one_line(
     arguments: list[str], status: int, named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments) == status
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert named in said.err
-    assert said.err.count("\n") == 1
-    assert said.err.startswith("fleetops: ")
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert named in output.err
+    assert output.err.count("\n") == 1
+    assert output.err.startswith("fleetops: ")
 
 
 def test_the_committed_records_can_be_read_without_a_lab(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""One line, two readers: the autopilot without a shell and a person who pastes it into one."""
+"""A runbook command means the same to the autopilot, which has no shell, and to a person who pastes it into one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOW = "import json, sys; print(json.dumps(sys.argv[1:]))"
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "character"),
     [
         ("fleetops flag list; rm x", ";"),
         ("fleetops flag list;rm x", ";"),
@@ -49,26 +49,26 @@ SHOW = "import json, sys; print(json.dumps(sys.argv[1:]))"
         ("fleetops flag list !!", "!"),
     ],
 )
-def test_what_would_mean_something_to_a_shell_is_refused_by_name_and_line(command: str, told: str) -> None:
+def test_unquoted_shell_syntax_is_refused_by_character_and_line(command: str, character: str) -> None:
     with pytest.raises(SpecError) as refused:
         arguments(command, "page.md", 7)
     assert refused.value.line == 7
-    assert str(refused.value).endswith(f"needs a shell for {told!r}; there is none here, so quote it")
+    assert str(refused.value).endswith(f"needs a shell for {character!r}; there is none here, so quote it")
 
 
 @pytest.mark.parametrize("command", ["fleetops query 'up", 'fleetops query "up', "fleetops query up'"])
-def test_a_quote_that_is_never_closed_is_refused(command: str) -> None:
+def test_an_unclosed_quote_is_refused(command: str) -> None:
     with pytest.raises(SpecError, match="never closed"):
         arguments(command)
 
 
 @pytest.mark.parametrize("command", ["fleetops a\nb", "fleetops a\tb", "fleetops 'a\0b'", "fleetops 'a\udcffb'"])
-def test_what_cannot_be_printed_is_refused(command: str) -> None:
+def test_unprintable_characters_are_refused(command: str) -> None:
     with pytest.raises(SpecError, match="no printable character"):
         arguments(command)
 
 
-def test_the_same_characters_are_welcome_in_quotes() -> None:
+def test_shell_syntax_is_accepted_in_quotes() -> None:
     quoted = """fleetops query 'sum(rate(a{b=~"c.*|d?"}[5s])) > 1 # $x; `y` ~ !' --wait=5 "it's (so) & so" a=b"""
     assert arguments(quoted)[2:] == [
         'sum(rate(a{b=~"c.*|d?"}[5s])) > 1 # $x; `y` ~ !', "--wait=5", "it's (so) & so", "a=b",
@@ -81,7 +81,7 @@ TEXTS = st.text(alphabet=" ;|&<>$`*?#~!(){}[]\\\"'=ab-/.é%^:,@+\t", max_size=30
 @pytest.mark.skipif(SHELL is None, reason="no shell to compare with")
 @settings(max_examples=20, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=80))
-def test_a_shell_reads_the_same_arguments_from_every_line_that_is_accepted(texts: list[str]) -> None:
+def test_a_shell_reads_the_same_arguments_from_every_accepted_line(texts: list[str]) -> None:
     accepted: dict[str, list[str]] = {}
     for text in texts:
         try:

@@ -1,4 +1,4 @@
-"""One definition for each figure: the change that mitigated, the durations, the budget; and where it is stated."""
+"""One definition for each figure: the mitigating change, the durations and the budget."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def change(at: float, what: str, old: Any = None, new: Any = None) -> Change:
         ([change(5, "canary gateway", 50, 0)], 30, 5),
         ([change(5, "canary gateway", 50, 0)], None, None),
         ([change(5, "cache deny", "+flushall", "-flushall"), change(9, "cache warm")], 30, 9),
-        # A breaker that is switched on and off again, with a restart in between, and after the recovery.
+        # A breaker that is opened and closed again: with a restart in between, and after the recovery.
         ([change(5, *BREAKER), change(6, "service user"), change(29, BREAKER[0], "open", "off")], 30, 6),
         ([change(5, *BREAKER), change(40, BREAKER[0], "open", "off")], 30, 5),
-        # Put back in two steps; changed again after it was put back.
+        # Reverted in two steps; changed again after the revert.
         ([change(1, "scale feed", 2, 3), change(2, "scale feed", 3, 4), change(3, "scale feed", 4, 2)], 30, None),
         ([change(1, "scale feed", 2, 3), change(2, "scale feed", 3, 2), change(3, "scale feed", 2, 4)], 30, 3),
         ([change(31, "canary gateway", 50, 0)], 30, None),
     ],
 )
-def test_what_mitigated_is_the_last_change_in_force_at_the_recovery(
+def test_the_mitigation_is_the_last_change_in_effect_at_the_recovery(
     made: list[Change], recovered: float | None, mitigated: float | None
 ) -> None:
     assert definitions.mitigation(made, recovered) == mitigated
@@ -50,7 +50,7 @@ def row(action: str, target: str, old: Any, new: Any, outcome: str = "done") -> 
     return documents.audit_row(action=action, target=target, old=old, new=new, outcome=outcome)
 
 
-def test_an_audit_row_is_a_change_of_each_setting_and_its_version_none() -> None:
+def test_an_audit_row_is_one_change_per_setting_and_none_for_the_version() -> None:
     pushed = row("config push", "feed", {"settings": {}, "version": 0}, {"settings": {"a": "1"}, "version": 3})
     back = row("config rollback", "feed", {"settings": {"a": "1"}, "version": 3}, {"settings": {}, "version": 4})
     failed = row("scale", "feed", 2, 3, "failed")
@@ -60,14 +60,14 @@ def test_an_audit_row_is_a_change_of_each_setting_and_its_version_none() -> None
 
 def test_durations_count_from_the_injection_or_the_page() -> None:
     at = {"firing": 20.0, "page": 21.0, "ack": 22.5, "recovered": 40.0}
-    found = definitions.durations(at, 90.0)
-    assert found.detection_seconds == 20 and found.mtta_seconds == 1.5 and found.mttr_seconds == 40
-    assert found.mttm_seconds is None and found.diagnosis_seconds is None and found.run_seconds == 90
+    figures = definitions.durations(at, 90.0)
+    assert figures.detection_seconds == 20 and figures.mtta_seconds == 1.5 and figures.mttr_seconds == 40
+    assert figures.mttm_seconds is None and figures.diagnosis_seconds is None and figures.run_seconds == 90
 
 
-def test_the_budget_weighs_each_event_alike() -> None:
+def test_every_event_has_the_same_weight_in_the_budget() -> None:
     slo, period = find_slo("feed-latency-p99"), load_windows(LAB).period_seconds
-    # 100 a second: 20 s before the injection, 80 s after; then the load trebles while a tenth is bad.
+    # 100 events/s from 20 s before the injection to 30 s after; then 300 events/s of which a tenth are bad.
     total, bad = [100] * 50 + [300] * 50, [0] * 50 + [30] * 50
     spent = definitions.budget(Counts(total, bad, -20.0), 79.0, slo, period)
     assert spent.bad_events == 1500 and spent.total_events == 29 * 100 + 50 * 300
@@ -78,7 +78,7 @@ def test_the_budget_weighs_each_event_alike() -> None:
 
 
 def test_only_a_persons_time_to_acknowledge_is_called_mtta() -> None:
-    assert [acknowledgement(one) for one in ("human", "autopilot")] == ["MTTA", "Ack by autopilot"]
+    assert [acknowledgement(responder) for responder in ("human", "autopilot")] == ["MTTA", "Ack by autopilot"]
 
 
 def test_the_schema_states_the_same_definitions() -> None:

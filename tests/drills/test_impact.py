@@ -1,4 +1,4 @@
-"""Which users an incident reached."""
+"""The users whose requests an incident made bad."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from lab import names
 from lab.drills.evidence import impact
-from lab.drills.schema.record import Users
+from lab.drills.schema.measurements import Users
 from lab.slo.catalogue import find_slo
 
 
@@ -26,11 +26,9 @@ LINES = [
 @pytest.mark.parametrize(
     ("slo", "asked", "hit"),
     [
-        pytest.param(
-            "feed-latency-p99", 4, 1, id="late once or twice is one user; a quick or a late refusal is not late"
-        ),
-        pytest.param("feed-availability", 4, 1, id="a 5xx, and no 4xx"),
-        pytest.param("user-availability", 1, 1, id="only those who asked that service"),
+        pytest.param("feed-latency-p99", 4, 1, id="a user is counted once, and an error is not a slow answer"),
+        pytest.param("feed-availability", 4, 1, id="a 5xx counts, a 4xx does not"),
+        pytest.param("user-availability", 1, 1, id="only users of that service count"),
     ],
 )
 def test_a_user_is_hit_by_what_the_slo_at_stake_calls_bad(slo: str, asked: int, hit: int) -> None:

@@ -1,4 +1,4 @@
-"""The committed records: valid, whole, and made from what the repository holds now."""
+"""The committed records: valid, consistent, and up to date with their inputs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_the_published_schema_is_itself_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(RECORD_SCHEMA.read_text()))
 
 
-def test_the_published_schema_is_that_of_the_types() -> None:
-    fix = "write it anew: python -m lab.drills.schema.record"
+def test_the_published_schema_is_generated_from_the_types() -> None:
+    fix = "regenerate it: python -m lab.drills.schema.record"
     assert RECORD_SCHEMA.read_text() == json_schema(), fix
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_reader_with_the_published_schema_alone_takes_a_committed_record(file: Path) -> None:
+def test_a_committed_record_is_valid_by_the_published_schema(file: Path) -> None:
     jsonschema.validate(json.loads(file.read_text()), json.loads(RECORD_SCHEMA.read_text()))
 
 
@@ -45,12 +45,12 @@ def document() -> dict[str, Any]:
 
 
 def pages(ident: str) -> list[str]:
-    """The pages that draw from a record."""
+    """The pages that use a record."""
     return sorted(file.relative_to(DOCS).as_posix() for file in DOCS.rglob("*.md") if f'"{ident}"' in file.read_text())
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_committed_record_proves_itself(file: Path) -> None:
+def test_a_committed_record_is_verified_by_its_own_counts(file: Path) -> None:
     problems = verify(read(file)).problems
     assert not problems, f"docs/records/{file.name}, of {', '.join(pages(file.stem))}: {'; '.join(problems)}"
 
@@ -68,23 +68,23 @@ def test_a_committed_record_is_valid_passed_small_and_not_stale(file: Path) -> N
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_drill_lets_the_ticket_of_every_promise_fire_that_it_breaks(file: Path) -> None:
+def test_a_drill_allows_the_ticket_of_every_slo_that_it_misses(file: Path) -> None:
     record = read(file)
-    broken = {name for name, spent in record.budget.items() if spent.bad_ratio > 1 - spent.objective_ratio}
-    tickets = {find_slo(name).alert_name for name in broken}
+    missed = {name for name, spent in record.budget.items() if spent.bad_ratio > 1 - spent.objective_ratio}
+    tickets = {find_slo(name).alert_name for name in missed}
     refused = {name for name in tickets if not find(file.stem).expect.allows(name, TICKET)}
     assert not refused, f"{file.stem} spends a budget whose ticket it does not list: {', '.join(sorted(refused))}"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_committed_record_does_not_say_where_it_was_made(file: Path) -> None:
+def test_a_committed_record_holds_no_absolute_path(file: Path) -> None:
     assert not re.findall(r"(?<![\w.])/(?:tmp|home|root|var|Users|opt|mnt|srv)/[^\s\"\\]*", file.read_text())
 
 
-def test_a_record_names_the_state_directory_and_the_checkout_as_everybody_knows_them(tmp_path: Path) -> None:
-    said = {"runbook": [{"output": f"{tmp_path}/data/config/feed/current.json and {ROOT}/rules/slos/feed.yml", "n": 1}]}
-    told = {"runbook": [{"output": ".lab/data/config/feed/current.json and rules/slos/feed.yml", "n": 1}]}
-    assert portable(said, tmp_path) == told
+def test_absolute_paths_of_the_lab_and_the_checkout_become_relative(tmp_path: Path) -> None:
+    local = {"runbook": [{"output": f"{tmp_path}/data/feed/current.json and {ROOT}/rules/slos/feed.yml", "n": 1}]}
+    relative = {"runbook": [{"output": ".lab/data/feed/current.json and rules/slos/feed.yml", "n": 1}]}
+    assert portable(local, tmp_path) == relative
 
 
 def test_a_changed_input_makes_the_record_stale_by_name(document: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ def test_a_changed_input_makes_the_record_stale_by_name(document: dict[str, Any]
         (lambda d: d["timeline"][0].update(kind="magic"), "timeline/0/kind"),
     ],
 )
-def test_a_damaged_record_is_refused_by_place(
+def test_a_damaged_record_is_refused_with_the_key(
     document: dict[str, Any], tmp_path: Path, change: Any, named: str
 ) -> None:
     damaged = copy.deepcopy(document)
@@ -112,7 +112,7 @@ def test_a_damaged_record_is_refused_by_place(
         read(tmp_path / "r.json")
 
 
-def test_a_record_that_cannot_be_written_names_the_file(document: dict[str, Any], tmp_path: Path) -> None:
+def test_a_failed_write_of_a_record_names_the_file(document: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="file"):
         write(parse(document), tmp_path / "file" / "r.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lab.drills.schema.record import SloCounts
+from lab.drills.schema.measurements import SloCounts
 from lab.errors import LabError
 from lab.slo import replay
 from lab.slo.durations import format_duration

@@ -14,7 +14,9 @@ from lab.clients.times import epoch_seconds, utc_text
 from lab.drills.evidence import burn_replay, definitions, impact
 from lab.drills.pipeline import read_pipeline
 from lab.drills.run.incident import Incident
-from lab.drills.schema.record import AlertSpan, LogLine, Samples, SloBudget, SloCounts, Users
+from lab.drills.schema.measurements import SloBudget, SloCounts, Users
+from lab.drills.schema.parts import Samples
+from lab.drills.schema.record import AlertSpan, LogLine
 from lab.slo.catalogue import find_slo
 from lab.slo.model import TICKET
 from lab.slo.rendering.budget import interval_seconds

@@ -13,7 +13,7 @@ import math
 import re
 
 from lab.clients.prometheus import Prometheus
-from lab.drills.schema.record import SloCounts
+from lab.drills.schema.measurements import SloCounts
 from lab.errors import LabError
 from lab.slo.catalogue import load_specs
 from lab.slo.model import EventsSli, Windows

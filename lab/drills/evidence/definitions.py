@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.drills.schema.figures import FIGURES
-from lab.drills.schema.record import Durations, SloBudget
+from lab.drills.schema.measurements import Durations, SloBudget
 from lab.slo.model import Slo
 from lab.slo.replay import Counts
 

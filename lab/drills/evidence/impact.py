@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lab import names
-from lab.drills.schema.record import Users
+from lab.drills.schema.measurements import Users
 from lab.slo.model import Slo
 from lab.slo.thresholds import threshold_seconds
 

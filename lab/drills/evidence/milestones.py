@@ -12,7 +12,9 @@ from lab.drills.evidence.definitions import Change
 from lab.drills.evidence.signals import sli_name
 from lab.drills.run.diagnosis import DIAGNOSE, HINT
 from lab.drills.run.incident import Incident
-from lab.drills.schema.record import Evidence, Kind, Samples, SignalSamples, SloCounts
+from lab.drills.schema.measurements import SignalSamples, SloCounts
+from lab.drills.schema.parts import Samples
+from lab.drills.schema.record import Evidence, Kind
 from lab.drills.undo.journal import CLEANER
 from lab.slo.catalogue import find_slo
 from lab.slo.model import Slo

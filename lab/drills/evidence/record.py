@@ -21,7 +21,8 @@ from lab.drills.grading.verdict import Facts, grade
 from lab.drills.pipeline import alertmanager_version, read_pipeline
 from lab.drills.run.incident import Incident
 from lab.drills.schema.figures import PEOPLE
-from lab.drills.schema.record import SCHEMA, AlertSpan, DrillFacts, LabFacts, Record, Verdict, parse
+from lab.drills.schema.grades import Verdict
+from lab.drills.schema.record import SCHEMA, AlertSpan, DrillFacts, LabFacts, Record, parse
 from lab.errors import LabError, UsageError
 from lab.paths import ROOT, Home
 from lab.slo.catalogue import find_slo

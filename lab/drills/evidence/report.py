@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from lab.drills.evidence.verify import Row
 from lab.drills.schema.figures import FIGURES, acknowledgement
-from lab.drills.schema.record import Record, Score
+from lab.drills.schema.grades import Score
+from lab.drills.schema.record import Record
 
 VERIFIED = ("INCIDENT", "ALERT", "TIER", "PREDICTED", "COMPUTED", "MEASURED", "CLEARS", "CLEARED", "AGREES")
 

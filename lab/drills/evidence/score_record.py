@@ -15,7 +15,9 @@ from lab.drills.run import diagnosis
 from lab.drills.run.incident import Incident
 from lab.drills.run.responders import PROGRAMS
 from lab.drills.schema.figures import PEOPLE
-from lab.drills.schema.record import Durations, Record, Score, ScoredDiagnosis
+from lab.drills.schema.grades import Score, ScoredDiagnosis
+from lab.drills.schema.measurements import Durations
+from lab.drills.schema.record import Record
 from lab.errors import LabError
 from lab.paths import RECORDS
 from lab.slo.catalogue import load_specs

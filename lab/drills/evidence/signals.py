@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lab import names, units
 from lab.clients.prometheus import Prometheus
-from lab.drills.schema.record import Samples, SignalSamples
+from lab.drills.schema.measurements import SignalSamples
+from lab.drills.schema.parts import Samples
 from lab.slo.catalogue import LAB, load_specs, load_windows
 from lab.slo.model import PAGE, Slo
 from lab.slo.query.builders import mean, quantile, rate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lab.drills.schema.record import ScoreLine
+from lab.drills.schema.grades import ScoreLine
 
 # Who stands next to whom in the system: a diagnosis one hop off has found the right neighbourhood.
 _HOPS = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lab.drills.schema.record import Check, Prediction
+from lab.drills.schema.grades import Check
+from lab.drills.schema.record import Prediction
 from lab.drills.spec.drill import Drill
 from lab.slo.model import PAGE
 

@@ -1,1 +1,1 @@
-"""What drills write, as frozen types: records, journals, the figures in them, and the parameters of faults."""
+"""The documents that drills write, as frozen types: records, journals, their figures, and the parameters of faults."""

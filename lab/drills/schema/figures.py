@@ -1,6 +1,6 @@
-"""What each figure of an incident means, in words: for the record's schema, pages, postmortems and the glossary.
+"""The meaning of each figure of an incident, for the record's schema, the site and the glossary.
 
-How each is computed stands in lab/drills/evidence/definitions.py.
+lab/drills/evidence/definitions.py computes them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of `durations`: the seconds from the instant `start` to the instant `end`."""
+    """One figure of `durations`: the seconds from the milestone `start` to the milestone `end`."""
 
     key: str
     name: str
     end: str
-    start: str  # "" is the injection of the fault
+    start: str  # "": the injection of the fault
     short: str
     means: str
 
@@ -60,8 +60,8 @@ FIGURES = (
         "",
         "fault to completed mitigation",
         "From the injection of the fault to the change that completed the mitigation: the responder's last change"
-        " before the recovery that was still in force at the recovery. A change that was put back counts for nothing,"
-        " and so does what put it back.",
+        " before the recovery that was still in effect at the recovery. A change that was reverted does not count, and"
+        " neither does its revert.",
     ),
     Figure(
         "mttr_seconds",
@@ -82,24 +82,24 @@ FIGURES = (
 )
 RUN_MEANS = "From the start of the run, steady state included, to its end."
 BUDGET_MEANS = (
-    "Bad events from the injection of the fault to the end of the run, as a part of those that the"
-    " objective allows in its period at the mean rate of events of the record. Each event weighs the same, whenever it"
-    " came."
+    "Bad events from the injection of the fault to the end of the run, divided by those that the"
+    " objective allows in its period at the mean event rate of the record. Every event has the same weight, whenever it"
+    " happened."
 )
-# Responders that may be a person: only of those is the time to acknowledge an MTTA.
+# Responders that may be a person: only their time to acknowledge is an MTTA.
 PEOPLE = ("human", "command")
 
 
 def figure(key: str) -> Figure:
     """The figure with that key."""
-    return next(one for one in FIGURES if one.key == key)
+    return next(figure for figure in FIGURES if figure.key == key)
 
 
 def means(key: str) -> str:
-    """What the figure with that key means, in one sentence."""
+    """The definition of the figure with that key, in a sentence."""
     return figure(key).means
 
 
 def acknowledgement(responder: str) -> str:
-    """What the time to acknowledge is called: MTTA is a person's, a program's reaction is named as one."""
+    """The name of the time to acknowledge: MTTA for a person, `Ack by …` for a program."""
     return figure("mtta_seconds").name if responder in PEOPLE else f"Ack by {responder}"

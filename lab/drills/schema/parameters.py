@@ -1,4 +1,4 @@
-"""The typed parameters of a fault: fields of a dataclass that know their range, their help and how they are read."""
+"""The typed parameters of a fault: dataclass fields with a range, a help text and a parser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEY = "parameter"
 
 @dataclass(frozen=True)
 class Parameter:
-    """How one parameter is read, and what a person is told about it."""
+    """One parameter: its parser, the values it accepts (`shape`) and its help (`about`)."""
 
     read: Callable[[Node], Any]
     shape: str
@@ -25,46 +25,46 @@ class Parameter:
 
 
 def number(least: float, most: float, about: str, default: Any = MISSING) -> Any:
-    """A number within its bounds; the parameter's name says its unit."""
+    """A number within bounds, both inclusive; the parameter's name states its unit."""
     return _field(lambda node: between(node, least, most), f"number from {least:g} to {most:g}", about, default)
 
 
 def whole(least: int, most: int, about: str, default: Any = MISSING) -> Any:
-    """A whole number within its bounds."""
+    """An integer within bounds, both inclusive."""
 
     def read_whole(node: Node) -> int:
         value = between(node, least, most)
         if value != int(value):
-            raise node.refuse(f"{value:g} is not a whole number")
+            raise node.refuse(f"{value:g} must be a whole number")
         return int(value)
 
     return _field(read_whole, f"whole number from {least} to {most}", about, default)
 
 
 def flag(about: str, default: Any = MISSING) -> Any:
-    """true or false."""
+    """A boolean."""
     return _field(Node.flag, "true or false", about, default)
 
 
 def text(about: str, default: Any = MISSING) -> Any:
-    """Any text that is not empty."""
-    return _field(Node.text, "text", about, default)
+    """A string that is not empty."""
+    return _field(Node.text, "string", about, default)
 
 
 def texts(about: str, default: Any = MISSING) -> Any:
-    """A list of texts."""
-    return _field(lambda node: tuple(item.text() for item in node.items()), "list of texts", about, default)
+    """A list of strings."""
+    return _field(lambda node: tuple(item.text() for item in node.items()), "list of strings", about, default)
 
 
 def choice(names: Names, about: str, default: Any = MISSING) -> Any:
-    """One of `names`, which may be asked for when a file is read."""
+    """One of `names`; a callable is evaluated whenever a file is read."""
     shown = "name" if callable(names) else "one of " + ", ".join(names)
     return _field(lambda node: one_of(node, names() if callable(names) else names), shown, about, default)
 
 
 def many(cls: type, about: str) -> Any:
     """A list of mappings, each with the parameters of `cls`."""
-    inner = "; ".join(f"{name}: {one.shape}" for name, one, _ in parameters(cls))
+    inner = "; ".join(f"{name}: {parameter.shape}" for name, parameter, _ in parameters(cls))
     return _field(lambda node: tuple(read(cls, item) for item in node.items()), f"list of {{{inner}}}", about, MISSING)
 
 
@@ -74,17 +74,17 @@ def parameters(cls: type) -> list[tuple[str, Parameter, Any]]:
 
 
 def read(cls: type[T], node: Node, *beside: str) -> T:
-    """An instance of `cls` from a mapping. `beside` are keys that belong to somebody else.
+    """An instance of `cls` from a mapping, which may also have the keys `beside`.
 
-    SpecError names the file, the line and the key of what is missing, unknown (and what is nearest) or out of range.
-    `cls` may refuse a combination by raising ValueError.
+    Raises SpecError with the file, line and key of a parameter that is missing, unknown (with the nearest known one) or
+    out of range. `cls` may refuse a combination by raising ValueError.
     """
     known = parameters(cls)
     names = [name for name, _, _ in known]
     if isinstance(node.value, dict):
         for key, member in node.value.items():
             if key not in (*beside, *names):
-                takes = f"known here: {', '.join(names)}" if names else "it takes no parameters"
+                takes = f"must be one of {', '.join(names)}" if names else "it takes no parameters"
                 raise member.refuse(f"unknown key{nearest(key, names)}; {takes}")
     required = tuple(name for name, _, default in known if default is MISSING)
     members = node.mapping(*beside, *names, required=required)
@@ -96,30 +96,30 @@ def read(cls: type[T], node: Node, *beside: str) -> T:
 
 
 def between(node: Node, least: float, most: float) -> float:
-    """A number within its bounds."""
+    """A number within bounds, both inclusive. Raises SpecError."""
     value = node.number()
     if not least <= value <= most:
-        raise node.refuse(f"{value:g} is not from {least:g} to {most:g}")
+        raise node.refuse(f"{value:g} must be from {least:g} to {most:g}")
     return value
 
 
 def one_of(node: Node, names: Iterable[str]) -> str:
-    """A text that is one of `names`."""
+    """A string that is one of `names`. Raises SpecError, with the nearest of them."""
     known = list(names)
     value = node.text()
     if value not in known:
-        raise node.refuse(f"{value!r} is none of {', '.join(known)}{nearest(value, known)}")
+        raise node.refuse(f"{value!r} must be one of {', '.join(known)}{nearest(value, known)}")
     return value
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, or nothing when nothing is near."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {found[0]!r}?)" if found else ""
+    """` (did you mean 'x'?)`, or "" when no known name is similar."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
 def from_json(value: Any, where: str, key: str = "") -> Node:
-    """A JSON value as a Node, so that it is read by the same rules as a file."""
+    """A JSON value as a Node, so that it is validated by the same rules as a file; `where` is the file in errors."""
     if isinstance(value, dict):
         members = {name: from_json(inner, where, f"{key}.{name}" if key else name) for name, inner in value.items()}
         return Node(where, key, 0, members)

@@ -1,8 +1,8 @@
-"""The record of an incident as frozen types: what is read and written is checked once, here.
+"""The record of an incident as frozen types, which validate every record that is read or written.
 
 The published JSON schema (record.schema.json) is generated from these types: `python -m lab.drills.schema.record`.
-Durations and `t_seconds` are seconds, `t_seconds` from the injection of the fault; ratios run from 0 to 1; instants are
-UTC (RFC 3339). A duration of None never happened.
+Durations and `t_seconds` are seconds, `t_seconds` since the injection of the fault; ratios run from 0 to 1; timestamps
+are UTC (RFC 3339). A duration is None if it never happened.
 """
 
 from __future__ import annotations
@@ -17,35 +17,25 @@ import msgspec
 from msgspec import Meta
 
 from lab.clients.documents import AuditRow, Page
-from lab.drills.schema.figures import BUDGET_MEANS, RUN_MEANS, means
+from lab.drills.schema.grades import Score, Verdict
+from lab.drills.schema.measurements import Durations, SignalSamples, SloBudget, SloCounts, Users
+from lab.drills.schema.parts import Instant, NotNegative, Number, Part, Positive, Ratio
 from lab.errors import LabError
 
 SCHEMA: Literal["fleetops.record/v2"] = "fleetops.record/v2"
 SCHEMA_ID = "https://fleetops-lab.invalid/schemas/record-v2.json"
 RECORD_SCHEMA = Path(__file__).with_name("record.schema.json")
-
-Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
-Number = int | float  # as it was written: a count stays whole
-Ratio = Annotated[float, Meta(ge=0, le=1)]
-Natural = Annotated[int, Meta(ge=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
-Samples = list[Number | None]
 Kind = Literal[
     "inject", "sli_bad", "firing", "page", "ack", "diagnosis", "action", "hint", "recovered", "resolved", "held",
     "cleanup",
 ]  # fmt: skip
 Step = Literal["check", "mitigate", "validate"]
-LogLine = dict[str, Any]  # as the process wrote it: each event has fields of its own
+LogLine = dict[str, Any]  # as the process wrote it: every event has its own fields
 LOG_KEYS = ("ts", "service", "instance", "event", "trace_id")
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A JSON object with exactly these keys."""
-
-
 class DrillFacts(Part, frozen=True, kw_only=True):
-    """The drill, as its file names it."""
+    """The drill, as its file describes it."""
 
     id: Annotated[str, Meta(pattern=r"^(INC-\d{3}|D\d)$")]
     title: str
@@ -56,7 +46,7 @@ class DrillFacts(Part, frozen=True, kw_only=True):
 
 
 class LabFacts(Part, frozen=True, kw_only=True):
-    """The lab it ran on. Lab time runs `factor` times faster than production's windows."""
+    """The lab that the drill ran on. Lab time runs `factor` times faster than production's windows."""
 
     factor: Annotated[float, Meta(ge=1)]
     scrape_interval_seconds: Positive
@@ -67,7 +57,7 @@ class LabFacts(Part, frozen=True, kw_only=True):
 
 
 class Prediction(Part, frozen=True, kw_only=True):
-    """When the alert had to fire, computed before the fault.
+    """When the alert must fire, computed before the fault is injected.
 
     `tier` is the tier of a burn-rate alert that must fire first; `bad_ratio` the ratio that the arithmetic assumes once
     the fault has its full effect, counted from `effect_seconds` after the injection; all three are null for an alert of
@@ -88,37 +78,19 @@ class Prediction(Part, frozen=True, kw_only=True):
 
     @property
     def latest_seconds(self) -> float:
-        """Later than this, detection is too slow."""
+        """The latest detection that is in time, in seconds after the injection."""
         return self.detection_seconds * self.tolerance_ratio + self.allowance_seconds
 
 
-class Durations(Part, frozen=True, kw_only=True):
-    """The figures of the incident. null: never happened."""
-
-    detection_seconds: Annotated[Number | None, Meta(description=means("detection_seconds"))]
-    page_seconds: Annotated[Number | None, Meta(description=means("page_seconds"))]
-    mtta_seconds: Annotated[Number | None, Meta(description=means("mtta_seconds"))]
-    diagnosis_seconds: Annotated[Number | None, Meta(description=means("diagnosis_seconds"))]
-    mttm_seconds: Annotated[Number | None, Meta(description=means("mttm_seconds"))]
-    mttr_seconds: Annotated[Number | None, Meta(description=means("mttr_seconds"))]
-    resolved_seconds: Annotated[Number | None, Meta(description=means("resolved_seconds"))]
-    run_seconds: Annotated[Number, Meta(description=RUN_MEANS)]
-
-    def of(self, key: str) -> float | None:
-        """The figure with that key."""
-        value: float | None = getattr(self, key)
-        return value
-
-
 class Evidence(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """Either the query to ask at that instant, or a JSON pointer into this record."""
+    """Either the PromQL query to evaluate at that timestamp, or a JSON pointer into this record."""
 
     query: str | None = None
     pointer: Annotated[str, Meta(pattern=r"^(/[^/]*)+$")] | None = None
 
 
 class TimelineRow(Part, frozen=True, kw_only=True):
-    """Something that happened, who did it, and what shows it."""
+    """One event of the incident, who caused it, and its evidence."""
 
     at: Instant
     t_seconds: Number
@@ -130,7 +102,7 @@ class TimelineRow(Part, frozen=True, kw_only=True):
 
 
 class AlertSpan(Part, frozen=True, kw_only=True):
-    """A time in which an alert fired; `ends_at` is null while it still did at the end."""
+    """A period in which an alert fired; `ends_at` is null if it still fired at the end."""
 
     name: str
     severity: str
@@ -142,7 +114,7 @@ class AlertSpan(Part, frozen=True, kw_only=True):
 
 
 class RunbookStep(Part, frozen=True, kw_only=True):
-    """A command that the responder ran, and what came of it."""
+    """A command that the responder ran, and its result."""
 
     branch: str
     step: Step
@@ -153,112 +125,10 @@ class RunbookStep(Part, frozen=True, kw_only=True):
     duration_seconds: NotNegative
 
 
-class SloCounts(Part, frozen=True, kw_only=True):
-    """The events of an SLO second by second, from the first scrape that a window can reach to the end.
-
-    total[i] and bad[i] were counted between the scrape before and the one at start_seconds + i * step_seconds after the
-    injection; null where there was no scrape, and what came then is counted at the next. total_events and bad_events
-    are their sums. From them every ratio, tier and figure of the budget can be computed again.
-    """
-
-    start_seconds: Annotated[float, Meta(lt=0)]
-    step_seconds: Literal[1]
-    total_events: NotNegative
-    bad_events: Number
-    total: Annotated[Samples, Meta(min_length=1)]
-    bad: Annotated[Samples, Meta(min_length=1)]
-
-
-class SignalSamples(Part, frozen=True, kw_only=True):
-    """One signal: values[i] is the sample at start_seconds + i * step_seconds; null where there was none."""
-
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
-    title: str
-    query: str
-    unit: str
-    objective: Number | None
-    start_seconds: Number
-    step_seconds: Positive
-    values: Samples
-
-
-class Users(Part, frozen=True, kw_only=True):
-    """From the gateway's log: users who asked the service at stake, and those with an answer that its SLO calls bad."""
-
-    asked: Natural
-    hit: Natural
-
-
-class SloBudget(Part, frozen=True, kw_only=True):
-    """What an incident cost an SLO, from the injection to the end of the run."""
-
-    objective_ratio: Number
-    total_events: Natural
-    bad_events: Natural
-    bad_ratio: Ratio
-    budget_spent_ratio: Annotated[float, Meta(ge=0, description=BUDGET_MEANS)]
-
-
-class ScoreLine(Part, frozen=True, kw_only=False):
-    """Points of at most `most` for one part of being on call."""
-
-    name: str
-    points: Number
-    most: Number
-    detail: str
-
-
-class ScoredDiagnosis(Part, frozen=True, kw_only=True):
-    """What the responder locked in, and the part of it that was right."""
-
-    components: Annotated[list[str], Meta(min_length=1)]
-    trigger: str
-    score: Ratio
-
-
-class Score(Part, frozen=True, kw_only=True):
-    """Of a responder that may be a person: points, beside the durations of the autopilot's committed record."""
-
-    points: Annotated[float, Meta(ge=0, le=100)]
-    lines: list[ScoreLine]
-    diagnosis: ScoredDiagnosis | None
-    hints: Natural
-    harmful_actions: list[str]
-    false_pages: list[str]
-    autopilot: Durations | None
-
-
-def outcome(*, passed: bool, void: bool) -> str:
-    """A verdict in a word: pass, fail, or void."""
-    return "void" if void else "pass" if passed else "fail"
-
-
-class Check(Part, frozen=True, kw_only=False):
-    """Something that had to be true, whether it was, and the figures."""
-
-    name: str
-    passed: bool
-    detail: str
-
-
-class Verdict(Part, frozen=True, kw_only=True):
-    """Whether the drill passed. `void`: the machine was too busy, so the run says nothing of the lab."""
-
-    passed: bool
-    void: bool
-    why: str
-    checks: Annotated[list[Check], Meta(min_length=1)]
-
-    @property
-    def outcome(self) -> str:
-        """In a word: pass, fail, or void."""
-        return outcome(passed=self.passed, void=self.void)
-
-
 class Record(Part, frozen=True, kw_only=True):
     """The evidence of one drill.
 
-    Instants are UTC (RFC 3339); *_seconds are seconds, t_seconds counts from the injection of the fault; ratios run
+    Timestamps are UTC (RFC 3339); *_seconds are seconds, t_seconds counts from the injection of the fault; ratios run
     from 0 to 1. Lab time runs `lab.factor` times faster than production's windows.
     """
 
@@ -266,7 +136,7 @@ class Record(Part, frozen=True, kw_only=True):
     drill: DrillFacts
     lab: LabFacts
     responder: Annotated[str, Meta(pattern=r"^(autopilot|human|none|wrong|command|peek)$")]
-    started_at: Annotated[Instant, Meta(description="When the run began, its wait for the steady state included.")]
+    started_at: Annotated[Instant, Meta(description="The start of the run, before its wait for the steady state.")]
     t0: Annotated[
         Instant,
         Meta(description="The injection of the fault: time zero of every t_seconds, start_seconds and duration."),
@@ -276,21 +146,21 @@ class Record(Part, frozen=True, kw_only=True):
         dict[str, Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")]],
         Meta(
             min_length=1,
-            description="Content hashes by path, or path#anchor for a section of a page. A record is stale when one no"
-            " longer matches.",
+            description="Content hashes by path, or path#anchor for a section of a page. A record is stale as soon as"
+            " one no longer matches.",
         ),
     ]
     prediction: Annotated[Prediction | None, Meta(description="null in a control.")]
     durations: Durations
     timeline: list[TimelineRow]
     alerts: list[AlertSpan]
-    pages: Annotated[list[Page], Meta(description="As the pager's API gives them at the end of the run.")]
+    pages: Annotated[list[Page], Meta(description="As the pager's API returns them at the end of the run.")]
     actions: list[AuditRow]
     runbook: Annotated[list[RunbookStep], Meta(description="Every command the responder ran, in order.")]
     counts: Annotated[dict[str, SloCounts], Meta(min_length=1, description="By SLO.")]
     signals: list[SignalSamples]
     logs: Annotated[
-        list[LogLine], Meta(description="The lines, across services, of one slow request and of one that was not.")
+        list[LogLine], Meta(description="The lines, across services, of one slow request and one fast request.")
     ]
     users: Annotated[Users | None, Meta(description="null where no SLO is at stake.")]
     budget: Annotated[dict[str, SloBudget], Meta(description="By SLO, from the injection to the end of the run.")]
@@ -304,7 +174,7 @@ class Record(Part, frozen=True, kw_only=True):
 
 
 def parse(document: Any) -> Record:
-    """Decoded JSON as a record. LabError names the first key at which it is not one."""
+    """Decoded JSON as a record. Raises LabError with the JSON pointer of the first invalid key."""
     version = document.get("schema") if isinstance(document, dict) else None
     if version != SCHEMA:
         raise LabError(f"/schema: is {version!r:.80}, this lab reads {SCHEMA!r}; record the drill again")
@@ -316,9 +186,9 @@ def parse(document: Any) -> Record:
 
 
 def _pointer(document: Any, place: str) -> str:
-    """A place as msgspec names it, such as `$.timeline[3].at`, as a JSON pointer: /timeline/3/at.
+    """A path in msgspec's notation, such as `$.timeline[3].at`, as a JSON pointer: /timeline/3/at.
 
-    msgspec writes `[...]` for a key of an object; the key is the first that is refused by itself.
+    msgspec writes `[...]` for a key of an object; the key is the first whose value alone is refused.
     """
     steps = re.findall(r"\w+|\.\.\.", place.removeprefix("`$"))
     node = document = copy.deepcopy(document)
@@ -339,11 +209,11 @@ def _refused_key(document: Any, node: dict[str, Any]) -> str:
         except msgspec.ValidationError:
             node.update(entries)
             return key
-    raise AssertionError("a key was refused beside others and by itself it is not")
+    raise AssertionError("an object is refused although each of its values alone is accepted")
 
 
 def json_schema() -> str:
-    """The published schema, as it stands in record.schema.json."""
+    """The published schema, the content of record.schema.json."""
     schema = msgspec.json.schema(Record)
     about = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,1 +1,1 @@
-"""Drill files: what they may say, which alert must detect the fault, and when."""
+"""Drill files: their format, the alert that must detect the fault, and the predicted detection."""

@@ -1,4 +1,4 @@
-"""Every alert the lab can raise, read from the rule files its Prometheus loads: severities, service, `for`, content."""
+"""Every alert of the lab, read from the rule files that its Prometheus loads."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ class Alert:
 
 @cache
 def known() -> tuple[Alert, ...]:
-    """All of them that can reach a person, the dead-man's switch (which no rule raises) included."""
-    found = [alert for file in _files() for alert in _alerts(file)]
+    """Every alert that pages or opens a ticket, including the dead-man's switch, which no rule raises."""
+    alerts = [alert for file in _files() for alert in _alerts(file)]
     watchdog = Alert(deadman.ALERT, PAGE, "", deadman.SILENT_SECONDS, "", Path(deadman.__file__))
-    return (*found, watchdog)
+    return (*alerts, watchdog)
 
 
 def names(severity: str | None = None) -> tuple[str, ...]:
-    """The names of all alerts, or of those of one severity."""
+    """The sorted names of all alerts, or of those of one severity."""
     return tuple(sorted({alert.name for alert in known() if severity in (None, alert.severity)}))
 
 
 def find(name: str, severity: str) -> Alert | None:
-    """The alert with that name and severity."""
+    """The alert with that name and severity, or None."""
     return next((alert for alert in known() if (alert.name, alert.severity) == (name, severity)), None)
 
 
 def rule_sha256(file: Path, name: str) -> str | None:
-    """The content hash of the rules that raise `name` in a rule file: comments and layout do not count."""
+    """The content hash of the rules that raise `name` in a rule file, ignoring comments and layout; None: no rule."""
     rules = [rule for rule in _rules(file) if rule.get("alert") == name]
     if not rules:
         return None

@@ -1,7 +1,7 @@
-"""Why an alert comes when it does: each kind of prediction, from its numbers. No clock, no network.
+"""Detection models: when an alert fires after the injection, and the arithmetic for it. No clock, no network.
 
-A drill file names a kind; `read` gives it with its numbers, and each says after how many seconds of fault the alert's
-condition has held long enough, and by which arithmetic. What the pipeline adds is the same for all (prediction.py).
+A drill file names a kind and its numbers; `read` returns the model. Each computes the seconds from the injection until
+the alert's condition has held long enough. The pipeline's allowance is the same for all (prediction.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lab.slo.specs.document import Node
 
 @dataclass(frozen=True)
 class BurnRate:
-    """The burn-rate arithmetic of the SLO at stake, from the drill's effect on it. It takes no numbers of its own."""
+    """The burn-rate arithmetic of the SLO at stake, from the drill's effect on it; it has no parameters."""
 
     kind: ClassVar[str] = "burn-rate"
     bound: ClassVar[bool] = False
@@ -26,15 +26,15 @@ class BurnRate:
 
 @dataclass(frozen=True)
 class Condition:
-    """The rule's condition comes true at a known time, and must then hold for the rule's `for`."""
+    """The rule's condition becomes true at a known time, and must then hold for the rule's `for`."""
 
     kind: ClassVar[str] = "condition"
     bound: ClassVar[bool] = False
     true_after_seconds: float = number(0, 300, "When the rule's expression first holds.")
-    because: str = text("Why then, in one line.")
+    because: str = text("The reason, in one line.")
 
     def detection(self, hold_seconds: float) -> tuple[float, list[str]]:
-        """When it fires, and how that is computed."""
+        """Seconds from the injection until it fires, and the arithmetic line by line."""
         return self.true_after_seconds + hold_seconds, [
             f"the condition holds {self.true_after_seconds:g} s after the fault: {self.because}",
             _held(hold_seconds, self.true_after_seconds + hold_seconds),
@@ -43,21 +43,21 @@ class Condition:
 
 @dataclass(frozen=True)
 class WindowMean:
-    """The mean over the rule's window goes in a straight line from one level to another, and crosses a threshold."""
+    """The mean over the rule's window moves linearly from one level to another and crosses a threshold."""
 
     kind: ClassVar[str] = "window-mean"
     bound: ClassVar[bool] = False
     window_seconds: float = number(1, 3600, "The window of the rule's rate().")
     before: float = number(-1e12, 1e12, "The level before the fault.")
-    after: float = number(-1e12, 1e12, "The level the fault leads to at once.")
-    threshold: float = number(-1e12, 1e12, "What the rule compares with.")
+    after: float = number(-1e12, 1e12, "The level immediately after the injection.")
+    threshold: float = number(-1e12, 1e12, "The rule's threshold.")
 
     def __post_init__(self) -> None:
         if not min(self.before, self.after) < self.threshold < max(self.before, self.after):
-            raise ValueError("the threshold must lie between before and after, or the alert never comes")
+            raise ValueError("the threshold must lie between before and after, or the alert never fires")
 
     def detection(self, hold_seconds: float) -> tuple[float, list[str]]:
-        """When it fires, and how that is computed."""
+        """Seconds from the injection until it fires, and the arithmetic line by line."""
         crosses = self.window_seconds * (self.threshold - self.before) / (self.after - self.before)
         line = (
             f"a mean over {self.window_seconds:g} s goes from {self.before:g} to {self.after:g};"
@@ -69,31 +69,31 @@ class WindowMean:
 
 @dataclass(frozen=True)
 class Silence:
-    """The dead-man's switch: the Watchdog stops arriving, and the pager pages by itself."""
+    """The dead-man's switch: the Watchdog stops arriving, and the pager raises a page itself."""
 
     kind: ClassVar[str] = "silence"
-    bound: ClassVar[bool] = True  # no later than: the last Watchdog may have come long before
+    bound: ClassVar[bool] = True  # no later than: the last Watchdog may have arrived long before the fault
 
     def detection(self, hold_seconds: float) -> tuple[float, list[str]]:
-        """`hold_seconds` is the switch's own patience, counted from the last Watchdog, which may have come just now."""
+        """As above; `hold_seconds` is the switch's timeout, counted from a Watchdog at the injection at the latest."""
         at = hold_seconds + PERIOD_SECONDS
         line = (
-            f"the switch waits {hold_seconds:g} s from the last Watchdog, and looks every {PERIOD_SECONDS:g} s:"
+            f"the switch waits {hold_seconds:g} s from the last Watchdog, and checks every {PERIOD_SECONDS:g} s:"
             f" at the latest {at:g} s after the path broke"
         )
         return at, [line]
 
 
 DetectionModel = BurnRate | Condition | WindowMean | Silence
-KINDS: dict[str, type[DetectionModel]] = {one.kind: one for one in (BurnRate, Condition, WindowMean, Silence)}
+KINDS: dict[str, type[DetectionModel]] = {model.kind: model for model in (BurnRate, Condition, WindowMean, Silence)}
 
 
 def read(node: Node) -> DetectionModel:
-    """The prediction a mapping with `kind` describes."""
+    """The model that a mapping with `kind` describes. Raises SpecError."""
     if not isinstance(node.value, dict) or not isinstance(kind := node.value.get("kind"), Node):
         raise node.refuse("must be a mapping with the prediction's kind")
     if kind.text() not in KINDS:
-        raise kind.refuse(f"no kind {kind.text()!r}{nearest(kind.text(), KINDS)}; there are {', '.join(KINDS)}")
+        raise kind.refuse(f"no kind {kind.text()!r}{nearest(kind.text(), KINDS)}; must be one of {', '.join(KINDS)}")
     return read_parameters(KINDS[kind.text()], node, "kind")
 
 

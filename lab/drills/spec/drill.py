@@ -1,19 +1,19 @@
-"""A drill, read from its file. What the file does not say clearly is refused, never guessed.
+"""A drill, read from its file. Ambiguous or unknown content is refused, never guessed.
 
 id, title          the file's name, and one line for the catalogue (no spoiler: a person may read it while on call)
 trigger            one of TRIGGERS        } what a diagnosis must name
 component          one of COMPONENTS      }
 severity           SEV1 … SEV4, none in the control
-load               optional fault, or a list, that holds from before the steady state on, e.g. a load-multiplier
+load               optional: a fault, or a list, in effect from before the steady state, e.g. a load-multiplier
 fault              a fault and its parameters (lab/drills/faults), or a list of faults, injected in order
 effect             optional: which SLO burns, and how (Effect)
-expect             which alert detects, which others must or may fire, and which when nobody mends it (expect.py);
-                   all others stay silent
-predict            optional: why the alert comes when it does (predict.py); by default an SLO's burn rate
+expect             the alert that detects the fault, the others that must or may fire, and those that fire when nobody
+                   mitigates (expectations.py); all others must stay silent
+predict            optional: the detection model (detection.py); by default an SLO's burn rate
 limits             how long each phase may take (Limits)
-restored           optional: a PromQL condition that must hold at the end, where no SLO would tell (Restored)
+restored           optional: a PromQL condition that must hold at the end, where no SLO covers it (Restored)
 runbook            optional `branch`: the title of the branch that must apply; a control has none
-hints              what a person may buy, the cheapest first
+hints              the hints that a person may buy, in order
 decoy              a plausible mistake: why it is one, its commands, and which alerts these may raise
 """
 
@@ -51,10 +51,11 @@ LIMITS = ("steady_seconds", "respond_seconds", "recover_seconds", "hold_seconds"
 
 @dataclass(frozen=True)
 class Effect:
-    """What the faults do to the SLO at stake.
+    """The effect of the faults on the SLO at stake.
 
-    Recovery is measured on every SLO of `services`. `profile` is (seconds, share of the SLO's events that are bad),
-    from the injection on, the last one staying; each is counted `answered_after_seconds` late, when it is answered.
+    Recovery is measured on every SLO of `services`. `profile` is (seconds, share of the SLO's events that are bad) for
+    each step from the injection on; the last step stays. A bad event is counted `answered_after_seconds` after its
+    request arrived, when it is answered.
     """
 
     slo: str
@@ -65,7 +66,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long each phase may take. `detection_ratio` stretches the prediction where its inputs are chance."""
+    """How long each phase may take. `detection_ratio` (1 to 1.6) multiplies a prediction whose inputs are random."""
 
     steady_seconds: float
     respond_seconds: float
@@ -76,7 +77,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Restored:
-    """What must be true again at the end: a query that gives a sample when it is, and the same in words."""
+    """A condition that must hold at the end: a query that returns a sample when it does, and the same in words."""
 
     query: str
     means: str
@@ -84,7 +85,7 @@ class Restored:
 
 @dataclass(frozen=True)
 class Decoy:
-    """What a plausible but mistaken responder does, why it is mistaken, and which alerts come of it."""
+    """The commands of a plausible but mistaken responder, why they are a mistake, and the alerts they may raise."""
 
     why: str
     commands: tuple[str, ...]
@@ -93,7 +94,7 @@ class Decoy:
 
 @dataclass(frozen=True)
 class Drill:
-    """One incident on purpose."""
+    """One deliberate incident."""
 
     id: str
     title: str
@@ -114,7 +115,7 @@ class Drill:
 
     @property
     def is_control(self) -> bool:
-        """Nothing is wrong, and nobody may be told that something is."""
+        """Whether this is the control: no fault, and nobody may be paged."""
         return self.expect.alert is None
 
     @property
@@ -124,7 +125,7 @@ class Drill:
 
     @property
     def actors(self) -> frozenset[str]:
-        """The names under which its own changes stand in the audit log."""
+        """The actors of its own changes in the audit log."""
         return frozenset(fault.actor for fault in self.all_faults() if fault.actor)
 
     def all_faults(self) -> tuple[Fault, ...]:
@@ -133,15 +134,15 @@ class Drill:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The services whose SLIs must come back; empty where no SLO is at stake."""
+        """The services whose SLIs must recover; empty where no SLO is at stake."""
         return self.effect.services if self.effect else ()
 
 
 def load(file: Path) -> Drill:
-    """Read one drill file; SpecError names the file, the line and the key that is wrong."""
+    """Read one drill file. Raises SpecError with the file, line and key of the first mistake."""
     documents = list(read_documents(file))
     if len(documents) > 1:
-        raise documents[1].refuse("one drill a file")
+        raise documents[1].refuse("a drill file holds one drill")
     (root,) = documents
     keys = root.mapping(*REQUIRED, *OPTIONAL, required=REQUIRED)
     if keys["id"].text() != file.stem:
@@ -172,13 +173,13 @@ def load(file: Path) -> Drill:
 
 
 def catalogue(folder: Path = DRILLS) -> list[Drill]:
-    """Every drill, the control last."""
+    """Every drill in order of its id, the control last. Raises SpecError."""
     files = sorted(folder.glob("*.yml"), key=lambda file: (not file.stem.startswith("INC"), file.stem))
     return [load(file) for file in files]
 
 
 def find(drill_id: str, folder: Path = DRILLS) -> Drill:
-    """The drill with that id; UsageError lists the ids there are."""
+    """The drill with that id. Raises UsageError, which lists the existing ids."""
     ids = [file.stem for file in sorted(folder.glob("*.yml"))]
     if drill_id not in ids:
         raise UsageError(
@@ -200,18 +201,18 @@ def _effect(node: Node, faults: tuple[Fault, ...]) -> Effect:
         "slo", "services", "bad_ratio", "profile", "answered_after_seconds", required=("slo", "answered_after_seconds")
     )
     if ("bad_ratio" in keys) == ("profile" in keys):
-        raise node.refuse("either bad_ratio (of the requests the fault reaches) or profile, and not both")
+        raise node.refuse("takes either bad_ratio (of the requests that the fault reaches) or profile")
     if "bad_ratio" in keys:
         bad_ratio = between(keys["bad_ratio"], 0, 1)
         profile = tuple((seconds, reached * bad_ratio) for seconds, reached in faults[0].profile())
     else:
-        profile = tuple(_piece(item) for item in keys["profile"].items())
+        profile = tuple(_step(item) for item in keys["profile"].items())
     slo = keys["slo"].text()
     services = tuple(item.text() for item in keys["services"].items()) if "services" in keys else ()
     return Effect(slo, services or (slo.partition("-")[0],), profile, between(keys["answered_after_seconds"], 0, 10))
 
 
-def _piece(node: Node) -> tuple[float, float]:
+def _step(node: Node) -> tuple[float, float]:
     keys = node.mapping("for_seconds", "bad_ratio", required=("bad_ratio",))
     return (between(keys["for_seconds"], 0, 600) if "for_seconds" in keys else 0.0, between(keys["bad_ratio"], 0, 1))
 
@@ -219,14 +220,14 @@ def _piece(node: Node) -> tuple[float, float]:
 def _detection_model(root: Node, keys: dict[str, Node], expect: Expect, effect: Effect | None) -> DetectionModel | None:
     if "predict" in keys:
         if expect.alert is None:
-            raise keys["predict"].refuse("a control has nothing to predict")
+            raise keys["predict"].refuse("a control has no alert to predict")
         detection_model = read_detection_model(keys["predict"])
     elif expect.alert is None:
         return None
     else:
         detection_model = BurnRate()
     if isinstance(detection_model, BurnRate) and effect is None:
-        raise root.refuse("a burn rate is predicted from the effect on an SLO; say it, or predict by another kind")
+        raise root.refuse("a burn rate is predicted from the effect on an SLO; add effect, or another kind of predict")
     return detection_model
 
 

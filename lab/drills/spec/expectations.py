@@ -1,4 +1,4 @@
-"""Which alerts a drill must raise, which it may, and that all others must stay silent."""
+"""The alerts that a drill must raise and those that it may raise; all others must stay silent."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Listed = Mapping[str, frozenset[str]]  # severity → names of alerts
 
 @dataclass(frozen=True)
 class Expect:
-    """`alert` (None in a control) is the one that detects the incident and that the responder is given."""
+    """The alerts of a drill. `alert` (None in a control) detects the incident and is the one the responder gets."""
 
     alert: str | None = None
     severity: str = PAGE
-    must: Listed = field(default_factory=dict)  # what must fire as well
-    may: Listed = field(default_factory=dict)  # what may fire beside
-    unmitigated: Listed = field(default_factory=dict)  # what else comes of the fault when nobody mends it
+    must: Listed = field(default_factory=dict)  # alerts that must fire as well
+    may: Listed = field(default_factory=dict)  # alerts that may fire as well
+    unmitigated: Listed = field(default_factory=dict)  # further alerts that may fire when nobody mitigates
 
     def allows(self, name: str, severity: str) -> bool:
         """Whether an alert may fire at that severity.
 
-        Who may be paged about an SLO may have its ticket as well: the same bad events spend the same budget.
+        Where an SLO may page, its ticket may fire as well: the same bad events spend the same budget.
         """
         if (name, severity) == (self.alert, self.severity):
             return True
@@ -40,33 +40,33 @@ class Expect:
         return name in listed
 
     def required(self) -> set[tuple[str, str]]:
-        """(name, severity) of what must fire beside the detecting alert."""
+        """(name, severity) of the alerts that must fire besides the detecting one."""
         return {(name, severity) for severity, listed in self.must.items() for name in listed}
 
     def raised(self) -> set[str]:
-        """The names of all alerts that must fire, the detecting one with them."""
+        """The names of all alerts that must fire, including the detecting one."""
         return {name for name, _ in self.required()} | ({self.alert} if self.alert else set())
 
     def silent(self) -> tuple[str, ...]:
-        """The names of the alerts that may not fire at any severity."""
+        """The names of the alerts that must not fire at any severity."""
         return tuple(name for name in alerts.names() if not any(self.allows(name, severity) for severity in SEVERITIES))
 
     def allowing(self, *more: Listed) -> Expect:
-        """The same, and what `more` lists may fire beside."""
+        """A copy in which the alerts that `more` lists may fire as well."""
         lists = (self.may, *more)
-        return replace(
-            self, may={name: frozenset().union(*(one.get(name, ()) for one in lists)) for name in SEVERITIES}
-        )
+        may = {severity: frozenset().union(*(listed.get(severity, ()) for listed in lists)) for severity in SEVERITIES}
+        return replace(self, may=may)
 
     def _listed(self, severity: str) -> set[str]:
         return set(self.must.get(severity, ())) | set(self.may.get(severity, ()))
 
 
 def read(node: Node) -> Expect:
-    """`page` or `ticket`: what detects; `pages`, `tickets`: what must fire too; `may_page`, `may_ticket`: what may.
+    """Read `expect`.
 
-    `unmitigated` has a `may_page` and a `may_ticket` of its own. All empty in a control. SpecError for an alert that no
-    rule raises at that severity.
+    `page` or `ticket`: the alert that detects; `pages`, `tickets`: alerts that must fire too; `may_page`, `may_ticket`:
+    alerts that may. `unmitigated` has its own `may_page` and `may_ticket`. All are empty in a control. Raises SpecError
+    for an alert that no rule raises at that severity.
     """
     keys = node.mapping(*KEYS)
     if "page" in keys and "ticket" in keys:
@@ -84,7 +84,7 @@ def read(node: Node) -> Expect:
 
 
 def read_may(keys: dict[str, Node]) -> Listed:
-    """The alerts of the keys `may_page` and `may_ticket`, of those that are there."""
+    """The alerts of the keys `may_page` and `may_ticket`, by severity."""
     return _lists(keys, MAY)
 
 

@@ -1,4 +1,4 @@
-"""When must the alert reach a person? From the drill, the SLO, the windows, the pipeline; numbers in, numbers out."""
+"""Predicts when the alert reaches the responder, from the drill, the SLO, the windows and the pipeline. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.slo.model import Slo, Tier, Windows
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What stands between a bad sample and the pager: scrape, rule evaluation, grouping."""
+    """The delays between a bad event and the pager: scrape, rule evaluation, grouping."""
 
     scrape_interval_seconds: float
     evaluation_interval_seconds: float
@@ -29,7 +29,10 @@ class Pipeline:
 
 
 def predict(drill: Drill, slo: Slo | None, windows: Windows, pipeline: Pipeline) -> Prediction | None:
-    """None for a control. UsageError when no tier of the expected alert can see the drill's effect."""
+    """The prediction of a drill's alert; None for a control.
+
+    Raises UsageError when no tier of the expected alert can detect the drill's effect.
+    """
     if drill.detection_model is None or drill.expect.alert is None:
         return None
     effect, tier = None, None
@@ -56,16 +59,16 @@ def predict(drill: Drill, slo: Slo | None, windows: Windows, pipeline: Pipeline)
 
 
 def _effect_seconds(effect: Effect) -> float:
-    """From when on, in seconds after the injection, the ratio of the last piece of the profile is counted."""
-    return sum(piece for piece, _ in effect.profile[:-1]) + effect.answered_after_seconds
+    """Seconds after the injection from which on the bad ratio of the profile's last step is counted."""
+    return sum(seconds for seconds, _ in effect.profile[:-1]) + effect.answered_after_seconds
 
 
 def _burn(drill: Drill, effect: Effect, slo: Slo, windows: Windows) -> tuple[float, Tier, list[str]]:
     tiers = windows.of(drill.expect.severity)
-    found = first_detection(tiers, slo.budget_ratio, effect.profile)
-    if found is None:
-        raise UsageError(f"{drill.id}: no {drill.expect.severity} tier of {slo.sloth_id} can see {effect.profile}")
-    fires, tier = found
+    first = first_detection(tiers, slo.budget_ratio, effect.profile)
+    if first is None:
+        raise UsageError(f"{drill.id}: no {drill.expect.severity} tier of {slo.sloth_id} can detect {effect.profile}")
+    fires, tier = first
     at = fires + effect.answered_after_seconds
     return at, tier, _arithmetic(effect, slo, tier, fires, at)
 
@@ -74,13 +77,13 @@ def _arithmetic(effect: Effect, slo: Slo, tier: Tier, fires: float, at: float) -
     b, k, long = slo.budget_ratio, tier.factor, tier.long_seconds
     final = effect.profile[-1][1]
     window = format_duration(long)
-    pieces = [
+    steps = [
         f"{ratio:g}" + (f" for {seconds:g} s" if seconds else " from then on") for seconds, ratio in effect.profile
     ]
     needed = k * b * long
     lines = [
         f"budget ratio b = 1 - {slo.objective_ratio:g} = {b:g}",
-        f"bad ratio after injection: {', '.join(pieces)}",
+        f"bad ratio after injection: {', '.join(steps)}",
         f"tier {tier.name}: {k:g}x over {window} and {format_duration(tier.short_seconds)}",
         f"so the {window} window must hold {k:g} x {b:g} x {long} s = {needed:.2f} bad seconds",
     ]
@@ -91,7 +94,7 @@ def _arithmetic(effect: Effect, slo: Slo, tier: Tier, fires: float, at: float) -
     if len(effect.profile) > 1:
         lines.append(f"with the ramp: {fires:.1f} s after its first step")
     counted = effect.answered_after_seconds
-    return [*lines, f"a bad request is counted when it is answered, {counted:g} s after it came: {at:.1f} s"]
+    return [*lines, f"a bad request is counted when it is answered, {counted:g} s after it arrived: {at:.1f} s"]
 
 
 def _allowance(pipeline: Pipeline, tolerance_ratio: float) -> list[str]:
@@ -102,4 +105,4 @@ def _allowance(pipeline: Pipeline, tolerance_ratio: float) -> list[str]:
     )
     if tolerance_ratio == 1:
         return [allowance]
-    return [allowance, f"its inputs are chance: up to {tolerance_ratio:g} times the prediction is in time"]
+    return [allowance, f"its inputs are random: up to {tolerance_ratio:g} times the prediction is in time"]
