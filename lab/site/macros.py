@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from mkdocs.exceptions import PluginError
 
+from lab.drills.runbook.includes import page_lines
 from lab.errors import LabError
 from lab.site.build import assets
 from lab.site.sources import postmortem_pages, query_check
@@ -34,6 +35,7 @@ from lab.site.views import (
     postmortems,
     registers,
     rules,
+    runbook_branches,
     services,
     slo,
 )
@@ -55,6 +57,7 @@ VIEW_MODULES = (
     drills,
     oncall,
     postmortems,
+    runbook_branches,
 )
 
 
@@ -109,18 +112,28 @@ def _errors_reported(env: Environment) -> Iterator[None]:
         raise
 
 
+def on_pre_page_macros(env: Environment) -> None:
+    """Hook of mkdocs-macros, called before a page's macros run. Raises SpecError by line for a wrong include."""
+    with _errors_reported(env):
+        page_lines(env.site_context.docs / source(env.page))
+
+
 def on_post_page_macros(env: Environment) -> None:
     """Hook of mkdocs-macros, called when a page's macros have run: checks the page's source and adds its footer.
 
     Raises LabError for a number typed by hand and for a query of an unknown series.
     """
-    file = env.site_context.docs / source(env.page)
+    docs = env.site_context.docs
+    file = docs / source(env.page)
+    lines = page_lines(file)
     with _errors_reported(env):
         postmortem_pages.require_no_typed_number(file, source(env.page))
-        for line, query in query_check.queries(file.read_text(encoding="utf-8")):
-            query_check.require(env.site_context, f"line {line}", query)
+        for line in lines:
+            for query in query_check.queries(line.text):
+                place = f"line {line.number} of {line.file.relative_to(docs).as_posix()}"
+                query_check.require(env.site_context, place, query)
     records = env.site_context.records.pop_used()
-    changed = footer.last_change(file)
+    changed = max(footer.last_change(file) for file in {line.file for line in lines})
     if changed:
         env.page.update_date = changed
     env.markdown += footer.foot(env.site_context, changed, records)

@@ -2,7 +2,8 @@
 
 What is a heading, a fence or a comment, and which anchor a heading has, the site's own Markdown says (outline.py). A
 branch is `### <n>. <title>` with one fenced block each of `{ .bash .check }`, `{ .bash .mitigate }` and
-`{ .bash .validate }`; one command a line. Whatever does not fit is refused by line, never skipped.
+`{ .bash .validate }`; one command a line. Shared branches are filled in first (includes.py), so that what is executed
+and hashed is what a person reads. Whatever does not fit is refused by the file and line where it is written.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from lab.drills.runbook.content_hash import content_hash
 from lab.errors import SpecError
 
 if TYPE_CHECKING:
+    from lab.drills.runbook.includes import Line
     from lab.drills.runbook.outline import Block, Heading
 
 STEPS = ("check", "mitigate", "validate")
@@ -43,7 +45,10 @@ class Branch:
 
 @dataclass(frozen=True)
 class Section:
-    """One alert's section: its anchor, its Markdown source and where that starts in the file."""
+    """One alert's section: its anchor, its Markdown with all includes filled in, and where it starts in the file.
+
+    `page` holds the lines of the whole page; the lines of `parts` count from 1 in it.
+    """
 
     anchor: str
     title: str
@@ -51,10 +56,11 @@ class Section:
     file: Path
     line: int
     parts: tuple[Heading | Block, ...] = field(default=(), repr=False)
+    page: tuple[Line, ...] = field(default=(), repr=False)
 
     @property
     def sha256(self) -> str:
-        """The content hash of the section's source."""
+        """The content hash of the section as a person reads it."""
         return content_hash(self.text.encode())
 
     def branches(self) -> list[Branch]:
@@ -68,12 +74,12 @@ class Section:
                     found.append(self._branch(heading, blocks))
                 number, title = value
                 if int(number) != len(found) + 1:
-                    raise SpecError(self.file, f"branch {number} where {len(found) + 1} was expected", line=line)
+                    raise self._refusal(f"branch {number} where {len(found) + 1} was expected", line)
                 heading, blocks = (line, int(number), title), {}
                 continue
             step, commands = value[0], value[1:]
             if heading is None or step not in STEPS or step in blocks:
-                raise SpecError(self.file, f"a {step!r} block has no place here", line=line)
+                raise self._refusal(f"a {step!r} block has no place here", line)
             blocks[step] = commands
         if heading:
             found.append(self._branch(heading, blocks))
@@ -83,26 +89,26 @@ class Section:
         line, number, title = heading
         missing = [step for step in STEPS if not blocks.get(step)]
         if missing:
-            raise SpecError(self.file, f"branch {number} has no {' and no '.join(missing)} command", line=line)
+            raise self._refusal(f"branch {number} has no {' and no '.join(missing)} command", line)
         return Branch(number, title, blocks["check"], blocks["mitigate"], blocks["validate"])
 
     def _events(self) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-        """(line in the file, "branch" or "block", values) in order of appearance."""
+        """(line of the page, "branch" or "block", values) in order of appearance."""
         from lab.drills.runbook.outline import Heading
 
         for part in self.parts:
             if isinstance(part, Heading):
                 if part.level == BRANCH_LEVEL and (branch := _BRANCH.fullmatch(part.title)):
-                    yield part.line or self.line, "branch", (branch["number"], branch["title"])
+                    yield _line(self.file, part), "branch", (branch["number"], branch["title"])
             elif not part.closed:
-                raise SpecError(self.file, "this block is never closed", line=part.line)
+                raise self._refusal("this block is never closed", part.line)
             elif part.classes and (part.language == LANGUAGE or set(part.classes) & set(STEPS)):
                 yield part.line, "block", (self._step(part), *self._commands(part))
 
     def _step(self, block: Block) -> str:
         if block.language != LANGUAGE or len(block.classes) > 1:
             step = next((name for name in block.classes if name in STEPS), "check")
-            raise SpecError(self.file, f"write this block as '{{ .{LANGUAGE} .{step} }}'", line=block.line)
+            raise self._refusal(f"write this block as '{{ .{LANGUAGE} .{step} }}'", block.line)
         return block.classes[0]
 
     def _commands(self, block: Block) -> Iterator[str]:
@@ -110,31 +116,38 @@ class Section:
             command = line.strip()
             if command and not command.startswith("#"):
                 if "{{" in command:
-                    raise SpecError(self.file, f"{command!r}: the site would fill in '{{{{'", line=number)
-                arguments(command, self.file, number)  # refused where it stands
+                    raise self._refusal(f"{command!r}: the site would fill in '{{{{'", number)
+                written = self.page[number - 1]
+                arguments(command, written.file, written.number)  # refused where it stands
                 yield command
+
+    def _refusal(self, problem: str, line: int) -> SpecError:
+        written = self.page[line - 1]
+        return SpecError(written.file, problem, line=written.number)
 
 
 def sections(file: Path) -> list[Section]:
     """Every section of a runbook page; SpecError when it has none, or one whose anchor the site would not give it."""
+    from lab.drills.runbook.includes import page_lines
     from lab.drills.runbook.outline import Heading, outline
 
-    source = file.read_text(encoding="utf-8")
-    lines = source.split("\n")
-    for number, line in enumerate(lines, 1):
-        if template := _TEMPLATE.search(line):
-            raise SpecError(file, f"{template[0]!r} is the site's template language; runbooks have none", line=number)
-    parts = outline(source)
+    page = page_lines(file)
+    for line in page:
+        if template := _TEMPLATE.search(line.text):
+            problem = f"{template[0]!r} is the site's template language; runbooks have none"
+            raise SpecError(line.file, problem, line=line.number)
+    parts = outline("\n".join(line.text for line in page))
     tops = [(at, part) for at, part in enumerate(parts) if isinstance(part, Heading) and part.level <= SECTION_LEVEL]
-    ends = [(at, _line(file, heading)) for at, heading in tops[1:]] + [(len(parts), len(lines) + 1)]
+    ends = [(at, _line(file, heading)) for at, heading in tops[1:]] + [(len(parts), len(page) + 1)]
     found = []
     for (at, heading), (after, end) in zip(tops, ends, strict=False):  # without a heading there is an end too many
         if heading.level == SECTION_LEVEL:
             start = _line(file, heading)
+            number = page[start - 1].number
             if "{{" in heading.title:
-                raise SpecError(file, f"the site would fill in the heading {heading.title!r}", line=start)
-            text = "\n".join(lines[start - 1 : end - 1]).strip() + "\n"
-            found.append(Section(heading.anchor, heading.title, text, file, start, parts[at + 1 : after]))
+                raise SpecError(file, f"the site would fill in the heading {heading.title!r}", line=number)
+            text = "\n".join(one.text for one in page[start - 1 : end - 1]).strip() + "\n"
+            found.append(Section(heading.anchor, heading.title, text, file, number, parts[at + 1 : after], page))
     if not found:
         raise SpecError(file, "has no section; a runbook's section begins with '## ' and the alert's name")
     return found
@@ -142,7 +155,7 @@ def sections(file: Path) -> list[Section]:
 
 def _line(file: Path, heading: Heading) -> int:
     if heading.line is None:
-        raise SpecError(file, f"the heading {heading.title!r} does not begin its line, so it can begin no section")
+        raise SpecError(file, f"the heading {heading.title!r} does not begin its line, as a section or a branch must")
     return heading.line
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
 
@@ -48,8 +47,6 @@ def known_series(context: SiteContext) -> dict[str, str]:
     return registered | context.rule_files.recorded
 
 
-def queries(markdown: str) -> Iterator[tuple[int, str]]:
-    """(line, query) of every `fleetops query` command on a page."""
-    for number, line in enumerate(markdown.splitlines(), 1):
-        for query in _COMMAND.findall(line):
-            yield number, query
+def queries(line: str) -> list[str]:
+    """The query of every `fleetops query` command on a line."""
+    return _COMMAND.findall(line)

@@ -1,0 +1,182 @@
+"""A runbook page with its shared branches filled in; each line knows the file and the line where it is written.
+
+A branch that several sections need is written once, in `templates/` beside the page, in a file of the page's name. A
+section includes it by its title and gives a value to each `$name` in it:
+
+    ### 2. {{ branch("A $service replica is down", recovered="FeedLatencyP99Burn", service="feed") }}
+
+The line `$recovered` of a shared branch stands for the commands of the part of that name in the same file, which verify
+that this alert has recovered; `recovered=""` adds none. A section's own branches include the same commands with
+`{{ recovered("FeedLatencyP99Burn") }}`.
+
+On the site, `branch` and `recovered` are macros (lab/site/views/runbook_branches.py). Programs read the page with
+`page_lines`, which evaluates the same calls with the same functions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from lab.errors import SpecError, UsageError
+
+TEMPLATES = "templates"  # MkDocs publishes nothing from a folder of this name
+RECOVERED = "recovered"
+PART_LEVEL = 2
+
+_CALL = re.compile(r"\{\{\W*(?:branch|recovered)\s*\(")
+_INCLUDE = re.compile(r"(?P<before>(?:### \d+\. )?)\{\{ (?P<call>(?:branch|recovered)\(.*\)) \}\}")
+_JINJA = Environment(autoescape=False, undefined=StrictUndefined)  # noqa: S701 - Markdown, as on the site
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a page as people read it, and where it is written. `number` counts from 1."""
+
+    text: str
+    file: Path
+    number: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A second-level heading of a shared file: the lines below it, and the lines of their fenced blocks alone."""
+
+    title: Line
+    lines: tuple[Line, ...]
+    commands: tuple[Line, ...]
+
+
+class Shared:
+    """The shared branches of one page. `used` collects the titles of the parts that have been included."""
+
+    def __init__(self, page: Path) -> None:
+        """Reads the shared file of `page`. Raises SpecError by line when it does not fit the format."""
+        self.file = page.parent / TEMPLATES / page.name
+        self.parts = _parts(self.file, _source(self.file))
+        self.used: set[str] = set()
+
+    def branch(self, title: str, *, recovered: str | None = None, **values: str) -> list[Line]:
+        """A shared branch: its title, then its lines. Raises UsageError for an unknown title, name or value."""
+        part = self._part(title)
+        values |= {} if recovered is None else {RECOVERED: recovered}
+        commands = self._commands(recovered) if recovered else ()
+        lines = [part.title]
+        for line in part.lines:
+            lines += commands if line.text == f"${RECOVERED}" else (line,)
+        return _substituted(lines, values, _names((part.title, *part.lines, *commands)))
+
+    def recovered(self, name: str, **values: str) -> list[Line]:
+        """The commands that verify that an alert has recovered. Raises UsageError as `branch` does."""
+        commands = self._commands(name)
+        return _substituted(commands, values, _names(commands))
+
+    def require_used(self) -> None:
+        """Raises SpecError for the first part that no section includes."""
+        for title, part in self.parts.items():
+            if title not in self.used:
+                raise SpecError(self.file, f"no section includes {title!r}; remove it", line=part.title.number)
+
+    def _commands(self, name: str) -> tuple[Line, ...]:
+        if not (commands := self._part(name).commands):
+            raise UsageError(f"{name!r} in {TEMPLATES}/{self.file.name} has no command")
+        return commands
+
+    def _part(self, title: str) -> Part:
+        if title not in self.parts:
+            close = get_close_matches(title, self.parts, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(f"{TEMPLATES}/{self.file.name} has no {title!r}{hint}")
+        self.used.add(title)
+        return self.parts[title]
+
+
+def page_lines(page: Path) -> tuple[Line, ...]:
+    """The lines of a page as people read it.
+
+    Raises SpecError with file and line for an include that is unknown, lacks a value or does not stand alone on its
+    line, and for a shared branch that no section includes.
+    """
+    return _filled(page, page.read_text(encoding="utf-8"), _source(page.parent / TEMPLATES / page.name))
+
+
+@lru_cache(maxsize=8)
+def _filled(page: Path, source: str, _shared_source: str) -> tuple[Line, ...]:
+    shared = Shared(page)
+    lines = tuple(filled for line in _numbered(page, source) for filled in _fill(line, shared))
+    shared.require_used()
+    return lines
+
+
+def _fill(line: Line, shared: Shared) -> list[Line]:
+    if not _CALL.search(line.text):
+        return [line]
+    include = _INCLUDE.fullmatch(line.text)
+    if include is None:
+        problem = "an include stands alone on its line, as '### 1. {{ branch(…) }}' or '{{ recovered(…) }}'"
+        raise SpecError(line.file, problem, line=line.number)
+    before, call = include["before"], include["call"]
+    try:
+        evaluate: Callable[..., Any] = _JINJA.compile_expression(call)
+        first, *rest = evaluate(branch=shared.branch, recovered=shared.recovered)
+    except (TemplateError, TypeError, UsageError) as error:
+        raise SpecError(line.file, f"{call}: {error}", line=line.number) from error
+    return [Line(before + first.text, line.file, line.number) if before else first, *rest]
+
+
+def _substituted(lines: Iterable[Line], values: dict[str, str], names: set[str]) -> list[Line]:
+    if missing := sorted(names - values.keys()):
+        raise UsageError(f"give a value for {', '.join(missing)}")
+    if unknown := sorted(values.keys() - names):
+        raise UsageError(f"there is no ${', $'.join(unknown)} to give a value for")
+    return [Line(Template(line.text).substitute(values), line.file, line.number) for line in lines]
+
+
+def _names(lines: Iterable[Line]) -> set[str]:
+    return {name for line in lines for name in Template(line.text).get_identifiers()}
+
+
+def _source(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def _numbered(file: Path, source: str) -> list[Line]:
+    return [Line(text, file, number) for number, text in enumerate(source.split("\n"), 1)]
+
+
+@lru_cache(maxsize=8)
+def _parts(file: Path, source: str) -> dict[str, Part]:
+    from lab.drills.runbook.outline import Block, Heading, outline
+
+    lines = _numbered(file, source)
+    for line in lines:
+        if not Template(line.text).is_valid():
+            raise SpecError(file, "'$' begins the name of a value; write '$$' for the sign itself", line=line.number)
+    found = outline(source) if source else ()
+    tops = [(one, one.line) for one in found if isinstance(one, Heading) and one.level <= PART_LEVEL and one.line]
+    ends = [line for _, line in tops[1:]] + [len(lines) + 1]
+    parts: dict[str, Part] = {}
+    for (heading, start), end in zip(tops, ends, strict=False):
+        if heading.level < PART_LEVEL:
+            continue
+        title = Line(lines[start - 1].text.lstrip("# "), file, start)
+        if title.text in parts:
+            raise SpecError(file, f"there are two parts {title.text!r}", line=start)
+        blocks = [one for one in found if isinstance(one, Block) and one.text and start < one.line < end]
+        commands = [lines[at] for one in blocks for at in range(one.line, one.line + one.text.count("\n") + 1)]
+        parts[title.text] = Part(title, tuple(_stripped(lines[start : end - 1])), tuple(commands))
+    return parts
+
+
+def _stripped(lines: list[Line]) -> list[Line]:
+    """Without the blank lines at the end."""
+    last = max((at for at, line in enumerate(lines, 1) if line.text.strip()), default=0)
+    return lines[:last]
