@@ -65,7 +65,7 @@ def api(
         return jsonify(snapshot())
 
     def snapshot() -> dict[str, Any]:
-        return watcher.snapshot() | {"hands": actions.state()}
+        return watcher.snapshot() | {"actions": actions.state()}
 
     @blueprint.get("/events")
     def events() -> Answer:

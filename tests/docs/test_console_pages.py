@@ -59,7 +59,7 @@ def test_without_its_key_the_console_replays_a_record_and_explains_how_to_get_th
         stranger.open(f"{console.url}/lab/")
         stranger.until(f"{MODE} === 'replay'")
         assert "opens with a key: 'fleetops status' prints its URL" in stranger.value(said)
-        assert stranger.value("document.querySelector('[data-part=hands]').hidden")
+        assert stranger.value("document.querySelector('[data-part=actions]').hidden")
         assert stranger.value(
             "[...document.querySelectorAll('[data-part=source] option')].every((one) => one.value !== 'live')"
         )
@@ -102,7 +102,7 @@ def test_acknowledging_a_page_reaches_the_pager_and_shows_by_whom(console: Conso
     page.until("document.querySelector('button[data-page=\"7\"]')")
     page.value("document.querySelector('[data-part=by]').value = 'ada'")
     page.value("document.querySelector('button[data-page=\"7\"]').click()")
-    page.until("document.querySelector('.console-pages').textContent.includes('taken by ada')")
+    page.until("document.querySelector('.console-pages').textContent.includes('acknowledged by ada')")
     assert console.pager.acked == [(7, "ada")]
 
 
@@ -155,7 +155,7 @@ def test_two_tabs_show_the_same(console: Console, browser: chromium.Browser, pag
         page.value("document.querySelector('[data-part=by]').value = 'ada'")
         page.value("document.querySelector('button[data-page=\"7\"]').click()")
         for tab in (page, other):
-            tab.until("document.querySelector('.console-pages').textContent.includes('taken by ada')")
+            tab.until("document.querySelector('.console-pages').textContent.includes('acknowledged by ada')")
         assert page.value("document.querySelector('[data-part=slos]').innerHTML") == other.value(
             "document.querySelector('[data-part=slos]').innerHTML"
         )
@@ -187,7 +187,7 @@ def test_a_silent_pager_does_not_look_like_one_without_pages(console: Console, p
     console.start()  # a console that has never had an answer from the pager
     page.open(f"{console.url}/lab/")
     page.until(f"{said}.includes('no open page known: the pager has not answered')")
-    assert "Quiet" not in page.value("document.querySelector('.console-pages').textContent")
+    assert "No page." not in page.value("document.querySelector('.console-pages').textContent")
     console.pager.gone = False
     page.until(f"{said}.includes('1 open') && !{said}.includes('answered')")
 

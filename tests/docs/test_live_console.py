@@ -83,7 +83,7 @@ def test_a_drill_started_on_the_console_is_paged_acknowledged_mitigated_and_scor
 
     page.value(f"{FIRING}.querySelector('button').click()")
     for tab in tabs:
-        tab.until("document.querySelector('.console-pages').textContent.includes('taken by ada')")
+        tab.until("document.querySelector('.console-pages').textContent.includes('acknowledged by ada')")
     page.until("document.querySelector('.console-runbook').textContent.includes('FeedLatencyP99Burn')")
     run_step(page, 1, "check")
     assert "applies" in text(page, "runbook")

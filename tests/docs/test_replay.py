@@ -162,11 +162,11 @@ def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, pa
     assert page.value("document.querySelectorAll('.console-pages li[data-status]').length") == 0
     seek(page, (instant("page") + instant("ack")) / 2)
     page.until("document.querySelector('.console-tile[data-state=page]')")
-    assert "nobody has it" in page.value("document.querySelector('.console-pages').textContent")
+    assert "unacknowledged" in page.value("document.querySelector('.console-pages').textContent")
     assert page.value("document.querySelector('[data-node=feed]').dataset.state") == "bad"
     assert page.value("document.querySelectorAll('.console-runbook .lab-badge').length") == 0
     seek(page, instant("held") - 0.2)
-    page.until("document.querySelector('.console-pages').textContent.includes('taken by autopilot')")
+    page.until("document.querySelector('.console-pages').textContent.includes('acknowledged by autopilot')")
     assert "applies" in page.value("document.querySelector('.console-runbook').textContent")
     assert page.value("document.querySelectorAll('.console-tile[data-state=page]').length") == 0
     seek(page, 1000)

@@ -88,7 +88,7 @@ with open(os.path.join(os.environ["FLEETOPS_HOME"], "token")) as token:
     bearer = {"Authorization": f"Bearer {token.read().strip()}"}
 live = urllib.request.Request(f"http://127.0.0.1:{os.environ['FLEETOPS_PORT_BASE']}/api/live", headers=bearer)
 with urllib.request.urlopen(live) as answer:
-    kept["console"] = json.dumps(json.load(answer).get("hands", {}).get("running"))
+    kept["console"] = json.dumps(json.load(answer).get("actions", {}).get("running"))
 for file in glob.glob(os.path.join(os.environ["FLEETOPS_HOME"], "logs", "*.log")):
     with open(file, errors="replace") as log:
         kept[os.path.basename(file)] = log.read()

@@ -1,23 +1,23 @@
-// One chart for both sources, drawn by uPlot on a canvas, with the words and the table that a canvas lacks.
+// A chart for both sources, drawn by uPlot on a canvas, with the text summary and data table that a canvas lacks.
 
 import { el, known, quantity } from "./dom.js";
 
 const HEIGHT = 170;
 const FONT = "11px system-ui, sans-serif";
-const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // the others stand in words beside the title
+const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // all others are written beside the title
 // The unit of an axis or an objective.
 const exact = (unit) => (unit === "seconds of a quantile" ? "seconds" : SHORT.has(unit) ? unit : "");
 const DASHES = [[], [6, 3], [2, 3]];
 
-// The library is work to read, so it comes with the first chart that is near; on a phone that is far down the page.
-// A browser may remember that a module could not be loaded, so each further try asks under an address of its own.
+// The library is slow to parse, so it is loaded with the first chart that comes near the viewport.
+// A browser may cache that a module could not be loaded, so each retry uses another address.
 let Plot = null,
   coming = null,
   tries = 0;
 const library = () =>
   (coming ||= (async () => {
     const sheet = new URL("../vendor/uplot.css", import.meta.url).href;
-    if (![...document.styleSheets].some((one) => one.href === sheet))
+    if (![...document.styleSheets].some((loaded) => loaded.href === sheet))
       document.head.append(el("link", { rel: "stylesheet", href: sheet }));
     Plot = (await import(`../vendor/uplot.js${tries++ ? `?try=${tries}` : ""}`)).default;
   })().finally(() => {
@@ -26,8 +26,8 @@ const library = () =>
 
 const ink = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-// Where an axis ends that shows values up to the highest: the least of 1, 2, 4, 5, 6 or 8 times a power of ten with a
-// little air below it, so that labels are round. A share ends at the whole.
+// The upper end of an axis: the least of 1, 2, 4, 5, 6 or 8 times a power of ten that leaves some room above the highest
+// value, so that labels are round. The axis of a ratio ends at 1.
 export function axisTop(unit, highest) {
   const value = highest * 1.05 || 1;
   const power = 10 ** Math.floor(Math.log10(value));
@@ -74,7 +74,7 @@ export class Chart {
         this.plot && this.canvas.clientWidth && this.plot.setSize({ width: this.canvas.clientWidth, height: HEIGHT }),
     );
     this.resize.observe(this.canvas);
-    // Nobody sees a chart that is off the screen: it is drawn when it comes near.
+    // A chart is drawn when it comes near the viewport.
     this.near = false;
     this.sight = new IntersectionObserver(
       (entries) => {
@@ -87,7 +87,7 @@ export class Chart {
   }
 
   // `data`: xs (seconds), lines (one array of values or null for each line), range [from, to], bands [[from, to]],
-  // marks [{x, label}], label(x) for the axis. Old figures stay until the next update.
+  // marks [{x, label}], label(x) for the axis. The old values stay until the next update.
   update(data) {
     this.data = data;
     if (this.near) this.draw();
@@ -248,7 +248,7 @@ export class Chart {
     );
   }
 
-  // Colours are painted, so a new scheme needs a new drawing.
+  // The canvas has the colours of its scheme, so a new scheme needs a redraw.
   repaint() {
     if (this.plot) this.build([this.data.xs, ...this.data.lines]);
   }

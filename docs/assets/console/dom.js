@@ -1,4 +1,4 @@
-// Elements and words. Everything that comes over the wire reaches the page as text, never as markup.
+// Elements and formatting. Everything from the network becomes text, never markup.
 
 export function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
@@ -19,7 +19,7 @@ export const burn = (value) => (known(value) ? `${value.toFixed(value < 10 ? 2 :
 export const clock = (stamp) => (typeof stamp === "string" ? stamp.slice(11, 19) : "");
 export const badge = (kind, text) => el("span", { class: `lab-badge lab-badge--${kind}` }, text);
 
-// What an audit row says was or became, in words; the same as stated() in lab/control/audit.py.
+// An old or new value of an audit row as text, as lab/control/audit.py formats it.
 export function stated(value) {
   if (value === null || value === undefined) return "–";
   if (Array.isArray(value)) return value.length > 3 ? `${value.length} items` : value.map(stated).join(", ");
@@ -42,7 +42,7 @@ export function short(value, length = 80) {
 
 export function quantity(value, unit) {
   if (!known(value)) return "–";
-  if (unit === "seconds of a quantile") return `about ${quantity(value, "seconds")}`; // exact to a bucket only
+  if (unit === "seconds of a quantile") return `about ${quantity(value, "seconds")}`; // as exact as its bucket
   if (unit === "seconds") return Math.abs(value) < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`;
   if (unit === "ratio") return percent(value, Math.abs(value) < 0.1 ? 2 : 1);
   if (unit === "x budget") return `${value < 10 ? value.toFixed(1) : Math.round(value)}x`;
@@ -59,7 +59,7 @@ export function offset(seconds) {
     : `T${sign}${Math.floor(size / 60)} min ${Math.round(size % 60)} s`;
 }
 
-// Only addresses a browser may follow: an alert's label decides what stands here.
+// Only http and https: the URL comes from an alert's annotation.
 export function address(text) {
   try {
     const url = new URL(text, location.href);
@@ -69,15 +69,15 @@ export function address(text) {
   }
 }
 
-// The address of a page's runbook section. The alert names the lab's own; the section is on this very site.
-export const pageLink = (root) => (one) => {
-  const url = one.runbook_url ? address(one.runbook_url) : null;
+// The URL of a page's runbook section. The alert has the lab's own address; the section is on this site too.
+export const pageLink = (root) => (page) => {
+  const url = page.runbook_url ? address(page.runbook_url) : null;
   return url && new URL(url).pathname.endsWith("/03_runbooks/")
     ? new URL(`03_runbooks/${new URL(url).hash}`, root).href
     : url;
 };
 
-// A part is drawn again only when what it shows has changed, so that focus and scrolling stay.
+// Tells whether a part's content has changed since it was drawn: unchanged parts keep their focus and scroll position.
 export function memory() {
   const drawn = new Map();
   return (name, value) => {

@@ -1,8 +1,8 @@
-// What the console says of the running lab, from one picture of it: words, charts, a timeline. No element is touched.
+// Texts, chart data and the timeline of the live console, computed from one snapshot of the lab. Touches no element.
 
 import { clock, percent, quantity, short } from "./dom.js";
 
-export const firing = (shown) => shown.pages.filter((one) => one.status === "firing");
+export const firing = (shown) => shown.pages.filter((page) => page.status === "firing");
 
 // Why the list of pages may be out of date, or "" when the pager answers.
 export function pagerGap(shown) {
@@ -18,7 +18,7 @@ export function summary(shown) {
     .filter(([, state]) => state !== "ok")
     .map(([name, state]) => `${name}: ${state}`);
   const pages = open.length
-    ? `${open.length} open: ${[...new Set(open.map((one) => one.alertname))].join(", ")}`
+    ? `${open.length} open: ${[...new Set(open.map((page) => page.alertname))].join(", ")}`
     : "no open page";
   return [
     `${pages}${pagerGap(shown)}.`,
@@ -33,27 +33,27 @@ export function summary(shown) {
 }
 
 export function shapes(shown) {
-  return shown.series.map((one) => ({
-    name: one.name,
-    title: one.title,
-    unit: one.unit,
-    objective: one.objective,
+  return shown.series.map((chart) => ({
+    name: chart.name,
+    title: chart.title,
+    unit: chart.unit,
+    objective: chart.objective,
     limit: "objective",
-    lines: one.lines.map((line) => line.title),
+    lines: chart.lines.map((line) => line.title),
   }));
 }
 
-export function series(one, shown) {
-  const count = one.lines[0].values.length,
-    span = one.step_seconds * (count - 1),
-    end = one.start + span;
+export function series(chart, shown) {
+  const count = chart.lines[0].values.length,
+    span = chart.step_seconds * (count - 1),
+    end = chart.start + span;
   const at = (stamp) => Date.parse(stamp) / 1000 - end;
   const mine = shown.pages.filter(
-    (page) => page.severity === "page" && (one.name.startsWith(page.service) || !one.objective),
+    (page) => page.severity === "page" && (chart.name.startsWith(page.service) || !chart.objective),
   );
   return {
-    xs: Array.from({ length: count }, (_, index) => index * one.step_seconds - span),
-    lines: one.lines.map((line) => line.values),
+    xs: Array.from({ length: count }, (_, index) => index * chart.step_seconds - span),
+    lines: chart.lines.map((line) => line.values),
     range: [-span, 0],
     bands: mine
       .map((page) => [at(page.starts_at || page.received_at), page.resolved_at ? at(page.resolved_at) : 0])
@@ -82,30 +82,30 @@ export function flow(shown) {
   ].join(" ");
 }
 
-// What the pager and the audit trail know, as one list, the oldest first.
+// The events of the pager and the audit log in one list, the oldest first.
 export function timeline(shown) {
   const row = (at, title, detail, by, phase) => ({ at, title, detail, by, phase, when: clock(at), t_seconds: 0 });
   const rows = [
-    ...shown.pages.flatMap((one) => [
+    ...shown.pages.flatMap((page) => [
       row(
-        one.received_at,
-        `${one.severity === "page" ? "Page" : "Ticket"} ${one.id} delivered`,
-        one.alertname,
+        page.received_at,
+        `${page.severity === "page" ? "Page" : "Ticket"} ${page.id} delivered`,
+        page.alertname,
         "alertmanager",
         "page",
       ),
-      one.escalated_at
-        ? row(one.escalated_at, `Page ${one.id} escalated`, `to ${one.escalated_to}`, "pager", "escalated")
+      page.escalated_at
+        ? row(page.escalated_at, `Page ${page.id} escalated`, `to ${page.escalated_to}`, "pager", "escalated")
         : null,
-      one.acked_at ? row(one.acked_at, `Page ${one.id} taken`, "", one.acked_by, "ack") : null,
-      one.resolved_at ? row(one.resolved_at, `${one.alertname} resolved`, "", "alertmanager", "resolved") : null,
+      page.acked_at ? row(page.acked_at, `Page ${page.id} acknowledged`, "", page.acked_by, "ack") : null,
+      page.resolved_at ? row(page.resolved_at, `${page.alertname} resolved`, "", "alertmanager", "resolved") : null,
     ]),
-    ...shown.audit.map((one) =>
+    ...shown.audit.map((change) =>
       row(
-        one.at,
-        `${one.action} ${one.target}`,
-        `${short(one.old, 30)} → ${short(one.new, 30)} ${one.outcome === "done" ? "" : one.outcome}`,
-        one.actor,
+        change.at,
+        `${change.action} ${change.target}`,
+        `${short(change.old, 30)} → ${short(change.new, 30)} ${change.outcome === "done" ? "" : change.outcome}`,
+        change.actor,
         "change",
       ),
     ),

@@ -1,12 +1,12 @@
-// The console: live from the lab that serves this page, or the replay of a record when nobody answers.
+// The console: live from the lab that serves this page, or a replayed record when no lab answers.
 
+import { Actions } from "./actions.js";
 import { Chart } from "./chart.js";
 import { el, kept, known, memory, offset, pageLink } from "./dom.js";
-import { Hands } from "./hands.js";
-import { Query, Requests } from "./inquiries.js";
 import { firing, flow, pagerGap, series, shapes, summary, timeline } from "./live.js";
 import { draw, section } from "./panels.js";
 import { Player } from "./player.js";
+import { Query, Requests } from "./queries.js";
 import { Replay } from "./replay.js";
 import { tabs } from "./tabs.js";
 
@@ -40,7 +40,7 @@ export function start(root) {
     showing = "";
 
   const player = new Player((now) => !over && replayed(now));
-  const hands = new Hands(part, api, () => picture && live(picture));
+  const actions = new Actions(part, api, () => picture && live(picture));
   const query = new Query(
     part,
     api,
@@ -57,12 +57,12 @@ export function start(root) {
       part("mode").className = `lab-badge lab-badge--${{ live: "ok", lost: "bad" }[name] || "warn"}`;
       part("mode-text").textContent = text;
       part("transport").hidden = name !== "replay";
-      part("hands").hidden = name === "replay";
+      part("actions").hidden = name === "replay";
       part("by-line").hidden = name === "replay";
     }
   }
 
-  // Another source: nothing of the old one may stay.
+  // Switch to another source and clear everything drawn from the old one.
   function turn(to, wanted) {
     if (showing === to) return;
     showing = to;
@@ -70,7 +70,7 @@ export function start(root) {
     for (const chart of charts) chart.destroy();
     const turned = wanted.map((shape) => new Chart(shape));
     charts = turned;
-    // In the frame after that of all the rest: in one they would be a long task on a phone.
+    // One frame after the rest: together they would be a long task on a phone.
     requestAnimationFrame(() =>
       setTimeout(() => turned === charts && part("charts").replaceChildren(...charts.map((chart) => chart.node))),
     );
@@ -95,24 +95,30 @@ export function start(root) {
       Boolean(gap) ||
         Boolean(shown.silences) ||
         Boolean(shown.too_busy) ||
-        firing(shown).some((one) => one.severity === "page"),
+        firing(shown).some((page) => page.severity === "page"),
     );
-    hands.show(shown);
+    actions.show(shown);
     draw(
       { part, changed, link },
       { ...shown, flow: flow(shown) },
       {
-        take: hands.take,
+        acknowledge: actions.acknowledge,
         quiet: gap ? `No page${gap}.` : undefined,
         seek: null,
         now: Infinity,
         timeline: timeline(shown),
-        score: shown.hands.score,
-        section: section({ runbooks, site }, shown.pages, hands.ran, shown.hands.able ? hands.run : null, hands.seen()),
+        score: shown.actions.score,
+        section: section(
+          { runbooks, site },
+          shown.pages,
+          actions.ran,
+          shown.actions.able ? actions.run : null,
+          actions.seen(),
+        ),
       },
     );
     if (changed("series", shown.series)) {
-      for (const [at, one] of shown.series.entries()) charts[at]?.update(series(one, shown));
+      for (const [at, chart] of shown.series.entries()) charts[at]?.update(series(chart, shown));
     }
   }
 
@@ -139,7 +145,7 @@ export function start(root) {
     }, 500);
   }
 
-  // The lab answered with a refusal, after which a browser does not ask again by itself: say which, and try later.
+  // The lab refused the stream, and a browser does not reconnect after that: show why, and try later.
   async function refused() {
     const said = await fetch(new URL("live", api))
       .then((answer) => answer.json())
@@ -157,15 +163,15 @@ export function start(root) {
 
   let before = "";
 
-  // Kept once read: a lab that goes away takes the records it serves with it.
-  const taken = new Map();
+  // Cached: a lab that stops no longer serves its records.
+  const cached = new Map();
   const read = async (about) => {
-    if (!taken.has(about.id)) taken.set(about.id, await json(new URL(about.href, site)));
-    return taken.get(about.id);
+    if (!cached.has(about.id)) cached.set(about.id, await json(new URL(about.href, site)));
+    return cached.get(about.id);
   };
 
   async function open(id, at, why = "") {
-    const about = records.find((one) => one.id === id) || records[0];
+    const about = records.find((record) => record.id === id) || records[0];
     before = why;
     try {
       const record = await read(about);
@@ -204,7 +210,7 @@ export function start(root) {
     if (changed("playing", player.playing)) part("play").textContent = player.playing ? "Pause" : "Play";
     const ran = replay.ran(now);
     draw({ part, changed, link }, shown, {
-      take: null,
+      acknowledge: null,
       seek: (at) => player.seek(at),
       now,
       timeline: replay.timeline,
@@ -214,7 +220,7 @@ export function start(root) {
         shown.pages,
         ran,
         null,
-        replay.record.runbook.map((one) => one.t_seconds <= now && one.t_seconds + one.duration_seconds <= now),
+        replay.record.runbook.map((step) => step.t_seconds <= now && step.t_seconds + step.duration_seconds <= now),
         replay.record.prediction?.alert,
       ),
     });
@@ -263,7 +269,7 @@ export function start(root) {
     const usable = serving.live && serving.key;
     part("source").replaceChildren(
       ...(usable ? [el("option", { value: "live" }, "Live")] : []),
-      ...records.map((one) => el("option", { value: one.id }, `${one.id} ${one.title}`)),
+      ...records.map((record) => el("option", { value: record.id }, `${record.id} ${record.title}`)),
     );
     if (usable) {
       listen();

@@ -1,4 +1,4 @@
-// The panels that a live picture and a replayed one share: each is drawn again only when what it shows has changed.
+// The panels that the live console and the replay share. Each is redrawn only when its content has changed.
 
 import { el, refill } from "./dom.js";
 import * as views from "./views.js";
@@ -6,7 +6,7 @@ import * as views from "./views.js";
 export function draw(
   { part, changed, link },
   shown,
-  { take, quiet = "No page. Quiet is good.", section, seek, now, timeline, score },
+  { acknowledge, quiet = "No page.", section, seek, now, timeline, score },
 ) {
   if (changed("slos", shown.slos)) {
     part("slos").replaceChildren(
@@ -16,10 +16,10 @@ export function draw(
     part("burn-head").replaceChildren(head);
     part("burn").replaceChildren(...rows);
   }
-  if (changed("pages", [shown.pages, Boolean(take), quiet]))
+  if (changed("pages", [shown.pages, Boolean(acknowledge), quiet]))
     refill(
       part("pages"),
-      shown.pages.length ? shown.pages.map((one) => views.page(one, take, link)) : [el("li", {}, quiet)],
+      shown.pages.length ? shown.pages.map((page) => views.page(page, acknowledge, link)) : [el("li", {}, quiet)],
     );
   if (changed("audit", shown.audit))
     part("audit").replaceChildren(
@@ -54,14 +54,14 @@ export function draw(
     );
 }
 
-// The section of the page that matters now: one that fires before one that is over, the newest first.
+// The runbook section of the most relevant page: firing before resolved, the newest first.
 export function section({ runbooks, site }, pages, ran, run, more, alert) {
-  const one =
+  const page =
     pages.find((page) => page.alertname === alert) ||
     pages.find((page) => page.status === "firing" && page.severity === "page") ||
     pages.find((page) => page.status === "firing") ||
     pages.find((page) => page.severity === "page");
-  const anchor = one?.runbook_url ? one.runbook_url.split("#")[1] : "";
+  const anchor = page?.runbook_url ? page.runbook_url.split("#")[1] : "";
   const found = anchor && Object.hasOwn(runbooks, anchor) ? runbooks[anchor] : null;
   if (!found)
     return {

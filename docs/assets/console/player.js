@@ -1,4 +1,4 @@
-// Plays: tells `show(seconds)` where it is, a few times a second, never past the end.
+// Plays a replay: calls `show(seconds)` with the current position a few times a second, never past the end.
 export class Player {
   constructor(show) {
     this.show = show;

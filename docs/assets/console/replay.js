@@ -1,4 +1,4 @@
-// A record as pictures: what the console would have shown at each second of a recorded incident.
+// Snapshots from a record: what the console would have shown at each second of a recorded incident.
 
 import { known, offset } from "./dom.js";
 
@@ -21,8 +21,10 @@ export class Replay {
     this.record = record;
     this.about = about;
     this.zero = Date.parse(record.t0);
-    this.start = Math.min(...record.signals.map((one) => one.start_seconds));
-    this.end = Math.max(...record.signals.map((one) => one.start_seconds + (one.values.length - 1) * one.step_seconds));
+    this.start = Math.min(...record.signals.map((signal) => signal.start_seconds));
+    this.end = Math.max(
+      ...record.signals.map((signal) => signal.start_seconds + (signal.values.length - 1) * signal.step_seconds),
+    );
     this.focus =
       /sloth_id="([^"]+)"/.exec(this.signal("burn_rate_60s")?.query || record.signals[0]?.query || "")?.[1] || "";
     this.charts = this.layout();
@@ -38,7 +40,7 @@ export class Replay {
     this.opening = this.at("page") ?? this.at("firing") ?? 0;
   }
 
-  // Of the responder's changes the one that completed the mitigation is graded, of everything else the first.
+  // Of the responder's changes, the one that completed the mitigation is graded; of all other events, the first.
   grades(row) {
     const mitigated = this.record.durations?.mttm_seconds;
     return row.kind !== "action" || (known(mitigated) && Math.abs(row.t_seconds - mitigated) < 0.005);
@@ -53,7 +55,7 @@ export class Replay {
   }
 
   signal(name) {
-    return this.record.signals.find((one) => one.name === name);
+    return this.record.signals.find((signal) => signal.name === name);
   }
 
   value(signal, now) {
@@ -62,26 +64,26 @@ export class Replay {
     return signal.values[Math.min(index, signal.values.length - 1)] ?? null;
   }
 
-  // The promise at stake, its burn rates, versions side by side, then every other signal on its own.
+  // The SLO at stake, its burn rates, both versions side by side, then a chart for each other signal.
   layout() {
     const { signals } = this.record;
     const group = (title, limit, members) => (members.length ? [{ name: members[0].name, title, limit, members }] : []);
-    const own = signals.filter((one) => one.name === `${this.focus.replaceAll("-", "_")}_bad_ratio`);
-    const burns = signals.filter((one) => one.name.startsWith("burn_rate_"));
-    const versions = signals.filter((one) => /_(stable|canary)_p99_seconds$/.test(one.name));
+    const own = signals.filter((signal) => signal.name === `${this.focus.replaceAll("-", "_")}_bad_ratio`);
+    const burns = signals.filter((signal) => signal.name.startsWith("burn_rate_"));
+    const versions = signals.filter((signal) => /_(stable|canary)_p99_seconds$/.test(signal.name));
     const taken = new Set([...own, ...burns, ...versions]);
     const rest = signals.filter(
-      (one) =>
-        !taken.has(one) &&
-        !one.name.endsWith("_bad_ratio") &&
-        one.name !== "budget_remaining_ratio" &&
-        one.values.some(known),
+      (signal) =>
+        !taken.has(signal) &&
+        !signal.name.endsWith("_bad_ratio") &&
+        signal.name !== "budget_remaining_ratio" &&
+        signal.values.some(known),
     );
     return [
       ...group(`${this.focus.replaceAll("-", " ")}: bad share`, "objective", own),
-      ...group("burn rate, both windows of the quick page tier", "threshold", burns),
+      ...group("burn rate, both windows of the fast page tier", "threshold", burns),
       ...group("p99 by version", "objective", versions),
-      ...rest.flatMap((one) => group(one.title, "objective", [one])),
+      ...rest.flatMap((signal) => group(signal.title, "objective", [signal])),
     ];
   }
 
@@ -91,32 +93,34 @@ export class Replay {
       title,
       limit,
       unit: members[0].unit,
-      objective: members.find((one) => known(one.objective))?.objective ?? null,
-      lines: members.map((one) => one.title),
+      objective: members.find((signal) => known(signal.objective))?.objective ?? null,
+      lines: members.map((signal) => signal.title),
     }));
   }
 
   series(chart, now) {
     const [first] = chart.members;
     const xs = first.values.map((_, index) => first.start_seconds + index * first.step_seconds);
-    const fired = this.record.alerts.filter((one) => one.name === this.record.prediction?.alert);
+    const fired = this.record.alerts.filter((alert) => alert.name === this.record.prediction?.alert);
     // The ticket of the same SLO may still fire for an earlier incident.
-    const paged = fired.filter((one) => one.severity === "page");
+    const paged = fired.filter((alert) => alert.severity === "page");
     const bands = (paged.length ? paged : fired)
-      .filter((one) => one.t_seconds <= now)
-      .map((one) => [one.t_seconds, Math.min(now, one.ends_at ? this.since(one.ends_at) : this.end)]);
+      .filter((alert) => alert.t_seconds <= now)
+      .map((alert) => [alert.t_seconds, Math.min(now, alert.ends_at ? this.since(alert.ends_at) : this.end)]);
     return {
       xs,
       bands,
       range: [this.start, this.end],
       marks: this.marks.filter((mark) => mark.x <= now),
       label: (x) => `${x < 0 ? "−" : "+"}${Math.abs(Math.round(x))} s`,
-      lines: chart.members.map((one) => xs.map((x) => (x <= now + 1e-6 ? this.value(one, x) : null))),
+      lines: chart.members.map((signal) => xs.map((x) => (x <= now + 1e-6 ? this.value(signal, x) : null))),
     };
   }
 
   firing(now) {
-    return this.record.alerts.filter((one) => one.t_seconds <= now && (!one.ends_at || this.since(one.ends_at) > now));
+    return this.record.alerts.filter(
+      (alert) => alert.t_seconds <= now && (!alert.ends_at || this.since(alert.ends_at) > now),
+    );
   }
 
   picture(now) {
@@ -124,21 +128,21 @@ export class Replay {
     const firing = this.firing(now);
     const stamp = new Date(this.zero + now * 1000).toISOString();
     const pages = record.pages
-      .filter((one) => one.received_at <= stamp)
-      .map((one) => {
+      .filter((page) => page.received_at <= stamp)
+      .map((page) => {
         const past = (at) => Boolean(at) && at <= stamp;
-        const status = past(one.resolved_at) ? "resolved" : "firing";
+        const status = past(page.resolved_at) ? "resolved" : "firing";
         return {
-          ...one,
+          ...page,
           status,
-          ...(past(one.acked_at) ? {} : { acked_at: null, acked_by: null }),
-          ...(past(one.escalated_at) ? {} : { escalated_at: null, escalated_to: null }),
+          ...(past(page.acked_at) ? {} : { acked_at: null, acked_by: null }),
+          ...(past(page.escalated_at) ? {} : { escalated_at: null, escalated_to: null }),
         };
       });
     return {
       at: stamp,
       pages: pages.sort((a, b) => (a.received_at < b.received_at ? 1 : -1)),
-      audit: record.actions.filter((one) => one.at <= stamp).reverse(),
+      audit: record.actions.filter((change) => change.at <= stamp).reverse(),
       slos: this.slos(now, firing),
       nodes: this.nodes(now, firing),
       flow: this.flow(now),
@@ -149,11 +153,11 @@ export class Replay {
 
   slos(now, firing) {
     return this.record.signals
-      .filter((one) => one.name.endsWith("_bad_ratio"))
+      .filter((signal) => signal.name.endsWith("_bad_ratio"))
       .map((signal) => {
         const id = signal.name.replace(/_bad_ratio$/, "").replaceAll("_", "-");
         const bad = this.value(signal, now);
-        const severities = firing.filter((one) => one.labels.sloth_id === id).map((one) => one.severity);
+        const severities = firing.filter((alert) => alert.labels.sloth_id === id).map((alert) => alert.severity);
         const state = severities.includes("page")
           ? "page"
           : severities.includes("ticket")
@@ -190,7 +194,7 @@ export class Replay {
       });
   }
 
-  // What of the budget was left by now: the record's figure, event by event as its counts have them.
+  // The budget left by now: the record's figure, spread over the bad events of its counts.
   left(id, now) {
     const spent = this.record.budget[id]?.budget_spent_ratio;
     const counts = this.record.counts[id];
@@ -207,8 +211,8 @@ export class Replay {
   nodes(now, firing) {
     const weight = this.value(this.signal("canary_weight_ratio"), now);
     return NODES.map((name) => {
-      const mine = firing.filter((one) => (ALIAS[one.service] || one.service) === name);
-      const worst = mine.some((one) => one.severity === "page") ? "bad" : mine.length ? "warn" : "ok";
+      const mine = firing.filter((alert) => (ALIAS[alert.service] || alert.service) === name);
+      const worst = mine.some((alert) => alert.severity === "page") ? "bad" : mine.length ? "warn" : "ok";
       if (name === "feed-canary")
         return {
           name,
@@ -228,11 +232,11 @@ export class Replay {
     return (command, step, branch) => {
       const found = this.record.runbook
         .filter(
-          (one) =>
-            one.command === command &&
-            one.step === step &&
-            one.branch === `${branch.number}. ${branch.title}` &&
-            one.t_seconds <= now,
+          (executed) =>
+            executed.command === command &&
+            executed.step === step &&
+            executed.branch === `${branch.number}. ${branch.title}` &&
+            executed.t_seconds <= now,
         )
         .at(-1);
       if (!found) return null;
@@ -259,10 +263,10 @@ export class Replay {
   requests() {
     const found = new Map();
     for (const line of this.record.logs) {
-      const one = found.get(line.trace_id) || { trace_id: line.trace_id, lines: [] };
-      one.lines.push(line);
+      const request = found.get(line.trace_id) || { trace_id: line.trace_id, lines: [] };
+      request.lines.push(line);
       if (line.service === "gateway")
-        Object.assign(one, {
+        Object.assign(request, {
           path: line.path,
           status: line.status,
           duration_seconds: line.duration_seconds,
@@ -270,7 +274,7 @@ export class Replay {
           method: line.method,
           upstream: line.upstream,
         });
-      found.set(line.trace_id, one);
+      found.set(line.trace_id, request);
     }
     return [...found.values()];
   }

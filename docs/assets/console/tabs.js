@@ -1,14 +1,14 @@
-// Tabs as WAI-ARIA has them: one stop of the Tab key, arrows between them.
+// Tabs after the WAI-ARIA pattern: one tab stop, arrow keys between the tabs.
 
 export function tabs(list) {
   const all = [...list.querySelectorAll("[role=tab]")];
   const choose = (tab) =>
-    all.forEach((one) => {
-      const on = one === tab;
-      one.setAttribute("aria-selected", String(on));
-      one.tabIndex = on ? 0 : -1;
-      document.getElementById(one.getAttribute("aria-controls")).hidden = !on;
-      if (on) one.dispatchEvent(new CustomEvent("chosen", { bubbles: true }));
+    all.forEach((other) => {
+      const on = other === tab;
+      other.setAttribute("aria-selected", String(on));
+      other.tabIndex = on ? 0 : -1;
+      document.getElementById(other.getAttribute("aria-controls")).hidden = !on;
+      if (on) other.dispatchEvent(new CustomEvent("chosen", { bubbles: true }));
     });
   const key = (event) => {
     const at = all.indexOf(document.activeElement);

@@ -1,4 +1,4 @@
-// What a picture looks like. A picture has the same shape whether the lab took it a second ago or a record is replayed.
+// Elements for the parts of a snapshot. A snapshot has the same shape from the live lab and from a replayed record.
 
 import { badge, burn, clock, el, known, percent, short } from "./dom.js";
 
@@ -32,45 +32,45 @@ export function tile(slo) {
   );
 }
 
-// `take(id, button)` when pages can be taken here; null in a replay.
-export function page(one, take, link) {
+// `acknowledge(id, button)` is null where pages cannot be acknowledged, as in a replay.
+export function page(page, acknowledge, link) {
   const foot = el("div", { class: "console-page__foot" });
-  if (one.acked_at) foot.append(el("span", {}, `taken by ${one.acked_by} at ${clock(one.acked_at)}`));
-  else if (take) {
+  if (page.acked_at) foot.append(el("span", {}, `acknowledged by ${page.acked_by} at ${clock(page.acked_at)}`));
+  else if (acknowledge) {
     const button = el(
       "button",
       {
         type: "button",
-        "data-page": one.id,
-        "data-key": `page-${one.id}`,
-        class: one.status === "firing" ? null : "console-quiet",
+        "data-page": page.id,
+        "data-key": `page-${page.id}`,
+        class: page.status === "firing" ? null : "console-quiet",
       },
-      "Take",
+      "Acknowledge",
     );
-    button.setAttribute("aria-label", `Take page ${one.id}, ${one.alertname}`);
-    button.addEventListener("click", () => take(one.id, button));
+    button.setAttribute("aria-label", `Acknowledge page ${page.id}, ${page.alertname}`);
+    button.addEventListener("click", () => acknowledge(page.id, button));
     foot.append(button);
-  } else foot.append(el("span", {}, one.status === "firing" ? "nobody has it" : "nobody took it"));
-  if (one.escalated_at)
+  } else foot.append(el("span", {}, page.status === "firing" ? "unacknowledged" : "never acknowledged"));
+  if (page.escalated_at)
     foot.append(
       badge(
-        one.acked_at || one.status === "resolved" ? "warn" : "bad",
-        `escalated to ${one.escalated_to} at ${clock(one.escalated_at)}`,
+        page.acked_at || page.status === "resolved" ? "warn" : "bad",
+        `escalated to ${page.escalated_to} at ${clock(page.escalated_at)}`,
       ),
     );
-  const runbook = link(one);
-  if (runbook) foot.append(el("a", { href: runbook, "data-key": `runbook-${one.id}` }, "Runbook"));
+  const runbook = link(page);
+  if (runbook) foot.append(el("a", { href: runbook, "data-key": `runbook-${page.id}` }, "Runbook"));
   return el(
     "li",
-    { "data-status": one.status },
+    { "data-status": page.status },
     el(
       "div",
       { class: "console-page__head" },
-      el("b", {}, one.alertname),
-      badge(one.severity === "page" ? "bad" : "warn", one.severity || "none"),
-      el("span", {}, `${one.status}, #${one.id}, ${clock(one.received_at)} UTC`),
+      el("b", {}, page.alertname),
+      badge(page.severity === "page" ? "bad" : "warn", page.severity || "none"),
+      el("span", {}, `${page.status}, #${page.id}, ${clock(page.received_at)} UTC`),
     ),
-    el("div", {}, one.summary || ""),
+    el("div", {}, page.summary || ""),
     foot,
   );
 }
@@ -134,13 +134,16 @@ export function auditRow(row) {
 
 export function map(root, nodes) {
   for (const group of root.querySelectorAll("[data-node]")) {
-    const node = nodes.find((one) => one.name === group.dataset.node) || { state: "unknown", text: "no data" };
+    const node = nodes.find((candidate) => candidate.name === group.dataset.node) || {
+      state: "unknown",
+      text: "no data",
+    };
     group.dataset.state = node.state;
     group.querySelector(".node-state").textContent = node.text;
   }
 }
 
-// `seek(seconds)` in a replay; null when the timeline is the lab's own.
+// `seek(seconds)` moves a replay; null for the live timeline.
 export function timelineRow(row, now, seek) {
   const later = row.t_seconds > now;
   const when = seek
@@ -171,7 +174,7 @@ export function timelineRow(row, now, seek) {
   );
 }
 
-// The section of a page's alert. `ran(command, step)` gives what came of a command; `run(command, button)` runs one.
+// A runbook section. `ran(command, step, branch)` is a command's result or null; `run` is null where none can be run.
 export function runbook(section, href, ran, run) {
   const steps = (branch, step) =>
     branch[step].map((command) => {
@@ -238,7 +241,7 @@ function verdict(step, status) {
 
 const DURATIONS = [
   ["page_seconds", "page delivered after"],
-  ["mtta_seconds", "taken after"],
+  ["mtta_seconds", "acknowledged after"],
   ["mttm_seconds", "mitigated after"],
   ["mttr_seconds", "recovered after"],
 ];

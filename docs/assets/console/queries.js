@@ -1,4 +1,4 @@
-// Questions: a PromQL query, and the log lines of one request. Of the lab, or of the record that is replayed.
+// PromQL queries and the log lines of a request, from the lab or from the replayed record.
 
 import { Chart } from "./chart.js";
 import { clock, el, memory, quantity, refill } from "./dom.js";
@@ -55,7 +55,7 @@ export class Query {
     this.part("query").readOnly = Boolean(replay);
     if (replay) {
       this.part("query-known").replaceChildren(
-        ...replay.record.signals.map((one) => el("option", { value: one.query }, one.title)),
+        ...replay.record.signals.map((signal) => el("option", { value: signal.query }, signal.title)),
       );
       this.part("query").value = replay.record.signals[0]?.query || "";
     }
@@ -78,15 +78,15 @@ export class Query {
           : [];
       if (tokens && text === this.part("query").value) this.part("query-ink").replaceChildren(...promql(tokens));
     } catch {
-      /* without colours it is the same query */
+      /* the query works without colours too */
     }
   }
 
-  // In a replay the record answers: the recorded signal at this instant.
+  // In a replay, the result is the recorded signal at the current instant.
   tick() {
     const replay = this.replay();
     if (!replay || this.part("query-panel").hidden) return;
-    const signal = replay.record.signals.find((one) => one.query === this.part("query").value);
+    const signal = replay.record.signals.find((candidate) => candidate.query === this.part("query").value);
     if (signal && this.changed("row", [signal.name, Math.floor(this.now())]))
       this.rows([{ labels: signal.title, value: replay.value(signal, this.now()) }], signal.unit);
   }
@@ -146,12 +146,12 @@ export class Query {
       unit: "",
       objective: null,
       limit: "",
-      lines: answer.lines.map((one) => one.title),
+      lines: answer.lines.map((line) => line.title),
     });
     this.part("query-chart").replaceChildren(this.chart.node);
     this.chart.update({
       xs: Array.from({ length: count }, (_, at) => at * answer.step_seconds - span),
-      lines: answer.lines.map((one) => one.values),
+      lines: answer.lines.map((line) => line.values),
       range: [-span, 0],
       bands: [],
       marks: [],
@@ -189,7 +189,7 @@ export class Requests {
       refill(
         this.part("requests"),
         rows.length
-          ? rows.map((one) => this.row(one))
+          ? rows.map((request) => this.row(request))
           : [el("tr", {}, el("td", { colspan: 5 }, "No request has been logged yet."))],
       );
       this.part("logs-said").textContent = replay
@@ -200,17 +200,17 @@ export class Requests {
     }
   }
 
-  row(one) {
-    const button = el("button", { type: "button", class: "console-quiet", "data-key": one.trace_id }, "Lines");
-    button.setAttribute("aria-label", `Log lines of ${one.trace_id}`);
-    button.addEventListener("click", () => this.lines(one.trace_id));
+  row(request) {
+    const button = el("button", { type: "button", class: "console-quiet", "data-key": request.trace_id }, "Lines");
+    button.setAttribute("aria-label", `Log lines of ${request.trace_id}`);
+    button.addEventListener("click", () => this.lines(request.trace_id));
     return el(
       "tr",
       {},
-      el("td", {}, clock(one.ts)),
-      el("td", {}, `${one.method || ""} ${one.path || ""}`),
-      el("td", {}, one.status ?? "–"),
-      el("td", {}, quantity(one.duration_seconds, "seconds")),
+      el("td", {}, clock(request.ts)),
+      el("td", {}, `${request.method || ""} ${request.path || ""}`),
+      el("td", {}, request.status ?? "–"),
+      el("td", {}, quantity(request.duration_seconds, "seconds")),
       el("td", {}, button),
     );
   }

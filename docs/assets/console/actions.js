@@ -1,11 +1,11 @@
-// What a person does from here: every button is a `fleetops` command run under the name in the box.
+// The console's actions: every button runs a `fleetops` command under the name in the box.
 
 import { el, memory } from "./dom.js";
 
 const SCALABLE = ["feed", "user", "feed-canary"];
 const RESTARTABLE = ["feed", "user", "feed-canary", "gateway"];
 
-// What the drill is doing, what the button beside it says ("" when there is none), and what it asks before it acts.
+// The state of the drill, the label of its button ("" for none), and the question asked before the button acts.
 function drillState({ running, left_over: left, ending_by: endingBy, ended }) {
   if (running) {
     const started = running.by
@@ -31,10 +31,10 @@ function drillState({ running, left_over: left, ending_by: endingBy, ended }) {
   return [ended, "", ""];
 }
 
-export class Hands {
+export class Actions {
   constructor(part, api, redraw) {
     Object.assign(this, { part, api, redraw, results: new Map(), changed: memory() });
-    this.take = (id, button) => this.takePage(id, button);
+    this.acknowledge = (id, button) => this.acknowledgePage(id, button);
     this.ran = (command, step, branch) => this.results.get(`${branch.number} ${step} ${command}`) || null;
     this.run = (command, step, branch) => this.runStep(`${branch.number} ${step} ${command}`, command);
     const dialog = part("stop-dialog");
@@ -79,13 +79,13 @@ export class Hands {
     return said;
   }
 
-  async takePage(id, button) {
+  async acknowledgePage(id, button) {
     button.disabled = true;
     this.part("ack-error").textContent = "";
     try {
       await this.post(`pages/${encodeURIComponent(id)}/ack`, {});
     } catch (problem) {
-      this.part("ack-error").textContent = `Page ${id} was not taken: ${problem.message}`;
+      this.part("ack-error").textContent = `Page ${id} was not acknowledged: ${problem.message}`;
       button.disabled = false;
     }
   }
@@ -112,7 +112,7 @@ export class Hands {
 
   async stopDrill() {
     this.part("drill-error").textContent = "";
-    this.part("drill-state").focus(); // the button goes when the drill has ended
+    this.part("drill-state").focus(); // the button is hidden when the drill has ended
     try {
       const done = await this.post("drills/stop", {});
       if (done.exit_status !== 0) this.part("drill-error").textContent = done.output;
@@ -163,43 +163,43 @@ export class Hands {
   }
 
   show(picture) {
-    const { hands, flags, flow, pages } = picture;
+    const { actions, flags, flow, pages } = picture;
     this.open =
-      pages.find((one) => one.status === "firing" && one.severity === "page") ||
-      pages.find((one) => one.severity === "page");
-    this.part("hands").hidden = !hands.able;
-    this.part("controls").hidden = !hands.able;
-    if (!hands.able) return;
-    const { running } = hands;
-    if (this.changed("drills", hands.drills)) {
-      this.part("component").replaceChildren(...hands.components.map((one) => el("option", {}, one)));
-      this.part("trigger").replaceChildren(...hands.triggers.map((one) => el("option", {}, one)));
+      pages.find((page) => page.status === "firing" && page.severity === "page") ||
+      pages.find((page) => page.severity === "page");
+    this.part("actions").hidden = !actions.able;
+    this.part("controls").hidden = !actions.able;
+    if (!actions.able) return;
+    const { running } = actions;
+    if (this.changed("drills", actions.drills)) {
+      this.part("component").replaceChildren(...actions.components.map((component) => el("option", {}, component)));
+      this.part("trigger").replaceChildren(...actions.triggers.map((trigger) => el("option", {}, trigger)));
       this.part("drill").replaceChildren(
         el("option", { value: "random" }, "random: you are not told which"),
-        ...hands.drills.map((one) => el("option", { value: one.id }, `${one.id} ${one.title}`)),
+        ...actions.drills.map((drill) => el("option", { value: drill.id }, `${drill.id} ${drill.title}`)),
       );
     }
     this.part("diagnosis-form").hidden = running?.responder !== "human";
     this.part("drill-start").disabled = Boolean(running);
-    if (this.changed("drill", [running, hands.lines, hands.left_over, hands.ending_by, hands.ended])) {
-      const [state, stop, question] = drillState(hands);
+    if (this.changed("drill", [running, actions.lines, actions.left_over, actions.ending_by, actions.ended])) {
+      const [state, stop, question] = drillState(actions);
       this.part("drill-state").textContent = state;
       this.part("drill-stop").textContent = stop;
       this.part("drill-stop").hidden = !stop;
-      this.part("drill-stop").disabled = Boolean(hands.ending_by);
+      this.part("drill-stop").disabled = Boolean(actions.ending_by);
       this.part("stop-text").textContent = question;
-      if (!stop || hands.ending_by) this.part("stop-dialog").close();
-      this.part("drill-lines").textContent = hands.lines.join("\n");
-      this.part("drill-lines").hidden = hands.lines.length === 0;
+      if (!stop || actions.ending_by) this.part("stop-dialog").close();
+      this.part("drill-lines").textContent = actions.lines.join("\n");
+      this.part("drill-lines").hidden = actions.lines.length === 0;
     }
     if (this.changed("flags", flags)) {
       const chosen = this.part("flag").value;
       this.part("flag").replaceChildren(
-        ...flags.map((one) =>
+        ...flags.map((flag) =>
           el(
             "option",
-            { value: one.flag, selected: one.flag === chosen },
-            `${one.flag} (${one.enabled ? "on" : "off"})`,
+            { value: flag.flag, selected: flag.flag === chosen },
+            `${flag.flag} (${flag.enabled ? "on" : "off"})`,
           ),
         ),
       );
@@ -212,7 +212,7 @@ export class Hands {
         ["restart-service", RESTARTABLE],
         ["triage-service", ["feed", "user"]],
       ])
-        this.part(name).replaceChildren(...services.map((one) => el("option", {}, one)));
+        this.part(name).replaceChildren(...services.map((service) => el("option", {}, service)));
     }
   }
 }
