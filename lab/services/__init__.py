@@ -1,1 +1,1 @@
-"""The modelled system: gateway, user service, feed service, and the link between them and the DB."""
+"""The modelled system: gateway, user service, feed service, and the delay proxy between them and the database."""

@@ -1,8 +1,8 @@
-"""A circuit breaker: stops asking who does not answer, and asks again carefully. The time is told.
+"""A circuit breaker: stops calling an upstream that fails, and probes it later. Callers pass the current time.
 
-Closed it lets everything pass and counts. When too many of the last calls failed it opens: callers are refused at once,
-and whoever can do without the upstream does. After a rest one call may try (half-open): its success closes the
-breaker, its failure opens it again.
+Closed, it admits every call and counts failures. When too many recent calls have failed, it opens: calls are refused
+immediately. After REST_SECONDS one probe call is admitted (half-open): its success closes the breaker, its failure
+opens it again.
 """
 
 from __future__ import annotations
@@ -10,20 +10,19 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-# What an operator can say: never trip, trip by itself, stay open.
+# Modes that operators can set: never open, open automatically, stay open.
 OFF, AUTO, OPEN = MODES = ("off", "auto", "open")
 CLOSED, HALF_OPEN = "closed", "half-open"
 STATES = (CLOSED, HALF_OPEN, OPEN)
 
 WINDOW_SECONDS = 10.0
-# Fewer calls than this prove nothing.
-MIN_CALLS = 10
+MIN_CALLS = 10  # in the window, before the failure ratio counts
 FAILED_RATIO = 0.5
 REST_SECONDS = 5.0
 
 
 class Breaker:
-    """One upstream's breaker. Safe to use from any thread."""
+    """The breaker of one upstream. Thread-safe; times are monotonic seconds."""
 
     def __init__(self, mode: str = OFF) -> None:
         self._lock = threading.Lock()
@@ -35,11 +34,11 @@ class Breaker:
 
     @property
     def mode(self) -> str:
-        """What the operator said."""
+        """The mode that the operator set: off, auto or open."""
         return self._mode
 
     def set_mode(self, mode: str) -> None:
-        """Starts anew in another mode; the same mode changes nothing."""
+        """Sets the mode and resets the counts; setting the current mode changes nothing."""
         with self._lock:
             if mode != self._mode:
                 self._mode = mode
@@ -51,23 +50,23 @@ class Breaker:
             return self._state(now)
 
     def admit(self, now: float) -> bool:
-        """Whether a call may go out; in half-open one at a time may."""
+        """Whether a call may be made; half-open admits one at a time."""
         with self._lock:
             state = self._state(now)
             if state == HALF_OPEN and now >= self._probe_until:
-                # A probe whose outcome is never told must not keep the breaker half open for ever.
+                # A probe whose outcome is never recorded must not keep the breaker half-open for ever.
                 self._probe_until = now + REST_SECONDS
                 return True
             return state == CLOSED
 
     def record(self, ok: bool, now: float) -> None:
-        """How an admitted call ended."""
+        """Records whether an admitted call succeeded."""
         with self._lock:
             if self._mode != AUTO:
                 return
             if self._opened_at is not None:
                 if now - self._opened_at < REST_SECONDS:
-                    return  # sent before it opened
+                    return  # the call was made before the breaker opened
                 self._reset()
                 if not ok:
                     self._opened_at = now

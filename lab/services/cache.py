@@ -1,4 +1,4 @@
-"""The cache as the services see it: it may be down, and then it is only a miss."""
+"""The services' cache client. If the cache is down, every lookup is a miss."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from lab.telemetry.http import log_field
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
 TIMEOUT_SECONDS = 0.25
-# Entries written in one burst must not all end in one second.
+# Spreads expiry, so that entries written in one burst do not all expire in the same second.
 JITTER_RATIO = 0.2
 
 
-class Found(NamedTuple):
-    """What a look-up gave: `fresh` says whether the entry is within its time to live."""
+class Entry(NamedTuple):
+    """A cached value; `fresh` while it is within its time to live."""
 
     value: bytes
     fresh: bool
 
 
 class Cache:
-    """Values as bytes under keys of one family; counts hits, misses and errors as `name`.
+    """Bytes by key; hits, misses and errors are counted under `name`.
 
-    An entry outlives its time to live by `keep_stale_seconds`, for those who would rather have an old value than none.
+    Entries are kept for `keep_stale_seconds` after their time to live, for callers that prefer a stale value to none.
     """
 
     def __init__(
@@ -39,41 +39,41 @@ class Cache:
         )
         self._ttl_seconds = ttl_seconds
         self._keep_milliseconds = int(keep_stale_seconds * 1000)
-        requests = Counter(names.CACHE_REQUESTS, "Look-ups in the cache.", ["cache", "result"], registry=registry)
+        requests = Counter(names.CACHE_REQUESTS, "Cache lookups.", ["cache", "result"], registry=registry)
         self._results = {result: requests.labels(name, result) for result in ("hit", "stale", "miss", "error")}
         self._log = logs.get()
 
     def get(self, key: str) -> bytes | None:
-        """The value, or None when there is no fresh one or the cache does not answer."""
-        found = self.look_up(key)
-        return found.value if found else None
+        """The fresh value, or None if there is none or the cache does not answer."""
+        entry = self.lookup(key)
+        return entry.value if entry else None
 
-    def look_up(self, key: str, *, stale: bool = False) -> Found | None:
-        """The entry, or None. One past its time to live is a miss, unless `stale` asks for it."""
-        found: Found | None = None
+    def lookup(self, key: str, *, stale: bool = False) -> Entry | None:
+        """The entry, or None. An expired entry is a miss, unless `stale` is set."""
+        entry: Entry | None = None
         try:
-            found = self._read(key)
-            if found is not None and not found.fresh and not stale:
-                found = None
-            result = "miss" if found is None else "hit" if found.fresh else "stale"
+            entry = self._read(key)
+            if entry is not None and not entry.fresh and not stale:
+                entry = None
+            result = "miss" if entry is None else "hit" if entry.fresh else "stale"
         except ValkeyError as problem:
             result = "error"
             self._log.warning("cache does not answer", operation="get", reason=str(problem))
         self._results[result].inc()
         log_field("cache", result)
-        return found
+        return entry
 
     def put(self, key: str, value: bytes, ttl_seconds: float | None = None) -> None:
-        """Keeps `value` for the family's time to live, spread by a fifth either way, or for `ttl_seconds`."""
+        """Stores `value` for `ttl_seconds` (default: the cache's own), randomly varied by JITTER_RATIO."""
         ttl = ttl_seconds or self._ttl_seconds
-        spread = random.uniform(1 - JITTER_RATIO, 1 + JITTER_RATIO)  # noqa: S311 - no secret
+        spread = random.uniform(1 - JITTER_RATIO, 1 + JITTER_RATIO)  # noqa: S311 - not a secret
         try:
             self._client.set(key, value, px=max(1, int(ttl * spread * 1000)) + self._keep_milliseconds)
         except ValkeyError as problem:
             self._log.warning("cache does not answer", operation="put", reason=str(problem))
 
     def delete(self, key: str) -> None:
-        """Forgets `key`; when the cache does not answer, the entry lives until its time is up."""
+        """Deletes `key`; if the cache does not answer, the entry stays until it expires."""
         try:
             self._client.delete(key)
         except ValkeyError as problem:
@@ -83,17 +83,18 @@ class Cache:
         """Closes every connection."""
         self._client.close()  # type: ignore[no-untyped-call]
 
-    def _read(self, key: str) -> Found | None:
+    def _read(self, key: str) -> Entry | None:
         value: Any
-        left: Any = 0
+        ttl_milliseconds: Any = 0
         if not self._keep_milliseconds:
             value = self._client.get(key)
         else:
             pipe = self._client.pipeline(transaction=False)
             pipe.get(key)
             pipe.pttl(key)
-            value, left = pipe.execute()  # type: ignore[no-untyped-call]
+            value, ttl_milliseconds = pipe.execute()  # type: ignore[no-untyped-call]
         if not isinstance(value, bytes):
             return None
-        # An entry that somebody put there without an end (-1) is as fresh as any.
-        return Found(value, left < 0 or left > self._keep_milliseconds or not self._keep_milliseconds)
+        # An entry without expiry (-1) counts as fresh.
+        fresh = not self._keep_milliseconds or ttl_milliseconds < 0 or ttl_milliseconds > self._keep_milliseconds
+        return Entry(value, fresh)

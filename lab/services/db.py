@@ -1,4 +1,4 @@
-"""The DB as the services see it: a pool with limits, and every operation measured and counted."""
+"""The services' database client: a bounded connection pool; every operation is measured."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from lab.telemetry.metrics import CollectorRegistry, Gauge, Histogram
 
 Row = tuple[Any, ...]
 
-# A pool that grew for a burst gives one connection back every IDLE_SECONDS: backends cost memory.
+# A pool that grew for a burst closes one idle connection every IDLE_SECONDS, because backends use memory.
 IDLE_SECONDS = 4.0
-# None grows old: what has changed since it was made (a role, a certificate) is met soon, and by one after the other.
+# Connections are replaced after this time, one after the other, so that a changed role or certificate takes effect.
 LIFETIME_SECONDS = 60.0
 WAIT_SECONDS = 1.0
 RECONNECT_SECONDS = 5.0
 PING_SECONDS = 1.0
 OPERATION_BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5)
-# Less than the gateway's patience, so that nobody's query outlives the request it was for.
+# Shorter than the gateway's timeout, so that no query outlives its request.
 SESSION_OPTIONS = "-c statement_timeout=2000"
 
 
 class Session:
-    """One checked-out connection in autocommit: every statement is one round trip."""
+    """A connection from the pool, in autocommit mode: every statement is one round trip."""
 
     def __init__(self, connection: psycopg.Connection, durations: Histogram) -> None:
         self._cursor = connection.cursor()
@@ -39,7 +39,7 @@ class Session:
         self.operations = 0
 
     def rows(self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | dict[str, Any]) -> list[Row]:
-        """Runs `query`; `operation` names it in the metrics."""
+        """All rows of `query`; `operation` is its name in the metrics."""
         started = perf_counter()
         rows = self._cursor.execute(query, values).fetchall()
         self._durations.labels(operation).observe(perf_counter() - started)
@@ -78,21 +78,21 @@ class Database:
         )
         self._durations = Histogram(
             names.DB_OPERATION_DURATION,
-            "Duration of DB operations, the way there and back included.",
+            "Duration of database operations, including the network round trip.",
             ["db_operation_name"],
             buckets=OPERATION_BUCKETS_SECONDS,
             registry=registry,
         )
         self._waits = Histogram(
             names.DB_POOL_WAIT,
-            "Time to get a connection from the pool.",
+            "Time spent waiting for a connection from the pool.",
             buckets=OPERATION_BUCKETS_SECONDS,
             registry=registry,
         )
         self._export(registry, pool_max)
 
     def open(self) -> None:
-        """Starts connecting, in the background: a DB that is down now may come."""
+        """Starts connecting in the background, so that a database that is down now may start later."""
         self._pool.open()
 
     def close(self) -> None:
@@ -100,10 +100,10 @@ class Database:
         self._pool.close(timeout=2)
 
     def ping(self) -> None:
-        """Raises when the DB does not answer within a second.
+        """Raises when the database does not answer within a second.
 
-        A kept connection that ended with the DB's last life says so at its first use and is thrown away; that is no
-        news of the DB as it is now, so a second one is asked.
+        The first attempt may use a pooled connection that broke when the database restarted, which is then discarded;
+        a second attempt shows whether the database answers now.
         """
         try:
             self._ping()
@@ -116,7 +116,7 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A connection for this block; 503 when there is none in time or the DB fails."""
+        """A connection for this block. Raises ServiceUnavailable (503) on a pool timeout or a database error."""
         started = perf_counter()
         try:
             with self._pool.connection() as connection:
@@ -128,18 +128,18 @@ class Database:
                     count_log_field("db_operations", session.operations)
         except PoolTimeout:
             self._waits.observe(perf_counter() - started)
-            raise ServiceUnavailable("no DB connection became free in time", retry_after=1) from None
+            raise ServiceUnavailable("timed out waiting for a database connection", retry_after=1) from None
         except psycopg.OperationalError as problem:
             reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
             count_log_field("db_errors")
-            raise ServiceUnavailable(f"the DB failed: {reason}", retry_after=1) from problem
+            raise ServiceUnavailable(f"database error: {reason}", retry_after=1) from problem
 
     def _export(self, registry: CollectorRegistry, pool_max: int) -> None:
-        connections = Gauge(names.DB_POOL_CONNECTIONS, "Connections of the pool.", ["state"], registry=registry)
+        connections = Gauge(names.DB_POOL_CONNECTIONS, "Connections in the pool.", ["state"], registry=registry)
         connections.labels("idle").set_function(lambda: self._stat("pool_available"))
         connections.labels("used").set_function(lambda: self._stat("pool_size") - self._stat("pool_available"))
-        Gauge(names.DB_POOL_MAX, "Most connections the pool may hold.", registry=registry).set(pool_max)
-        pending = Gauge(names.DB_POOL_PENDING, "Requests that wait for a connection.", registry=registry)
+        Gauge(names.DB_POOL_MAX, "Maximum number of connections in the pool.", registry=registry).set(pool_max)
+        pending = Gauge(names.DB_POOL_PENDING, "Requests waiting for a connection.", registry=registry)
         pending.set_function(lambda: self._stat("requests_waiting"))
 
     def _stat(self, key: str) -> float:

@@ -1,11 +1,11 @@
-"""The fan-out writer: carries an edited profile into the cached feeds of those who follow its author.
+"""The fan-out writer: updates the cached feeds of an author's followers when the author's profile is edited.
 
-A cached page holds the names of its authors as they were when it was made. Each edit is put in a queue in this process;
-a thread looks up the author's followers and writes the new name into those of their pages that are cached. It is best
-effort: what is lost with the process, or because the queue is full, is stale until the page expires.
+A cached feed contains the display names of its authors at the time it was built. Edits go into an in-process queue; a
+thread looks up the author's followers and writes the new name into their cached feeds. It is best effort: when an edit
+is lost with the process, or because the queue is full, feeds stay stale until they expire.
 
-Version 1.1.0 was made to save round trips: it fans out every edit, and writes all pages of a batch in one go. It puts
-the keys of the pages it found into a set, and a set keeps no order: pages end up under each other's keys.
+Version 1.1.0 saves round trips: it fans out every edit, and writes all feeds of a batch in one pipeline. Its bug: it
+collects the keys of cached feeds in a set, which has no order, so feeds are written under each other's keys.
 """
 
 from __future__ import annotations
@@ -30,60 +30,60 @@ BATCH = 200
 
 _FOLLOWERS = "SELECT follower_id FROM follows WHERE followee_id = %s ORDER BY follower_id"
 
-Edit = tuple[int, str]  # author, the name as it is now
+Edit = tuple[int, str]  # author id, new display name
 Writer = Callable[["valkey.Valkey", Sequence[str], Edit], int]
 
 
 def feed_key(viewer_id: int) -> str:
-    """Where a viewer's page is cached."""
+    """The cache key of a viewer's feed."""
     return f"feed:1.0:{viewer_id}"
 
 
-def patched(page: bytes, edit: Edit) -> bytes:
-    """`page` with the author's name as it is now; the same bytes when the author is not on it."""
+def patched(feed: bytes, edit: Edit) -> bytes:
+    """`feed` with the author's new display name; unchanged if the author is not in it."""
     author, name = edit
-    if f'"author":{{"id":{author},'.encode() not in page:
-        return page
-    content = json.loads(page)
+    if f'"author":{{"id":{author},'.encode() not in feed:
+        return feed
+    content = json.loads(feed)
     for item in content["items"]:
         if item["author"]["id"] == author:
             item["author"]["display_name"] = name
     return json.dumps(content, separators=(",", ":")).encode()
 
 
-def changed_pages(client: valkey.Valkey, keys: Sequence[str], edit: Edit) -> int:
-    """Version 1.0.0: writes back what changed, each under its own key; how many."""
+def write_changed(client: valkey.Valkey, keys: Sequence[str], edit: Edit) -> int:
+    """Version 1.0.0: writes each changed feed under its own key. Returns the number of feeds written."""
     written = 0
-    for key, page in zip(keys, _pages(client, keys), strict=True):
-        if page is not None and (new := patched(page, edit)) != page:
+    for key, feed in zip(keys, _cached_feeds(client, keys), strict=True):
+        if feed is not None and (new := patched(feed, edit)) != feed:
             client.set(key, new, xx=True, keepttl=True)
             written += 1
     return written
 
 
-def whole_batch(client: valkey.Valkey, keys: Sequence[str], edit: Edit) -> int:
-    """Version 1.1.0: writes back all that was found, in one round trip; how many."""
-    found = _pages(client, keys)
-    cached = {key for key, page in zip(keys, found, strict=True) if page is not None}
-    pages = [patched(page, edit) for page in found if page is not None]
+def write_batch(client: valkey.Valkey, keys: Sequence[str], edit: Edit) -> int:
+    """Version 1.1.0: writes all cached feeds in one round trip. Returns the number of feeds written."""
+    by_key = dict(zip(keys, _cached_feeds(client, keys), strict=True))
+    cached = {key for key, feed in by_key.items() if feed is not None}
+    feeds = [patched(feed, edit) for feed in by_key.values() if feed is not None]
     batch = client.pipeline(transaction=False)
-    for key, page in zip(cached, pages, strict=True):
-        batch.set(key, page, xx=True, keepttl=True)
+    for key, feed in zip(cached, feeds, strict=True):
+        batch.set(key, feed, xx=True, keepttl=True)
     batch.execute()  # type: ignore[no-untyped-call]
-    return len(pages)
+    return len(feeds)
 
 
-def _pages(client: valkey.Valkey, keys: Sequence[str]) -> list[bytes | None]:
-    answer: Any = client.mget(keys)
-    return list(answer)
+def _cached_feeds(client: valkey.Valkey, keys: Sequence[str]) -> list[bytes | None]:
+    reply: Any = client.mget(keys)
+    return list(reply)
 
 
-# version → (how it writes, whether every edit counts or only one of the name).
-VERSIONS: dict[str, tuple[Writer, bool]] = {"1.0.0": (changed_pages, False), "1.1.0": (whole_batch, True)}
+# Version → (its write function, whether it fans out every edit or only changes of the display name).
+VERSIONS: dict[str, tuple[Writer, bool]] = {"1.0.0": (write_changed, False), "1.1.0": (write_batch, True)}
 
 
 class FanOut:
-    """One version of the writer; "off" writes nothing. Nobody waits for it."""
+    """Runs one version of the writer in a thread; the version "off" writes nothing. Requests do not wait for it."""
 
     def __init__(self, database: Database, cache_url: str, version: str, registry: CollectorRegistry) -> None:
         self._database = database
@@ -96,19 +96,19 @@ class FanOut:
         )
         self._queue: queue.Queue[Edit | None] = queue.Queue(MAX_QUEUE)
         self._log = logs.get()
-        edits = Counter(names.FANOUT_EDITS, "Edits carried into feeds.", ["result"], registry=registry)
+        edits = Counter(names.FANOUT_EDITS, "Profile edits fanned out to feeds.", ["result"], registry=registry)
         self._edits = {result: edits.labels(result) for result in ("done", "failed", "dropped")}
-        pages = Counter(names.FANOUT_PAGES, "Cached pages written.", ["version"], registry=registry)
-        self._pages = pages.labels(version)
+        written = Counter(names.FANOUT_PAGES, "Cached feeds written.", ["version"], registry=registry)
+        self._written = written.labels(version)
         self._thread = threading.Thread(target=self._run, name="fan-out", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Starts the thread."""
         if self._write is not None:
             self._thread.start()
 
     def edited(self, author: int, name: str, *, renamed: bool) -> None:
-        """An edit is durable; `renamed` when it was one of the name."""
+        """Queues an edit that has been committed; `renamed` if the display name changed."""
         if self._write is None or not (renamed or self._every_edit):
             return
         try:
@@ -117,7 +117,7 @@ class FanOut:
             self._edits["dropped"].inc()
 
     def close(self) -> None:
-        """Writes what is queued, at most for a second, and ends."""
+        """Processes queued edits for at most a second, then stops."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join(1)
@@ -126,15 +126,15 @@ class FanOut:
     def _run(self) -> None:
         while (edit := self._queue.get()) is not None:
             try:
-                self._carry(edit)
+                self._fan_out(edit)
                 self._edits["done"].inc()
-            except Exception as problem:  # noqa: BLE001 - one edit is lost; the thread must go on with the next
+            except Exception as problem:  # noqa: BLE001 - this edit is lost; the thread must continue with the next
                 self._edits["failed"].inc()
                 self._log.warning("fan-out failed", author=edit[0], reason=str(problem)[:200])
 
-    def _carry(self, edit: Edit) -> None:
+    def _fan_out(self, edit: Edit) -> None:
         with self._database.session() as session:
             keys = [feed_key(row[0]) for row in session.rows("follow.followers", _FOLLOWERS, [edit[0]])]
         for start in range(0, len(keys), BATCH):
             if self._write is not None:
-                self._pages.inc(self._write(self._client, keys[start : start + BATCH], edit))
+                self._written.inc(self._write(self._client, keys[start : start + BATCH], edit))

@@ -1,4 +1,4 @@
-"""The indexes the queries count on, read from the SQL that makes them."""
+"""The indexes that the queries need, read from the SQL that creates them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _STATEMENT = re.compile(r"^CREATE (?:UNIQUE )?INDEX (\w+) ON [^;]+;$", re.MULTIL
 
 @cache
 def definitions() -> dict[str, str]:
-    """Every named index and the statement that makes it, without the semicolon."""
-    return {found[1]: found[0].rstrip(";") for found in _STATEMENT.finditer(_SQL.read_text(encoding="utf-8"))}
+    """The CREATE INDEX statement of every named index, by index name, without the semicolon."""
+    return {match[1]: match[0].rstrip(";") for match in _STATEMENT.finditer(_SQL.read_text(encoding="utf-8"))}
 
 
 def concurrently(statement: str) -> str:
-    """The same statement for a DB in use: it takes no lock that readers or writers wait for."""
+    """The same statement with CONCURRENTLY, which does not block readers or writers."""
     return statement.replace(" INDEX ", " INDEX CONCURRENTLY ", 1)

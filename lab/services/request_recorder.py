@@ -1,7 +1,7 @@
-"""New in version 1.1.0 of the user service: a trail of what was asked and answered, for support to look at.
+"""New in version 1.1.0 of the user service: records requests and responses for support.
 
-It was written to keep the last requests with all that was known while they were served. Nothing takes the older ones
-out, and a frame holds on to every frame and every local above it: each request is kept whole.
+It was meant to keep the most recent requests with their context. Its bug: nothing removes older ones, and a frame
+references all outer frames and their locals, so the memory of every request leaks.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, request
 
 
-class Step(NamedTuple):
-    """One request, its answer, and where in the program it was."""
+class Recorded(NamedTuple):
+    """A request, its response, and the stack frame it was served in."""
 
     environ: dict[str, Any]
     response: Response
@@ -22,15 +22,15 @@ class Step(NamedTuple):
 
 
 class RequestRecorder:
-    """The steps, in the order of their answers."""
+    """Recorded requests, in the order of their responses."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.recorded: list[Recorded] = []
 
     def init_app(self, app: Flask) -> None:
-        """Follows every request of `app`."""
+        """Records every request to `app`."""
 
         @app.after_request
-        def follow(response: Response) -> Response:
-            self.steps.append(Step({**request.environ}, response, sys._getframe()))
+        def record(response: Response) -> Response:
+            self.recorded.append(Recorded({**request.environ}, response, sys._getframe()))
             return response

@@ -1,8 +1,8 @@
-"""Which failed calls are sent again, and how many at most: arithmetic only, the time is told.
+"""Retry policy and retry budget. Pure arithmetic: callers pass the current time.
 
-A retry helps when one replica fails and harms when all do: then every caller multiplies his load at the moment it
-can least be carried. A budget bounds that: over the last seconds at most so many retries a request, plus a few a second
-so that a caller with little traffic may still try again.
+Retries help when one replica fails and hurt when all do: callers then multiply the load on an overloaded service. A
+budget limits retries to a ratio of the recent requests, plus a few per second so that a caller with little traffic can
+still retry.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-# What may be sent again: nobody was reached; no answer in time; the upstream said that it cannot (502, 503, 504).
+# Causes of failure that a policy can retry: no connection; no response in time; status 502, 503 or 504.
 UNREACHABLE, TIMEOUT, UNAVAILABLE = CAUSES = ("unreachable", "timeout", "unavailable")
 UNAVAILABLE_STATUSES = frozenset({502, 503, 504})
 
@@ -22,36 +22,38 @@ MIN_PER_SECOND = 1.0
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """At most `max_retries` a request, after one of the failures in `on`; all together at most `budget_ratio` of the
-    requests. A ratio of MAX_RETRIES or more is no budget at all."""
+    """At most `max_retries` per request, for the causes in `on`.
+
+    `budget_ratio` limits all retries to a ratio of the requests; MAX_RETRIES or more disables the budget.
+    """
 
     max_retries: int = 1
     budget_ratio: float = float(MAX_RETRIES)
     on: tuple[str, ...] = (UNREACHABLE,)
 
     def allows(self, cause: str, retries_made: int) -> bool:
-        """Whether a request that failed for `cause` after `retries_made` retries may have another, budget aside."""
+        """Whether the policy allows a retry after a failure for `cause` and `retries_made` retries, budget aside."""
         return retries_made < self.max_retries and cause in self.on
 
 
 class RetryBudget:
-    """Counts requests and retries of the last WINDOW_SECONDS by the second."""
+    """Counts the requests and retries of the last WINDOW_SECONDS, per second. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._slots: deque[list[float]] = deque()  # [second, requests, retries], oldest first
 
     def request(self, now: float) -> None:
-        """A request comes: it pays in."""
+        """Counts a request, which adds to the budget."""
         with self._lock:
             self._slot(now)[1] += 1
 
     def take(self, now: float, ratio: float) -> bool:
-        """Takes one retry out, when all of them stay within `ratio` of the requests (and a few a second)."""
+        """Takes a retry from the budget if retries stay within `ratio` of the requests plus MIN_PER_SECOND."""
         with self._lock:
             slot = self._slot(now)
-            requests = sum(one[1] for one in self._slots)
-            retries = sum(one[2] for one in self._slots)
+            requests = sum(counts[1] for counts in self._slots)
+            retries = sum(counts[2] for counts in self._slots)
             if retries + 1 > ratio * requests + MIN_PER_SECOND * WINDOW_SECONDS:
                 return False
             slot[2] += 1

@@ -1,7 +1,7 @@
-"""Creates and seeds the DB: `python -m lab.services.schema`. Does nothing when that was done before.
+"""Creates and seeds the database: `python -m lab.services.schema`. Idempotent.
 
-Tables, rows and indexes are made in one transaction behind an advisory lock: a run that was cut off left
-nothing, and two runs at once make one schema. 20,000 users, 400,000 posts, over 400,000 follows.
+Tables, rows and indexes are created in one transaction behind an advisory lock: an interrupted run leaves nothing, and
+two concurrent runs create one schema. 20,000 users, 400,000 posts, over 400,000 follows.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from lab.telemetry.process import program
 from lab.telemetry.settings import Environment
 
 _HERE = Path(__file__).parent
-_LOCK = 0x666C656574  # any constant: the same in every run
+_LOCK = 0x666C656574  # an arbitrary constant, the same in every run
 
 
 def create(url: str) -> str:
-    """Makes the schema in the DB at `url` unless it is there; returns one line that says which.
+    """Creates the schema in the database at `url` unless it exists. Returns a one-line summary.
 
-    Raises LabError when the DB cannot be reached or refuses.
+    Raises LabError when the database is unreachable or reports an error.
     """
     try:
         _create_database(url)
         with psycopg.connect(url, autocommit=True) as connection:
             started = time.monotonic()
             if not _seed(connection):
-                return "schema: already there"
-            # Sets the visibility map, which index-only scans of the ranking need.
+                return "schema: already exists"
+            # Sets the visibility map, which the ranking query needs for index-only scans.
             connection.execute("VACUUM (ANALYZE)")
             counts = connection.execute(
                 "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM posts), (SELECT count(*) FROM follows)"
@@ -45,7 +45,7 @@ def create(url: str) -> str:
     except psycopg.Error as problem:
         reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
         raise LabError(
-            f"schema: the DB refused: {reason}; is it running, and is {names.ENV_DATABASE_URL} right?"
+            f"schema: database error: {reason}; check that it is running and that {names.ENV_DATABASE_URL} is correct"
         ) from None
 
 
@@ -56,18 +56,18 @@ def _create_database(url: str) -> None:
     except psycopg.OperationalError as problem:
         if f'database "{name}" does not exist' not in str(problem):
             raise
-        # Another run may be as far: PostgreSQL tells the later one in either of two ways.
-        done_already = suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)
-        with done_already, psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        # A concurrent run may create it first: PostgreSQL then raises either of these two errors.
+        already_exists = suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)
+        with already_exists, psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def _seed(connection: psycopg.Connection) -> bool:
-    """True when it made the schema, False when it found it."""
+    """True if the schema was created, False if it existed."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        found = connection.execute("SELECT to_regclass('public.follows') IS NOT NULL").fetchone()
-        if found and found[0]:
+        exists = connection.execute("SELECT to_regclass('public.follows') IS NOT NULL").fetchone()
+        if exists and exists[0]:
             return False
         connection.execute("SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '64MB'; SET LOCAL jit = off")
         for file in ("schema.sql", "seed.sql"):
@@ -76,7 +76,7 @@ def _seed(connection: psycopg.Connection) -> bool:
 
 
 def main() -> None:
-    """Reads FLEETOPS_DATABASE_URL, creates the schema, says so in one line."""
+    """Reads FLEETOPS_DATABASE_URL, creates the schema, and prints a one-line summary."""
     url = Environment().text(names.ENV_DATABASE_URL, example="postgresql://postgres@127.0.0.1:8094/fleetops")
     sys.stdout.write(create(url) + "\n")
 

@@ -1,4 +1,4 @@
--- The social graph the services serve. Applied with seed.sql in one transaction.
+-- The social graph that the services serve. Applied with seed.sql in one transaction.
 CREATE TABLE users (
     id           integer PRIMARY KEY,
     handle       text NOT NULL,

@@ -1,5 +1,5 @@
--- The same rows every time: random() follows from setseed, and nothing reads the clock.
--- Ids are spread by a multiplication with a prime, so that popular users are not neighbours.
+-- Deterministic: random() is seeded with setseed, and nothing reads the clock.
+-- Ids are spread by multiplication with a prime, so that popular users do not have adjacent ids.
 SELECT setseed(0.42);
 
 INSERT INTO users (id, handle, display_name, bio, updated_at)
@@ -19,7 +19,7 @@ FROM
     ) AS words,
     generate_series(1, 20000) AS n;
 
--- Followees are skewed: the most popular user has some thousands of followers, the median some ten.
+-- Popularity is skewed: the most followed user has thousands of followers, the median user about ten.
 INSERT INTO follows (follower_id, followee_id)
 SELECT DISTINCT follower_id, followee_id
 FROM (
@@ -30,7 +30,7 @@ FROM (
 ) AS pairs
 WHERE follower_id <> followee_id;
 
--- Who is followed more writes more, and is liked more.
+-- Users with more followers write more posts.
 INSERT INTO posts (id, author_id, body, like_count, created_at)
 SELECT
     n,

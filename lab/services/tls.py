@@ -1,4 +1,4 @@
-"""The server's side of TLS: a certificate that can be read anew while connections are served."""
+"""Server-side TLS with a certificate that can be reloaded at run time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cryptography import x509
 
 from lab.errors import LabError
 
-# libpq's direct negotiation asks for it, and refuses a server that does not answer with it.
+# libpq's direct TLS negotiation requires this ALPN protocol.
 ALPN = "postgresql"
 
 
 class ServerCertificate:
-    """What new connections are shown. Connections that stand keep what they were shown."""
+    """The certificate that new connections get; existing ones keep theirs. Raises LabError for an invalid file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -25,11 +25,14 @@ class ServerCertificate:
         self.reload()
 
     def reload(self) -> float:
-        """Read the file again; when it ends (epoch seconds). LabError, and the old one stays, when it is no good."""
+        """Reload the file. Returns the expiry in epoch seconds.
+
+        Raises LabError when the file is invalid; the old certificate then stays in use.
+        """
         try:
             not_after = x509.load_pem_x509_certificate(self._path.read_bytes()).not_valid_after_utc.timestamp()
             self.context.load_cert_chain(self._path)
         except (OSError, ValueError) as error:
-            raise LabError(f"{self._path} is no certificate with its key: {error}") from None
+            raise LabError(f"{self._path} is not a certificate with its key: {error}") from None
         self.not_after = not_after
         return not_after

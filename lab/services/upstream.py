@@ -1,8 +1,8 @@
-"""Calls to another service: pooled connections, replicas in turn, a dead one left out for a moment.
+"""Calls another service: connection pools, round robin over replicas, ejection of a failed replica, retries.
 
-A request goes to another replica when its policy allows it (retry.py) and it surely was not begun (the connection
-was refused) or may be repeated (GET). A breaker may stand in front. Every call is measured by upstream; the status is
-'timeout' or 'unreachable' when none came.
+A call is retried on another replica when the policy allows it (retry.py) and the request either cannot have been
+processed (no connection was made) or is idempotent (GET). A circuit breaker may refuse calls. Every call is measured by
+upstream; without a response, the status label is 'timeout' or 'unreachable'.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from lab.telemetry.metrics import CollectorRegistry, Counter, Gauge, Histogram
 from lab.telemetry.settings import checked_url
 
 CONNECT_SECONDS = 0.5
-LEFT_OUT_SECONDS = 1.0
-KEPT_CONNECTIONS = 64
+EJECTED_SECONDS = 1.0
+POOL_CONNECTIONS = 64
 STATUS_TIMEOUT = "timeout"
 STATUS_UNREACHABLE = "unreachable"
 
@@ -51,12 +51,12 @@ class UpstreamUnreachableError(LabError):
 
 
 class UpstreamOpenError(LabError):
-    """The breaker before the upstream is open: it was not asked."""
+    """The circuit breaker of the upstream is open, so no call was made."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What an upstream answered."""
+    """An upstream's response."""
 
     status: int
     headers: Mapping[str, str]
@@ -64,41 +64,41 @@ class Reply:
 
 
 class Replica:
-    """One address of a service, with the connections kept to it."""
+    """One address of a service, with its connection pool."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.pool = urllib3.connection_from_url(url, maxsize=KEPT_CONNECTIONS, block=False, retries=False)
-        self.left_out_until = 0.0
+        self.pool = urllib3.connection_from_url(url, maxsize=POOL_CONNECTIONS, block=False, retries=False)
+        self.ejected_until = 0.0
 
 
 class ClientMetrics:
-    """What all upstreams of one process report to: durations of calls, retries, breakers."""
+    """Metrics that all upstreams of a process share: durations of calls, retries, breakers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         upstream = names.LABEL_UPSTREAM
         self.durations = Histogram(
             names.HTTP_CLIENT_DURATION,
-            "Duration of HTTP requests made.",
+            "Duration of HTTP client requests.",
             [upstream, names.LABEL_UPSTREAM_INSTANCE, names.LABEL_METHOD, names.LABEL_STATUS],
             buckets=names.LATENCY_BUCKETS_SECONDS,
             registry=registry,
         )
         self.retries = Counter(
             names.HTTP_CLIENT_RETRIES,
-            "Retries of calls by why the try before failed, and those that the budget held back.",
+            "Retries by cause of the failed attempt before, including those that the retry budget prevented.",
             [upstream, "cause", "outcome"],
             registry=registry,
         )
         self.refused = Counter(
-            names.BREAKER_REFUSED, "Calls that an open breaker held back.", [upstream], registry=registry
+            names.BREAKER_REFUSED, "Calls refused by an open circuit breaker.", [upstream], registry=registry
         )
         self.state = Gauge(
-            names.BREAKER_STATE, "1 for the state the breaker is in.", [upstream, "state"], registry=registry
+            names.BREAKER_STATE, "1 for the current state of the breaker.", [upstream, "state"], registry=registry
         )
 
-    def begin(self, name: str, breaker: Breaker) -> None:
-        """Shows every series of an upstream from the start: a counter that appears with its first event hides it."""
+    def register(self, name: str, breaker: Breaker) -> None:
+        """Creates every series of an upstream at 0, because rate() misses the first increment of a new counter."""
         for cause in CAUSES:
             for outcome in ("answered", "failed", "over_budget"):
                 self.retries.labels(name, cause, outcome)
@@ -111,19 +111,22 @@ def _is_in(breaker: Breaker, state: str) -> float:
     return float(breaker.state(monotonic()) == state)
 
 
-class _Failed(Exception):
-    """One try failed: why (a cause of retry.py), whether the upstream surely did not begin, what the caller is told."""
+class _AttemptFailed(Exception):
+    """One attempt failed: its cause (see retry.py), whether the request was certainly not processed, and its result.
 
-    def __init__(self, cause: str, not_begun: bool, error: LabError, reply: Reply | None = None) -> None:
+    The result for the caller is `reply`, or `error` if there was no response.
+    """
+
+    def __init__(self, cause: str, not_processed: bool, error: LabError, reply: Reply | None = None) -> None:
         super().__init__(cause)
         self.cause = cause
-        self.not_begun = not_begun
+        self.not_processed = not_processed
         self.error = error
         self.reply = reply
 
 
 class Upstream:
-    """One service behind some replicas. Safe to call and to reconfigure from any thread."""
+    """A service and its replicas. Thread-safe, also while it is reconfigured."""
 
     def __init__(self, name: str, urls: Iterable[str], timeout_seconds: float, metrics: ClientMetrics) -> None:
         self.name = name
@@ -135,33 +138,33 @@ class Upstream:
         self._turn = itertools.count()
         self._replicas: tuple[Replica, ...] = ()
         self._log = logs.get()
-        metrics.begin(name, self.breaker)
+        metrics.register(name, self.breaker)
         self.set_urls(urls)
 
     def build(self, urls: Iterable[str]) -> tuple[Replica, ...]:
-        """Replicas at `urls`, ready for `use`; those in use already are taken over with their connections.
+        """Replicas at `urls` for `use`; replicas already in use are kept with their connections.
 
-        Raises UsageError for a URL that no connection can be made from.
+        Raises UsageError for an invalid URL.
         """
         known = {replica.url: replica for replica in self._replicas}
         return tuple(known.get(url) or Replica(checked_url(url, self.name)) for url in dict.fromkeys(urls))
 
     def use(self, replicas: tuple[Replica, ...]) -> None:
-        """Serve from `replicas` from now on; connections to all others are closed."""
+        """Switches to `replicas` and closes the connections to all others."""
         old, self._replicas = self._replicas, replicas
         for replica in old:
             if replica not in replicas:
                 replica.pool.close()
 
     def set_urls(self, urls: Iterable[str]) -> None:
-        """Serve from the replicas at `urls` from now on. Raises as `build` does, and then nothing is changed."""
+        """Switches to the replicas at `urls`. Raises UsageError like `build`; nothing is then changed."""
         self.use(self.build(urls))
 
     def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
-        """The answer of one replica. Raises UpstreamTimeoutError, UpstreamUnreachableError or UpstreamOpenError."""
+        """The response of one replica. Raises UpstreamTimeoutError, UpstreamUnreachableError or UpstreamOpenError."""
         sent = dict(headers)
         trace.inject(sent)
-        replicas = self._in_turn()
+        replicas = self._rotation()
         if not replicas:
             raise UpstreamUnreachableError(f"{self.name} has no replica")
         self._budget.request(monotonic())
@@ -169,15 +172,15 @@ class Upstream:
         while True:
             if not self.breaker.admit(monotonic()):
                 self._metrics.refused.labels(self.name).inc()
-                raise UpstreamOpenError(f"the breaker before {self.name} is open")
-            # With one replica the second try goes there too: a kept connection may just have been closed for idling.
+                raise UpstreamOpenError(f"the circuit breaker of {self.name} is open")
+            # A single replica is retried too, because a pooled connection may just have been closed as idle.
             replica = replicas[retries % len(replicas)]
             try:
-                reply = self._try(replica, method, path, sent, body)
-            except _Failed as failed:
+                reply = self._attempt(replica, method, path, sent, body)
+            except _AttemptFailed as failed:
                 self.breaker.record(False, monotonic())
                 self._count_retry(cause, "failed")
-                if not self._again(method, failed, retries):
+                if not self._may_retry(method, failed, retries):
                     if failed.reply is not None:
                         return failed.reply
                     raise failed.error from None
@@ -188,29 +191,31 @@ class Upstream:
                 self._count_retry(cause, "answered")
                 return reply
 
-    def _try(self, replica: Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
-        """One replica's answer. Raises _Failed."""
+    def _attempt(
+        self, replica: Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Reply:
+        """The response of a replica. Raises _AttemptFailed."""
         started = perf_counter()
         try:
             reply = self._send(replica, method, path, headers, body)
         except HTTPError as problem:
             timed_out = isinstance(problem, HTTPTimeoutError) and not isinstance(problem, NewConnectionError)
             self._observe(method, STATUS_TIMEOUT if timed_out else STATUS_UNREACHABLE, started)
-            not_begun = isinstance(problem, NewConnectionError | ConnectTimeoutError)
-            if not_begun or not timed_out:
-                replica.left_out_until = monotonic() + LEFT_OUT_SECONDS
+            not_processed = isinstance(problem, NewConnectionError | ConnectTimeoutError)
+            if not_processed or not timed_out:
+                replica.ejected_until = monotonic() + EJECTED_SECONDS
             self._log.warning("upstream failed", upstream=self.name, url=replica.url, reason=_reason(problem))
-            # A connection that could not be made in time is as good as one that was refused.
-            cause = TIMEOUT if timed_out and not not_begun else UNREACHABLE
-            raise _Failed(cause, not_begun, _failure(self.name, timed_out, self.timeout_seconds)) from None
+            # A connect timeout counts as unreachable, like a refused connection.
+            cause = TIMEOUT if timed_out and not not_processed else UNREACHABLE
+            raise _AttemptFailed(cause, not_processed, _failure(self.name, timed_out, self.timeout_seconds)) from None
         self._observe(method, str(reply.status), started, reply.headers.get(names.HEADER_INSTANCE, ""))
         if reply.status in UNAVAILABLE_STATUSES:
             error = UpstreamUnreachableError(f"{self.name} answered {reply.status}")
-            raise _Failed(UNAVAILABLE, False, error, reply)
+            raise _AttemptFailed(UNAVAILABLE, False, error, reply)
         return reply
 
-    def _again(self, method: str, failed: _Failed, retries_made: int) -> bool:
-        if not (failed.not_begun or method == "GET") or not self.retry.allows(failed.cause, retries_made):
+    def _may_retry(self, method: str, failed: _AttemptFailed, retries_made: int) -> bool:
+        if not (failed.not_processed or method == "GET") or not self.retry.allows(failed.cause, retries_made):
             return False
         if self.retry.budget_ratio >= MAX_RETRIES or self._budget.take(monotonic(), self.retry.budget_ratio):
             return True
@@ -218,12 +223,12 @@ class Upstream:
         return False
 
     def _count_retry(self, cause: str, outcome: str) -> None:
-        """Counts a try that was a retry: it had a cause."""
+        """Counts the outcome of a retry; `cause` is "" for a first attempt, which is not counted."""
         if cause:
             self._metrics.retries.labels(self.name, cause, outcome).inc()
 
     def close(self) -> None:
-        """Closes every kept connection."""
+        """Closes every connection."""
         self.set_urls(())
 
     def _send(self, replica: Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
@@ -249,14 +254,14 @@ class Upstream:
         labels = (self.name, instance, method, status)
         self._metrics.durations.labels(*labels).observe(seconds, {"trace_id": trace.trace_id()})
 
-    def _in_turn(self) -> list[Replica]:
-        """Every replica, the one whose turn it is first and those left out last."""
+    def _rotation(self) -> list[Replica]:
+        """Every replica in round-robin order, with ejected ones last."""
         replicas = self._replicas
         if len(replicas) < 2:
             return list(replicas)
         first = next(self._turn) % len(replicas)
         now = monotonic()
-        return sorted(replicas[first:] + replicas[:first], key=lambda replica: replica.left_out_until > now)
+        return sorted(replicas[first:] + replicas[:first], key=lambda replica: replica.ejected_until > now)
 
 
 def _failure(name: str, timed_out: bool, seconds: float) -> LabError:

@@ -1,4 +1,4 @@
-"""The user service: profiles, read through the cache and written to the DB. `python -m lab.services.user`."""
+"""The user service: profiles, read through the cache and written to the database. `python -m lab.services.user`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from lab.telemetry.web import new_app
 CACHE_TTL_SECONDS = 120
 POOL_MAX = 10
 FANOUT_VERSION = "1.0.0"
-# What each version adds to the app.
+# The extensions that each version adds to the app.
 RELEASES: dict[str, tuple[type[RequestRecorder], ...]] = {
     names.VERSION_STABLE: (),
     names.VERSION_CANARY: (RequestRecorder,),
 }
 MAX_BODY_BYTES = 16 * 1024
-# Longest text of each field a client may write, in characters.
+# Maximum length in characters of each field that clients may write.
 FIELDS = {"display_name": 80, "bio": 280}
 
 _SELECT = "SELECT id, handle, display_name, bio, updated_at FROM users WHERE id = %s"
@@ -38,7 +38,7 @@ WHERE id = %s RETURNING id, handle, display_name, bio, updated_at
 
 
 class Profiles:
-    """Profiles as JSON bytes: cache-aside, invalidated by writes, stale at most for the time to live."""
+    """Profiles as JSON bytes: cache-aside, invalidated on writes, stale for at most the time to live."""
 
     def __init__(self, database: Database, cache: Cache, fanout: FanOut | None = None) -> None:
         self._database = database
@@ -46,7 +46,7 @@ class Profiles:
         self._fanout = fanout
 
     def find(self, user_id: int) -> bytes | None:
-        """The profile, or None when there is no such user."""
+        """The profile, or None for an unknown user."""
         key = self._key(user_id)
         cached = self._cache.get(key)
         if cached is not None:
@@ -60,7 +60,7 @@ class Profiles:
         return profile
 
     def change(self, user_id: int, fields: dict[str, str]) -> bytes | None:
-        """Writes `fields` of the profile and returns it, or None when there is no such user. Durable on return."""
+        """Updates `fields` and returns the new profile, or None for an unknown user. Durable on return."""
         with self._database.session() as session:
             row = session.row("user.update", _UPDATE, [fields.get("display_name"), fields.get("bio"), user_id])
         if row is None:
@@ -88,17 +88,17 @@ def _json(row: Row) -> bytes:
 
 
 def checked_fields(body: dict[str, Any]) -> dict[str, str]:
-    """The fields a client may write, each a text of its length or less; UsageError names the one that is not."""
+    """The validated fields of a write. Raises UsageError naming the field that is unknown, too long or not a string."""
     only_keys(body, *FIELDS)
     for field, value in body.items():
         if not isinstance(value, str):
-            raise UsageError(f"{field}: {value!r:.50} is not a text")
+            raise UsageError(f"{field}: {value!r:.50} is not a string")
         if not all(character.isprintable() or character == "\n" for character in value):
-            raise UsageError(f"{field}: holds a character that cannot be shown")
+            raise UsageError(f"{field}: contains a character that is not printable")
         if len(value) > FIELDS[field]:
             raise UsageError(f"{field}: {len(value)} characters; at most {FIELDS[field]}")
     if not body.get("display_name", "x").strip():
-        raise UsageError("display_name: is empty; give a name")
+        raise UsageError("display_name: is empty; enter a name")
     return body
 
 
@@ -124,7 +124,7 @@ def create_app(telemetry: Telemetry, profiles: Profiles) -> Flask:
     @app.before_request
     def no_query() -> None:
         if request.query_string:
-            abort(400, "this API takes no query")
+            abort(400, "this API takes no query parameters")
 
     return app
 
@@ -135,7 +135,7 @@ def main() -> None:
     settings = Settings.read("user", environment=env, version=names.VERSION_STABLE, threads=16)
     if settings.version not in RELEASES:
         raise UsageError(
-            f"{env.where(names.ENV_VERSION)}={settings.version!r} is no version of user;"
+            f"{env.where(names.ENV_VERSION)}={settings.version!r} is not a version of the user service;"
             f" choose from {', '.join(RELEASES)}"
         )
     database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://postgres@127.0.0.1:8096/fleetops")
@@ -145,7 +145,7 @@ def main() -> None:
     fanout_version = env.text(names.ENV_FANOUT, FANOUT_VERSION)
     if fanout_version not in (OFF, *VERSIONS):
         raise UsageError(
-            f"{env.where(names.ENV_FANOUT)}={fanout_version!r} is no version of the fan-out writer;"
+            f"{env.where(names.ENV_FANOUT)}={fanout_version!r} is not a version of the fan-out writer;"
             f" choose from {', '.join((OFF, *VERSIONS))}"
         )
     if is_config_check(env):

@@ -1,4 +1,4 @@
-"""Requests as nobody sends them: every route of an app with odd paths, queries, headers and bodies."""
+"""Hypothesis strategies for fuzzing: requests to every route with unusual paths, queries, headers and bodies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import create_environ, run_wsgi_app
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
-LET_IN = {"Host": "127.0.0.1:8000", "Authorization": f"Bearer {TOKEN}", "X-Fleetops-Console": "1"}
+ADMITTED = {"Host": "127.0.0.1:8000", "Authorization": f"Bearer {TOKEN}", "X-Fleetops-Console": "1"}
 
 IDS = [
     b"0",
@@ -85,7 +85,7 @@ HEADERS: dict[str, list[str]] = {
 
 @dataclass(frozen=True)
 class Sent:
-    """One request. `path` and `query` are the bytes on the wire, the path's already unquoted as a server does."""
+    """A request. `path` and `query` are bytes on the wire; the path is already unquoted, as by a server."""
 
     method: str
     path: bytes
@@ -94,7 +94,7 @@ class Sent:
     body: bytes
 
     def environ(self) -> dict[str, Any]:
-        """As the WSGI server would give it."""
+        """The WSGI environment that the server would pass."""
         environ = create_environ("/", "http://127.0.0.1:8000/")
         environ.update(
             REQUEST_METHOD=self.method,
@@ -111,7 +111,7 @@ class Sent:
         return environ
 
     def to(self, app: Flask) -> tuple[int, str, bytes]:
-        """The status, the content type and the beginning of the answer of `app`."""
+        """Status, content type and the beginning of the body of the response of `app`."""
         chunks, status, headers = run_wsgi_app(app, self.environ())
         try:
             return int(status.split()[0]), headers.get("Content-Type", ""), b"".join(islice(chunks, 2))
@@ -127,20 +127,20 @@ def requests(app: Flask) -> st.SearchStrategy[Sent]:
 
 
 def vocabulary(app: Flask) -> list[str]:
-    """The words of the modules that hold the app's routes, and the keys of its answers: new ones are here at once."""
-    known: set[str] = set()
+    """Words in the modules of the app's routes, and the keys in its responses, so that new ones are included."""
+    found_words: set[str] = set()
     for module in {view.__module__ for view in app.view_functions.values()}:
         if module.startswith("lab."):
             tree = ast.parse(inspect.getsource(sys.modules[module]))
-            known |= _words(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+            found_words |= _words(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
     for rule in app.url_map.iter_rules():
         if "GET" in (rule.methods or ()) and not rule.arguments:
-            known |= _keys(_answer(app, rule.rule))
-    return sorted(known)
+            found_words |= _keys(_get_json(app, rule.rule))
+    return sorted(found_words)
 
 
-def _answer(app: Flask, path: str) -> Any:
-    _, kind, body = Sent("GET", path.encode(), b"", LET_IN, b"").to(app)
+def _get_json(app: Flask, path: str) -> Any:
+    _, kind, body = Sent("GET", path.encode(), b"", ADMITTED, b"").to(app)
     return json.loads(body) if kind == "application/json" else None
 
 
@@ -150,22 +150,22 @@ def _words(values: Iterable[object]) -> set[str]:
 
 def _keys(value: Any) -> set[str]:
     if isinstance(value, dict):
-        return set(value) | {key for one in value.values() for key in _keys(one)}
-    return {key for one in value for key in _keys(one)} if isinstance(value, list) else set()
+        return set(value) | {key for member in value.values() for key in _keys(member)}
+    return {key for element in value for key in _keys(element)} if isinstance(value, list) else set()
 
 
 def _own_words(app: Flask, rule: Rule) -> list[str]:
-    """What the route itself says, and the keys of the part of the app's state that has its name."""
+    """Words in the route's own function, and the keys of the part of the app's state with the route's name."""
     view = inspect.unwrap(app.view_functions[rule.endpoint])
     words = _words(_constants(view.__code__)) if inspect.isfunction(view) else set()
-    state = _answer(app, "/admin/state")
+    state = _get_json(app, "/admin/state")
     part = state.get(rule.rule.rpartition("/")[2]) if isinstance(state, dict) else None
     return sorted(words | (set(part) if isinstance(part, dict) else set()))
 
 
 def _constants(code: CodeType) -> set[Any]:
-    inner = [_constants(one) for one in code.co_consts if isinstance(one, CodeType)]
-    return {one for one in code.co_consts if isinstance(one, str)}.union(*inner)
+    inner = [_constants(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return {constant for constant in code.co_consts if isinstance(constant, str)}.union(*inner)
 
 
 def _request(app: Flask, rule: Rule, words: list[str]) -> st.SearchStrategy[Sent]:
@@ -185,7 +185,7 @@ def _request(app: Flask, rule: Rule, words: list[str]) -> st.SearchStrategy[Sent
 
 
 def methods_of(rule: Rule) -> list[str]:
-    """The methods that a route was made for."""
+    """The methods that a route handles."""
     return sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
 
 
@@ -195,7 +195,7 @@ def takes_body(rule: Rule) -> bool:
 
 
 def filled(rule: Rule, value: bytes = b"1") -> bytes:
-    """The route's path with `value` in every place that may be anything."""
+    """The route's path with `value` for every variable part."""
     return re.sub(rb"<[^>]+>", lambda _: value, rule.rule.encode())
 
 
@@ -212,25 +212,25 @@ def _paths(rule: Rule, texts: st.SearchStrategy[str]) -> st.SearchStrategy[bytes
 def _queries(own: list[str], words: list[str]) -> st.SearchStrategy[bytes]:
     key = st.sampled_from(own) | st.sampled_from(words)
     pair = st.tuples(key, st.sampled_from(TEXTS) | st.text(max_size=20)).map(
-        lambda told: f"{told[0]}=".encode() + quote_from_bytes(_bytes(told[1])).encode()
+        lambda parameter: f"{parameter[0]}=".encode() + quote_from_bytes(_bytes(parameter[1])).encode()
     )
     pairs = st.lists(pair, max_size=3).map(b"&".join)
     return st.one_of(st.just(b""), st.just(b""), pair, pairs, st.binary(max_size=30))
 
 
 def _headers() -> st.SearchStrategy[dict[str, str]]:
-    """Those that are let in, with JSON; in half of the requests some of them, or others, are odd."""
+    """Headers of an admitted JSON request; in half of the requests some are replaced by unusual ones."""
     odd = st.one_of([st.tuples(st.just(name), st.sampled_from(values)) for name, values in HEADERS.items()])
     some = st.lists(odd, min_size=1, max_size=3).map(dict)
     kind = st.sampled_from([*["application/json"] * len(KINDS), *KINDS])
-    return st.tuples(st.just({}) | some, kind).map(lambda told: {**LET_IN, "Content-Type": told[1], **told[0]})
+    return st.tuples(st.just({}) | some, kind).map(lambda drawn: {**ADMITTED, "Content-Type": drawn[1], **drawn[0]})
 
 
 def _json(keys: st.SearchStrategy[str], texts: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
     leaf = st.none() | st.booleans() | st.sampled_from(NUMBERS) | texts
     nested = st.lists(leaf, max_size=3) | st.dictionaries(keys, leaf, max_size=3)
     value = leaf | nested | st.lists(nested, max_size=2) | st.dictionaries(keys, nested, max_size=2)
-    return st.dictionaries(keys, leaf | value, max_size=4).map(lambda told: json.dumps(told).encode())
+    return st.dictionaries(keys, leaf | value, max_size=4).map(lambda body: json.dumps(body).encode())
 
 
 def _bytes(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Telemetry for services under test."""
+"""Fixtures for services under test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lab.telemetry.settings import Environment, Settings
 
 @pytest.fixture
 def make_telemetry(tmp_path: Path) -> MakeTelemetry:
-    """A new Telemetry for a service, with addresses nobody listens on."""
+    """Creates a Telemetry for a service, with free addresses."""
     token = tmp_path / "token"
     token.write_text(TOKEN)
 

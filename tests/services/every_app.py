@@ -1,7 +1,7 @@
-"""Every Flask app of the lab, put together as its process does, over what behaves as its neighbours do.
+"""Every Flask app of the lab, assembled as in its process, with in-process fakes of its dependencies.
 
-The gateway asks the user and feed services in this process, the DB refuses what PostgreSQL refuses, the pager has its
-real SQLite store, and a command that the console would run is only checked as the operating system would.
+The gateway calls the user and feed apps in this process, the fake database rejects the values that PostgreSQL rejects,
+the pager has its real SQLite store, and commands of the console are validated like the operating system would, not run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from lab.services.cache import Cache
 from lab.services.db import Database
 from lab.services.feed import app as feed_app
 from lab.services.feed.canary import CanaryPages
-from lab.services.feed.hot_feeds import Popular
+from lab.services.feed.hot_feeds import HotFeeds
 from lab.services.feed.page_cache import PageCache
 from lab.services.feed.profiles import Profiles
 from lab.services.gateway import admin as gateway_admin
@@ -53,7 +53,7 @@ from lab.traffic import __main__ as traffic
 from lab.traffic.generator import Generator
 
 USERS = 20_000
-# The functions that make an app, and the app below that is made by each. A new one must be added here.
+# The functions that create an app, and an app below that each creates. New functions must be added here.
 FACTORIES: dict[str, str] = {
     "lab/telemetry/web.py:new_app": "gateway",
     "lab/telemetry/process.py:admin_app": "user-admin",
@@ -68,14 +68,14 @@ FACTORIES: dict[str, str] = {
 
 
 class PostgresLike:
-    """Holds the users 1 to USERS, and refuses the values that psycopg and PostgreSQL refuse."""
+    """A fake database with the users 1 to USERS, which rejects the values that psycopg and PostgreSQL reject."""
 
     operations = 0
 
     def rows(self, operation: str, _query: object, values: Sequence[Any] | dict[str, Any]) -> list[tuple[Any, ...]]:
-        """As `Session.rows`, for the operations of the user and feed services."""
-        told = list(values.values()) if isinstance(values, dict) else list(values)
-        for value in told:
+        """Like `Session.rows`, for the operations of the user and feed services."""
+        parameters = list(values.values()) if isinstance(values, dict) else list(values)
+        for value in parameters:
             if isinstance(value, str):
                 value.encode()
                 if "\0" in value:
@@ -84,10 +84,10 @@ class PostgresLike:
                 raise psycopg.errors.NumericValueOutOfRange("integer out of range")
         if operation not in ("user.select", "user.update"):
             return []
-        user_id = told[-1]
-        name, bio = (told[0] or "Ann", told[1] or "") if operation == "user.update" else ("Ann", "")
-        known = 0 < user_id <= USERS
-        return [(user_id, f"u{user_id}", name, bio, datetime(2026, 1, 2, tzinfo=UTC))] if known else []
+        user_id = parameters[-1]
+        name, bio = (parameters[0] or "Ann", parameters[1] or "") if operation == "user.update" else ("Ann", "")
+        exists = 0 < user_id <= USERS
+        return [(user_id, f"u{user_id}", name, bio, datetime(2026, 1, 2, tzinfo=UTC))] if exists else []
 
     def row(self, operation: str, query: object, values: Sequence[Any] | dict[str, Any]) -> tuple[Any, ...] | None:
         """The first row, or None."""
@@ -95,11 +95,11 @@ class PostgresLike:
 
     @contextmanager
     def session(self) -> Iterator[PostgresLike]:
-        """As `Database.session`: errors of the values pass, since they are no failure of the DB."""
+        """Like `Database.session`: errors about values propagate, because they are not failures of the database."""
         yield self
 
 
-class Kept(Cache):
+class InMemoryCache(Cache):
     """A cache in this process."""
 
     def __init__(self, telemetry: Telemetry, name: str) -> None:
@@ -108,20 +108,20 @@ class Kept(Cache):
         self.values: dict[str, bytes] = {}
 
     def get(self, key: str) -> Any:
-        """A value, for the reader above and as the client's."""
+        """A value; the method of both Cache and its client."""
         return self.values.get(key)
 
     def set(self, key: str, value: bytes, **_options: Any) -> None:
-        """As the client's."""
+        """Like the client's method."""
         self.values[key] = value
 
     def delete(self, key: str) -> None:
-        """Forget."""
+        """Delete a value."""
         self.values.pop(key, None)
 
 
 class InThisProcess(Upstream):
-    """An upstream that is one of the apps here."""
+    """An upstream that calls one of the apps directly."""
 
     def __init__(self, name: str, app: Flask, telemetry_metrics: ClientMetrics) -> None:
         self._app = app
@@ -133,17 +133,17 @@ class InThisProcess(Upstream):
 
 
 def every_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Flask]:
-    """The apps by name, each with the state it needs below `folder`."""
+    """The apps by name, each with the state it needs in `folder`."""
     token = folder / "token"
     token.write_text(TOKEN)
 
     def settings(service: str) -> Settings:
-        told = {
+        variables = {
             names.ENV_LISTEN: "127.0.0.1:8000",
             names.ENV_ADMIN_LISTEN: "127.0.0.1:8001",
             names.ENV_TOKEN_FILE: str(token),
         }
-        return Settings.read(service, environment=Environment(told), version="1.0.0", token=True)
+        return Settings.read(service, environment=Environment(variables), version="1.0.0", token=True)
 
     def telemetry(service: str) -> Telemetry:
         return Telemetry(settings(service))
@@ -151,81 +151,81 @@ def every_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Flask]
     apps: dict[str, Flask] = {}
     database = cast(Database, PostgresLike())
 
-    told = telemetry("user")
-    apps["user"] = user_module.create_app(told, user_module.Profiles(database, Kept(told, "user")))
-    apps["user-admin"] = told.admin_app()
+    process = telemetry("user")
+    apps["user"] = user_module.create_app(process, user_module.Profiles(database, InMemoryCache(process, "user")))
+    apps["user-admin"] = process.admin_app()
 
-    told = telemetry("feed")
-    popular, profiles = Popular(), Profiles(InThisProcess("user", apps["user"], ClientMetrics(told.registry)))
-    pages = CanaryPages(database, PageCache(Kept(told, "feed"), told.registry), profiles)
-    apps["feed"] = feed_app.create_app(told, pages, popular)
-    apps["feed-admin"] = told.admin_app()
-    feed_app.add_admin_routes(apps["feed-admin"], popular)
+    process = telemetry("feed")
+    hot_feeds, profiles = HotFeeds(), Profiles(InThisProcess("user", apps["user"], ClientMetrics(process.registry)))
+    pages = CanaryPages(database, PageCache(InMemoryCache(process, "feed"), process.registry), profiles)
+    apps["feed"] = feed_app.create_app(process, pages, hot_feeds)
+    apps["feed-admin"] = process.admin_app()
+    feed_app.add_admin_routes(apps["feed-admin"], hot_feeds)
 
-    told = telemetry("gateway")
-    client_metrics = ClientMetrics(told.registry)
-    behind = {
+    process = telemetry("gateway")
+    client_metrics = ClientMetrics(process.registry)
+    upstream_apps = {
         names.UPSTREAM_USER: apps["user"],
         names.UPSTREAM_FEED: apps["feed"],
         names.UPSTREAM_CANARY: apps["feed"],
     }
-    upstreams = {name: InThisProcess(name, app, client_metrics) for name, app in behind.items()}
-    open_door = Quota(1e6, 1e6, 1e6, 1e6)
-    public = Store(folder / "gateway", State(ratelimit=open_door))
-    apps["gateway"] = gateway_app.create_app(told, public, RateLimiter(open_door), upstreams)
+    upstreams = {name: InThisProcess(name, app, client_metrics) for name, app in upstream_apps.items()}
+    unlimited = Quota(1e6, 1e6, 1e6, 1e6)
+    store = Store(folder / "gateway", State(ratelimit=unlimited))
+    apps["gateway"] = gateway_app.create_app(process, store, RateLimiter(unlimited), upstreams)
 
-    # Its settings are set to anything, so they are not those of the gateway that must answer.
+    # A separate gateway, because the requests set arbitrary settings.
     apps["gateway-admin"] = gateway_with_settings(folder / "gateway-admin", telemetry("gateway"))
 
-    told = telemetry("pager")
+    process = telemetry("pager")
     pages_store = PageStore(folder / "pager.sqlite3")
-    told.registry.register(pager_app.PageCounts(pages_store))
+    process.registry.register(pager_app.PageCounts(pages_store))
     switch = DeadMansSwitch(pages_store, "http://127.0.0.1:8000")
-    intake = Intake(pages_store, "http://127.0.0.1:8000", told.registry)
+    intake = Intake(pages_store, "http://127.0.0.1:8000", process.registry)
     apps["pager"] = pager_app.create_app(pages_store, switch, intake)
-    one_port(apps["pager"], told)
-    AdminAuth(told.settings, prefix="", open_reads=True).init_app(apps["pager"])
+    with_one_port(apps["pager"], process)
+    AdminAuth(process.settings, prefix="", open_reads=True).init_app(apps["pager"])
 
-    told = telemetry("console")
+    process = telemetry("console")
     apps["console"] = console.create_app(
         a_site(folder / "site"),
         watcher(MadeUpPrometheus(), MadeUpPager()),
         console_actions(Home(folder / "home"), monkeypatch),
-        told,
+        process,
     )
 
-    told = telemetry("traffic")
-    apps["traffic"] = traffic.admin_app(told, Generator("http://127.0.0.1:8010", 1.0, told.registry))
+    process = telemetry("traffic")
+    apps["traffic"] = traffic.admin_app(process, Generator("http://127.0.0.1:8010", 1.0, process.registry))
 
     apps["link"] = asyncio.run(a_link(telemetry("link")))
     return apps
 
 
-def one_port(app: Flask, told: Telemetry) -> None:
-    """As the processes with one port do."""
-    told.init_app(app)
-    told.health.init_app(app)
-    metrics.expose(app, told.registry)
+def with_one_port(app: Flask, telemetry: Telemetry) -> None:
+    """Sets up an app like the processes with one port."""
+    telemetry.init_app(app)
+    telemetry.health.init_app(app)
+    metrics.expose(app, telemetry.registry)
 
 
-def gateway_with_settings(folder: Path, told: Telemetry) -> Flask:
-    """A gateway's admin app; whatever it accepts, a gateway that starts anew must take up as it is."""
+def gateway_with_settings(folder: Path, telemetry: Telemetry) -> Flask:
+    """A gateway's admin app. Asserts that a restarted gateway accepts every state that this one has accepted."""
     store = Store(folder, State())
-    client_metrics = ClientMetrics(told.registry)
+    client_metrics = ClientMetrics(telemetry.registry)
     upstreams = {name: Upstream(name, urls, 1.0, client_metrics) for name, urls in store.state.upstreams.items()}
-    controls = gateway_admin.Controls(told, store, RateLimiter(store.state.ratelimit), upstreams)
+    controls = gateway_admin.Controls(telemetry, store, RateLimiter(store.state.ratelimit), upstreams)
     change = controls.change
 
     def checked(step: Callable[..., State], *values: Any) -> Any:
         answer = change(step, *values)
-        again = Store(folder, State())
-        assert (again.state, again.refused) == (store.state, ())
-        for name, urls in again.state.upstreams.items():
+        restarted = Store(folder, State())
+        assert (restarted.state, restarted.refused) == (store.state, ())
+        for name, urls in restarted.state.upstreams.items():
             upstreams[name].build(urls)
         return answer
 
     controls.change = checked  # type: ignore[method-assign]
-    app = told.admin_app()
+    app = telemetry.admin_app()
     gateway_admin.add_routes(app, controls)
     return app
 
@@ -239,7 +239,7 @@ def a_site(folder: Path) -> Path:
 
 
 def console_actions(home: Home, monkeypatch: pytest.MonkeyPatch) -> actions.ConsoleActions:
-    """The console's actions on a lab that seems to run; commands are not run, drills end at once."""
+    """The console's actions for a lab that appears to be running; commands are not run, drills end immediately."""
     home.run.mkdir(parents=True)
     home.data.mkdir()
     home.logs.mkdir()
@@ -256,7 +256,7 @@ def console_actions(home: Home, monkeypatch: pytest.MonkeyPatch) -> actions.Cons
     return actions.ConsoleActions(home, RUNBOOKS, tuple(catalogue()))
 
 
-async def a_link(told: Telemetry) -> Flask:
-    """The delay proxy's admin app; the proxy itself carries nothing."""
+async def a_link(telemetry: Telemetry) -> Flask:
+    """The delay proxy's admin app; the proxy itself does not listen."""
     upstream = Address("127.0.0.1", 9)
-    return link_module.admin_app(told, link_module.Link(told, upstream, 0.011), upstream)
+    return link_module.admin_app(telemetry, link_module.Link(telemetry, upstream, 0.011), upstream)

@@ -1,4 +1,4 @@
-"""A feed service in this process over a real DB and cache, beside a user service that knows everyone."""
+"""A feed service in this process with real PostgreSQL and Valkey and a fake user service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support import free_port
 from lab.services.cache import Cache
 from lab.services.feed.app import create_app
 from lab.services.feed.canary import CanaryPages
-from lab.services.feed.hot_feeds import Popular
+from lab.services.feed.hot_feeds import HotFeeds
 from lab.services.feed.page_cache import PageCache
 from lab.services.feed.profiles import Profiles
 from lab.services.feed.stable import StablePages
@@ -38,7 +38,7 @@ class Feed:
 
 @pytest.fixture
 def users() -> Iterator[str]:
-    """A user service that knows everyone up to 20,000 and counts nobody."""
+    """The URL of a fake user service with the users 1 to 20,000."""
     app = Flask("users")
 
     @app.get("/v1/users/<int:user_id>")
@@ -65,12 +65,12 @@ def make_feed(make_telemetry: MakeTelemetry, seeded_url: str, valkey_url: str, u
         pages: type[StablePages] | type[CanaryPages], users_url: str = users, profiles: Profiles | None = None
     ) -> Feed:
         telemetry = make_telemetry("feed", "1.0.0" if pages is StablePages else "1.1.0")
-        db, kept = database(seeded_url, telemetry), cache(valkey_url, telemetry, "feed", 60)
-        closing.extend([db, kept])
-        cache_client = kept.__enter__()
+        db, feed_cache = database(seeded_url, telemetry), cache(valkey_url, telemetry, "feed", 60)
+        closing.extend([db, feed_cache])
+        cache_client = feed_cache.__enter__()
         upstream = Upstream("user", [users_url], 0.5, ClientMetrics(telemetry.registry))
         page_cache = PageCache(cache_client, telemetry.registry)
-        app = create_app(telemetry, pages(db.__enter__(), page_cache, profiles or Profiles(upstream)), Popular())
+        app = create_app(telemetry, pages(db.__enter__(), page_cache, profiles or Profiles(upstream)), HotFeeds())
         return Feed(
             telemetry,
             cache_client,
@@ -78,5 +78,5 @@ def make_feed(make_telemetry: MakeTelemetry, seeded_url: str, valkey_url: str, u
         )
 
     yield make
-    for one in closing:
-        one.__exit__(None, None, None)
+    for resource in closing:
+        resource.__exit__(None, None, None)

@@ -1,4 +1,4 @@
-"""A gateway in this process, before upstreams that answer as a test tells them."""
+"""A gateway in this process with fake upstreams whose responses a test sets."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ KNOWN = {names.HEADER_CLIENT_ID: "client-1"}
 
 
 @dataclass
-class Fake:
-    """An upstream that remembers what it was asked and answers as it is told."""
+class FakeUpstream:
+    """An upstream that records requests and returns the response that a test sets."""
 
     version: str
     url: str = ""
@@ -55,9 +55,9 @@ class Gateway:
     client: FlaskClient
     admin: FlaskClient
     telemetry: Telemetry
-    stable: Fake
-    canary: Fake
-    user: Fake
+    stable: FakeUpstream
+    canary: FakeUpstream
+    user: FakeUpstream
 
     def control(self, path: str, body: dict[str, Any], status: int = 200) -> Any:
         answer = self.admin.put(f"/admin/{path}", json=body, headers={"Authorization": f"Bearer {TOKEN}"})
@@ -75,7 +75,7 @@ class Gateway:
 def a_gateway(make_telemetry: MakeTelemetry, tmp_path: Path) -> Iterator[Gateway]:
     servers, fakes = [], []
     for version in ("1.0.0", "1.1.0", "0.1.0"):
-        fake, address = Fake(version), Address("127.0.0.1", free_port())
+        fake, address = FakeUpstream(version), Address("127.0.0.1", free_port())
         fake.url = f"http://{address}"
         server = Server(fake.app(), address, threads=4)
         server.run_in_thread(version)

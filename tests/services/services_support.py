@@ -1,4 +1,4 @@
-"""Helpers of the services' tests: apps in this process over real servers, or whole processes."""
+"""Helpers for the services' tests: apps in this process with real servers, or whole processes."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ MakeTelemetry = Callable[..., Telemetry]
 @contextlib.contextmanager
 def database(url: str, telemetry: Telemetry, pool_max: int = 4) -> Iterator[Database]:
     """An open pool."""
-    one = Database(url, application="test", pool_max=pool_max, registry=telemetry.registry)
-    one.open()
+    pool = Database(url, application="test", pool_max=pool_max, registry=telemetry.registry)
+    pool.open()
     try:
-        yield one
+        yield pool
     finally:
-        one.close()
+        pool.close()
 
 
 @contextlib.contextmanager
 def cache(url: str, telemetry: Telemetry, name: str = "test", keep_stale_seconds: float = 0) -> Iterator[Cache]:
     """A cache client."""
-    one = Cache(url, name=name, ttl_seconds=60, registry=telemetry.registry, keep_stale_seconds=keep_stale_seconds)
+    client = Cache(url, name=name, ttl_seconds=60, registry=telemetry.registry, keep_stale_seconds=keep_stale_seconds)
     try:
-        yield one
+        yield client
     finally:
-        one.close()
+        client.close()
 
 
 def operations(telemetry: Telemetry) -> float:
-    """How many DB operations this process has made."""
+    """The number of database operations that this process has made."""
     return sum(
         sample.value
         for family in telemetry.registry.collect()
@@ -56,7 +56,7 @@ def operations(telemetry: Telemetry) -> float:
 
 
 class Process:
-    """One process of ours: its addresses, its log."""
+    """A process of the lab: its addresses and its log."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
@@ -68,15 +68,15 @@ class Process:
 
     @contextlib.contextmanager
     def run(self, module: str, **variables: str) -> Iterator[Any]:
-        """The process, ready; ended with the block."""
-        told = {
+        """The running process, ready; stopped at the end of the block."""
+        settings = {
             names.ENV_INSTANCE: self.name,
             names.ENV_LISTEN: self.public,
             names.ENV_ADMIN_LISTEN: self.admin,
             names.ENV_TOKEN_FILE: str(self.token),
         }
         clean = {key: value for key, value in os.environ.items() if not key.startswith("FLEETOPS_")}
-        with running((sys.executable, "-m", module), self.log, env={**clean, **told, **variables}) as process:
+        with running((sys.executable, "-m", module), self.log, env={**clean, **settings, **variables}) as process:
 
             def ready() -> bool:
                 if process.poll() is not None:
@@ -87,7 +87,7 @@ class Process:
             yield process
 
     def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One call of the control API."""
+        """A call to the admin API."""
         request = urllib.request.Request(
             f"http://{self.admin}{path}",
             method=method,
@@ -98,5 +98,5 @@ class Process:
             return json.load(answer)
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log so far."""
+        """The log lines so far."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]

@@ -1,4 +1,4 @@
-"""An edited name reaches the cached feeds of the followers; the version that saves round trips mixes them up."""
+"""The fan-out writer updates the cached feeds of followers; its version 1.1.0 mixes feeds up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOLLOWERS = 12
 
 
 class Followers:
-    """Pages of an author's followers in the cache, each with one item of that author."""
+    """Cached feeds of an author's followers, each with one item of that author."""
 
     def __init__(self, url: str, cache_url: str) -> None:
         with psycopg.connect(url) as connection:
@@ -49,62 +49,62 @@ class Followers:
 
 @pytest.fixture
 def followers(seeded_url: str, valkey_url: str) -> Iterator[Followers]:
-    one = Followers(seeded_url, valkey_url)
-    yield one
-    one.client.flushdb()
-    one.client.close()  # type: ignore[no-untyped-call]
+    cached = Followers(seeded_url, valkey_url)
+    yield cached
+    cached.client.flushdb()
+    cached.client.close()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
 def fan_out(make_telemetry: MakeTelemetry, seeded_url: str, valkey_url: str) -> Iterator[Any]:
-    made = []
+    started = []
     telemetry = make_telemetry("user")
     with database(seeded_url, telemetry) as db, cache(valkey_url, telemetry):
 
         def make(version: str) -> FanOut:
-            one = FanOut(db, valkey_url, version, telemetry.registry)
-            one.start()
-            made.append(one)
-            return one
+            writer = FanOut(db, valkey_url, version, telemetry.registry)
+            writer.start()
+            started.append(writer)
+            return writer
 
         yield make
-        for one in made:
-            one.close()
+        for writer in started:
+            writer.close()
 
 
-def test_a_new_name_is_on_the_followers_pages_each_still_its_viewers_and_as_long_as_before(
+def test_a_new_name_is_written_to_the_followers_feeds_without_changing_owner_or_expiry(
     fan_out: Any, followers: Followers
 ) -> None:
     writer = fan_out("1.0.0")
     writer.edited(followers.author, "Bio only", renamed=False)
     writer.edited(followers.author, "New", renamed=True)
-    eventually(lambda: followers.names() == {"New"}, "the name is on every page")
+    eventually(lambda: followers.names() == {"New"}, "the name is in every feed")
     assert followers.owned() == FOLLOWERS
     assert 0 < followers.client.pttl(feed_key(followers.viewers[0])) <= 60_000  # type: ignore[operator]
 
 
-def test_the_faster_version_mixes_pages_up_and_reconcile_takes_out_those_and_no_others(
+def test_version_1_1_0_mixes_feeds_up_and_reconcile_deletes_only_those(
     fan_out: Any, followers: Followers, clients: LabClients, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_server, "url", lambda _port: valkey_url)
     assert feed_integrity.foreign(clients) == (FOLLOWERS, [])
     fan_out("1.1.0").edited(followers.author, "Any edit", renamed=False)
-    eventually(lambda: followers.owned() < FOLLOWERS, "pages are mixed up")
+    eventually(lambda: followers.owned() < FOLLOWERS, "feeds are mixed up")
     own = followers.owned()
     assert feed_integrity.reconcile(clients, "mixed up") == (FOLLOWERS, FOLLOWERS - own)
     assert feed_integrity.foreign(clients) == (own, [])
 
 
-def test_off_writes_nothing_and_a_cache_that_is_gone_stops_no_edit(
+def test_off_writes_nothing_and_an_unreachable_cache_blocks_no_edit(
     make_telemetry: MakeTelemetry, fan_out: Any, followers: Followers, seeded_url: str
 ) -> None:
     fan_out("off").edited(followers.author, "New", renamed=True)
     assert followers.names() == {"Old"}
     telemetry = make_telemetry("user")
     with database(seeded_url, telemetry) as db:
-        lost = FanOut(db, "valkey://127.0.0.1:9/0", "1.0.0", telemetry.registry)
-        lost.start()
-        lost.edited(followers.author, "New", renamed=True)
+        writer = FanOut(db, "valkey://127.0.0.1:9/0", "1.0.0", telemetry.registry)
+        writer.start()
+        writer.edited(followers.author, "New", renamed=True)
         failed = ("fanout_edits_total", {"result": "failed"})
         eventually(lambda: telemetry.registry.get_sample_value(*failed) == 1, "the failure is counted")
-        lost.close()
+        writer.close()

@@ -1,4 +1,4 @@
-"""Both versions give the same feed; one of them asks the DB a hundred times for it."""
+"""Both versions return the same feed; the canary runs dozens of queries for it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from lab.services.feed.ranking import PAGE_ITEMS
 from lab.services.feed.stable import StablePages
 
 
-def test_a_cached_page_of_the_stable_version_asks_the_db_nothing(make_feed: MakeFeed) -> None:
+def test_a_cached_feed_of_the_stable_version_needs_no_query(make_feed: MakeFeed) -> None:
     feed = make_feed(StablePages)
     feed.cache.delete("feed:1.0:201")
     first = feed.get(201)
-    assert operations(feed.telemetry) == 2, "one query ranks, one hydrates"
+    assert operations(feed.telemetry) == 2, "one query ranks, one loads the items"
     second = feed.get(201)
     assert operations(feed.telemetry) == 2
     assert (first.status_code, first.data) == (200, second.data)
     assert feed.misses() == 1
 
 
-def test_a_cached_page_of_the_canary_asks_the_db_three_times_an_item(make_feed: MakeFeed, seeded_url: str) -> None:
-    """The DB itself counts them: every statement is a transaction of its own."""
+def test_a_cached_feed_of_the_canary_needs_three_queries_per_item(make_feed: MakeFeed, seeded_url: str) -> None:
+    """Counted by PostgreSQL itself: every statement is a separate transaction."""
     feed = make_feed(CanaryPages)
     feed.get(202)
     before = operations(feed.telemetry)
@@ -47,10 +47,10 @@ def test_a_cached_page_of_the_canary_asks_the_db_three_times_an_item(make_feed: 
 
     counted = committed()
     feed.get(202)
-    eventually(lambda: committed() - counted >= 3 * PAGE_ITEMS, "the DB has counted a transaction a query")
+    eventually(lambda: committed() - counted >= 3 * PAGE_ITEMS, "PostgreSQL has counted one transaction per query")
 
 
-def test_both_versions_show_the_same_items(make_feed: MakeFeed) -> None:
+def test_both_versions_return_the_same_items(make_feed: MakeFeed) -> None:
     stable, canary = make_feed(StablePages).get(203).json, make_feed(CanaryPages).get(203).json
     assert stable == canary
     assert len(stable["items"]) == PAGE_ITEMS
@@ -58,8 +58,8 @@ def test_both_versions_show_the_same_items(make_feed: MakeFeed) -> None:
     assert set(stable["items"][0]) == {"id", "body", "like_count", "created_at", "author", "following"}
 
 
-def test_the_canary_starts_warm_with_the_pages_that_stable_cached(make_feed: MakeFeed) -> None:
-    """So what a new version costs is its own doing, not a cold cache."""
+def test_the_canary_uses_the_feeds_that_stable_cached(make_feed: MakeFeed) -> None:
+    """So its latency comes from its own queries, not from a cold cache."""
     stable, canary = make_feed(StablePages), make_feed(CanaryPages)
     stable.cache.delete("feed:1.0:204")
     stable.get(204)
@@ -67,8 +67,8 @@ def test_the_canary_starts_warm_with_the_pages_that_stable_cached(make_feed: Mak
     assert (stable.misses(), canary.misses()) == (1, 0)
 
 
-def test_the_feed_is_dear_without_the_cache(seeded_url: str, make_feed: MakeFeed) -> None:
-    """The ranking reads thousands of rows: the plan says so, whatever this machine's speed."""
+def test_an_uncached_feed_is_expensive(seeded_url: str, make_feed: MakeFeed) -> None:
+    """The ranking reads thousands of rows according to its plan, independently of the machine's speed."""
     values = {
         "viewer": 205,
         "candidates": ranking.CANDIDATE_AUTHORS,
@@ -88,12 +88,14 @@ def test_the_feed_is_dear_without_the_cache(seeded_url: str, make_feed: MakeFeed
 
 @pytest.mark.parametrize("pages", [StablePages, CanaryPages])
 @pytest.mark.parametrize("user_id", [0, 20_001, 2**31, 10**30])
-def test_nobody_has_no_feed(make_feed: MakeFeed, pages: type[StablePages] | type[CanaryPages], user_id: int) -> None:
+def test_an_unknown_user_has_no_feed(
+    make_feed: MakeFeed, pages: type[StablePages] | type[CanaryPages], user_id: int
+) -> None:
     assert make_feed(pages).get(user_id).status_code == 404
 
 
 @pytest.mark.parametrize("pages", [StablePages, CanaryPages])
-def test_without_the_user_service_there_is_a_feed_without_its_viewer(
+def test_without_the_user_service_the_feed_has_no_viewer_profile(
     make_feed: MakeFeed, pages: type[StablePages] | type[CanaryPages]
 ) -> None:
     feed = make_feed(pages, f"http://127.0.0.1:{free_port()}")
@@ -103,8 +105,8 @@ def test_without_the_user_service_there_is_a_feed_without_its_viewer(
     assert (answer.status_code, answer.json["viewer"], len(answer.json["items"])) == (200, None, PAGE_ITEMS)
 
 
-def test_the_canary_serves_many_at_once(make_feed: MakeFeed) -> None:
-    """Requests share the pool's few connections without mixing answers."""
+def test_the_canary_serves_concurrent_requests(make_feed: MakeFeed) -> None:
+    """Requests share the few connections of the pool without mixing up responses."""
     feed = make_feed(CanaryPages)
     answers: dict[int, Any] = {}
 

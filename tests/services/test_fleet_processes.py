@@ -1,4 +1,4 @@
-"""The whole chain as processes: link, user, feed, canary, gateway, over a real PostgreSQL and Valkey."""
+"""All tiers as processes: link, user, feed, canary and gateway, with real PostgreSQL and Valkey."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, seeded_url: str, valkey_url:
     database = before + "@" + link.public + "/" + after.partition("/")[2]
     stores = {names.ENV_DATABASE_URL: database, names.ENV_CACHE_URL: valkey_url}
     users = {names.ENV_UPSTREAMS_USER: f"http://{user.public}"}
-    told = {
+    gateway_variables = {
         **users,
         names.ENV_UPSTREAMS_FEED: f"http://{feed.public}",
         names.ENV_UPSTREAMS_CANARY: f"http://{canary.public}",
@@ -63,23 +63,21 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, seeded_url: str, valkey_url:
             "user": enter(user.run("lab.services.user", **stores)),
             "feed": enter(feed.run("lab.services.feed", **stores, **users)),
             "canary": enter(canary.run("lab.services.feed", **stores, **users, FLEETOPS_VERSION="1.1.0")),
-            "gateway": enter(gateway.run("lab.services.gateway", **told)),
+            "gateway": enter(gateway.run("lab.services.gateway", **gateway_variables)),
         }
-        yield Fleet(link, user, feed, canary, gateway, told, running)
+        yield Fleet(link, user, feed, canary, gateway, gateway_variables, running)
 
 
-def test_one_trace_and_one_request_id_run_through_every_tier(fleet: Fleet) -> None:
-    """gateway → feed → user, read from their logs, each with a span of its own."""
+def test_trace_id_and_request_id_are_propagated_through_every_tier(fleet: Fleet) -> None:
+    """gateway → feed → user, read from their logs, each with its own span id."""
     fleet.get("/v1/feed/301", **{"traceparent": PARENT, "X-Request-Id": "req-301"}).read()
 
     def lines() -> list[dict[str, Any]] | None:
-        found = [
-            next(
-                (line for line in one.lines() if line.get("trace_id") == TRACE_ID and line["event"] == "request"), None
-            )
-            for one in (fleet.gateway, fleet.feed, fleet.user)
+        traced = [
+            [line for line in process.lines() if line.get("trace_id") == TRACE_ID and line["event"] == "request"]
+            for process in (fleet.gateway, fleet.feed, fleet.user)
         ]
-        return [line for line in found if line] if all(found) else None
+        return [matching[0] for matching in traced] if all(traced) else None
 
     gateway, feed, user = eventually(lines, "the three tiers have logged the trace")
     assert {line["request_id"] for line in (gateway, feed, user)} == {"req-301"}
@@ -88,8 +86,8 @@ def test_one_trace_and_one_request_id_run_through_every_tier(fleet: Fleet) -> No
     assert (feed["cache"], feed["db_operations"]) == ("miss", 2)
 
 
-def test_the_canary_is_slow_and_right_and_stable_is_not(fleet: Fleet) -> None:
-    """A cached canary request pays the link a hundred times; by its own log, and above the p99 promise of 400 ms."""
+def test_the_canary_returns_the_same_feed_but_slowly(fleet: Fleet) -> None:
+    """A cached canary request pays the link's delay for every query, and exceeds the p99 objective of 400 ms."""
     fleet.gateway.control("PUT", "/admin/canary", {"weight_percent": 100})
     for _ in range(2):
         answer = fleet.get("/v1/feed/302", **{"X-Request-Id": "slow-302"})
@@ -108,7 +106,7 @@ def test_the_canary_is_slow_and_right_and_stable_is_not(fleet: Fleet) -> None:
     assert lines[0]["duration_seconds"] > 0.4
 
 
-def test_a_write_through_the_gateway_is_read_by_everyone(fleet: Fleet) -> None:
+def test_a_write_through_the_gateway_is_visible_to_reads(fleet: Fleet) -> None:
     fleet.get("/v1/users/303").read()
     request = urllib.request.Request(
         f"http://{fleet.gateway.public}/v1/users/303",
@@ -121,7 +119,7 @@ def test_a_write_through_the_gateway_is_read_by_everyone(fleet: Fleet) -> None:
     assert json.load(fleet.get("/v1/users/303"))["bio"] == "through the gateway"
 
 
-def test_the_gateway_measures_both_sides_and_never_a_raw_path(fleet: Fleet) -> None:
+def test_the_gateway_measures_server_and_client_side_without_raw_paths(fleet: Fleet) -> None:
     fleet.get("/v1/feed/304").read()
     with pytest.raises(urllib.error.HTTPError):
         fleet.get("/secret/304")
@@ -138,13 +136,13 @@ def test_the_gateway_measures_both_sides_and_never_a_raw_path(fleet: Fleet) -> N
     assert "/304" not in text
 
 
-def test_a_request_at_hand_is_finished_when_its_process_is_told_to_stop(
+def test_a_request_in_progress_completes_when_its_process_gets_sigterm(
     tmp_path: Path, fleet: Fleet, seeded_url: str, valkey_url: str
 ) -> None:
-    """SIGTERM in the middle of half a second of work: the answer is whole, the exit status 0."""
+    """SIGTERM in the middle of half a second of work: the response is complete, the exit status 0."""
     process = Process(tmp_path, "feed-canary-2")
     database = seeded_url.replace(seeded_url.split("@")[1].split("/")[0], fleet.link.public)
-    told = {
+    variables = {
         names.ENV_DATABASE_URL: database,
         names.ENV_CACHE_URL: valkey_url,
         names.ENV_VERSION: "1.1.0",
@@ -156,15 +154,15 @@ def test_a_request_at_hand_is_finished_when_its_process_is_told_to_stop(
         with urllib.request.urlopen(f"http://{process.public}/v1/feed/305", timeout=20) as answer:
             answers.append((answer.status, len(json.load(answer)["items"])))
 
-    with process.run("lab.services.feed", **told) as running:
+    with process.run("lab.services.feed", **variables) as running:
         caller = threading.Thread(target=ask)
         caller.start()
 
-        def at_work() -> bool:
+        def in_progress() -> bool:
             text = urllib.request.urlopen(f"http://{process.admin}/metrics", timeout=10).read().decode()
             return 'http_server_threads{state="busy"} 1.0' in text and 'db_operation_name="post.select"' in text
 
-        eventually(at_work, "the request is at hand")
+        eventually(in_progress, "the request is in progress")
         running.send_signal(signal.SIGTERM)
         caller.join(30)
         assert running.wait(timeout=20) == 0
@@ -172,7 +170,7 @@ def test_a_request_at_hand_is_finished_when_its_process_is_told_to_stop(
 
 
 def test_kill_9_of_the_gateway_loses_no_setting(fleet: Fleet) -> None:
-    """What was answered is there after the restart; the environment gives first values only."""
+    """Acknowledged settings survive the restart; the environment provides initial values only."""
     control = fleet.gateway.control
     control("PUT", "/admin/canary", {"weight_percent": 37})
     control("PUT", "/admin/flags/profile-writes", {"enabled": False})

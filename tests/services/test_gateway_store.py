@@ -1,4 +1,4 @@
-"""A setting is in force only when what must follow it was built from it and it is on disk, and it can be read again."""
+"""A setting is applied only after it has been validated and written, and every stored setting can be read restarted."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize("url", UNUSABLE)
-def test_an_upstream_that_no_connection_can_be_made_to_is_refused_and_nothing_is_changed(
-    gateway: Gateway, tmp_path: Path, url: str
-) -> None:
+def test_an_unusable_upstream_url_is_refused_and_nothing_is_changed(gateway: Gateway, tmp_path: Path, url: str) -> None:
     gateway.control("canary", {"weight_percent": 100})
     before = gateway.state(), (tmp_path / "state" / "gateway.json").read_bytes()
     answer = gateway.admin.put("/admin/upstreams/feed-canary", json={"urls": [gateway.canary.url, url]}, headers=BEARER)
@@ -61,7 +59,7 @@ def test_an_upstream_that_no_connection_can_be_made_to_is_refused_and_nothing_is
 
 
 @given(st.text(max_size=30) | st.from_regex(r"http://[\w.%\[\]:@ -]{1,30}:[0-9]{1,6}/?", fullmatch=True))
-def test_a_base_url_is_refused_or_read_the_same_for_good(text: str) -> None:
+def test_a_base_url_is_refused_or_normalised_once_and_for_all(text: str) -> None:
     try:
         url = checked_url(text, "urls")
     except UsageError as problem:
@@ -71,7 +69,7 @@ def test_a_base_url_is_refused_or_read_the_same_for_good(text: str) -> None:
     Upstream("user", [url], 1.0, METRICS).close()
 
 
-def test_what_refuses_to_follow_a_state_keeps_it_off_the_disk(tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_applied_is_not_written(tmp_path: Path) -> None:
     store = Store(tmp_path, State())
 
     def refuse(_state: State) -> Any:
@@ -104,40 +102,40 @@ DEFAULT_URLS: dict[str, tuple[str, ...]] = {"user": ("http://127.0.0.1:9",), "fe
         ("timeouts", {"user": True}, "timeouts"),
     ],
 )
-def test_a_stored_part_that_cannot_be_used_has_its_default_and_the_rest_counts(
+def test_an_invalid_stored_part_has_its_default_and_the_others_are_used(
     tmp_path: Path, make_telemetry: MakeTelemetry, part: str, value: Any, refused: str
 ) -> None:
-    first = State(upstreams=DEFAULT_URLS)
-    store = Store(tmp_path, first)
+    defaults = State(upstreams=DEFAULT_URLS)
+    store = Store(tmp_path, defaults)
     store.change(steps.with_weight, {"weight_percent": 7})
     store.change(steps.with_timeouts, {"feed": 2})
     file = tmp_path / "gateway.json"
     written = json.dumps({**json.loads(file.read_text()), part: value})
     file.write_text(written)
-    again = Store(tmp_path, first)
-    assert again.refused[0].startswith(f"{refused}: ")
-    assert "\n" not in again.refused[0]
-    assert again.state.public()[part] == first.public()[part]
-    assert again.state.weight_percent == (7 if part != "canary" else 0)
-    assert again.state.timeouts_seconds["feed"] == (2 if part != "timeouts" else 3)
+    restarted = Store(tmp_path, defaults)
+    assert restarted.refused[0].startswith(f"{refused}: ")
+    assert "\n" not in restarted.refused[0]
+    assert restarted.state.public()[part] == defaults.public()[part]
+    assert restarted.state.weight_percent == (7 if part != "canary" else 0)
+    assert restarted.state.timeouts_seconds["feed"] == (2 if part != "timeouts" else 3)
     assert (tmp_path / "gateway.json.refused").read_text() == written
 
     telemetry = make_telemetry("gateway")
     metrics = ClientMetrics(telemetry.registry)
-    upstreams = {name: Upstream(name, urls, 1.0, metrics) for name, urls in again.state.upstreams.items()}
-    controls = Controls(telemetry, again, RateLimiter(again.state.ratelimit), upstreams)
-    assert telemetry.registry.get_sample_value(names.GATEWAY_STATE_REFUSED) == len(again.refused)
+    upstreams = {name: Upstream(name, urls, 1.0, metrics) for name, urls in restarted.state.upstreams.items()}
+    controls = Controls(telemetry, restarted, RateLimiter(restarted.state.ratelimit), upstreams)
+    assert telemetry.registry.get_sample_value(names.GATEWAY_STATE_REFUSED) == len(restarted.refused)
     ready = telemetry.admin_app().test_client().get("/readyz")
     assert ready.status_code == 200
     assert ready.json is not None
     assert refused in ready.json["notes"][0]
 
     controls.change(steps.with_weight, {"weight_percent": 8})
-    assert not Store(tmp_path, first).refused, "the next change writes a whole state again"
+    assert not Store(tmp_path, defaults).refused, "the next change writes a valid state again"
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b'"x"', b"null", b"\0", b"\xff", b"[" * 9000, b'{"a": 1, "a": 2}'])
-def test_a_state_file_that_is_none_is_kept_aside_and_the_gateway_starts(tmp_path: Path, data: bytes) -> None:
+def test_an_invalid_state_file_is_copied_and_the_gateway_starts_with_defaults(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "gateway.json").write_bytes(data)
     store = Store(tmp_path, State())
     assert store.state == State()

@@ -1,4 +1,4 @@
-"""The link is a line of some length: it delays, and otherwise changes nothing."""
+"""The delay proxy delays the bytes of a connection and otherwise changes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DELAY_SECONDS = 0.02
 
 
 class Echo:
-    """A server that sends back what it gets, and says BYE when the client has said all."""
+    """An echo server that sends BYE when the client has closed its sending direction."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -61,8 +61,8 @@ def echo() -> Iterator[Echo]:
 @pytest.fixture
 def link(echo: Echo, tmp_path: Path) -> Iterator[Process]:
     process = Process(tmp_path, "link-db")
-    told = {names.ENV_LINK_UPSTREAM: f"127.0.0.1:{echo.port}", names.ENV_LINK_DELAY: str(DELAY_SECONDS)}
-    with process.run("lab.services.link", **told):
+    variables = {names.ENV_LINK_UPSTREAM: f"127.0.0.1:{echo.port}", names.ENV_LINK_DELAY: str(DELAY_SECONDS)}
+    with process.run("lab.services.link", **variables):
         yield process
 
 
@@ -81,7 +81,7 @@ def receive(client: socket.socket, size: int) -> bytes:
 
 
 def closed(client: socket.socket) -> bool:
-    """Whether the other side has ended the connection."""
+    """Whether the peer has closed the connection."""
     try:
         client.sendall(b"x")
         return client.recv(1) == b""
@@ -89,7 +89,7 @@ def closed(client: socket.socket) -> bool:
         return True
 
 
-def shortest_trip(client: socket.socket, times: int = 5) -> float:
+def shortest_round_trip(client: socket.socket, times: int = 5) -> float:
     durations = []
     for _ in range(times):
         started = time.perf_counter()
@@ -99,19 +99,19 @@ def shortest_trip(client: socket.socket, times: int = 5) -> float:
     return min(durations)
 
 
-def test_every_trip_takes_the_base_delay(link: Process) -> None:
+def test_every_round_trip_takes_the_base_delay(link: Process) -> None:
     with connect(link) as client:
-        assert DELAY_SECONDS <= shortest_trip(client) < DELAY_SECONDS + 0.05
+        assert DELAY_SECONDS <= shortest_round_trip(client) < DELAY_SECONDS + 0.05
 
 
-def test_extra_delay_holds_for_open_connections_and_can_be_taken_back(link: Process) -> None:
+def test_extra_delay_applies_to_open_connections_and_can_be_removed(link: Process) -> None:
     with connect(link) as client:
-        shortest_trip(client, 1)
+        shortest_round_trip(client, 1)
         answer = link.control("PUT", "/admin/delay", {"extra_delay_seconds": 0.2})
         assert answer == {"old": {"extra_delay_seconds": 0.0}, "new": {"extra_delay_seconds": 0.2}}
-        assert shortest_trip(client, 2) >= DELAY_SECONDS + 0.2
+        assert shortest_round_trip(client, 2) >= DELAY_SECONDS + 0.2
         link.control("PUT", "/admin/delay", {"extra_delay_seconds": 0})
-        assert shortest_trip(client) < DELAY_SECONDS + 0.1
+        assert shortest_round_trip(client) < DELAY_SECONDS + 0.1
 
 
 @pytest.mark.parametrize("body", [{"extra_delay_seconds": -1}, {"extra_delay_seconds": 1e9}, {"delay": 1}, {}])
@@ -129,15 +129,15 @@ def test_a_megabyte_arrives_in_order(link: Process) -> None:
         assert receive(client, len(data)) == data
 
 
-def test_a_client_that_has_said_all_still_hears_the_answer(link: Process, echo: Echo) -> None:
+def test_a_half_closed_client_still_receives_the_response(link: Process, echo: Echo) -> None:
     with connect(link) as client:
-        client.sendall(b"last words")
+        client.sendall(b"last bytes")
         client.shutdown(socket.SHUT_WR)
-        assert receive(client, 99) == b"last wordsBYE"
+        assert receive(client, 99) == b"last bytesBYE"
     assert echo.ended.wait(10)
 
 
-def test_closed_connections_leave_nothing_behind(link: Process, echo: Echo) -> None:
+def test_closed_connections_are_not_kept(link: Process, echo: Echo) -> None:
     for _ in range(5):
         with connect(link) as client:
             client.sendall(b"x")
@@ -148,10 +148,10 @@ def test_closed_connections_leave_nothing_behind(link: Process, echo: Echo) -> N
         text = urllib.request.urlopen(f"http://{link.admin}/metrics", timeout=5).read().decode()
         return "\nlink_connections 0.0\n" in text
 
-    eventually(none_open, "the link holds no connection")
+    eventually(none_open, "the link has no connection")
 
 
-def test_without_its_upstream_the_link_closes_its_clients_and_serves_the_next(tmp_path: Path) -> None:
+def test_without_its_upstream_the_link_closes_clients_and_recovers_when_it_is_back(tmp_path: Path) -> None:
     process = Process(tmp_path, "link-db")
     port = free_port()
     with process.run("lab.services.link", **{names.ENV_LINK_UPSTREAM: f"127.0.0.1:{port}"}):

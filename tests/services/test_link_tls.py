@@ -1,4 +1,4 @@
-"""A line with a certificate: TLS in front, plain bytes behind, and a new certificate without a connection lost."""
+"""The delay proxy with a certificate: TLS to clients, plain TCP to the upstream, and certificate reload."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def link(home: Home, tmp_path: Path) -> Iterator[Process]:
     echo, process = Echo(), Process(tmp_path, "link-db")
-    told = {
+    variables = {
         names.ENV_LINK_UPSTREAM: f"127.0.0.1:{echo.port}",
         names.ENV_LINK_DELAY: str(DELAY_SECONDS),
         names.ENV_TLS_CERTIFICATE: str(home.certificate("link-db")),
     }
-    with process.run("lab.services.link", **told):
+    with process.run("lab.services.link", **variables):
         yield process
     echo.close()
 
 
 def connect(link: Process, home: Home) -> ssl.SSLSocket:
-    """As libpq connects: TLS from the first byte, the server's name and authority checked."""
+    """Connect like libpq: direct TLS, with host name and certificate authority verified."""
     context = ssl.create_default_context(cafile=home.authority)
     context.set_alpn_protocols([ALPN])
     host, _, port = link.public.rpartition(":")
@@ -54,7 +54,7 @@ def serial(client: ssl.SSLSocket) -> str:
     return str(certificate["serialNumber"]).lower().lstrip("0")
 
 
-def test_bytes_go_through_tls_in_order_after_the_lines_delay(link: Process, home: Home) -> None:
+def test_bytes_are_proxied_through_tls_in_order_after_the_delay(link: Process, home: Home) -> None:
     with connect(link, home) as client:
         assert client.selected_alpn_protocol() == ALPN
         started = time.perf_counter()
@@ -63,7 +63,7 @@ def test_bytes_go_through_tls_in_order_after_the_lines_delay(link: Process, home
         assert time.perf_counter() - started >= DELAY_SECONDS
 
 
-def test_a_new_certificate_is_shown_to_new_connections_and_ends_no_old_one(link: Process, home: Home) -> None:
+def test_new_connections_get_the_new_certificate_and_old_ones_stay_open(link: Process, home: Home) -> None:
     with connect(link, home) as old:
         first = serial(old)
         issued = certificates.issue(home, "link-db", 3600, time.time())
@@ -74,18 +74,18 @@ def test_a_new_certificate_is_shown_to_new_connections_and_ends_no_old_one(link:
         old.sendall(b"still")
         assert receive(old, 5) == b"still"
     text = urllib.request.urlopen(f"http://{link.admin}/metrics", timeout=5).read().decode()
-    told = next(line for line in text.splitlines() if line.startswith(names.TLS_NOT_AFTER))
-    assert float(told.split()[-1]) == issued.not_after
+    expiry = next(line for line in text.splitlines() if line.startswith(names.TLS_NOT_AFTER))
+    assert float(expiry.split()[-1]) == issued.not_after
 
 
-def test_a_certificate_that_has_ended_is_refused_by_the_client(link: Process, home: Home) -> None:
+def test_an_expired_certificate_is_refused_by_the_client(link: Process, home: Home) -> None:
     certificates.issue(home, "link-db", 1, time.time() - 10)
     link.control("PUT", "/admin/certificate", {})
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
         connect(link, home)
 
 
-def test_a_file_that_is_no_certificate_is_refused_and_the_old_one_stays(link: Process, home: Home) -> None:
+def test_an_invalid_certificate_file_is_refused_and_the_old_certificate_stays(link: Process, home: Home) -> None:
     path = home.certificate("link-db")
     good = path.read_bytes()
     path.write_bytes(b"nothing")
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_certificate_is_refused_and_the_old_one_stays(link: Pr
         assert serial(client) == certificates.read(path).serial
 
 
-def test_who_does_not_speak_tls_is_turned_away(link: Process) -> None:
+def test_a_client_without_tls_is_rejected(link: Process) -> None:
     host, _, port = link.public.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")

@@ -1,4 +1,4 @@
-"""One command makes the data, all of it or none, and does no harm when typed again."""
+"""One command creates the data, atomically and idempotently."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def scalar(url: str, query: str) -> int:
         return int(row[0])
 
 
-def test_the_data_is_large_enough_that_a_missing_index_hurts(seeded_url: str) -> None:
+def test_the_data_is_large_enough_for_a_missing_index_to_matter(seeded_url: str) -> None:
     assert scalar(seeded_url, "SELECT count(*) FROM users") >= 20_000
     assert scalar(seeded_url, "SELECT count(*) FROM posts") >= 400_000
     assert scalar(seeded_url, "SELECT count(*) FROM follows") >= 400_000
@@ -34,11 +34,11 @@ def test_popularity_is_skewed(seeded_url: str) -> None:
 
 def test_a_second_run_changes_nothing(seeded_url: str) -> None:
     before = scalar(seeded_url, "SELECT sum(n_tup_ins) FROM pg_stat_user_tables")
-    assert schema.create(seeded_url) == "schema: already there"
+    assert schema.create(seeded_url) == "schema: already exists"
     assert scalar(seeded_url, "SELECT sum(n_tup_ins) FROM pg_stat_user_tables") == before
 
 
-def test_two_runs_at_once_make_one_schema_in_a_database_that_was_not_there(seeded_url: str) -> None:
+def test_two_concurrent_runs_create_one_schema_in_a_new_database(seeded_url: str) -> None:
     admin = seeded_url.replace("fleetops@", "postgres@")
     url = admin.replace("/fleetops?", "/second?")
     lines: list[str] = []
@@ -56,7 +56,7 @@ def test_two_runs_at_once_make_one_schema_in_a_database_that_was_not_there(seede
             connection.execute("DROP DATABASE IF EXISTS second WITH (FORCE)")
 
 
-def test_a_db_that_cannot_be_reached_is_one_line() -> None:
+def test_an_unreachable_database_gives_one_line() -> None:
     with pytest.raises(LabError, match="FLEETOPS_DATABASE_URL") as refused:
         schema.create(f"postgresql://x@127.0.0.1:{free_port()}/x")
     assert "\n" not in str(refused.value)

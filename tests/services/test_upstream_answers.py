@@ -1,4 +1,4 @@
-"""An odd answer of an upstream is the server's fault, a 502; a refusal is the client's, and no failure."""
+"""An invalid response of an upstream is a 502; a 4xx response is passed on and does not count as a failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Serve = Callable[[bytes], str]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """A server that answers every connection with the same bytes, and its URL."""
+    """Starts servers that answer every connection with the given bytes; returns their URLs."""
     listeners = []
 
     def start(answer: bytes) -> str:
@@ -43,8 +43,8 @@ def serve() -> Iterator[Serve]:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     yield start
-    for one in listeners:
-        one.close()
+    for listener in listeners:
+        listener.close()
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def serve() -> Iterator[Serve]:
         b"",
     ],
 )
-def test_an_answer_that_is_none_is_a_502_in_one_line(gateway: Gateway, serve: Serve, answer: bytes) -> None:
+def test_an_invalid_response_is_a_502_with_one_line(gateway: Gateway, serve: Serve, answer: bytes) -> None:
     gateway.control("upstreams/user", {"urls": [serve(answer)]})
-    told = gateway.client.get("/v1/users/7")
-    assert told.status_code == 502
-    assert told.json is not None
-    assert "\n" not in told.json["error"]
+    response = gateway.client.get("/v1/users/7")
+    assert response.status_code == 502
+    assert response.json is not None
+    assert "\n" not in response.json["error"]
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 415, 429])
-def test_a_refusal_is_passed_on_and_neither_sent_again_nor_counted_as_a_failure(gateway: Gateway, status: int) -> None:
+def test_a_4xx_response_is_passed_on_without_a_retry_or_a_failure(gateway: Gateway, status: int) -> None:
     gateway.control("retry", {"max_retries": 5, "on": ["unreachable", "timeout", "unavailable"]})
     gateway.control("breakers", {"user": "auto"})
     gateway.user.answer = lambda: ('{"error": "no"}', status)
@@ -80,9 +80,7 @@ def test_a_refusal_is_passed_on_and_neither_sent_again_nor_counted_as_a_failure(
     "body",
     [b"[" * 9000, b"{", b"[]", b"{}", b'{"handle": "a"}', b"\xff", b'{"handle": "a", "display_name": "\\ud800"}'],
 )
-def test_a_feed_does_without_a_viewers_profile_that_is_none(
-    serve: Serve, make_telemetry: MakeTelemetry, body: bytes
-) -> None:
+def test_an_invalid_viewer_profile_is_ignored(serve: Serve, make_telemetry: MakeTelemetry, body: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     upstream = Upstream("user", [serve(head + body)], 1.0, ClientMetrics(make_telemetry("feed").registry))
     profile: Any = Profiles(upstream).brief(7)

@@ -1,4 +1,4 @@
-"""Profiles: read through the cache, written to the DB, never stale after a write."""
+"""Profiles are read through the cache, written to the database, and never stale after a write."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Service:
 @pytest.fixture
 def service(make_telemetry: MakeTelemetry, seeded_url: str, valkey_url: str) -> Iterator[Service]:
     telemetry = make_telemetry("user")
-    with database(seeded_url, telemetry) as db, cache(valkey_url, telemetry, "user") as kept:
-        yield Service(create_app(telemetry, Profiles(db, kept)).test_client(), telemetry, kept, seeded_url)
+    with database(seeded_url, telemetry) as db, cache(valkey_url, telemetry, "user") as client:
+        yield Service(create_app(telemetry, Profiles(db, client)).test_client(), telemetry, client, seeded_url)
 
 
-def test_the_second_read_needs_no_db(service: Service) -> None:
+def test_the_second_read_needs_no_query(service: Service) -> None:
     service.cache.delete("user:1:101")
     first = service.client.get("/v1/users/101")
     after_first = operations(service.telemetry)
@@ -46,7 +46,7 @@ def test_the_second_read_needs_no_db(service: Service) -> None:
     assert operations(service.telemetry) == after_first == 1
 
 
-def test_a_write_is_in_the_db_when_it_is_answered_and_read_at_once(service: Service) -> None:
+def test_a_write_is_durable_when_acknowledged_and_visible_immediately(service: Service) -> None:
     service.client.get("/v1/users/102")
     answer = service.client.put("/v1/users/102", json={"display_name": "Ann Ö", "bio": "two\nlines 🚲"})
     assert answer.status_code == 200
@@ -78,7 +78,9 @@ def test_a_write_of_one_field_leaves_the_other(service: Service) -> None:
         (b'{"bio": "fine", "display_name": ""}', "display_name"),
     ],
 )
-def test_a_bad_write_is_400_names_the_field_and_changes_nothing(service: Service, body: bytes, named: str) -> None:
+def test_an_invalid_write_is_answered_400_with_the_field_and_changes_nothing(
+    service: Service, body: bytes, named: str
+) -> None:
     before = service.stored(104)
     answer = service.client.put("/v1/users/104", data=body, content_type="application/json")
     assert answer.status_code == 400
@@ -93,12 +95,12 @@ def test_a_body_that_is_too_large_is_413(service: Service) -> None:
 
 
 @pytest.mark.parametrize("user_id", ["0", "20001", "99999999999", "9" * 40])
-def test_nobody_is_404_for_reads_and_writes(service: Service, user_id: str) -> None:
+def test_an_unknown_user_is_404_for_reads_and_writes(service: Service, user_id: str) -> None:
     assert service.client.get(f"/v1/users/{user_id}").status_code == 404
     assert service.client.put(f"/v1/users/{user_id}", json={"bio": "x"}).status_code == 404
 
 
-def test_without_the_cache_reads_and_writes_go_on(make_telemetry: MakeTelemetry, seeded_url: str) -> None:
+def test_without_the_cache_reads_and_writes_still_work(make_telemetry: MakeTelemetry, seeded_url: str) -> None:
     telemetry = make_telemetry("user")
     with database(seeded_url, telemetry) as db, cache(f"valkey://127.0.0.1:{free_port()}/0", telemetry, "user") as kept:
         client = create_app(telemetry, Profiles(db, kept)).test_client()
@@ -108,7 +110,9 @@ def test_without_the_cache_reads_and_writes_go_on(make_telemetry: MakeTelemetry,
     assert errors == 1
 
 
-def test_without_the_db_the_answer_is_503_with_retry_after(make_telemetry: MakeTelemetry, valkey_url: str) -> None:
+def test_without_the_database_the_response_is_503_with_retry_after(
+    make_telemetry: MakeTelemetry, valkey_url: str
+) -> None:
     telemetry = make_telemetry("user")
     with (
         database(f"postgresql://x@127.0.0.1:{free_port()}/x", telemetry) as db,
@@ -118,7 +122,7 @@ def test_without_the_db_the_answer_is_503_with_retry_after(make_telemetry: MakeT
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 
 
-def test_a_pool_without_a_free_connection_is_503_and_seen(
+def test_an_exhausted_pool_is_503_and_visible_in_metrics(
     make_telemetry: MakeTelemetry, seeded_url: str, valkey_url: str
 ) -> None:
     telemetry = make_telemetry("user")
@@ -132,9 +136,7 @@ def test_a_pool_without_a_free_connection_is_503_and_seen(
     assert telemetry.registry.get_sample_value("db_client_connection_max") == 1
 
 
-def test_a_connection_that_ended_while_nobody_used_it_is_no_reason_not_to_be_ready(
-    make_telemetry: MakeTelemetry, seeded_url: str
-) -> None:
+def test_a_broken_idle_connection_does_not_affect_readiness(make_telemetry: MakeTelemetry, seeded_url: str) -> None:
     telemetry = make_telemetry("user")
     with database(seeded_url, telemetry, pool_max=1) as db:
         db.ping()

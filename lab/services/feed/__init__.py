@@ -1,1 +1,1 @@
-"""The feed service, in two versions: what a viewer should read next, best first."""
+"""The feed service, in two versions: the ranked posts that a viewer should read next."""

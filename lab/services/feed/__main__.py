@@ -10,7 +10,7 @@ from lab.services.cache import Cache
 from lab.services.db import Database
 from lab.services.feed.app import add_admin_routes, create_app
 from lab.services.feed.canary import CanaryPages
-from lab.services.feed.hot_feeds import Popular
+from lab.services.feed.hot_feeds import HotFeeds
 from lab.services.feed.options import DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, MIN_TTL_SECONDS, FeedOptions
 from lab.services.feed.page_cache import KEEP_STALE_SECONDS, PageCache
 from lab.services.feed.profiles import Profiles
@@ -23,14 +23,14 @@ USER_TIMEOUT_SECONDS = 0.5
 
 
 class Version(NamedTuple):
-    """What one version serves, and how many requests it is sized for."""
+    """The implementation of a version, and its capacity."""
 
     pages: type[StablePages] | type[CanaryPages]
     threads: int
     pool_max: int
 
 
-# A request of the canary holds a connection for as long as it lasts, so threads and connections go together.
+# A canary request holds a connection for its whole duration, so the canary needs as many connections as threads.
 VERSIONS = {
     names.VERSION_STABLE: Version(StablePages, threads=24, pool_max=8),
     names.VERSION_CANARY: Version(CanaryPages, threads=32, pool_max=32),
@@ -42,7 +42,9 @@ def main() -> None:
     env = Environment(service="feed")
     name = env.text(names.ENV_VERSION, names.VERSION_STABLE)
     if name not in VERSIONS:
-        raise UsageError(f"{names.ENV_VERSION}={name!r} is no version of feed; choose from {', '.join(VERSIONS)}")
+        raise UsageError(
+            f"{names.ENV_VERSION}={name!r} is not a version of the feed service; choose from {', '.join(VERSIONS)}"
+        )
     version = VERSIONS[name]
     settings = Settings.read("feed", environment=env, version=name, threads=version.threads)
     database_url = env.text(names.ENV_DATABASE_URL, example="postgresql://postgres@127.0.0.1:8096/fleetops")
@@ -59,13 +61,13 @@ def main() -> None:
         cache_url, name="feed", ttl_seconds=ttl_seconds, registry=registry, keep_stale_seconds=KEEP_STALE_SECONDS
     )
     upstream = Upstream(names.UPSTREAM_USER, users, USER_TIMEOUT_SECONDS, ClientMetrics(registry))
-    page_cache, popular = PageCache(cache, registry), Popular()
+    page_cache, hot_feeds = PageCache(cache, registry), HotFeeds()
     pages = version.pages(database, page_cache, Profiles(upstream))
     telemetry.health.add("db", database.ping)
     database.open()
     admin = telemetry.admin_app()
-    add_admin_routes(admin, popular)
-    app = create_app(telemetry, pages, popular, FeedOptions(ttl_seconds=ttl_seconds))
+    add_admin_routes(admin, hot_feeds)
+    app = create_app(telemetry, pages, hot_feeds, FeedOptions(ttl_seconds=ttl_seconds))
     run(telemetry, app, admin, [page_cache.close, database.close, cache.close, upstream.close])
 
 

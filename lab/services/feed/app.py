@@ -1,4 +1,4 @@
-"""The public API of the feed service: GET /v1/feed/{user_id}. Beside it, for operators, whose feeds are popular."""
+"""The feed service's public API, GET /v1/feed/{user_id}, and for operators the viewers with the most requests."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ from flask import Flask, Response, abort, jsonify, request
 
 from lab import names
 from lab.services.feed import options
-from lab.services.feed.hot_feeds import REMEMBERED, Popular
+from lab.services.feed.hot_feeds import MAX_VIEWERS, HotFeeds
 from lab.services.feed.options import FeedOptions
 from lab.telemetry.process import Telemetry
 from lab.telemetry.web import new_app
 
 
 class Pages(Protocol):
-    """Where feeds come from."""
+    """Builds feeds: one class per version."""
 
     def page(self, viewer_id: int, options: FeedOptions) -> bytes | None:
-        """The viewer's feed as JSON, or None when there is no such user."""
+        """The viewer's feed as JSON, or None for an unknown user."""
 
 
-def create_app(telemetry: Telemetry, pages: Pages, popular: Popular, ordinary: FeedOptions = options.DEFAULT) -> Flask:
-    """One route, answered from `pages`, made as the edge says in its baggage, else as is `ordinary`."""
+def create_app(
+    telemetry: Telemetry, pages: Pages, hot_feeds: HotFeeds, defaults: FeedOptions = options.DEFAULT
+) -> Flask:
+    """The public app. Feeds come from `pages`, with the options in the request's baggage, else with `defaults`."""
     app = new_app("feed")
     telemetry.init_app(app)
 
     @app.get(names.ROUTE_FEED.replace("{user_id}", "<id:user_id>"))
     def feed(user_id: int) -> Response:
-        told = options.read(request.headers.get(names.HEADER_BAGGAGE), ordinary)
-        page = pages.page(user_id, told)
+        page = pages.page(user_id, options.read(request.headers.get(names.HEADER_BAGGAGE), defaults))
         if page is None:
             abort(404, f"no user {user_id}")
-        popular.seen(user_id)
+        hot_feeds.record(user_id)
         return Response(page, content_type="application/json")
 
     return app
 
 
-def add_admin_routes(app: Flask, popular: Popular) -> None:
-    """Adds GET /admin/popular to the guarded admin app: viewers and how often they asked, most first."""
+def add_admin_routes(app: Flask, hot_feeds: HotFeeds) -> None:
+    """Adds GET /admin/popular to the admin app: viewers and their request counts, highest first."""
 
     @app.get("/admin/popular")
-    def most() -> Response:
-        return jsonify(viewers=[{"id": viewer, "requests": count} for viewer, count in popular.most(REMEMBERED)])
+    def popular() -> Response:
+        return jsonify(viewers=[{"id": viewer, "requests": count} for viewer, count in hot_feeds.top(MAX_VIEWERS)])

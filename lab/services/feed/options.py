@@ -1,6 +1,6 @@
-"""How a feed page is to be made, decided at the edge and told to the feed in W3C baggage: one place knows the words.
+"""Options for building a feed, which the gateway sends to the feed service in W3C baggage.
 
-Nothing is sent while everything is as in ordinary times.
+Options that have their default value are not sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _PREFIX = "feed."
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """`ttl_seconds` is how long a page counts as fresh."""
+    """`profiles`: load the viewer's profile; `ttl_seconds`: how long a cached feed is fresh."""
 
     profiles: bool = True
     serve_stale: bool = False
@@ -22,11 +22,11 @@ class FeedOptions:
     ttl_seconds: float = DEFAULT_TTL_SECONDS
 
     def baggage(self) -> str:
-        """The header's value: what differs from the default, or ''."""
+        """The header's value: the options that differ from their default; "" if none does."""
         return ",".join(
-            f"{_PREFIX}{one.name}={float(getattr(self, one.name)):g}"
-            for one in fields(self)
-            if getattr(self, one.name) != one.default
+            f"{_PREFIX}{option.name}={float(getattr(self, option.name)):g}"
+            for option in fields(self)
+            if getattr(self, option.name) != option.default
         )
 
 
@@ -34,20 +34,20 @@ DEFAULT = FeedOptions()
 
 
 def read(header: str | None, default: FeedOptions = DEFAULT) -> FeedOptions:
-    """What a request's baggage says, over `default`; members that are not ours or make no sense are left out."""
+    """The options in a request's baggage, else those of `default`; unknown and invalid members are ignored."""
     if not header:
         return default
-    told: dict[str, float] = {}
+    values: dict[str, float] = {}
     for member in header.split(","):
         key, _, value = member.partition(";")[0].strip().partition("=")
         try:
-            told[key.strip().removeprefix(_PREFIX)] = float(value)
+            values[key.strip().removeprefix(_PREFIX)] = float(value)
         except ValueError:
             continue
-    ttl = told.get("ttl_seconds", default.ttl_seconds)
+    ttl = values.get("ttl_seconds", default.ttl_seconds)
     return FeedOptions(
-        profiles=bool(told.get("profiles", default.profiles)),
-        serve_stale=bool(told.get("serve_stale", default.serve_stale)),
-        single_flight=bool(told.get("single_flight", default.single_flight)),
+        profiles=bool(values.get("profiles", default.profiles)),
+        serve_stale=bool(values.get("serve_stale", default.serve_stale)),
+        single_flight=bool(values.get("single_flight", default.single_flight)),
         ttl_seconds=ttl if MIN_TTL_SECONDS <= ttl <= MAX_TTL_SECONDS else default.ttl_seconds,
     )

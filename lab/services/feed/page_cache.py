@@ -1,4 +1,4 @@
-"""Feed pages through the cache, and what keeps a crowd that misses from doing the same work side by side."""
+"""The feed cache: single-flight against cache stampedes, and stale feeds with background refresh."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ from lab.telemetry import logs
 from lab.telemetry.http import log_field
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
-# An old page is kept this long past its time to live. It is worth having when the alternative is none.
+# How long an expired feed is kept, to be served stale.
 KEEP_STALE_SECONDS = 900.0
-# As long as the gateway waits.
+# As long as the gateway's timeout.
 WAIT_SECONDS = 3.0
-# Pages made behind stale answers, at the same time: they are in no hurry and must not crowd out those that are.
+# Background refreshes that run at the same time: few, so that they do not slow down requests.
 REFRESHERS = 2
-MAX_REFRESHES_WAITING = 200
+MAX_QUEUED_REFRESHES = 200
+# Keys whose expected expiry is remembered, to detect lost entries.
+MAX_TRACKED_KEYS = 5_000
 
-# Pages that should be in the cache, by key: at most this many, and none for longer than its time to live.
-REMEMBERED = 5_000
-
-Make = Callable[[], bytes | None]
+Build = Callable[[], bytes | None]
 
 
 class PageCache:
-    """Pages by key: fresh from the cache, stale while they are made anew, or made now, by one for all who wait."""
+    """Feeds by key: fresh from the cache, stale while they are refreshed, or built now, once for all waiting requests.
+
+    Thread-safe.
+    """
 
     def __init__(self, cache: Cache, registry: CollectorRegistry) -> None:
         self._cache = cache
@@ -45,59 +47,63 @@ class PageCache:
         self._fresh_until: OrderedDict[str, float] = OrderedDict()
         self._lost = Counter(
             names.CACHE_LOST,
-            "Entries of this process that were gone before their time was up.",
+            "Entries written by this process that were gone before their TTL expired.",
             ["cache"],
             registry=registry,
         ).labels("feed")
         self._coalesced = Counter(
-            names.CACHE_COALESCED, "Misses that waited for one on its way.", ["cache"], registry=registry
+            names.CACHE_COALESCED, "Misses that waited for a build in progress.", ["cache"], registry=registry
         ).labels("feed")
         refreshes = Counter(
-            names.CACHE_REFRESHES, "Entries made anew behind a stale answer.", ["cache", "result"], registry=registry
+            names.CACHE_REFRESHES, "Background refreshes of stale entries.", ["cache", "result"], registry=registry
         )
         self._refreshes = {result: refreshes.labels("feed", result) for result in ("done", "failed", "skipped")}
 
-    def page(self, key: str, make: Make, options: FeedOptions) -> bytes | None:
-        """The page under `key`. `make` makes it and puts it here; what it raises passes through."""
-        found = self._cache.look_up(key, stale=options.serve_stale)
-        if found is not None:
-            if not found.fresh:
-                self._refresh(key, make)
-            return found.value
+    def page(self, key: str, build: Build, options: FeedOptions) -> bytes | None:
+        """The feed under `key`. On a miss, `build` builds and stores it; its exceptions propagate.
+
+        Raises ServiceUnavailable (503) when another request's build takes too long.
+        """
+        entry = self._cache.lookup(key, stale=options.serve_stale)
+        if entry is not None:
+            if not entry.fresh:
+                self._refresh(key, build)
+            return entry.value
         self._missed(key)
-        return self._fly(key, make) if options.single_flight else make()
+        return self._build_once(key, build) if options.single_flight else build()
 
     def put(self, key: str, page: bytes, ttl_seconds: float) -> None:
-        """Keeps a page that was made."""
+        """Stores a feed."""
         self._cache.put(key, page, ttl_seconds)
         now = monotonic()
         with self._lock:
-            # It lives a fifth longer or shorter than it was told.
+            # The cache varies the time to live by JITTER_RATIO, so the entry is certain to exist only until then.
             self._fresh_until[key] = now + ttl_seconds * (1 - JITTER_RATIO)
             self._fresh_until.move_to_end(key)
-            while len(self._fresh_until) > REMEMBERED or next(iter(self._fresh_until.values())) < now:
+            while len(self._fresh_until) > MAX_TRACKED_KEYS or next(iter(self._fresh_until.values())) < now:
                 self._fresh_until.popitem(last=False)
 
     def _missed(self, key: str) -> None:
-        """Counts a miss of what should still be there, once."""
+        """Counts a lost entry if the key should still have been cached."""
         with self._lock:
             until = self._fresh_until.pop(key, 0.0)
         if monotonic() < until:
             self._lost.inc()
 
     def close(self) -> None:
-        """Ends the refreshers."""
+        """Stops the background refreshes."""
         self._refreshers.shutdown(wait=False, cancel_futures=True)
 
-    def _fly(self, key: str, make: Make) -> bytes | None:
+    def _build_once(self, key: str, build: Build) -> bytes | None:
+        """Builds the feed, or waits for the request that is building it."""
         with self._lock:
             flight = self._flights.get(key)
-            leads = flight is None
+            is_leader = flight is None
             if flight is None:
                 flight = self._flights[key] = Future()
-        if leads:
+        if is_leader:
             try:
-                flight.set_result(page := make())
+                flight.set_result(page := build())
                 return page
             except BaseException as problem:
                 flight.set_exception(problem)
@@ -110,24 +116,24 @@ class PageCache:
         try:
             return flight.result(WAIT_SECONDS)
         except FutureTimeoutError:
-            raise ServiceUnavailable("the page is still being made", retry_after=1) from None
+            raise ServiceUnavailable("timed out waiting for the feed to be built", retry_after=1) from None
         except HTTPException as problem:
-            # The leader's own answer must not be shared as an object: each request fills in its own.
+            # A copy, because each request modifies its own exception object.
             raise type(problem)(problem.description) from None
 
-    def _refresh(self, key: str, make: Make) -> None:
+    def _refresh(self, key: str, build: Build) -> None:
         with self._lock:
-            if key in self._refreshing or len(self._refreshing) >= MAX_REFRESHES_WAITING:
+            if key in self._refreshing or len(self._refreshing) >= MAX_QUEUED_REFRESHES:
                 self._refreshes["skipped"].inc()
                 return
             self._refreshing.add(key)
-        self._refreshers.submit(self._make_anew, key, make)
+        self._refreshers.submit(self._rebuild, key, build)
 
-    def _make_anew(self, key: str, make: Make) -> None:
+    def _rebuild(self, key: str, build: Build) -> None:
         try:
-            make()
+            build()
             self._refreshes["done"].inc()
-        except Exception as problem:  # noqa: BLE001 - the stale page was served; whatever it was, it is counted
+        except Exception as problem:  # noqa: BLE001 - the stale feed was served; any failure is only counted
             self._refreshes["failed"].inc()
             self._log.warning("refresh failed", key=key, reason=str(problem)[:200])
         finally:

@@ -1,4 +1,4 @@
-"""The viewer's profile, from the user service; a feed can do without it."""
+"""Loads the viewer's profile from the user service. A feed can be built without it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lab.telemetry.http import log_field
 
 
 class UnknownUser(Exception):
-    """The user service knows no such user."""
+    """The user service does not know the user."""
 
 
 class Profiles:
-    """Asks the user service."""
+    """Client of the user service."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
     def brief(self, user_id: int) -> dict[str, Any] | None:
-        """Handle and display name, or None while the user service does not answer. Raises UnknownUser."""
+        """Handle and display name, or None if the user service gives no valid response. Raises UnknownUser."""
         try:
             reply = self._upstream.call("GET", f"/v1/users/{user_id}", {})
         except (UpstreamTimeoutError, UpstreamUnreachableError):
@@ -35,5 +35,5 @@ class Profiles:
             profile = json_text.parse(reply.body)
             return {"handle": str(profile["handle"]), "display_name": str(profile["display_name"])}
         except (json_text.JsonError, KeyError, TypeError):
-            log_field("degraded", "odd viewer profile")
+            log_field("degraded", "invalid viewer profile")
             return None

@@ -1,6 +1,6 @@
--- The feed of one viewer, best first: recent posts of the authors the viewer follows, and of those whom several of
--- these authors follow. Affinity is in how many ways an author is reached; popularity and age enter as logarithm and
--- line, so the order depends on no clock.
+-- The feed of one viewer, best first: recent posts of the authors that the viewer follows, and of authors that several
+-- of these follow. Affinity is the number of paths to an author. The score is logarithmic in affinity and likes and
+-- linear in the time of creation, so the order does not depend on the current time.
 WITH followed AS MATERIALIZED (
     SELECT followee_id AS author_id FROM follows WHERE follower_id = %(viewer)s
 ),

@@ -1,4 +1,4 @@
-"""Version 1.0.0: the cached page holds its items, hydrated by one query when it was made."""
+"""Version 1.0.0: the cached feed contains its items, loaded by one query when it was built."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.services.feed.page_cache import PageCache
 from lab.services.feed.profiles import Profiles, UnknownUser
 from lab.services.feed.ranking import rank
 
-# A page made without its viewer's profile is worth keeping only until the user service is back.
+# A feed without its viewer's profile is cached briefly, until the user service recovers.
 DEGRADED_TTL_SECONDS = 5.0
 
 _HYDRATE = """
@@ -26,7 +26,7 @@ ORDER BY wanted.place
 
 
 class StablePages:
-    """Pages through the cache; a hit makes no round trip to the DB, a miss makes two."""
+    """Feeds through the cache; a hit needs no round trip to the database, a miss needs two."""
 
     def __init__(self, database: Database, pages: PageCache, profiles: Profiles) -> None:
         self._database = database
@@ -34,11 +34,11 @@ class StablePages:
         self._profiles = profiles
 
     def page(self, viewer_id: int, options: FeedOptions) -> bytes | None:
-        """The viewer's feed as JSON, or None when there is no such user."""
+        """The viewer's feed as JSON, or None for an unknown user."""
         key = f"feed:1.0:{viewer_id}"
-        return self._pages.page(key, lambda: self._make(key, viewer_id, options), options)
+        return self._pages.page(key, lambda: self._build(key, viewer_id, options), options)
 
-    def _make(self, key: str, viewer_id: int, options: FeedOptions) -> bytes | None:
+    def _build(self, key: str, viewer_id: int, options: FeedOptions) -> bytes | None:
         try:
             viewer = self._profiles.brief(viewer_id) if options.profiles else None
         except UnknownUser:
@@ -60,7 +60,7 @@ def _hydrate(session: Session, viewer_id: int, ids: list[int]) -> list[dict[str,
 def item(
     post_id: int, body: str, like_count: int, created_at: Any, *, author: dict[str, Any], following: bool
 ) -> dict[str, Any]:
-    """One item of a feed, as every version answers it."""
+    """An item of a feed, in the form that every version returns."""
     return {
         "id": post_id,
         "body": body,

@@ -1,1 +1,1 @@
-"""The API gateway: one door, which may refuse, divert, and say who answered."""
+"""The API gateway: rate limiting, load shedding, kill switches, canary split and routing."""

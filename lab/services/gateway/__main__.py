@@ -14,15 +14,15 @@ from lab.services.upstream import ClientMetrics, Upstream
 from lab.telemetry.process import Telemetry, is_config_check, program, run
 from lab.telemetry.settings import Environment, Settings
 
-# More than may be in flight, so that there is a thread to say no.
+# More than the maximum in flight, so that a thread is free to refuse excess requests.
 THREADS = 192
 
 
 def main() -> None:
-    """Reads the environment and what was set before, and serves until SIGTERM."""
+    """Reads the environment and the stored settings, and serves until SIGTERM."""
     env = Environment(service="gateway")
     settings = Settings.read("gateway", environment=env, threads=THREADS)
-    first = State(
+    defaults = State(
         upstreams={
             names.UPSTREAM_USER: env.urls(names.ENV_UPSTREAMS_USER),
             names.UPSTREAM_FEED: env.urls(names.ENV_UPSTREAMS_FEED),
@@ -31,7 +31,7 @@ def main() -> None:
     )
     if is_config_check(env):
         return
-    store = Store(Path(env.text(names.ENV_STATE_DIR, example=".lab/data/gateway")), first)
+    store = Store(Path(env.text(names.ENV_STATE_DIR, example=".lab/data/gateway")), defaults)
     telemetry = Telemetry(settings)
     metrics = ClientMetrics(telemetry.registry)
     state = store.state
@@ -41,7 +41,8 @@ def main() -> None:
     limiter = RateLimiter(state.ratelimit)
     admin = telemetry.admin_app()
     add_routes(admin, Controls(telemetry, store, limiter, upstreams))
-    run(telemetry, create_app(telemetry, store, limiter, upstreams), admin, [one.close for one in upstreams.values()])
+    app = create_app(telemetry, store, limiter, upstreams)
+    run(telemetry, app, admin, [upstream.close for upstream in upstreams.values()])
 
 
 if __name__ == "__main__":

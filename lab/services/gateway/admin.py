@@ -1,4 +1,4 @@
-"""The gateway's control API. Every change is on disk before it is answered, and answered with old and new."""
+"""The gateway's control API. Every change is durable before the response, which has the old and the new value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.errors import LabError, UsageError
 from lab.services.gateway import state as steps
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
-from lab.services.gateway.store import Store, Swap
+from lab.services.gateway.store import Apply, Store
 from lab.services.upstream import Upstream
 from lab.telemetry.body import json_body, only_keys
 from lab.telemetry.metrics import Gauge
@@ -22,7 +22,7 @@ from lab.telemetry.process import Telemetry
 
 
 class Controls:
-    """Applies a changed state to the parts that follow it."""
+    """Changes the stored state and applies it to the rate limiter and the upstreams."""
 
     def __init__(
         self, telemetry: Telemetry, store: Store, limiter: RateLimiter, upstreams: Mapping[str, Upstream]
@@ -33,44 +33,44 @@ class Controls:
         self._upstreams = upstreams
         weight = Gauge(
             names.GATEWAY_CANARY_WEIGHT,
-            "Share of clients sent to the canary, kill switch included.",
+            "Ratio of clients routed to the canary; 0 while the kill switch is off.",
             registry=telemetry.registry,
         )
         weight.set_function(lambda: store.state.canary_weight() / 100)
-        enabled = Gauge(names.FEATURE_FLAG_ENABLED, "Whether the flag is on.", ["flag"], registry=telemetry.registry)
+        enabled = Gauge(names.FEATURE_FLAG_ENABLED, "1 while the flag is on.", ["flag"], registry=telemetry.registry)
         for name in store.state.flags:
             enabled.labels(name).set_function(partial(self._flag, name))
         Gauge(
             names.GATEWAY_STATE_REFUSED,
-            "Parts of the stored state that could not be used at the start and have their defaults.",
+            "Parts of the stored state that were invalid at start and have their defaults.",
             registry=telemetry.registry,
         ).set(len(store.refused))
         for problem in store.refused:
-            self._log.error("stored state refused, default used", part=problem)
-            telemetry.health.note(f"stored state refused, default used: {problem}")
+            self._log.error("stored state invalid, default used", part=problem)
+            telemetry.health.note(f"stored state invalid, default used: {problem}")
         self._build(store.state)()
 
-    def _build(self, new: State) -> Swap:
-        """Makes what follows `new`, by the code that will use it; raises UsageError when it cannot."""
+    def _build(self, new: State) -> Apply:
+        """Builds the replicas of `new`, and returns the function that applies it. Raises UsageError for a bad URL."""
         replicas = {name: upstream.build(new.upstreams[name]) for name, upstream in self._upstreams.items()}
 
-        def swap() -> None:
+        def apply() -> None:
             if new.ratelimit != self._limiter.quota:
                 self._limiter.configure(new.ratelimit)
             for name, upstream in self._upstreams.items():
                 upstream.use(replicas[name])
                 upstream.timeout_seconds = new.timeouts_seconds[name]
                 upstream.retry = new.retry
-                # Setting a breaker to the mode it has leaves it as it is.
+                # Setting the current mode keeps the breaker's counts.
                 upstream.breaker.set_mode(new.breakers[name])
 
-        return swap
+        return apply
 
     def _flag(self, name: str) -> float:
         return float(self.store.state.flags[name])
 
     def change(self, step: Callable[..., State], *values: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The public state before and after step(state, *values); 404 for an unknown name, 400 for a refused value."""
+        """The public state before and after step(state, *values). 404 for an unknown name, 400 for an invalid value."""
         try:
             old, new = self.store.change(step, *values, build=self._build)
         except LookupError as problem:
@@ -84,11 +84,11 @@ class Controls:
 
 
 def add_routes(app: Flask, controls: Controls) -> None:
-    """Adds /admin/… to the guarded admin app."""
+    """Adds the /admin/… routes to the admin app."""
 
     def answer(part: str, name: str | None, step: Callable[..., State], *values: Any) -> ResponseReturnValue:
         old, new = controls.change(step, *values)
-        before, after = (one[part] if name is None else one[part][name] for one in (old, new))
+        before, after = (public[part] if name is None else public[part][name] for public in (old, new))
         return jsonify(old=before, new=after)
 
     @app.get("/admin/state")

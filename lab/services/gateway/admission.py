@@ -1,4 +1,4 @@
-"""What stands before every route: the quotas, the switches, and how full the gateway may be for whom."""
+"""Admission control: rate limits, kill switches and load shedding, in front of every route."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 from lab import names
 from lab.services.gateway import flags
 from lab.services.gateway.heavy_hitters import HeavyClients
-from lab.services.gateway.priority import GUEST, PRIORITIES, priority_of
+from lab.services.gateway.priority import ANONYMOUS, PRIORITIES, priority_of
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
@@ -22,8 +22,10 @@ from lab.telemetry.process import Telemetry
 
 
 class AdmissionControl:
-    """Lets a request in, or says no: 429 over a quota, 503 when switched off or full. A guest is told 429 when full:
-    no promise was made to him, and he knows when to come back."""
+    """Admits or refuses requests: 429 over a rate limit, 503 for a route that is switched off or shed.
+
+    Anonymous clients are shed with 429, which does not count against the availability SLOs.
+    """
 
     def __init__(self, telemetry: Telemetry, store: Store, limiter: RateLimiter) -> None:
         self._store = store
@@ -33,19 +35,24 @@ class AdmissionControl:
         self._heavy = HeavyClients()
         registry = telemetry.registry
         Gauge(names.GATEWAY_INFLIGHT, "Requests in flight.", registry=registry).set_function(lambda: self._inflight)
-        self._limited = Counter(names.GATEWAY_RATELIMITED, "Requests refused by a quota.", ["scope"], registry=registry)
+        self._limited = Counter(
+            names.GATEWAY_RATELIMITED, "Requests refused by a rate limit.", ["scope"], registry=registry
+        )
         self._shed = Counter(
-            names.GATEWAY_SHED, "Requests shed: too many in flight for their priority.", ["priority"], registry=registry
+            names.GATEWAY_SHED,
+            "Requests shed because too many were in flight for their priority.",
+            ["priority"],
+            registry=registry,
         )
         self._by_priority = Counter(
             names.GATEWAY_PRIORITY_REQUESTS,
-            "Requests that the quotas let pass, shed or not.",
+            "Requests within the rate limits, shed or not.",
             ["priority"],
             registry=registry,
         )
         self._by_client = Counter(
             names.GATEWAY_CLIENT_REQUESTS,
-            "Requests by what the quotas made of them; clients that ask much by name, all others together.",
+            'Requests by client and rate limit result; heavy clients by name, all others as "other".',
             ["client", "result"],
             registry=registry,
         )
@@ -56,11 +63,11 @@ class AdmissionControl:
             self._by_priority.labels(priority)
 
     def init_app(self, app: Flask) -> None:
-        """Stands before every known route of `app`."""
-        app.before_request(self._enter)
-        app.teardown_request(self._leave)
+        """Checks every request to a known route of `app`."""
+        app.before_request(self._admit)
+        app.teardown_request(self._release)
 
-    def _enter(self) -> None:
+    def _admit(self) -> None:
         if request.url_rule is None:
             return
         client, now = client_id(), monotonic()
@@ -83,17 +90,17 @@ class AdmissionControl:
         if not admitted:
             self._shed.labels(priority).inc()
             log_field("shed", priority)
-            refuse = TooManyRequests if priority == GUEST else ServiceUnavailable
+            refuse = TooManyRequests if priority == ANONYMOUS else ServiceUnavailable
             raise refuse("too many requests in flight", retry_after=1)
 
-    def _leave(self, _problem: BaseException | None) -> None:
+    def _release(self, _problem: BaseException | None) -> None:
         if g.pop("admitted", False):
             with self._lock:
                 self._inflight -= 1
 
 
 def _switched_off(state: State) -> str:
-    """The name of the flag that closes this route, or ''."""
+    """The name of the flag that switches this route off; "" if none does."""
     if request.method == "PUT" and not state.flags[flags.PROFILE_WRITES]:
         return flags.PROFILE_WRITES
     if route_template() == names.ROUTE_FEED and not state.flags[flags.FEED]:
@@ -102,5 +109,5 @@ def _switched_off(state: State) -> str:
 
 
 def client_id() -> str:
-    """Who calls: what the client says of itself, else where it calls from."""
+    """The client id from the request header, or else the remote address."""
     return (request.headers.get(names.HEADER_CLIENT_ID) or request.remote_addr or "")[:64]

@@ -1,4 +1,4 @@
-"""The public API: GET /v1/feed/{user_id}, GET and PUT /v1/users/{user_id}. What may pass is passed on."""
+"""The public API: GET /v1/feed/{user_id}, GET and PUT /v1/users/{user_id}. Admitted requests are forwarded."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstrea
     @app.get(names.ROUTE_FEED.replace("{user_id}", "<id:user_id>"))
     def feed(user_id: int) -> Response:
         state = store.state
-        # Stable is sized to carry everyone: nobody need suffer for a canary that does not answer.
+        # Stable has the capacity for all clients, so nobody is affected by a canary that does not answer.
         canary = to_canary(client_id(), state.canary_weight()) and not is_open(names.UPSTREAM_CANARY)
         options = state.feed_options()
         if is_open(names.UPSTREAM_USER):
@@ -70,8 +70,8 @@ def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstrea
 
 
 def _response(reply: Reply) -> Response:
-    """The upstream's answer; 502 for one that cannot be passed on as it is."""
+    """The upstream's response; 502 if its status is invalid."""
     headers = {name: reply.headers[name] for name in _PASSED_BACK if name in reply.headers}
     if not 200 <= reply.status < 600:
-        abort(502, f"the upstream answered with the status {reply.status}, which is none")
+        abort(502, f"the upstream answered with the invalid status {reply.status}")
     return Response(reply.body, reply.status, headers={"Content-Type": "application/json", **headers})

@@ -1,4 +1,4 @@
-"""The flags: kill switches, on in ordinary times, and emergency modes, off in ordinary times."""
+"""Feature flags: kill switches, which are normally on, and emergency modes, which are normally off."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ PROFILE_WRITES = "profile-writes"
 SERVE_STALE = "serve-stale"
 SINGLE_FLIGHT = "single-flight"
 
-# What each does when it is not as in ordinary times.
+# The effect of each flag in its exceptional position.
 HELP = {
-    CANARY: "off: nobody is sent to the canary, whatever its weight",
-    FEED: "off: the feed route answers 503 at once",
-    FEED_PROFILES: "off: degraded feed; pages are made without asking the user service for their viewer",
-    PROFILE_WRITES: "off: read-only mode; profile writes answer 503 at once, reads go on",
-    SERVE_STALE: "on: a feed page past its time to live is served at once and made anew behind the answer",
-    SINGLE_FLIGHT: "on: requests for one feed page that is not in the cache wait for the first of them",
+    CANARY: "off: no client is routed to the canary, whatever its weight",
+    FEED: "off: the feed route answers 503 immediately",
+    FEED_PROFILES: "off: degraded feed, built without the viewer's profile from the user service",
+    PROFILE_WRITES: "off: read-only mode; profile writes answer 503 immediately, reads continue",
+    SERVE_STALE: "on: an expired feed is served immediately and rebuilt in the background",
+    SINGLE_FLIGHT: "on: concurrent requests for a feed that is not cached wait for the first one to build it",
 }
-# How they stand until somebody sets them.
 DEFAULTS = {name: name not in (SERVE_STALE, SINGLE_FLIGHT) for name in HELP}

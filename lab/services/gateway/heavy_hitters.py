@@ -1,17 +1,20 @@
-"""Which clients get a name in the metrics: those that ask much. Everybody else is "other", so labels stay few."""
+"""Decides which clients get their own label in metrics: heavy ones. All others are "other", to limit cardinality."""
 
 from __future__ import annotations
 
 import threading
 
 OTHER = "other"
-# Some fifty times what one of the lab's ordinary clients asks.
+# About fifty times the rate of one of the lab's ordinary clients.
 HEAVY_PER_SECOND = 10
 MAX_NAMED = 20
 
 
 class HeavyClients:
-    """Counts by client and second; who passes HEAVY_PER_SECOND is named from then on, MAX_NAMED of them at most."""
+    """Counts requests per client and second. A client that exceeds HEAVY_PER_SECOND is named from then on.
+
+    At most MAX_NAMED clients are named. Thread-safe.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +23,7 @@ class HeavyClients:
         self._named: set[str] = set()
 
     def label(self, client: str, now: float) -> str:
-        """Counts a request of `client` at `now` (monotonic seconds); the name it has in the metrics."""
+        """Counts a request of `client` at `now` (monotonic seconds). Returns its label value for metrics."""
         with self._lock:
             if int(now) != self._second:
                 self._second = int(now)

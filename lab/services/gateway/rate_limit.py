@@ -1,4 +1,4 @@
-"""Token buckets: arithmetic only, the time is told."""
+"""Token buckets. Pure arithmetic: callers pass the current time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-# Buckets kept for this many clients; who was not seen for longest is forgotten, which fills his bucket.
-CLIENTS_KEPT = 10_000
+# Buckets are kept for this many clients. The least recently seen is evicted, and will start with a full bucket again.
+MAX_CLIENTS = 10_000
 
 
 @dataclass
 class TokenBucket:
-    """`per_second` tokens flow in, at most `burst` are held; it starts full."""
+    """A bucket that gains `per_second` tokens up to `burst`. Times are monotonic seconds."""
 
     per_second: float
     burst: float
@@ -20,7 +20,7 @@ class TokenBucket:
     at: float
 
     def take(self, now: float) -> float:
-        """Takes a token and returns 0, or the seconds until there is one (and takes none)."""
+        """Takes a token and returns 0; without one, returns the seconds until there is one."""
         self.tokens = min(self.burst, self.tokens + max(0.0, now - self.at) * self.per_second)
         self.at = now
         if self.tokens >= 1:
@@ -31,7 +31,7 @@ class TokenBucket:
 
 @dataclass(frozen=True)
 class Quota:
-    """How much may pass."""
+    """The rate limits: requests per second and burst, for all clients together and for each client."""
 
     global_per_second: float = 1000.0
     global_burst: float = 1000.0
@@ -40,21 +40,24 @@ class Quota:
 
 
 class RateLimiter:
-    """One bucket a client, asked first, and one for all: who is over his own takes nothing from the others."""
+    """One bucket per client, checked first, and one for all: a client over its own limit takes nothing from others.
+
+    Thread-safe.
+    """
 
     def __init__(self, quota: Quota) -> None:
         self._lock = threading.Lock()
         self.configure(quota)
 
     def configure(self, quota: Quota) -> None:
-        """Starts anew with full buckets."""
+        """Sets the limits and fills all buckets."""
         with self._lock:
             self.quota = quota
             self._all = TokenBucket(quota.global_per_second, quota.global_burst, quota.global_burst, 0.0)
             self._clients: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def take(self, client: str, now: float) -> tuple[str, float]:
-        """('', 0) when the request may pass, else the scope that refuses and the seconds to wait."""
+        """("", 0) if the request is admitted, else the scope that refuses it and the seconds to wait."""
         with self._lock:
             wait = self._bucket(client, now).take(now)
             if wait:
@@ -69,7 +72,7 @@ class RateLimiter:
             bucket = self._clients[client] = TokenBucket(
                 quota.client_per_second, quota.client_burst, quota.client_burst, now
             )
-            if len(self._clients) > CLIENTS_KEPT:
+            if len(self._clients) > MAX_CLIENTS:
                 self._clients.popitem(last=False)
         else:
             self._clients.move_to_end(client)

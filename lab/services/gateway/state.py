@@ -1,4 +1,8 @@
-"""What operators can set: one immutable value, and a step that checks and makes each change to it."""
+"""The gateway's settings: one immutable value, and functions that validate and make each change to it.
+
+Each with_… function takes the body of a request and returns the changed state. It raises UsageError for an invalid
+value, and LookupError for an unknown flag or upstream.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +24,13 @@ from lab.telemetry.settings import checked_url
 UPSTREAMS = (names.UPSTREAM_USER, names.UPSTREAM_FEED, names.UPSTREAM_CANARY)
 MAX_URLS = 32
 
-# The feed's patience is longer than a page of the canary takes, so that it is slow and not broken.
+# The feed's timeout is longer than the canary takes for a feed, so that the canary is slow and not failing.
 DEFAULT_TIMEOUTS_SECONDS = {names.UPSTREAM_USER: 1.0, names.UPSTREAM_FEED: 3.0, names.UPSTREAM_CANARY: 3.0}
 
 
 @dataclass(frozen=True)
 class State:
-    """Every setting of the gateway that can change while it runs."""
+    """Every setting of the gateway that can be changed at run time."""
 
     weight_percent: float = 0.0
     flags: dict[str, bool] = field(default_factory=lambda: dict(flags.DEFAULTS))
@@ -39,11 +43,11 @@ class State:
     upstreams: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict.fromkeys(UPSTREAMS, ()))
 
     def canary_weight(self) -> float:
-        """The weight that holds: 0 while the kill switch is off."""
+        """The effective weight in percent: 0 while the kill switch is off."""
         return self.weight_percent if self.flags[flags.CANARY] else 0.0
 
     def feed_options(self) -> FeedOptions:
-        """How the feed is to make its pages."""
+        """The options for building feeds."""
         return FeedOptions(
             profiles=self.flags[flags.FEED_PROFILES],
             serve_stale=self.flags[flags.SERVE_STALE],
@@ -52,7 +56,7 @@ class State:
         )
 
     def public(self) -> dict[str, Any]:
-        """As GET /admin/state answers it, and as it lies on disk."""
+        """The state as JSON, for GET /admin/state and for the file on disk."""
         return {
             "canary": {"weight_percent": self.weight_percent},
             "flags": {name: {"enabled": on, "help": flags.HELP[name]} for name, on in self.flags.items()},
@@ -68,7 +72,7 @@ class State:
 
 def with_weight(state: State, body: dict[str, Any]) -> State:
     """{"weight_percent": 0..100}"""
-    _known(body, ["weight_percent"])
+    _check_keys(body, ["weight_percent"])
     return replace(state, weight_percent=number_in(body, "weight_percent", 0, 100))
 
 
@@ -76,35 +80,35 @@ def with_flag(state: State, name: str, body: dict[str, Any]) -> State:
     """{"enabled": bool}; LookupError for an unknown flag."""
     if name not in state.flags:
         raise LookupError(f"no flag {name!r:.80}; there are {', '.join(state.flags)}")
-    _known(body, ["enabled", "help"])  # the help is ours, written beside it
+    _check_keys(body, ["enabled", "help"])  # the file on disk contains the help text too
     if not isinstance(body.get("enabled"), bool):
         raise UsageError(f"enabled: {body.get('enabled')!r:.80} is not true or false")
     return replace(state, flags={**state.flags, name: body["enabled"]})
 
 
 def with_ratelimit(state: State, body: dict[str, Any]) -> State:
-    """Any of the quota's four numbers; the rest stay."""
-    _known(body, [one.name for one in fields(Quota)])
+    """Any of the four fields of Quota; the others keep their values."""
+    _check_keys(body, [limit.name for limit in fields(Quota)])
     return replace(
         state, ratelimit=replace(state.ratelimit, **{key: number_in(body, key, 1, 1_000_000) for key in body})
     )
 
 
 def with_shed(state: State, body: dict[str, Any]) -> State:
-    """{"max_inflight": 1..10000} and the share of it for each lower priority, 0..1; the rest stay."""
-    _known(body, ["max_inflight", *RATIOS])
+    """Any of "max_inflight": 1..10000 and its ratio for each lower priority, 0..1; the others keep their values."""
+    _check_keys(body, ["max_inflight", *RATIOS])
     changed: dict[str, Any] = {key: number_in(body, key, 0, 1) for key in RATIOS if key in body}
     if "max_inflight" in body:
-        changed["max_inflight"] = _whole(body, "max_inflight", 1, 10_000)
+        changed["max_inflight"] = _integer_in(body, "max_inflight", 1, 10_000)
     return replace(state, shed=replace(state.shed, **changed))
 
 
 def with_retry(state: State, body: dict[str, Any]) -> State:
-    """Any of the policy: {"max_retries": 0..5, "budget_ratio": 0..5, "on": [cause, …]}; the rest stay."""
-    _known(body, [one.name for one in fields(RetryPolicy)])
+    """Any of {"max_retries": 0..5, "budget_ratio": 0..5, "on": [cause, …]}; the others keep their values."""
+    _check_keys(body, [setting.name for setting in fields(RetryPolicy)])
     changed: dict[str, Any] = {}
     if "max_retries" in body:
-        changed["max_retries"] = _whole(body, "max_retries", 0, MAX_RETRIES)
+        changed["max_retries"] = _integer_in(body, "max_retries", 0, MAX_RETRIES)
     if "budget_ratio" in body:
         changed["budget_ratio"] = number_in(body, "budget_ratio", 0, MAX_RETRIES)
     if "on" in body:
@@ -116,25 +120,25 @@ def with_retry(state: State, body: dict[str, Any]) -> State:
 
 
 def with_breakers(state: State, body: dict[str, Any]) -> State:
-    """Mode by upstream: off, auto or open; the rest stay."""
-    _known(body, list(UPSTREAMS))
+    """Modes (off, auto or open) by upstream; the others keep theirs."""
+    _check_keys(body, list(UPSTREAMS))
     for name, mode in body.items():
         if mode not in MODES:
-            raise UsageError(f"{name}: {mode!r:.80} is not a mode of a breaker; there are {', '.join(MODES)}")
+            raise UsageError(f"{name}: {mode!r:.80} is not a mode of a breaker; choose from {', '.join(MODES)}")
     return replace(state, breakers={**state.breakers, **body})
 
 
 def with_cache(state: State, body: dict[str, Any]) -> State:
     """{"feed_ttl_seconds": 1..86400}"""
-    _known(body, ["feed_ttl_seconds"])
+    _check_keys(body, ["feed_ttl_seconds"])
     if not body:
         return state
     return replace(state, feed_ttl_seconds=number_in(body, "feed_ttl_seconds", MIN_TTL_SECONDS, MAX_TTL_SECONDS))
 
 
 def with_timeouts(state: State, body: dict[str, Any]) -> State:
-    """Seconds by upstream; the rest stay."""
-    _known(body, list(UPSTREAMS))
+    """Timeouts in seconds by upstream; the others keep theirs."""
+    _check_keys(body, list(UPSTREAMS))
     return replace(
         state, timeouts_seconds={**state.timeouts_seconds, **{key: number_in(body, key, 0.05, 60) for key in body}}
     )
@@ -144,14 +148,14 @@ def with_upstream(state: State, name: str, body: dict[str, Any]) -> State:
     """{"urls": [base URL, …]}; LookupError for an unknown upstream."""
     if name not in state.upstreams:
         raise LookupError(f"no upstream {name!r:.80}; there are {', '.join(state.upstreams)}")
-    _known(body, ["urls"])
+    _check_keys(body, ["urls"])
     urls = body.get("urls")
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls) or len(urls) > MAX_URLS:
-        raise UsageError(f"urls: not a list of at most {MAX_URLS} base URLs")
+        raise UsageError(f"urls: must be a list of at most {MAX_URLS} base URLs")
     return replace(state, upstreams={**state.upstreams, name: tuple(checked_url(url, "urls") for url in urls)})
 
 
-# Parts that are changed by a body of what to set; the rest of a part stays.
+# The parts that PUT /admin/PART changes; keys that the body does not contain keep their values.
 PARTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
     "canary": with_weight,
     "ratelimit": with_ratelimit,
@@ -163,15 +167,15 @@ PARTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
 }
 
 
-def _whole(body: dict[str, Any], key: str, low: int, high: int) -> int:
+def _integer_in(body: dict[str, Any], key: str, low: int, high: int) -> int:
     value = number_in(body, key, low, high)
     if value != int(value):
         raise UsageError(f"{key}: {value!r:.80} is not a whole number")
     return int(value)
 
 
-def _known(body: dict[str, Any], keys: list[str]) -> None:
-    if not isinstance(body, dict):  # a request's body is one; what lies on disk may be anything
+def _check_keys(body: dict[str, Any], keys: list[str]) -> None:
+    if not isinstance(body, dict):  # possible in the file on disk; a request body is always an object
         raise UsageError("is not an object")
     for key in body:
         if key not in keys:

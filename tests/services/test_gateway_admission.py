@@ -1,4 +1,4 @@
-"""The door: who may pass, and who is diverted."""
+"""The gateway's public API: routing, canary split, kill switches, rate limits and load shedding."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lab.services.gateway.canary_split import to_canary
 gateway = a_gateway
 
 
-def test_routes_go_by_template_and_answers_say_who_gave_them(gateway: Gateway) -> None:
+def test_requests_are_routed_by_template_and_responses_name_the_version(gateway: Gateway) -> None:
     feed, user = gateway.client.get("/v1/feed/7"), gateway.client.get("/v1/users/7")
     assert (feed.headers[names.HEADER_VERSION], user.headers[names.HEADER_VERSION]) == ("1.0.0", "0.1.0")
     assert [seen[:2] for seen in gateway.stable.seen] == [("GET", "/v1/feed/7")]
     assert [seen[:2] for seen in gateway.user.seen] == [("GET", "/v1/users/7")]
 
 
-def test_a_write_arrives_whole(gateway: Gateway) -> None:
+def test_a_write_is_forwarded_unchanged(gateway: Gateway) -> None:
     gateway.client.put("/v1/users/7", data=b'{"bio": "x"}', content_type="application/json")
     method, path, body, headers = gateway.user.seen[0]
     assert (method, path, body, headers["Content-Type"]) == ("PUT", "/v1/users/7", b'{"bio": "x"}', "application/json")
@@ -31,13 +31,13 @@ def test_a_write_arrives_whole(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/v1/feed/", "/v1/feed/x", "/v1/feed/-1", "/v2/feed/7", "/metrics", "/admin/state"]
 )
-def test_any_other_path_is_404_and_never_reaches_an_upstream(gateway: Gateway, path: str) -> None:
+def test_any_other_path_is_404_and_not_forwarded(gateway: Gateway, path: str) -> None:
     answer = gateway.client.get(path)
     assert (answer.status_code, answer.json) == (404, {"error": "no such route"})
     assert not gateway.stable.seen + gateway.user.seen
 
 
-def test_an_upstreams_refusal_is_passed_on(gateway: Gateway) -> None:
+def test_a_4xx_response_of_an_upstream_is_passed_on(gateway: Gateway) -> None:
     gateway.user.answer = lambda: ('{"error": "no user 7"}', 404)
     answer = gateway.client.get("/v1/users/7")
     assert (answer.status_code, answer.json) == (404, {"error": "no user 7"})
@@ -56,7 +56,7 @@ def test_a_client_stays_with_its_version(gateway: Gateway) -> None:
     assert gateway.metric(names.GATEWAY_CANARY_WEIGHT) == 0.5
 
 
-def test_the_canary_switch_sends_everyone_to_stable_whatever_the_weight(gateway: Gateway) -> None:
+def test_the_canary_kill_switch_routes_all_clients_to_stable_at_any_weight(gateway: Gateway) -> None:
     gateway.control("canary", {"weight_percent": 100})
     assert gateway.client.get("/v1/feed/1").headers[names.HEADER_VERSION] == "1.1.0"
     answer = gateway.control("flags/canary", {"enabled": False})
@@ -66,7 +66,7 @@ def test_the_canary_switch_sends_everyone_to_stable_whatever_the_weight(gateway:
     assert gateway.metric(names.FEATURE_FLAG_ENABLED, flag="canary") == 0
 
 
-def test_writes_can_be_switched_off_while_reads_go_on(gateway: Gateway) -> None:
+def test_writes_can_be_switched_off_while_reads_continue(gateway: Gateway) -> None:
     gateway.control("flags/profile-writes", {"enabled": False})
     refused = gateway.client.put("/v1/users/7", json={"bio": "x"})
     assert refused.status_code == 503
@@ -75,13 +75,13 @@ def test_writes_can_be_switched_off_while_reads_go_on(gateway: Gateway) -> None:
     assert [seen[0] for seen in gateway.user.seen] == ["GET"]
 
 
-def test_the_feed_can_be_switched_off_alone(gateway: Gateway) -> None:
+def test_the_feed_alone_can_be_switched_off(gateway: Gateway) -> None:
     gateway.control("flags/feed", {"enabled": False})
     assert gateway.client.get("/v1/feed/7").status_code == 503
     assert gateway.client.get("/v1/users/7").status_code == 200
 
 
-def test_over_its_quota_a_client_is_told_when_to_come_back(gateway: Gateway) -> None:
+def test_a_client_over_its_limit_gets_429_with_retry_after(gateway: Gateway) -> None:
     gateway.control("ratelimit", {"client_per_second": 1, "client_burst": 2})
     statuses = [gateway.client.get("/v1/users/7", headers={"X-Client-Id": "greedy"}) for _ in range(4)]
     assert [answer.status_code for answer in statuses] == [200, 200, 429, 429]
@@ -90,61 +90,62 @@ def test_over_its_quota_a_client_is_told_when_to_come_back(gateway: Gateway) -> 
     assert gateway.metric(names.GATEWAY_RATELIMITED, scope="client") == 2
 
 
-def test_the_shared_quota_holds_for_all(gateway: Gateway) -> None:
+def test_the_global_limit_applies_to_all_clients(gateway: Gateway) -> None:
     gateway.control("ratelimit", {"global_per_second": 1, "global_burst": 2})
     statuses = [gateway.client.get("/v1/users/7", headers={"X-Client-Id": str(n)}).status_code for n in range(4)]
     assert statuses == [200, 200, 429, 429]
     assert gateway.metric(names.GATEWAY_RATELIMITED, scope="global") == 2
 
 
-def test_beyond_its_limit_requests_are_shed_and_those_at_hand_are_finished(gateway: Gateway) -> None:
+def test_requests_over_the_limit_are_shed_and_those_in_flight_complete(gateway: Gateway) -> None:
     release = threading.Event()
     gateway.user.answer = lambda: ("{}", 200 if release.wait(10) else 500)
     gateway.control("shed", {"max_inflight": 2})
     app = gateway.client.application
-    at_hand: list[int] = []
-    callers = [
-        threading.Thread(target=lambda: at_hand.append(app.test_client().get("/v1/users/7", headers=KNOWN).status_code))
-        for _ in range(2)
-    ]
+    statuses: list[int] = []
+
+    def read_user() -> None:
+        statuses.append(app.test_client().get("/v1/users/7", headers=KNOWN).status_code)
+
+    callers = [threading.Thread(target=read_user) for _ in range(2)]
     for caller in callers:
         caller.start()
-    eventually(lambda: gateway.metric(names.GATEWAY_INFLIGHT) == 2, "two are in flight")
+    eventually(lambda: gateway.metric(names.GATEWAY_INFLIGHT) == 2, "two requests are in flight")
     shed = gateway.client.get("/v1/feed/7", headers=KNOWN)
     assert (shed.status_code, shed.headers["Retry-After"]) == (503, "1")
     release.set()
     for caller in callers:
         caller.join(10)
-    assert at_hand == [200, 200]
+    assert statuses == [200, 200]
     assert gateway.metric(names.GATEWAY_INFLIGHT) == 0
     assert gateway.client.get("/v1/feed/7").status_code == 200
     assert gateway.metric(names.GATEWAY_SHED, priority="feed-read") == 1
 
 
-def test_when_it_gets_full_the_lowest_priority_is_refused_first_and_a_guest_with_429(gateway: Gateway) -> None:
-    """With room for nobody else, feed reads are still served; what else is refused says when to come back."""
+def test_lower_priorities_are_shed_first_and_anonymous_clients_with_429(gateway: Gateway) -> None:
+    """With no capacity for other priorities, feed reads are still served; refusals have Retry-After."""
     gateway.control("shed", {"max_inflight": 10, "user_read_ratio": 0, "write_ratio": 0, "guest_ratio": 0})
-    asked = {
+    responses = {
         "feed-read": gateway.client.get("/v1/feed/7", headers=KNOWN),
         "user-read": gateway.client.get("/v1/users/7", headers=KNOWN),
         "write": gateway.client.put("/v1/users/7", json={"bio": "x"}, headers=KNOWN),
         "guest": gateway.client.get("/v1/feed/7", headers={names.HEADER_CLIENT_ID: "guest-1"}),
     }
-    assert {name: answer.status_code for name, answer in asked.items()} == {
+    assert {name: answer.status_code for name, answer in responses.items()} == {
         "feed-read": 200, "user-read": 503, "write": 503, "guest": 429,
     }  # fmt: skip
-    assert all(answer.headers["Retry-After"] == "1" for answer in asked.values() if answer.status_code != 200)
-    shed = {name: gateway.metric(names.GATEWAY_SHED, priority=name) for name in asked}
-    counted = {name: gateway.metric(names.GATEWAY_PRIORITY_REQUESTS, priority=name) for name in asked}
+    assert all(answer.headers["Retry-After"] == "1" for answer in responses.values() if answer.status_code != 200)
+    shed = {name: gateway.metric(names.GATEWAY_SHED, priority=name) for name in responses}
+    counted = {name: gateway.metric(names.GATEWAY_PRIORITY_REQUESTS, priority=name) for name in responses}
     assert counted == dict.fromkeys(shed, 1)
     assert shed == {"feed-read": 0, "user-read": 1, "write": 1, "guest": 1}
 
 
-def test_a_greedy_client_is_named_in_the_metrics_and_the_others_are_not(gateway: Gateway) -> None:
+def test_a_heavy_client_is_named_in_metrics_and_others_are_not(gateway: Gateway) -> None:
     gateway.control("ratelimit", {"client_per_second": 1, "client_burst": 12})
     greedy = {names.HEADER_CLIENT_ID: "greedy"}
     counted = names.GATEWAY_CLIENT_REQUESTS
-    for _ in range(400):  # a bucket fills again while a slow machine asks
+    for _ in range(400):  # on a slow machine the bucket refills between requests
         gateway.client.get("/v1/users/7", headers=greedy)
         if (gateway.metric(counted, client="greedy", result="client") or 0) >= 5:
             break
@@ -173,7 +174,7 @@ def test_a_greedy_client_is_named_in_the_metrics_and_the_others_are_not(gateway:
         ("nothing", {}, 404, "no such route"),
     ],
 )
-def test_a_refused_change_names_what_is_wrong_and_changes_nothing(
+def test_an_invalid_change_is_refused_with_the_reason_and_changes_nothing(
     gateway: Gateway, path: str, body: dict[str, Any], status: int, named: str
 ) -> None:
     before = gateway.state()
@@ -181,7 +182,7 @@ def test_a_refused_change_names_what_is_wrong_and_changes_nothing(
     assert gateway.state() == before
 
 
-def test_the_state_is_what_the_contract_says(gateway: Gateway) -> None:
+def test_the_initial_state_has_the_documented_defaults(gateway: Gateway) -> None:
     state = gateway.state()
     assert state["canary"] == {"weight_percent": 0}
     assert {name: flag["enabled"] for name, flag in state["flags"].items()} == {
