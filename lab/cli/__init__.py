@@ -1,1 +1,1 @@
-"""What people and runbooks type: `fleetops VERB …`."""
+"""The command line: `fleetops COMMAND …`, for people, runbooks and programs."""

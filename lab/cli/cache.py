@@ -1,18 +1,17 @@
-"""`fleetops cache`: what the caches hold, for how long, filling a cold one, and who may do what to it."""
+"""`fleetops cache`: statistics, time to live, warm-up, connections and permissions of the cache."""
 
 from __future__ import annotations
-
-import json
 
 import click
 
 from lab.cli.shared import AS_JSON, REASON, clients
+from lab.cli.text import fields, print_json, table
 from lab.errors import LabError
 
 
 @click.group()
 def cache() -> None:
-    """The caches: hit ratio, time to live, warming up.
+    """Show, warm and protect the caches.
 
     \b
     Example: fleetops cache stats
@@ -22,27 +21,31 @@ def cache() -> None:
 @cache.command("stats")
 @AS_JSON
 def cache_stats(as_json: bool) -> None:
-    """Show hits, stale and coalesced answers, and what the feed asks of the DB, over the last seconds.
+    """Show hit ratios, stale and coalesced answers, and the feed's database queries, over the last 15 seconds.
 
     \b
     Example: fleetops cache stats
     """
     from lab.control import cache_stats as stats
 
-    rows = stats.read(clients())
+    values = stats.read(clients())
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(values)
         return
-    for name, value in rows.items():
-        text = "-" if value is None else f"{value:.1%}" if name.endswith("_ratio") else f"{value:g}"
-        click.echo(f"{name:<38} {text}")
+    fields([(name, _value(name, value)) for name, value in values.items()])
+
+
+def _value(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1%}" if name.endswith("_ratio") else f"{value:g}"
 
 
 @cache.command("ttl")
 @click.argument("seconds", type=float)
 @REASON
 def cache_ttl(seconds: float, reason: str) -> None:
-    """Let feed pages that are made from now on count as fresh for SECONDS (a fifth more or less).
+    """Set the time to live of newly cached feeds to SECONDS (plus or minus a fifth).
 
     \b
     Example: fleetops cache ttl 600
@@ -50,16 +53,16 @@ def cache_ttl(seconds: float, reason: str) -> None:
     from lab.control import gateway_settings
 
     old, new = gateway_settings.change(clients(), gateway_settings.CACHE, {"feed_ttl_seconds": seconds}, reason)
-    click.echo(f"feed pages are fresh for {old['feed_ttl_seconds']:g} s → {new['feed_ttl_seconds']:g} s")
+    click.echo(f"feed time to live {old['feed_ttl_seconds']:g} s → {new['feed_ttl_seconds']:g} s")
 
 
 @cache.command("warm")
-@click.option("--viewers", type=click.IntRange(1, 2000), default=400, show_default=True, help="How many feeds.")
-@click.option("--at-once", type=click.IntRange(1, 16), default=3, show_default=True, help="How many at the same time.")
+@click.option("--viewers", type=click.IntRange(1, 2000), default=400, show_default=True, help="Number of feeds.")
+@click.option("--at-once", type=click.IntRange(1, 16), default=3, show_default=True, help="Concurrent requests.")
 @AS_JSON
 @REASON
 def cache_warm(viewers: int, at_once: int, as_json: bool, reason: str) -> None:
-    """Make the feed pages that are asked for most, unless the cache has them; a few at a time, past the gateway.
+    """Fill the cache with the most requested feeds, a few at a time, bypassing the gateway.
 
     \b
     Example: fleetops cache warm --viewers 200
@@ -68,34 +71,35 @@ def cache_warm(viewers: int, at_once: int, as_json: bool, reason: str) -> None:
 
     done = cache_warmup.warm(clients(), viewers, at_once, reason)
     if as_json:
-        click.echo(json.dumps(done.as_json(), indent=1))
+        print_json(done.as_json())
         return
-    click.echo(
-        f"{done.pages} feed pages are in the cache, after {done.seconds:g} s"
-        + (f"; {done.failed} could not be made" if done.failed else "")
-    )
+    failures = f"; {done.failed} failed" if done.failed else ""
+    click.echo(f"{done.pages} feeds are cached after {done.seconds:g} s{failures}")
 
 
 @cache.command("clients")
-@click.option("--last", "command", metavar="COMMAND", help="Only those whose last command this was; fails if none.")
+@click.option("--last", "command", metavar="COMMAND", help="Only those whose last command was COMMAND; fails if none.")
 @AS_JSON
 def cache_clients(command: str | None, as_json: bool) -> None:
-    """Show who is connected to the cache, as which account, and the last command of each.
+    """Show the connections to the cache, with their account and last command.
 
     \b
     Example: fleetops cache clients --last flushall
     """
     from lab.control import cache_access
 
-    found = cache_access.clients(clients(), command)
+    connections = cache_access.clients(clients(), command)
     if as_json:
-        click.echo(json.dumps([one.as_json() for one in found], indent=1))
-    for one in found if not as_json else ():
-        click.echo(
-            f"{one.user:<16} {one.name or '-':<20} {one.address:<22} {one.command:<12} {one.idle_seconds:>5} s ago"
+        print_json([connection.as_json() for connection in connections])
+    elif connections:
+        table(
+            ("USER", "CLIENT", "ADDRESS", "LAST COMMAND", "IDLE"),
+            [(row.user, row.name or "-", row.address, row.command, f"{row.idle_seconds} s") for row in connections],
+            "",
+            right=("IDLE",),
         )
-    if command and not found:
-        raise LabError(f"nobody who is connected sent {command.lower()} last")
+    if command and not connections:
+        raise LabError(f"no connection has {command.lower()} as its last command")
 
 
 @cache.command("deny")
@@ -103,7 +107,7 @@ def cache_clients(command: str | None, as_json: bool) -> None:
 @click.argument("command")
 @REASON
 def cache_deny(user: str, command: str, reason: str) -> None:
-    """Have the cache refuse COMMAND to the account USER from now on, also on open connections.
+    """Deny the account USER the command COMMAND, also on open connections.
 
     \b
     Example: fleetops cache deny housekeeping flushall
@@ -116,7 +120,7 @@ def cache_deny(user: str, command: str, reason: str) -> None:
 @click.argument("command")
 @REASON
 def cache_allow(user: str, command: str, reason: str) -> None:
-    """Let the account USER run COMMAND at the cache again.
+    """Allow the account USER the command COMMAND again.
 
     \b
     Example: fleetops cache allow housekeeping flushall
@@ -128,4 +132,4 @@ def _allow(user: str, command: str, allowed: bool, reason: str) -> None:
     from lab.control import cache_access
 
     old, new = cache_access.allow(clients(), user, command, allowed, reason)
-    click.echo(f"{user} at the cache: {old} → {new}")
+    click.echo(f"permissions of {user}: {old} → {new}")

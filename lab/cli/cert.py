@@ -1,19 +1,19 @@
-"""`fleetops cert`: when the certificates inside the lab end, and new ones."""
+"""`fleetops cert`: show and rotate the certificates inside the lab."""
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 
 import click
 
 from lab.cli.shared import AS_JSON, REASON, clients
+from lab.cli.text import print_json, table
 
 
 @click.group()
 def cert() -> None:
-    """Certificates of the servers inside the lab.
+    """Show and rotate the certificates of the lab's servers.
 
     \b
     Example: fleetops cert show
@@ -23,23 +23,22 @@ def cert() -> None:
 @cert.command("show")
 @AS_JSON
 def show(as_json: bool) -> None:
-    """Show whose certificate ends when, the first to end first. With --json: name, serial, not_before, not_after.
+    """Show when the certificate of each server expires, earliest first. JSON: name, serial, not_before, not_after.
 
     \b
     Example: fleetops cert show
     """
-    from lab.cli.text import table
     from lab.clients.times import utc_text
     from lab.control import certificates
 
-    found = certificates.shown(clients())
+    served = certificates.shown(clients())
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=1))
+        print_json([asdict(certificate) for certificate in served])
         return
     now = time.time()
     table(
-        ("SERVER", "ENDS", "LEFT", "SERIAL"),
-        [(one.name, utc_text(one.not_after), _left(one.not_after - now), one.serial[:12]) for one in found],
+        ("SERVER", "EXPIRES", "LEFT", "SERIAL"),
+        [(row.name, utc_text(row.not_after), _left(row.not_after - now), row.serial[:12]) for row in served],
         "no certificates",
     )
 
@@ -48,7 +47,7 @@ def show(as_json: bool) -> None:
 @click.argument("name")
 @REASON
 def rotate(name: str, reason: str) -> None:
-    """Issue a new certificate to server NAME. Connections that stand go on; new ones are shown the new one.
+    """Issue a new certificate to server NAME. New connections get it; open connections stay open.
 
     \b
     Example: fleetops cert rotate link-db
@@ -62,5 +61,5 @@ def rotate(name: str, reason: str) -> None:
 
 def _left(seconds: float) -> str:
     if seconds < 0:
-        return f"ended {-seconds:.0f} s ago"
+        return f"expired {-seconds:.0f} s ago"
     return f"{seconds:.0f} s" if seconds < 7200 else f"{seconds / 86_400:.1f} days"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from lab.cli.shared import REASON, clients
+from lab.cli.text import print_json, table
 from lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @click.group()
 def config() -> None:
-    """Settings of a service, in versions that can be taken back.
+    """Show, push and roll back the versioned settings of a service.
 
-    A service reads its configuration at its start and does not start with one that is wrong.
+    A service reads its configuration at its start, and does not start with an invalid one.
 
     \b
     Example: fleetops config rollback feed
@@ -30,7 +30,7 @@ def config() -> None:
 @click.argument("service")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: current, refused, known, versions.")
 def show(service: str, as_json: bool) -> None:
-    """Show what is in force for SERVICE, whether a start accepts it, and the versions there were.
+    """Show the active settings of SERVICE, whether it would start with them, and the earlier versions.
 
     \b
     Example: fleetops config show feed
@@ -39,22 +39,35 @@ def show(service: str, as_json: bool) -> None:
     from lab.stack import configs
 
     program = configs.instances(home(), ports(), service)[0]
-    now, refused = configs.current(home(), service), configs.refusal(program)
-    history = configs.versions(home(), service)
+    current, refusal = configs.current(home(), service), configs.refusal(program)
+    versions = configs.versions(home(), service)
+    known = configs.settings_of(program)
     if as_json:
-        answer = {
-            "current": asdict(now),
-            "refused": refused,
-            "known": configs.settings_of(program),
-            "versions": [asdict(one) for one in history],
-        }
-        click.echo(json.dumps(answer, indent=1))
+        print_json(
+            {
+                "current": asdict(current),
+                "refused": refusal,
+                "known": known,
+                "versions": [asdict(version) for version in versions],
+            }
+        )
         return
-    for one in (configs.Version(), *history):
-        mark = "*" if one.version == now.version else " "
-        click.echo(f"{mark} {one.version:>3}  {one.at or '-':<24} {one.author or '-':<16} {_line(one)}  {one.reason}")
-    click.echo(f"a start refuses it: {refused}" if refused else "a start accepts it")
-    click.echo(f"can be set: {', '.join(configs.settings_of(program))}")
+    table(
+        ("VERSION", "PUSHED (UTC)", "AUTHOR", "SETTINGS", "REASON"),
+        [
+            (
+                f"{version.version}{' (active)' if version.version == current.version else ''}",
+                version.at or "-",
+                version.author or "-",
+                _settings(version),
+                version.reason,
+            )
+            for version in (configs.Version(), *versions)
+        ],
+        "",
+    )
+    click.echo(f"invalid, {service} would not start: {refusal}" if refusal else f"valid, {service} would start")
+    click.echo(f"settings: {', '.join(known)}")
 
 
 @config.command("push")
@@ -62,23 +75,23 @@ def show(service: str, as_json: bool) -> None:
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…")
 @REASON
 def push(service: str, changes: tuple[str, ...], reason: str) -> None:
-    """Put a new version in force for SERVICE, and restart its replicas one by one.
+    """Activate a new version of the settings of SERVICE, and restart its replicas one at a time.
 
-    KEY= takes a setting out. What the service would refuse is refused here, and nothing is changed.
+    KEY= removes a setting. Settings that the service would reject are refused, and nothing is changed.
 
     \b
     Example: fleetops config push feed pool_max=12 --reason "more misses than planned"
     """
-    from lab.control import config as verbs
+    from lab.control import config as actions
     from lab.telemetry.config import setting
 
-    wanted = {}
+    values = {}
     for change in changes:
         key, sign, value = change.partition("=")
         if not sign or not key:
             raise UsageError(f"{change!r} is not KEY=VALUE")
-        wanted[key] = setting(value) if value else None
-    old, new = verbs.push(clients(), service, wanted, reason)
+        values[key] = setting(value) if value else None
+    old, new = actions.push(clients(), service, values, reason)
     click.echo(_change(service, old, new))
 
 
@@ -86,24 +99,24 @@ def push(service: str, changes: tuple[str, ...], reason: str) -> None:
 @click.argument("service")
 @REASON
 def rollback(service: str, reason: str) -> None:
-    """Put the version before the present one in force again, and restart the replicas of SERVICE.
+    """Activate the version before the current one, and restart the replicas of SERVICE one at a time.
 
-    Those that are down anyhow come first. Each rollback goes one version further back.
+    Replicas that are down restart first. Each rollback goes back one version.
 
     \b
     Example: fleetops config rollback feed
     """
-    from lab.control import config as verbs
+    from lab.control import config as actions
 
-    old, new = verbs.rollback(clients(), service, reason)
+    old, new = actions.rollback(clients(), service, reason)
     click.echo(_change(service, old, new))
 
 
 @config.command("test")
 @click.argument("service")
-@click.option("--refused", is_flag=True, help="The other way round: status 0 when a start would be refused.")
+@click.option("--refused", is_flag=True, help="Invert the exit status: 0 when the settings are invalid.")
 def test(service: str, refused: bool) -> None:
-    """Ask SERVICE whether it would start with what is in force.
+    """Check whether SERVICE would start with its active settings.
 
     Exit status 0 when it would, 1 when it would not.
 
@@ -113,15 +126,15 @@ def test(service: str, refused: bool) -> None:
     from lab.paths import home, ports
     from lab.stack import configs
 
-    why = configs.refusal(configs.instances(home(), ports(), service)[0])
-    click.echo(f"refused: {why}" if why else "accepted")
-    if bool(why) != refused:
+    refusal = configs.refusal(configs.instances(home(), ports(), service)[0])
+    click.echo(f"invalid: {refusal}" if refusal else "valid")
+    if bool(refusal) != refused:
         click.get_current_context().exit(1)
 
 
-def _line(version: Version) -> str:
+def _settings(version: Version) -> str:
     return " ".join(f"{key}={value}" for key, value in version.settings.items()) or "(defaults)"
 
 
 def _change(service: str, old: Version, new: Version) -> str:
-    return f"{service} configuration {old.version} ({_line(old)}) → {new.version} ({_line(new)})"
+    return f"{service} configuration {old.version} ({_settings(old)}) → {new.version} ({_settings(new)})"

@@ -1,17 +1,16 @@
-"""`fleetops canary`, `flag`, `scale` and `service`: what on-call may change, each change in the audit log."""
+"""`fleetops canary`, `flag`, `scale` and `service`. Every change is in the audit log."""
 
 from __future__ import annotations
-
-import json
 
 import click
 
 from lab.cli.shared import AS_JSON, REASON, clients
+from lab.cli.text import print_json, table
 
 
 @click.group()
 def canary() -> None:
-    """How many users the new version of the feed serves.
+    """Set the share of users on the canary version of the feed.
 
     \b
     Example: fleetops canary weight 0
@@ -35,7 +34,7 @@ def canary_weight(percent: float, reason: str) -> None:
 
 @click.group()
 def flag() -> None:
-    """Switches of the gateway: kill switches, on in ordinary times, and emergency modes, off in ordinary times.
+    """List and set the gateway's feature flags: kill switches, normally on, and emergency modes, normally off.
 
     \b
     Example: fleetops flag set profile-writes off
@@ -45,7 +44,7 @@ def flag() -> None:
 @flag.command("list")
 @AS_JSON
 def flag_list(as_json: bool) -> None:
-    """Show every flag, its state and what it does.
+    """Show every feature flag, its state and its purpose.
 
     \b
     Example: fleetops flag list
@@ -54,12 +53,13 @@ def flag_list(as_json: bool) -> None:
 
     flags = actions.flags(clients())
     if as_json:
-        click.echo(
-            json.dumps([{"name": n, "enabled": one.enabled, "help": one.help} for n, one in flags.items()], indent=1)
-        )
+        print_json([{"name": name, "enabled": flag.enabled, "help": flag.help} for name, flag in flags.items()])
         return
-    for name, switch in flags.items():
-        click.echo(f"{name:<16} {'on' if switch.enabled else 'off':<4} {switch.help}")
+    table(
+        ("FLAG", "STATE", "PURPOSE"),
+        [(name, "on" if flag.enabled else "off", flag.help) for name, flag in flags.items()],
+        "no flags",
+    )
 
 
 @flag.command("set")
@@ -67,7 +67,7 @@ def flag_list(as_json: bool) -> None:
 @click.argument("state", type=click.Choice(["on", "off"]))
 @REASON
 def flag_set(name: str, state: str, reason: str) -> None:
-    """Switch flag NAME on or off.
+    """Switch feature flag NAME on or off.
 
     \b
     Example: fleetops flag set canary off
@@ -85,7 +85,7 @@ def flag_set(name: str, state: str, reason: str) -> None:
 def scale(service: str, replicas: int, reason: str) -> None:
     """Run REPLICAS of SERVICE.
 
-    New ones are ready before they are routed to; old ones are neither routed to nor scraped any more before they stop.
+    New replicas are ready before they get traffic; removed ones are neither routed to nor scraped when they stop.
 
     \b
     Example: fleetops scale feed 3
@@ -98,7 +98,7 @@ def scale(service: str, replicas: int, reason: str) -> None:
 
 @click.group()
 def service() -> None:
-    """Restart, freeze, thaw or drain processes.
+    """Restart, reload, pause, resume and drain processes.
 
     \b
     Example: fleetops service restart feed-1
@@ -109,7 +109,7 @@ def service() -> None:
 @click.argument("name")
 @REASON
 def service_restart(name: str, reason: str) -> None:
-    """Restart NAME: one process, or a service's replicas one after the other.
+    """Restart NAME: one process, or the replicas of a service one at a time.
 
     \b
     Example: fleetops service restart user
@@ -123,23 +123,23 @@ def service_restart(name: str, reason: str) -> None:
 @click.argument("name")
 @REASON
 def service_reload(name: str, reason: str) -> None:
-    """Write the configuration of NAME anew, rules and scrape targets too, and have it read that while it runs.
+    """Regenerate the configuration of NAME, its rules and scrape targets, and reload it while it runs.
 
-    Only prometheus can.
+    Only prometheus supports this.
 
     \b
     Example: fleetops service reload prometheus
     """
     from lab.control import actions
 
-    click.echo(f"{name} has read its configuration again: {actions.reload(clients(), name, reason)} rule groups")
+    click.echo(f"reloaded {name}: {actions.reload(clients(), name, reason)} rule groups")
 
 
 @service.command("pause")
 @click.argument("name")
 @REASON
 def service_pause(name: str, reason: str) -> None:
-    """Freeze NAME where it stands: it keeps its connections and answers nothing.
+    """Freeze NAME (SIGSTOP): it keeps its connections and answers nothing.
 
     \b
     Example: fleetops service pause user-1
@@ -147,7 +147,7 @@ def service_pause(name: str, reason: str) -> None:
     from lab.control import actions
 
     click.echo(
-        f"paused {', '.join(actions.pause(clients(), name, reason))}; 'fleetops service resume {name}' undoes it"
+        f"paused {', '.join(actions.pause(clients(), name, reason))}; `fleetops service resume {name}` undoes it"
     )
 
 
@@ -155,7 +155,7 @@ def service_pause(name: str, reason: str) -> None:
 @click.argument("name")
 @REASON
 def service_resume(name: str, reason: str) -> None:
-    """Let a frozen NAME go on.
+    """Resume a frozen NAME (SIGCONT).
 
     \b
     Example: fleetops service resume user-1
@@ -169,27 +169,27 @@ def service_resume(name: str, reason: str) -> None:
 @click.argument("name")
 @REASON
 def service_drain(name: str, reason: str) -> None:
-    """Have the gateway send the replica NAME nothing more. It runs on; the others carry its share.
+    """Take the replica NAME out of the gateway's rotation. It keeps running.
 
     \b
     Example: fleetops service drain feed-1
     """
     from lab.control import actions
 
-    was = actions.drain(clients(), name, reason)
-    click.echo(f"{name} {'drained' if was else 'routed to'} → drained; 'fleetops service undrain {name}' undoes it")
+    before = "drained" if actions.drain(clients(), name, reason) else "in rotation"
+    click.echo(f"{name} {before} → drained; `fleetops service undrain {name}` undoes it")
 
 
 @service.command("undrain")
 @click.argument("name")
 @REASON
 def service_undrain(name: str, reason: str) -> None:
-    """Have the gateway ask the replica NAME again.
+    """Put the replica NAME back into the gateway's rotation.
 
     \b
     Example: fleetops service undrain feed-1
     """
     from lab.control import actions
 
-    was = actions.undrain(clients(), name, reason)
-    click.echo(f"{name} {'drained' if was else 'routed to'} → routed to")
+    before = "drained" if actions.undrain(clients(), name, reason) else "in rotation"
+    click.echo(f"{name} {before} → in rotation")

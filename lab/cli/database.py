@@ -1,19 +1,21 @@
-"""`fleetops db`: sessions and indexes of the DB."""
+"""`fleetops db`: sessions and indexes of the database."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from lab.cli.shared import REASON, clients
+from lab.cli.text import mib, print_json, seconds, table
 from lab.errors import UsageError
+
+QUERY_CHARACTERS = 90
 
 
 @click.group()
 def db() -> None:
-    """Sessions and indexes of the DB.
+    """Show and end database sessions, check and rebuild indexes.
 
     \b
     Example: fleetops db activity
@@ -21,38 +23,43 @@ def db() -> None:
 
 
 @db.command("activity")
-@click.option("--all", "everybody", is_flag=True, help="Also sessions that are idle outside a transaction.")
+@click.option("--all", "include_idle", is_flag=True, help="Include sessions that are idle outside a transaction.")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects: pid, application, state, …, query.")
-def activity(everybody: bool, as_json: bool) -> None:
-    """Show who does what in the DB, for how long, and who waits for whom.
+def activity(include_idle: bool, as_json: bool) -> None:
+    """Show sessions, the age of their transactions, and lock waits.
 
     \b
     Example: fleetops db activity --all
     """
     from lab.control import database
 
-    sessions = [one for one in database.activity(clients()) if everybody or one.state != "idle"]
+    sessions = [session for session in database.activity(clients()) if include_idle or session.state != "idle"]
     if as_json:
-        click.echo(json.dumps([one.as_json() for one in sessions], indent=1))
+        print_json([session.as_json() for session in sessions])
         return
-    if not sessions:
-        click.echo("no session is at work or in a transaction")
-    for one in sessions:
-        waits = f" waits for {one.waits_for} behind {one.blocked_by}" if one.waits_for else ""
-        text = " ".join(one.query.split())[:90]
-        click.echo(
-            f"{one.pid:>8} {one.application:<16} {one.state:<20} {one.transaction_seconds:>7.1f} s{waits}  {text}"
-        )
+    table(
+        ("PID", "APPLICATION", "STATE", "TRANSACTION", "WAITS FOR", "BLOCKED BY", "QUERY"),
+        [
+            (
+                str(session.pid), session.application, session.state, seconds(session.transaction_seconds),
+                session.waits_for or "-", ",".join(map(str, session.blocked_by)) or "-",
+                " ".join(session.query.split())[:QUERY_CHARACTERS],
+            )
+            for session in sessions
+        ],
+        "no active session and no open transaction",
+        right=("PID", "TRANSACTION"),
+    )  # fmt: skip
 
 
 @db.command("cancel")
 @click.argument("pids", nargs=-1, type=int, metavar="[PID]…")
-@click.option("--idle-in-transaction", "idle", is_flag=True, help="Those that sit in an open transaction.")
-@click.option("--blocking-ddl", "ddl", is_flag=True, help="Those that lock others out of a table, as ALTER TABLE does.")
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="SECONDS", help="Idle for longer than this (5).")
+@click.option("--idle-in-transaction", "idle", is_flag=True, help="Sessions that are idle in a transaction.")
+@click.option("--blocking-ddl", "ddl", is_flag=True, help="Sessions that block others with a table lock (ALTER TABLE).")
+@click.option("--older-than", type=click.FloatRange(min=0), metavar="SECONDS", help="Minimum idle time (default 5).")
 @REASON
 def cancel(pids: tuple[int, ...], idle: bool, ddl: bool, older_than: float | None, reason: str) -> None:
-    """End what sessions do: cancel a statement, roll an idle transaction back.
+    """Cancel the statements of sessions; roll back idle transactions by ending their session.
 
     \b
     Example: fleetops db cancel --idle-in-transaction
@@ -60,15 +67,15 @@ def cancel(pids: tuple[int, ...], idle: bool, ddl: bool, older_than: float | Non
     from lab.control import database
 
     if not (pids or idle or ddl):
-        raise UsageError("say which: a PID, --idle-in-transaction or --blocking-ddl; see `fleetops db activity`")
-    done = database.cancel(clients(), pids, idle=idle, ddl=ddl, older_than_seconds=older_than, reason=reason)
-    for session, outcome in done:
+        raise UsageError("give a PID, --idle-in-transaction or --blocking-ddl; see `fleetops db activity`")
+    ended = database.cancel(clients(), pids, idle=idle, ddl=ddl, older_than_seconds=older_than, reason=reason)
+    for session, outcome in ended:
         click.echo(f"{outcome} pid {session.pid} ({session.application}, {session.state})")
 
 
 @db.group("index")
 def index() -> None:
-    """The indexes the queries count on.
+    """Check and rebuild the indexes that the queries need.
 
     \b
     Example: fleetops db index list
@@ -78,20 +85,26 @@ def index() -> None:
 @index.command("list")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects: name, found, valid, size_bytes.")
 def index_list(as_json: bool) -> None:
-    """Show every index, whether it is there and whether it is valid.
+    """Show whether each index exists and is valid.
 
     \b
     Example: fleetops db index list
     """
     from lab.control import database
 
-    found = database.indexes(clients())
+    rows = database.indexes(clients())
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=1))
+        print_json([asdict(row) for row in rows])
         return
-    for one in found:
-        state = "valid" if one.valid else "INVALID" if one.found else "MISSING"
-        click.echo(f"{one.name:<26} {state:<8} {one.size_bytes / (1 << 20):>6.1f} MiB")
+    table(
+        ("INDEX", "STATE", "SIZE"),
+        [
+            (row.name, "valid" if row.valid else "INVALID" if row.found else "MISSING", mib(row.size_bytes))
+            for row in rows
+        ],
+        "no indexes",
+        right=("SIZE",),
+    )
 
 
 @index.command("create")
@@ -99,7 +112,7 @@ def index_list(as_json: bool) -> None:
 @click.option("--missing", is_flag=True, help="Every index that is missing or invalid.")
 @REASON
 def index_create(name: str | None, missing: bool, reason: str) -> None:
-    """Make index NAME anew, concurrently: reads and writes go on, and it is checked to be valid afterwards.
+    """Build index NAME concurrently, without blocking reads or writes, and check that it is valid.
 
     \b
     Example: fleetops db index create --missing
@@ -107,6 +120,6 @@ def index_create(name: str | None, missing: bool, reason: str) -> None:
     from lab.control import database
 
     if (name is None) != missing:
-        raise UsageError("say which: the NAME of an index, or --missing")
-    for one in database.create_index(clients(), name, reason):
-        click.echo(f"{one.name} is valid, {one.size_bytes / (1 << 20):.1f} MiB")
+        raise UsageError("give the NAME of an index, or --missing")
+    for built in database.create_index(clients(), name, reason):
+        click.echo(f"{built.name} is valid, {mib(built.size_bytes)}")

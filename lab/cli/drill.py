@@ -1,4 +1,4 @@
-"""`fleetops drill`: incidents on purpose, graded."""
+"""`fleetops drill`: run and grade incident drills."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lab.cli.shared import AS_JSON, clients
+from lab.cli.text import print_json, seconds, table
 from lab.errors import LabError, NotRunning, Void
 from lab.paths import home
 
@@ -21,7 +22,7 @@ RESPONDERS = ("autopilot", "human", "command", "none", "wrong", "peek")
 
 @click.group()
 def drill() -> None:
-    """Break the lab on purpose, and grade how it was caught and mended.
+    """Run drills: inject a fault, and grade its detection and mitigation.
 
     \b
     Example: fleetops drill run INC-001
@@ -31,30 +32,29 @@ def drill() -> None:
 @drill.command("list")
 @AS_JSON
 def drill_list(as_json: bool) -> None:
-    """Show every drill: what a chooser wants to know, and, with --json, all that its file says.
+    """List the drills. With --json, with everything in their files.
 
     \b
     Examples:
       fleetops drill list
       fleetops drill list --json
     """
-    from lab.cli.text import table
-    from lab.drills.catalogue_data import row
+    from lab.drills.catalogue_data import row as summary
     from lab.drills.spec.drill import catalogue
 
-    rows = [row(drill) for drill in catalogue()]
+    rows = [summary(drill) for drill in catalogue()]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     table(
-        ("DRILL", "SEV", "TRIGGER", "COMPONENT", "CAUGHT BY", "WHAT GOES WRONG"),
+        ("DRILL", "SEV", "TRIGGER", "COMPONENT", "DETECTED BY", "TITLE"),
         [
             (
-                one["id"], one["severity"], one["trigger"], one["component"],
-                f"{one['detected_by']['severity']} {one['detected_by']['alert']}" if one["detected_by"] else "nobody",
-                one["title"],
+                row["id"], row["severity"], row["trigger"], row["component"],
+                f"{row['detected_by']['severity']} {row['detected_by']['alert']}" if row["detected_by"] else "-",
+                row["title"],
             )
-            for one in rows
+            for row in rows
         ],
         "no drills",
     )  # fmt: skip
@@ -63,7 +63,7 @@ def drill_list(as_json: bool) -> None:
 @drill.command("faults")
 @AS_JSON
 def drill_faults(as_json: bool) -> None:
-    """Show every fault a drill can inject, with its parameters: name, type and range, default, meaning.
+    """List the faults that a drill can inject, with the name, type, range, default and meaning of each parameter.
 
     \b
     Example: fleetops drill faults
@@ -72,11 +72,11 @@ def drill_faults(as_json: bool) -> None:
 
     rows = faults()
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
-    for one in rows:
-        click.echo(f"{one['kind']:<20} {one['about']}")
-        for parameter in one["parameters"]:
+    for fault in rows:
+        click.echo(f"{fault['kind']}: {fault['about']}")
+        for parameter in fault["parameters"]:
             default = "" if parameter["required"] else f", default {parameter['default']}"
             click.echo(f"    {parameter['name']}: {parameter['shape']}{default}. {parameter['about']}")
 
@@ -84,16 +84,27 @@ def drill_faults(as_json: bool) -> None:
 @drill.command("run")
 @click.argument("drill_id", metavar="ID")
 @click.option(
-    "--responder", type=click.Choice(RESPONDERS), default="autopilot", show_default=True, help="Who answers the page."
+    "--responder",
+    type=click.Choice(RESPONDERS),
+    default="autopilot",
+    show_default=True,
+    help="Who responds to the page.",
 )
 @click.option(
-    "--record", "record_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the record here."
+    "--record",
+    "record_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the record to this file.",
 )
-@click.option("--blind", is_flag=True, help="Do not say what is broken before the verdict; 'random' never does.")
-@click.option("--keep-history", is_flag=True, help="Do not empty Prometheus first; earlier incidents may then count.")
-@click.option("--json", "as_json", is_flag=True, help="The record on standard output, progress on standard error.")
-@click.option("--env", "variables", multiple=True, metavar="NAME", help="Give PROGRAM this variable of yours too.")
-@click.option("--picked-by", type=int, hidden=True, help="The pipe that holds ID (lab/drills/run/blind.py).")
+@click.option("--blind", is_flag=True, help="Hide the fault until the verdict; always so for 'random'.")
+@click.option(
+    "--keep-history", is_flag=True, help="Keep Prometheus' history; earlier incidents may then affect alerts."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the record on standard output, progress on standard error."
+)
+@click.option("--env", "variables", multiple=True, metavar="NAME", help="Pass this environment variable to PROGRAM.")
+@click.option("--picked-by", type=int, hidden=True, help="A file descriptor with ID (lab/drills/run/blind.py).")
 @click.argument("program", metavar="[-- PROGRAM ARGS...]", nargs=-1, type=click.UNPROCESSED)
 def drill_run(
     drill_id: str,
@@ -108,13 +119,13 @@ def drill_run(
 ) -> int:
     """Run drill ID end to end: fault, page, response, recovery, verdict.
 
-    Exit status 0 pass, 1 fail, 2 bad request, 3 void: the machine was too busy for the run to say anything.
+    Exit status 0 pass, 1 fail, 2 invalid request, 3 void: the machine was too busy for a valid measurement.
 
-    A drill starts from empty history, so that nothing but its fault raises an alert. The fault is undone however this
-    ends. `random` picks a drill and does not say which before the verdict. `command`
-    hands the page to PROGRAM, as JSON on its standard input, with `fleetops` on its PATH, in an empty folder and with
-    little of your environment; it is always blind. `none`, `wrong` and `peek`, which tries to read which drill it is,
-    are the controls of the grading: they must fail.
+    A drill starts with empty history, so that only its fault raises alerts. The fault is undone however the drill ends.
+    The ID `random` picks a drill and hides it until the verdict. The responder `command` gives the page to PROGRAM, as
+    JSON on standard input, with `fleetops` on its PATH, in an empty directory and with a minimal environment; it is
+    always blind. The responders `none`, `wrong` and `peek` (which tries to find out the drill) are negative controls of
+    the grading: they must fail.
 
     \b
     Examples:
@@ -137,14 +148,14 @@ def drill_run(
     if blind and drill_id != RANDOM:
         hide(drill_id, fleetops())
     if picked_by is not None:
-        found = picked(picked_by)
+        chosen = picked(picked_by)
     else:
-        found = random.SystemRandom().choice(incidents()) if drill_id == RANDOM else find(drill_id)
+        chosen = random.SystemRandom().choice(incidents()) if drill_id == RANDOM else find(drill_id)
     if record_file is not None and not record_file.parent.is_dir():
-        raise click.BadParameter(f"the folder {record_file.parent} does not exist", param_hint="--record")
+        raise click.BadParameter(f"the directory {record_file.parent} does not exist", param_hint="--record")
     try:
         document = run_drill(
-            found,
+            chosen,
             responder,
             clients(),
             lambda line: click.echo(line, err=as_json),
@@ -154,11 +165,11 @@ def drill_run(
             keep_history=keep_history,
         )
     except KeyboardInterrupt:
-        raise LabError("the drill was stopped; what it had changed was put back") from None
-    kept = record.keep(document, home())
+        raise LabError("the drill was stopped; its changes were undone") from None
+    file = record.keep(document, home())
     verdict = document.verdict
     if record_file is not None and not verdict.void:
-        kept = record_file
+        file = record_file
         record.write(document, record_file)
     if as_json:
         click.echo(json.dumps(as_builtins(document)))
@@ -166,18 +177,18 @@ def drill_run(
         click.echo("")
         for line in summary(document):
             click.echo(line)
-        click.echo(f"record    {kept}")
+        click.echo(f"record    {file}")
     if verdict.void:
-        raise Void(f"drill {found.id} is void: {verdict.why}")
+        raise Void(f"drill {chosen.id} is void: {verdict.why}")
     if verdict.passed:
         return 0
-    click.echo(f"fleetops: drill {found.id} failed: {verdict.why}", err=True)
+    click.echo(f"fleetops: drill {chosen.id} failed: {verdict.why}", err=True)
     return 1
 
 
 @drill.command("undo")
 def drill_undo() -> None:
-    """Put back what a drill that was killed has changed. The next drill, and the next 'fleetops up', do so too.
+    """Undo the changes of a killed drill, as the next drill and the next `fleetops up` would.
 
     \b
     Example: fleetops drill undo
@@ -185,18 +196,18 @@ def drill_undo() -> None:
     from lab.drills.undo.journal import journal_path, running, undo_left_over
 
     if running(home()):
-        raise LabError("a drill is running; 'fleetops drill stop' gives it up")
+        raise LabError("a drill is running; use `fleetops drill stop`")
     left = journal_path(home()).exists()
     for line in undo_left_over(clients()):
         click.echo(line)
-    click.echo("everything is as it was before the drill" if left else "no drill has left anything")
+    click.echo("the changes of the drill are undone" if left else "nothing to undo")
 
 
 @drill.command("stop")
 def drill_stop() -> None:
-    """Give up the drill that is running, wherever it was started, as Ctrl-C does where it runs: everything is undone.
+    """Stop the running drill, wherever it was started, and undo its changes, as Ctrl-C does.
 
-    What a drill that was killed has left is undone as well.
+    Undoes the changes of a killed drill, too.
 
     \b
     Example: fleetops drill stop
@@ -207,14 +218,18 @@ def drill_stop() -> None:
 
 
 @drill.command("all")
-@click.option("--controls", is_flag=True, help="The controls of the grading instead: nobody, and somebody mistaken.")
-@click.option("--fresh", is_flag=True, help="Do not go on with a campaign that was stopped.")
-@click.option("--json", "as_json", is_flag=True, help="The results on standard output, progress on standard error.")
+@click.option(
+    "--controls", is_flag=True, help="Run the negative controls of the grading instead: responders none and wrong."
+)
+@click.option("--fresh", is_flag=True, help="Start again instead of resuming a stopped campaign.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the results on standard output, progress on standard error."
+)
 def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
-    """Run the whole catalogue with the autopilot, and refresh the committed records. Exit 0 when every run ends as expected.
+    """Run the whole catalogue with the autopilot and update the committed records. Exit status 0 if all is as expected.
 
-    Every drill must pass with the autopilot; with --controls, every one must fail. A run that is void, because the
-    machine was too busy, is repeated once. A campaign that was stopped goes on where it was.
+    Every drill must pass with the autopilot; with --controls, every drill must fail. A void run (the machine was too
+    busy) is repeated once. A stopped campaign is resumed.
 
     \b
     Example: fleetops drill all
@@ -229,62 +244,59 @@ def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
     missing = state.resume(runs)
     if len(missing) < len(runs):
         click.echo(f"going on: {len(runs) - len(missing)} of {len(runs)} are done", err=True)
-    for number, one in enumerate(missing, start=len(runs) - len(missing) + 1):
-        click.echo(f"\n[{number}/{len(runs)}] {one.drill.id} {one.drill.title} ({one.responder})", err=True)
-        found = _play(one)
-        if found.void:
-            click.echo(f"VOID, once more: {found.why}", err=True)
-            found = _play(one)
-        state.add(found)
-        click.echo(f"{found.outcome}: {found.why or 'passed'}", err=True)
-    results = [state.results[one.key] for one in runs]
+    for number, run in enumerate(missing, start=len(runs) - len(missing) + 1):
+        click.echo(f"\n[{number}/{len(runs)}] {run.drill.id} {run.drill.title} ({run.responder})", err=True)
+        result = _run(run)
+        if result.void:
+            click.echo(f"VOID, repeated: {result.why}", err=True)
+            result = _run(run)
+        state.add(result)
+        click.echo(f"{result.outcome}: {result.why or 'passed'}", err=True)
+    results = [state.results[run.key] for run in runs]
     if as_json:
-        click.echo(json.dumps([{**vars(row), "late_seconds": row.late_seconds} for row in results], indent=1))
+        print_json([{**vars(row), "late_seconds": row.late_seconds} for row in results])
     else:
         _print_campaign(results)
     state.finish()
     return 0 if all(row.as_expected for row in results) else 1
 
 
-def _play(one: Run) -> Result:
-    """One run of a campaign, and its record kept."""
+def _run(run: Run) -> Result:
+    """One run of a campaign; writes its record."""
     from lab.drills import campaign
     from lab.drills.evidence import record
     from lab.drills.runner import run_drill
     from lab.paths import RECORDS
 
     try:
-        document = run_drill(one.drill, one.responder, clients(), lambda line: click.echo(line, err=True))
+        document = run_drill(run.drill, run.responder, clients(), lambda line: click.echo(line, err=True))
     except KeyboardInterrupt:
         raise LabError("stopped; the drill was undone, and `fleetops drill all` goes on from here") from None
     except NotRunning:
         raise
     except LabError as error:
-        return campaign.failure(one, error)
+        return campaign.failure(run, error)
     record.keep(document, home())
-    campaign.keep_record(document, one, RECORDS)
-    return campaign.result(one, document)
+    campaign.keep_record(document, run, RECORDS)
+    return campaign.result(run, document)
 
 
 def _print_campaign(results: list[Result]) -> None:
-    from lab.cli.text import table
     from lab.drills.campaign import summary
-
-    def shown(value: float | None) -> str:
-        return "-" if value is None else f"{value:.1f} s"
 
     click.echo("")
     table(
-        ("DRILL/RESPONDER", "AS IT MUST", "VERDICT", "PREDICTED", "PAGED", "LATER BY", "RECOVERED", "WHY"),
+        ("DRILL/RESPONDER", "EXPECTED", "VERDICT", "PREDICTED", "PAGED", "LATE BY", "RECOVERED", "REASON"),
         [
             (
                 row.key, "yes" if row.as_expected else "NO", row.verdict,
-                shown(row.predicted_seconds), shown(row.page_seconds), shown(row.late_seconds), shown(row.mttr_seconds),
-                row.why[:60],
+                seconds(row.predicted_seconds), seconds(row.page_seconds), seconds(row.late_seconds),
+                seconds(row.mttr_seconds), row.why[:60],
             )
             for row in results
         ],
         "no drills",
+        right=("PREDICTED", "PAGED", "LATE BY", "RECOVERED"),
     )  # fmt: skip
     for line in summary(results):
         click.echo(line)

@@ -1,4 +1,4 @@
-"""`fleetops feed`: whether the feeds in the cache are right."""
+"""`fleetops feed`: verify and repair the cached feeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.cli.shared import REASON, clients
 
 @click.group()
 def feed() -> None:
-    """Whether the cached feeds are their viewers' own.
+    """Verify and repair the cached feeds.
 
     \b
     Example: fleetops feed verify
@@ -17,19 +17,19 @@ def feed() -> None:
 
 
 @feed.command("verify")
-@click.option("--wrong", is_flag=True, help="The other way round: status 0 when some are not.")
+@click.option("--wrong", is_flag=True, help="Invert the exit status: 0 when some feeds are wrong.")
 def verify(wrong: bool) -> None:
-    """Look at every cached feed: is it its viewer's own?
+    """Check that every cached feed belongs to its viewer.
 
-    Exit status 0 when all are, 1 when some are not.
+    Exit status 0 when all do, 1 when some do not.
 
     \b
     Example: fleetops feed verify
     """
     from lab.control import feed_integrity
 
-    looked_at, keys = feed_integrity.foreign(clients())
-    click.echo(f"{looked_at} cached feeds, {len(keys)} not their viewer's own")
+    checked, keys = feed_integrity.foreign(clients())
+    click.echo(f"{checked} cached feeds, {len(keys)} of another viewer")
     if bool(keys) != wrong:
         click.get_current_context().exit(1)
 
@@ -37,12 +37,12 @@ def verify(wrong: bool) -> None:
 @feed.command("reconcile")
 @REASON
 def reconcile(reason: str) -> None:
-    """Take every cached feed out that is not its viewer's own; it is made anew when its viewer comes.
+    """Delete every cached feed that belongs to another viewer; it is rebuilt at the next request.
 
     \b
     Example: fleetops feed reconcile
     """
     from lab.control import feed_integrity
 
-    looked_at, gone = feed_integrity.reconcile(clients(), reason)
-    click.echo(f"{looked_at} cached feeds, {gone} taken out")
+    checked, deleted = feed_integrity.reconcile(clients(), reason)
+    click.echo(f"{checked} cached feeds, {deleted} deleted")

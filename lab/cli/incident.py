@@ -1,8 +1,7 @@
-"""`fleetops incident`: what is going on, and what was."""
+"""`fleetops incident`: open pages and the records of drills."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import click
 
 from lab.cli.oncall import pager
 from lab.cli.shared import AS_JSON, clients
-from lab.cli.text import table
+from lab.cli.text import print_json, seconds, table
 from lab.errors import LabError, UsageError
 from lab.paths import home
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def incident() -> None:
-    """Incidents: what is going on, and the records of what was.
+    """List, show and verify incidents: open pages, and the records of drills.
 
     \b
     Example: fleetops incident list
@@ -32,7 +31,7 @@ def incident() -> None:
 @incident.command("list")
 @AS_JSON
 def incident_list(as_json: bool) -> None:
-    """Show open pages and every record, this lab's and the committed ones.
+    """List open pages and all records: this lab's and the committed ones.
 
     \b
     Example: fleetops incident list
@@ -42,20 +41,21 @@ def incident_list(as_json: bool) -> None:
     rows = [_summary(source, document) for source, document in _records()]
     open_pages = _open_pages()
     if as_json:
-        click.echo(json.dumps({"open_pages": as_builtins(open_pages), "records": rows}, indent=1))
+        print_json({"open_pages": as_builtins(open_pages), "records": rows})
         return
-    for p in open_pages:
-        click.echo(f"OPEN  page {p.id} {p.alertname} since {p.starts_at}, {p.acked_by or 'unacknowledged'}")
+    for page in open_pages:
+        click.echo(f"OPEN  page {page.id} {page.alertname} since {page.starts_at}, {page.acked_by or 'unacknowledged'}")
     table(
         ("INCIDENT", "STARTED (UTC)", "RESPONDER", "VERDICT", "DETECTED", "RECOVERED", "RECORD"),
         [
             (
-                r["id"], r["started_at"], r["responder"], r["verdict"],
-                _seconds(r["page_seconds"]), _seconds(r["mttr_seconds"]), r["record"],
+                row["id"], row["started_at"], row["responder"], row["verdict"],
+                seconds(row["page_seconds"]), seconds(row["mttr_seconds"]), row["record"],
             )
-            for r in rows
+            for row in rows
         ],
-        "no records; 'fleetops drill run INC-001' makes one",
+        "no records; `fleetops drill run INC-001` creates one",
+        right=("DETECTED", "RECOVERED"),
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def incident_list(as_json: bool) -> None:
 @click.argument("incident_id", metavar="ID")
 @AS_JSON
 def incident_show(incident_id: str, as_json: bool) -> None:
-    """Show the newest record of ID: a drill such as INC-001, or a run as 'incident list' names it.
+    """Show the newest record of ID: a drill such as INC-001, or the file name of a record.
 
     \b
     Example: fleetops incident show INC-001
@@ -71,17 +71,16 @@ def incident_show(incident_id: str, as_json: bool) -> None:
     from lab.clients.documents import as_builtins
     from lab.drills.evidence.report import summary
 
-    found = [(s, d) for s, d in _records() if incident_id in (d.drill.id, Path(s).stem)]
-    if not found:
-        known = sorted({d.drill.id for _, d in _records()})
-        raise UsageError(
-            f"no record of {incident_id!r}; " + (f"known: {', '.join(known)}" if known else "there are none")
-        )
-    source, document = max(found, key=lambda pair: pair[1].started_at)
+    records = _records()
+    matching = [(file, record) for file, record in records if incident_id in (record.drill.id, Path(file).stem)]
+    if not matching:
+        known = ", ".join(sorted({record.drill.id for _, record in records}))
+        raise UsageError(f"no record of {incident_id!r}; known: {known or 'none'}")
+    file, document = max(matching, key=lambda pair: pair[1].started_at)
     if as_json:
-        click.echo(json.dumps(as_builtins(document), indent=1))
+        print_json(as_builtins(document))
         return
-    click.echo(f"record {source}")
+    click.echo(f"record {file}")
     for line in summary(document):
         click.echo(line)
 
@@ -94,11 +93,11 @@ def incident_show(incident_id: str, as_json: bool) -> None:
     multiple=True,
     required=True,
     metavar="C",
-    help="What is broken; more than one is a hedge, and worth less.",
+    help="The broken component; naming more than one scores less.",
 )
-@click.option("--class", "trigger", required=True, metavar="T", help="What set it off: its trigger class.")
+@click.option("--class", "trigger", required=True, metavar="T", help="The trigger class.")
 def incident_diagnose(page_id: int, components: tuple[str, ...], trigger: str) -> None:
-    """Lock in what is wrong, for the page ID of the drill that runs. The first diagnosis counts.
+    """Lock in a diagnosis for page ID of the running drill. Only the first one counts.
 
     \b
     Components: clients, gateway, user, feed, feed-canary, cache, db, network, pipeline, monitoring.
@@ -111,15 +110,15 @@ def incident_diagnose(page_id: int, components: tuple[str, ...], trigger: str) -
     from lab.drills.run import diagnosis
     from lab.drills.spec.drill import COMPONENTS, TRIGGERS
 
-    for what, value, known in [*(("component", c, COMPONENTS) for c in components), ("class", trigger, TRIGGERS)]:
-        diagnosis.one_of(what, value, known)
+    for kind, value, known in [*(("component", c, COMPONENTS) for c in components), ("class", trigger, TRIGGERS)]:
+        diagnosis.one_of(kind, value, known)
     diagnosis.diagnose(clients(), page_id, components, trigger)
     click.echo(f"locked in: {', '.join(components)}, {trigger}")
 
 
 @incident.command("hint")
 def incident_hint() -> None:
-    """Buy the next hint of the drill that runs; each costs points of the score.
+    """Buy the next hint for the running drill; each costs points.
 
     \b
     Example: fleetops incident hint
@@ -135,11 +134,11 @@ def incident_hint() -> None:
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
 @AS_JSON
 def incident_verify(files: tuple[Path, ...], as_json: bool) -> int:
-    """Check that each record FILE proves itself; without FILE, the committed ones.
+    """Verify each record FILE, or the committed ones, against its own event counts.
 
-    From a record's counts of events the ratios in every tier's windows are computed as the rules do it: which alert
-    must fire, when, by which tier, and when it must clear. The recorded alerts must agree within one scrape and one
-    evaluation, the tier must be the predicted one, and every budget must be whole at the injection.
+    Computes the ratios in every tier's windows from the recorded counts, as the rules do, and from them which alert had
+    to fire and clear, when and by which tier. The recorded alerts must match within one scrape and one evaluation, the
+    tier must be the predicted one, and every error budget must be full at the injection.
 
     \b
     Examples:
@@ -152,16 +151,16 @@ def incident_verify(files: tuple[Path, ...], as_json: bool) -> int:
     rows, problems = [], []
     for file in files or sorted(RECORDS.glob("*.json")):
         try:
-            found = verify.verify(record.read(file))
+            result = verify.verify(record.read(file))
         except LabError as error:
             problems.append(str(error))
             continue
-        rows += found.rows
-        problems += [f"{file}: {problem}" for problem in found.problems]
+        rows += result.rows
+        problems += [f"{file}: {problem}" for problem in result.problems]
     if as_json:
-        click.echo(json.dumps({"alerts": [asdict(row) for row in rows], "problems": problems}, indent=1))
+        print_json({"alerts": [asdict(row) for row in rows], "problems": problems})
     else:
-        table(report.VERIFIED, [report.verified(row) for row in rows], "nothing that could be computed")
+        table(report.VERIFIED, [report.verified(row) for row in rows], "no alert can be computed")
         for problem in problems:
             click.echo(f"fleetops: {problem}", err=True)
     return 1 if problems else 0
@@ -172,15 +171,15 @@ def incident_verify(files: tuple[Path, ...], as_json: bool) -> int:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the page here; without it, to standard output.",
+    help="Write to this file instead of standard output.",
 )
 def incident_postmortem(incident_id: str, output: Path | None) -> None:
     """Draft the postmortem of ID from its committed record.
 
-    It opens with status, severity, date, duration, roles, services, users and requests hit and the budget spent;
-    status and roles stand in its front matter. Every number is a macro that reads the record; what a person must
-    still write is marked "To be written", the action items with priority and due date among it. A page that exists is
-    never overwritten.
+    It starts with status, severity, date, duration, roles, services, affected users and requests, and the budget spent;
+    status and roles are in its front matter. Every number is a macro that reads the record. Parts for a person to
+    write, such as action items with priority and due date, are marked "To be written". An existing file is not
+    overwritten.
 
     \b
     Examples:
@@ -202,17 +201,17 @@ def incident_postmortem(incident_id: str, output: Path | None) -> None:
         with output.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise UsageError(f"{output} exists; nothing was changed, name another file") from None
+        raise UsageError(f"{output} exists and was not changed; choose another file") from None
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from error
-    click.echo(f"{output}: {postmortem_draft.unwritten(text)} places are yours to write")
+    click.echo(f"{output}: {postmortem_draft.unwritten(text)} parts to be written")
     click.echo(f"mkdocs.yml, under Postmortems: {postmortem_draft.nav_line(output)}")
 
 
 def _open_pages() -> list[Page]:
     try:
-        return [p for p in pager().pages(only_open=True) if p.severity == "page"]
-    except LabError:  # the records can be read with no lab running
+        return [page for page in pager().pages(only_open=True) if page.severity == "page"]
+    except LabError:  # the records are readable without a running lab
         return []
 
 
@@ -220,13 +219,13 @@ def _records() -> list[tuple[str, Record]]:
     from lab.drills.evidence import record
     from lab.paths import RECORDS
 
-    found = []
+    records = []
     for file in (*sorted(RECORDS.glob("*.json")), *sorted(record.folder(home()).glob("*.json"))):
         try:
-            found.append((str(file), record.read(file)))
+            records.append((str(file), record.read(file)))
         except LabError as error:
             click.echo(f"fleetops: {error}", err=True)
-    return sorted(found, key=lambda pair: pair[1].started_at)
+    return sorted(records, key=lambda pair: pair[1].started_at)
 
 
 def _summary(source: str, document: Record) -> dict[str, Any]:
@@ -241,7 +240,3 @@ def _summary(source: str, document: Record) -> dict[str, Any]:
         "mttr_seconds": document.durations.mttr_seconds,
         "record": source,
     }
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} s"

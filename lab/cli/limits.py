@@ -1,29 +1,28 @@
-"""`fleetops ratelimit`, `shed`, `retry`, `timeout` and `breaker`: who may pass, and what happens to calls that fail."""
+"""`fleetops ratelimit`, `shed`, `retry`, `timeout` and `breaker`: admission control and calls to upstreams."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from lab.cli.shared import AS_JSON, REASON, clients
+from lab.cli.text import fields, print_json
 
 
 def show(part: str, as_json: bool) -> None:
-    """Print one part of the gateway's settings."""
+    """Print the settings of one part of the gateway."""
     from lab.control import gateway_settings
 
     values = gateway_settings.show(clients(), part)
     if as_json:
-        click.echo(json.dumps(values, indent=1))
+        print_json(values)
         return
-    for name, value in values.items():
-        click.echo(f"{_option(name):<20} {_text(value)}")
+    fields([(_option(name), _text(value)) for name, value in values.items()])
 
 
 def change(part: str, values: dict[str, Any], reason: str) -> None:
-    """Set what was given of one part, and print old and new."""
+    """Change the given settings of one part (None: not given), and print old and new values."""
     from lab.control import gateway_settings
 
     given = {name: value for name, value in values.items() if value is not None}
@@ -38,13 +37,13 @@ def _option(name: str) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return ",".join(value) or "nothing"
+        return ",".join(value) or "none"
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 @click.group()
 def ratelimit() -> None:
-    """Quotas: how many requests a second one client, and all together, may make.
+    """Show and set rate limits: of each client, and of all clients together.
 
     \b
     Example: fleetops ratelimit set --client-per-second 5 --client-burst 10
@@ -54,7 +53,7 @@ def ratelimit() -> None:
 @ratelimit.command("show")
 @AS_JSON
 def ratelimit_show(as_json: bool) -> None:
-    """Show the quotas.
+    """Show the rate limits.
 
     \b
     Example: fleetops ratelimit show
@@ -63,13 +62,13 @@ def ratelimit_show(as_json: bool) -> None:
 
 
 @ratelimit.command("set")
-@click.option("--global-per-second", type=float, help="Of all clients together.")
-@click.option("--global-burst", type=float, help="What all together may save up.")
-@click.option("--client-per-second", type=float, help="Of each client.")
-@click.option("--client-burst", type=float, help="What each client may save up.")
+@click.option("--global-per-second", type=float, help="Requests a second of all clients together.")
+@click.option("--global-burst", type=float, help="Burst of all clients together.")
+@click.option("--client-per-second", type=float, help="Requests a second of each client.")
+@click.option("--client-burst", type=float, help="Burst of each client.")
 @REASON
 def ratelimit_set(reason: str, **values: float | None) -> None:
-    """Change quotas; what is over one is answered 429. All buckets start full again.
+    """Change rate limits; requests over a limit get 429. All token buckets are refilled.
 
     \b
     Example: fleetops ratelimit set --client-per-second 5 --client-burst 10
@@ -79,7 +78,7 @@ def ratelimit_set(reason: str, **values: float | None) -> None:
 
 @click.group()
 def shed() -> None:
-    """Load shedding: how many requests may be in flight, and who is refused first.
+    """Show and set load shedding: the limit of requests in flight, and the share of each priority.
 
     \b
     Example: fleetops shed set --max-inflight 60 --guest-ratio 0
@@ -89,7 +88,7 @@ def shed() -> None:
 @shed.command("show")
 @AS_JSON
 def shed_show(as_json: bool) -> None:
-    """Show the limit, and the share of it for each priority below feed reads.
+    """Show the limit of requests in flight, and its share for each priority below feed reads.
 
     \b
     Example: fleetops shed show
@@ -98,13 +97,13 @@ def shed_show(as_json: bool) -> None:
 
 
 @shed.command("set")
-@click.option("--max-inflight", type=int, help="Requests in flight at most; feed reads are admitted up to it.")
-@click.option("--user-read-ratio", type=float, help="Share of it up to which profile reads are admitted.")
-@click.option("--write-ratio", type=float, help="Share of it up to which writes are admitted.")
-@click.option("--guest-ratio", type=float, help="Share of it up to which guests are admitted.")
+@click.option("--max-inflight", type=int, help="Maximum number of requests in flight; feed reads may use all of it.")
+@click.option("--user-read-ratio", type=float, help="Share of it for profile reads.")
+@click.option("--write-ratio", type=float, help="Share of it for writes.")
+@click.option("--guest-ratio", type=float, help="Share of it for anonymous clients.")
 @REASON
 def shed_set(reason: str, **values: float | None) -> None:
-    """Change when requests are refused: 503 for known clients, 429 for guests.
+    """Change when requests are refused, with 503 for known clients and 429 for anonymous ones.
 
     \b
     Example: fleetops shed set --max-inflight 60 --guest-ratio 0
@@ -114,7 +113,7 @@ def shed_set(reason: str, **values: float | None) -> None:
 
 @click.group()
 def retry() -> None:
-    """Retries of the gateway's own calls: how many, after what, and their budget.
+    """Show and set the retries of the gateway's calls to upstreams, and their budget.
 
     \b
     Example: fleetops retry set --budget-ratio 0.1
@@ -124,7 +123,7 @@ def retry() -> None:
 @retry.command("show")
 @AS_JSON
 def retry_show(as_json: bool) -> None:
-    """Show the policy; a budget ratio of 5 is no budget.
+    """Show the retry policy. A budget ratio of 5 means no limit.
 
     \b
     Example: fleetops retry show
@@ -133,12 +132,12 @@ def retry_show(as_json: bool) -> None:
 
 
 @retry.command("set")
-@click.option("--max-retries", type=int, help="Of one request, 0 to 5.")
-@click.option("--budget-ratio", type=float, help="Retries over requests at most, over 10 s; 5 is no budget.")
-@click.option("--on", metavar="CAUSES", help="unreachable, timeout, unavailable: comma-separated.")
+@click.option("--max-retries", type=int, help="Retries of one request, 0 to 5.")
+@click.option("--budget-ratio", type=float, help="Maximum ratio of retries to requests over 10 s; 5 means no limit.")
+@click.option("--on", metavar="CAUSES", help="Failures to retry, comma-separated: unreachable, timeout, unavailable.")
 @REASON
 def retry_set(max_retries: int | None, budget_ratio: float | None, on: str | None, reason: str) -> None:
-    """Change which failed reads are sent again. Writes never are, once they may have begun.
+    """Change which failed reads are retried. A write is never retried once it may have started.
 
     \b
     Example: fleetops retry set --max-retries 1 --on unreachable --budget-ratio 0.1
@@ -149,7 +148,7 @@ def retry_set(max_retries: int | None, budget_ratio: float | None, on: str | Non
 
 @click.group()
 def timeout() -> None:
-    """How long the gateway waits for each upstream.
+    """Show and set how long the gateway waits for each upstream.
 
     \b
     Example: fleetops timeout set feed 3
@@ -159,7 +158,7 @@ def timeout() -> None:
 @timeout.command("show")
 @AS_JSON
 def timeout_show(as_json: bool) -> None:
-    """Show the seconds it waits, by upstream.
+    """Show the timeout of each upstream, in seconds.
 
     \b
     Example: fleetops timeout show
@@ -172,7 +171,7 @@ def timeout_show(as_json: bool) -> None:
 @click.argument("seconds", type=float)
 @REASON
 def timeout_set(upstream: str, seconds: float, reason: str) -> None:
-    """Wait SECONDS for each try at UPSTREAM, then give it up (504, or a retry).
+    """Set the timeout of each attempt at UPSTREAM to SECONDS; after it, the call is retried or gets 504.
 
     \b
     Example: fleetops timeout set feed 3
@@ -182,10 +181,10 @@ def timeout_set(upstream: str, seconds: float, reason: str) -> None:
 
 @click.group()
 def breaker() -> None:
-    """Circuit breakers: stop asking an upstream that does not answer.
+    """Show and set circuit breakers, which stop calls to a failing upstream.
 
-    While user's is open, the feed is made without asking it (degraded feed); while feed-canary's is, everyone is
-    sent to stable.
+    While user's breaker is open, feeds are built without the user service (degraded feed); while feed-canary's is open,
+    every user gets the stable version.
 
     \b
     Example: fleetops breaker set user open
@@ -195,7 +194,7 @@ def breaker() -> None:
 @breaker.command("show")
 @AS_JSON
 def breaker_show(as_json: bool) -> None:
-    """Show every breaker's mode.
+    """Show the mode of every circuit breaker.
 
     \b
     Example: fleetops breaker show
@@ -208,7 +207,7 @@ def breaker_show(as_json: bool) -> None:
 @click.argument("mode", type=click.Choice(["off", "auto", "open"]))
 @REASON
 def breaker_set(upstream: str, mode: str, reason: str) -> None:
-    """Set UPSTREAM's breaker: off never trips, auto trips when half of the calls fail, open refuses all.
+    """Set the circuit breaker of UPSTREAM: off never trips, auto trips when half of the calls fail, open rejects all.
 
     \b
     Example: fleetops breaker set user open

@@ -1,22 +1,18 @@
-"""`fleetops log`: how much is logged, and where it goes when it is too much."""
+"""`fleetops log`: log levels, log quotas and rotation."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from lab.cli.shared import REASON, clients
-
-
-def _mib(count: int) -> str:
-    return f"{count / (1 << 20):.1f} MiB"
+from lab.cli.text import fields, mib, print_json, table
 
 
 @click.group()
 def log() -> None:
-    """How much the services log, and how full their logs are.
+    """Show and change log levels, and rotate logs.
 
     \b
     Example: fleetops log level gateway info
@@ -28,9 +24,9 @@ def log() -> None:
 @click.argument("level", required=False)
 @REASON
 def level(service: str, level: str | None, reason: str) -> None:
-    """Show or set the LEVEL (debug, info, warning, error) of SERVICE, without a restart.
+    """Show or set the log LEVEL (debug, info, warning, error) of SERVICE, without a restart.
 
-    It holds until the next start, which takes the level from the configuration.
+    It is in effect until the next start, which takes the level from the configuration.
 
     \b
     Example: fleetops log level gateway info
@@ -38,8 +34,7 @@ def level(service: str, level: str | None, reason: str) -> None:
     from lab.control import logs
 
     if level is None:
-        for name, now in logs.levels(clients(), service).items():
-            click.echo(f"{name:<15} {now}")
+        fields(list(logs.levels(clients(), service).items()))
         return
     for name, old in logs.set_level(clients(), service, level, reason).items():
         click.echo(f"{name} {old} → {level}")
@@ -49,7 +44,7 @@ def level(service: str, level: str | None, reason: str) -> None:
 @click.argument("service")
 @REASON
 def rotate(service: str, reason: str) -> None:
-    """Pack the logs of SERVICE away, compressed, and begin new ones.
+    """Compress the logs of SERVICE into an archive and start new ones.
 
     \b
     Example: fleetops log rotate gateway
@@ -57,13 +52,13 @@ def rotate(service: str, reason: str) -> None:
     from lab.control import logs
 
     for name, (before, after) in logs.rotate(clients(), service, reason).items():
-        click.echo(f"{name} {_mib(before)} → {_mib(after)}")
+        click.echo(f"{name} {mib(before)} → {mib(after)}")
 
 
 @log.command("usage")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects: process, used_bytes, quota_bytes.")
 def usage(as_json: bool) -> None:
-    """Show how full the quota of each log is, the fullest first.
+    """Show how full the log quota of each process is, fullest first.
 
     \b
     Example: fleetops log usage
@@ -71,10 +66,16 @@ def usage(as_json: bool) -> None:
     from lab.paths import home
     from lab.stack import logfiles
 
-    found = logfiles.usage(home())
+    rows = logfiles.usage(home())
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=1))
+        print_json([asdict(row) for row in rows])
         return
-    for one in found:
-        share = one.used_bytes / one.quota_bytes
-        click.echo(f"{one.process:<15} {_mib(one.used_bytes):>10} of {_mib(one.quota_bytes)}  {share:>4.0%}")
+    table(
+        ("PROCESS", "USED", "QUOTA", "RATIO"),
+        [
+            (row.process, mib(row.used_bytes), mib(row.quota_bytes), f"{row.used_bytes / row.quota_bytes:.0%}")
+            for row in rows
+        ],
+        "no logs",
+        right=("USED", "QUOTA", "RATIO"),
+    )

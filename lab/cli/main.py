@@ -1,4 +1,4 @@
-"""The root of `fleetops`: finds a verb's module only when that verb is asked for, and turns errors into one line."""
+"""The root command of `fleetops`: imports a command when it is used, and prints errors in one line."""
 
 from __future__ import annotations
 
@@ -12,76 +12,79 @@ import click
 
 from lab.errors import LabError
 
-# verb → (where its command is, its one-line help), grouped as `fleetops --help` shows them. The help stands here so
-# that listing the verbs imports none of them; a test holds each to its command.
+# Verb → (location of its command, one-line help), in the groups of `fleetops --help`. The help is repeated here so that
+# listing the verbs imports none of them; a test compares it with the commands.
 VERBS: dict[str, dict[str, tuple[str, str]]] = {
     "The lab": {
-        "up": ("lab.cli.stack:up", "Start the lab, and stay until Ctrl-C."),
-        "down": ("lab.cli.stack:down", "Stop the lab; its data stays."),
-        "status": ("lab.cli.stack:status", "Say what runs and whether it is ready."),
-        "logs": ("lab.cli.stack:logs", "Read the logs of a service."),
-        "doctor": ("lab.cli.stack:doctor", "Say what this machine offers and what is missing."),
+        "up": ("lab.cli.stack:up", "Start the lab, and run until Ctrl-C."),
+        "down": ("lab.cli.stack:down", "Stop the lab and keep its data."),
+        "status": ("lab.cli.stack:status", "Show the lab's processes and whether it is ready."),
+        "logs": ("lab.cli.stack:logs", "Show the logs of a service."),
+        "doctor": ("lab.cli.stack:doctor", "Check this machine for everything that the lab needs."),
     },
     "On call": {
-        "page": ("lab.cli.oncall:page", "Pages: what rang, who has it."),
-        "triage": ("lab.cli.oncall:triage", "Rank what may be wrong with SERVICE, with the evidence."),
-        "query": ("lab.cli.oncall:query", "Ask Prometheus."),
-        "incident": ("lab.cli.incident:incident", "Incidents: what is going on, and the records of what was."),
+        "page": ("lab.cli.oncall:page", "List, show and acknowledge pages."),
+        "triage": ("lab.cli.oncall:triage", "Rank the possible causes of a degraded SERVICE, with evidence."),
+        "query": ("lab.cli.oncall:query", "Query Prometheus."),
+        "incident": (
+            "lab.cli.incident:incident",
+            "List, show and verify incidents: open pages, and the records of drills.",
+        ),
     },
     "Controls": {
-        "canary": ("lab.cli.controls:canary", "How many users the new version of the feed serves."),
-        "flag": ("lab.cli.controls:flag", "Switches of the gateway."),
+        "canary": ("lab.cli.controls:canary", "Set the share of users on the canary version of the feed."),
+        "flag": ("lab.cli.controls:flag", "List and set the gateway's feature flags."),
         "ratelimit": (
             "lab.cli.limits:ratelimit",
-            "Quotas: how many requests a second one client, and all together, may make.",
+            "Show and set rate limits: of each client, and of all clients together.",
         ),
         "shed": (
             "lab.cli.limits:shed",
-            "Load shedding: how many requests may be in flight, and who is refused first.",
+            "Show and set load shedding: the limit of requests in flight, and the share of each priority.",
         ),
         "retry": (
             "lab.cli.limits:retry",
-            "Retries of the gateway's own calls: how many, after what, and their budget.",
+            "Show and set the retries of the gateway's calls to upstreams, and their budget.",
         ),
-        "timeout": ("lab.cli.limits:timeout", "How long the gateway waits for each upstream."),
-        "breaker": ("lab.cli.limits:breaker", "Circuit breakers: stop asking an upstream that does not answer."),
-        "cache": ("lab.cli.cache:cache", "The caches: hit ratio, time to live, warming up."),
+        "timeout": ("lab.cli.limits:timeout", "Show and set how long the gateway waits for each upstream."),
+        "breaker": ("lab.cli.limits:breaker", "Show and set circuit breakers, which stop calls to a failing upstream."),
+        "cache": ("lab.cli.cache:cache", "Show, warm and protect the caches."),
         "scale": ("lab.cli.controls:scale", "Run REPLICAS of SERVICE."),
-        "service": ("lab.cli.controls:service", "Restart, freeze, thaw or drain processes."),
-        "db": ("lab.cli.database:db", "Sessions and indexes of the DB."),
-        "cert": ("lab.cli.cert:cert", "Certificates of the servers inside the lab."),
-        "log": ("lab.cli.log:log", "How much the services log, and how full their logs are."),
-        "feed": ("lab.cli.feed:feed", "Whether the cached feeds are their viewers' own."),
-        "config": ("lab.cli.config:config", "Settings of a service, in versions that can be taken back."),
+        "service": ("lab.cli.controls:service", "Restart, reload, pause, resume and drain processes."),
+        "db": ("lab.cli.database:db", "Show and end database sessions, check and rebuild indexes."),
+        "cert": ("lab.cli.cert:cert", "Show and rotate the certificates of the lab's servers."),
+        "log": ("lab.cli.log:log", "Show and change log levels, and rotate logs."),
+        "feed": ("lab.cli.feed:feed", "Verify and repair the cached feeds."),
+        "config": ("lab.cli.config:config", "Show, push and roll back the versioned settings of a service."),
     },
     "Drills": {
-        "drill": ("lab.cli.drill:drill", "Break the lab on purpose, and grade how it was caught and mended."),
+        "drill": ("lab.cli.drill:drill", "Run drills: inject a fault, and grade its detection and mitigation."),
     },
-    "Promises": {
-        "slo": ("lab.cli.slo:slo", "Service level objectives: specs in, alert rules and proofs out."),
+    "SLOs": {
+        "slo": ("lab.cli.slo:slo", "Generate, check and prove alert rules from SLO specs."),
     },
 }
 
 
 def verbs() -> dict[str, str]:
-    """Every verb with where its command is."""
-    return {verb: place for group in VERBS.values() for verb, (place, _) in group.items()}
+    """Every verb with the location of its command, "module:attribute"."""
+    return {verb: location for group in VERBS.values() for verb, (location, _) in group.items()}
 
 
 def load(verb: str) -> click.Command:
-    """The command of a verb."""
+    """Import and return the command of a verb."""
     module, _, attribute = verbs()[verb].partition(":")
     command = getattr(importlib.import_module(module), attribute)
     if not isinstance(command, click.Command):
         raise TypeError(f"{verb}: {module}:{attribute} is not a command")
-    return _taking_plain_text(command)
+    return _with_plain_strings(command)
 
 
 class PlainText(click.types.StringParamType):
-    """Text that a person types. Bytes that are not UTF-8, and control characters, become U+FFFD; files keep theirs."""
+    """A string from the command line. Invalid UTF-8 and control characters become U+FFFD; file names are unchanged."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The text, safe to store, to send and to print."""
+        """The string, safe to store, send and print."""
         from lab.plaintext import plain
 
         return plain(super().convert(value, param, ctx))
@@ -90,29 +93,29 @@ class PlainText(click.types.StringParamType):
 PLAIN_TEXT = PlainText()
 
 
-def _taking_plain_text(command: click.Command) -> click.Command:
-    """The same command; every text that it and its subcommands take is a PlainText, whatever verb declares it."""
+def _with_plain_strings(command: click.Command) -> click.Command:
+    """The command, with every string parameter of it and its subcommands converted to PlainText."""
     for param in command.params:
         if param.type is click.STRING:
             param.type = PLAIN_TEXT
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
-        _taking_plain_text(inner)
+        _with_plain_strings(inner)
     return command
 
 
 class Verbs(click.Group):
-    """A group whose commands are imported when they are used."""
+    """A group that imports a command when it is used."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Every verb, in the order of the table."""
         return list(verbs())
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """The command of `name`, imported now."""
+        """Import and return the command `name`, or None."""
         return load(name) if name in verbs() else None
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs by group, from the table alone."""
+        """List the verbs by group, from the table only."""
         for title, group in VERBS.items():
             with formatter.section(title):
                 formatter.write_dl([(verb, summary) for verb, (_, summary) in group.items()])
@@ -121,14 +124,14 @@ class Verbs(click.Group):
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="fleetops-lab", prog_name="fleetops")
 def root() -> None:
-    """Run a small production system, break it, get paged, mend it by the runbook, and read the evidence.
+    """Run a small production system, break it, get paged, mitigate by the runbook, and read the evidence.
 
     \b
     Examples:
       fleetops up --detach         start everything
-      fleetops status              what runs, and is it ready
-      fleetops drill run INC-001   break it, be paged, mend it, be graded
-      fleetops logs gateway        the gateway's last log lines
+      fleetops status              show processes and readiness
+      fleetops drill run INC-001   inject a fault, get paged, be graded
+      fleetops logs gateway        show the gateway's last log lines
       fleetops down                stop everything
 
     FLEETOPS_HOME moves the state directory (.lab), FLEETOPS_PORT_BASE the ports (8000).
@@ -136,39 +139,39 @@ def root() -> None:
 
 
 def main() -> None:
-    """Run `fleetops`. Exit status 0, 1 (it did not happen), 2 (the request is wrong) or 130 (interrupted)."""
+    """Run `fleetops`. Exit status 0 (done), 1 (failed), 2 (invalid request), 3 (void drill) or 130 (interrupted)."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """The exit status of `fleetops` with these arguments; errors are one line on stderr."""
+    """Run `fleetops` with these arguments; returns the exit status. Errors are one line on standard error."""
     try:
         result: Any = root.main(arguments, prog_name="fleetops", standalone_mode=False)
     except LabError as error:
-        return _say(str(error), error.exit_status)
+        return _fail(str(error), error.exit_status)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
     except click.UsageError as error:
         hint = f"; see `{error.ctx.command_path} --help`" if error.ctx else ""
-        return _say(error.format_message().rstrip(".") + hint, 2)
+        return _fail(error.format_message().rstrip(".") + hint, 2)
     except click.ClickException as error:
-        return _say(error.format_message(), error.exit_code)
+        return _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return _say("interrupted", 130)
-    except BrokenPipeError:  # the reader, e.g. `head`, has seen enough
+        return _fail("interrupted", 130)
+    except BrokenPipeError:  # the reader, e.g. `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _say(f"disk full: cannot write {error.filename or 'to it'}; free some space, then try again", 1)
+            return _fail(f"disk full: cannot write {error.filename or 'to it'}; free some space, then try again", 1)
         if os.environ.get("FLEETOPS_DEBUG"):
             raise
-        return _say(f"unexpected {type(error).__name__}: {error}; FLEETOPS_DEBUG=1 shows where, please report it", 1)
+        return _fail(f"unexpected {type(error).__name__}: {error}; FLEETOPS_DEBUG=1 shows where, please report it", 1)
     return result if isinstance(result, int) else 0
 
 
-def _say(message: str, status: int) -> int:
+def _fail(message: str, status: int) -> int:
     click.echo(f"fleetops: {' '.join(message.split())}", err=True)
     return status
 

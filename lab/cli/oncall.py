@@ -1,14 +1,13 @@
-"""`fleetops page`, `triage` and `query`: what on-call reads."""
+"""`fleetops page`, `triage` and `query`: pages and measurements for on-call."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from lab.cli.shared import AS_JSON
-from lab.cli.text import table
+from lab.cli.text import fields, print_json, table
 from lab.paths import home, ports
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def page() -> None:
 
 
 @page.command("list")
-@click.option("--open", "only_open", is_flag=True, help="Only what still fires.")
+@click.option("--open", "only_open", is_flag=True, help="Only pages and tickets that are still firing.")
 @AS_JSON
 def page_list(only_open: bool, as_json: bool) -> None:
     """Show every open page and ticket, and the newest resolved ones.
@@ -39,7 +38,7 @@ def page_list(only_open: bool, as_json: bool) -> None:
 
     pages, left_out = pager().listing(only_open=only_open)
     if as_json:
-        click.echo(json.dumps(as_builtins(pages), indent=1))
+        print_json(as_builtins(pages))
         return
     rows = [
         (
@@ -56,16 +55,16 @@ def page_list(only_open: bool, as_json: bool) -> None:
     ]
     table(("ID", "STATE", "SEVERITY", "ALERT", "RECEIVED (UTC)", "ACKED BY", "ESCALATED TO"), rows, "no pages")
     if more := len(pages) - len(rows):
-        click.echo(f"and {more} older resolved ones, which --json shows")
+        click.echo(f"{more} older resolved ones are not shown; use --json")
     if left_out:
-        click.echo(f"and {left_out} that resolved still earlier, which 'fleetops page show ID' shows")
+        click.echo(f"{left_out} still older ones are not listed; use `fleetops page show ID`")
 
 
 @page.command("ack")
 @click.argument("page_id", metavar="ID", type=int)
 @click.option("--by", default=None, help="Who acknowledges it; default FLEETOPS_ACTOR, else your user name.")
 def page_ack(page_id: int, by: str | None) -> None:
-    """Acknowledge page ID. Doing it twice changes nothing and says who acknowledged it first.
+    """Acknowledge page ID. If it is acknowledged already, print by whom.
 
     \b
     Example: fleetops page ack 3
@@ -83,7 +82,7 @@ def page_ack(page_id: int, by: str | None) -> None:
 @click.argument("page_id", metavar="ID", type=int)
 @AS_JSON
 def page_show(page_id: int, as_json: bool) -> None:
-    """Show everything page ID says.
+    """Show all fields of page ID.
 
     \b
     Example: fleetops page show 3
@@ -92,12 +91,11 @@ def page_show(page_id: int, as_json: bool) -> None:
 
     values = as_builtins(pager().page(page_id))
     if as_json:
-        click.echo(json.dumps(values, indent=1))
+        print_json(values)
         return
-    for name, value in values.items():
-        if name not in ("labels", "annotations"):
-            click.echo(f"{name:<14} {'' if value is None else value}")
-    click.echo("labels         " + ", ".join(f"{name}={value}" for name, value in sorted(values["labels"].items())))
+    labels = ", ".join(f"{name}={value}" for name, value in sorted(values["labels"].items()))
+    scalars = {name: value for name, value in values.items() if name not in ("labels", "annotations")}
+    fields([(name, "" if value is None else str(value)) for name, value in {**scalars, "labels": labels}.items()])
 
 
 @click.command()
@@ -105,10 +103,10 @@ def page_show(page_id: int, as_json: bool) -> None:
 @click.option("--is", "cause", default=None, metavar="CAUSE", help="Exit 0 if CAUSE is implicated, 1 if not.")
 @AS_JSON
 def triage(service: str, cause: str | None, as_json: bool) -> int:
-    """Rank what may be wrong with SERVICE, with the evidence.
+    """Rank the possible causes of a degraded SERVICE, with evidence.
 
-    SERVICE is feed, user or gateway. SCORE is how many times over its threshold the evidence is: from 1 on the suspect
-    is implicated.
+    SERVICE is feed, user or gateway. SCORE is the measurement divided by its threshold: a cause is implicated from 1
+    on.
 
     \b
     Examples:
@@ -125,20 +123,30 @@ def triage(service: str, cause: str | None, as_json: bool) -> int:
             {"cause": s.cause, "implicated": s.implicated, "score": round(s.score, 3), "evidence": s.evidence}
             for s in suspects
         ]
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
     else:
-        for suspect in suspects:
-            verdict = "IMPLICATED" if suspect.implicated else "clear"
-            click.echo(f"{verdict:<11}{suspect.cause:<13}{suspect.score:6.1f}  {suspect.evidence}")
+        table(
+            ("VERDICT", "CAUSE", "SCORE", "EVIDENCE"),
+            [("IMPLICATED" if s.implicated else "clear", s.cause, f"{s.score:.1f}", s.evidence) for s in suspects],
+            "",
+            right=("SCORE",),
+        )
     return 0 if cause is None or suspects[0].implicated else 1
 
 
 @click.command()
 @click.argument("promql")
-@click.option("--wait", "wait_seconds", type=click.FloatRange(0, 3600), default=0.0, help="Ask until it is not empty.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    help="Repeat the query until it is not empty, for SECONDS at most.",
+)
 @AS_JSON
 def query(promql: str, wait_seconds: float, as_json: bool) -> int:
-    """Ask Prometheus. Exit 0 when the answer is not empty, 1 when it is.
+    """Query Prometheus. Exit status 0 when the result is not empty, 1 when it is.
 
     \b
     Examples:
@@ -149,22 +157,25 @@ def query(promql: str, wait_seconds: float, as_json: bool) -> int:
 
     samples = Prometheus.of(home(), ports()).wait(promql, wait_seconds)
     if as_json:
-        click.echo(json.dumps([{"labels": s.labels, "value": s.value} for s in samples], indent=1))
-    for sample in [] if as_json else samples:
-        name = sample.labels.get("__name__", "")
-        inner = ", ".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()) if key != "__name__")
-        click.echo(f"{sample.value:<14.6g} {name}{'{' + inner + '}' if inner else ''}")
-    if not samples and not as_json:
+        print_json([{"labels": s.labels, "value": s.value} for s in samples])
+    elif samples:
+        table(("VALUE", "SERIES"), [(f"{s.value:.6g}", _series(s.labels)) for s in samples], "", right=("VALUE",))
+    else:
         click.echo("empty" + (f" for {wait_seconds:g} s" if wait_seconds else ""), err=True)
     return 0 if samples else 1
 
 
+def _series(labels: dict[str, str]) -> str:
+    """A series in PromQL notation."""
+    matchers = ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()) if name != "__name__")
+    return labels.get("__name__", "") + (f"{{{matchers}}}" if matchers else "")
+
+
 def pager() -> Pager:
-    """The pager, with what waited for it delivered."""
+    """The pager's client, after the delivery of spooled audit rows. NotRunning when no lab was started."""
     from lab.clients.pager import Pager
     from lab.control.audit import AuditTrail
 
-    here = home()
-    pager = Pager.of(here, ports())
-    AuditTrail.of(here, pager).flush()
-    return pager
+    client = Pager.of(home(), ports())
+    AuditTrail.of(home(), client).flush()
+    return client

@@ -1,4 +1,4 @@
-"""What many verbs share: the options --reason and --json, and the clients. Imports wait until a verb runs."""
+"""Shared by the commands: the options --reason and --json, and the lab clients. Imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import click
 if TYPE_CHECKING:
     from lab.control.lab_clients import LabClients
 
-REASON = click.option("--reason", default="", help="Why, for the audit log.")
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+REASON = click.option("--reason", default="", help="The reason, for the audit log.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def clients() -> LabClients:
-    """The clients of the lab that runs here."""
+    """The clients of the lab in FLEETOPS_HOME. NotRunning when no lab was started there."""
     from lab.control.lab_clients import LabClients
 
     return LabClients.here()

@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
+from lab.cli import text
+from lab.cli.log_lines import readable
 from lab.cli.shared import clients
 from lab.errors import LabError
 from lab.names import LOGIN_USER
 from lab.paths import home, ports
 
 if TYPE_CHECKING:
+    from lab.control.spool import Backlog
     from lab.stack.health.doctor import Finding
     from lab.stack.health.status import Status
     from lab.stack.lifecycle import Start
+    from lab.stack.logs import Line
 
 LIVE_SECONDS = 5.0
 QUIET_SECONDS = 60.0
-
-
-def _mib(count: int) -> str:
-    return f"{count / (1 << 20):.0f} MiB"
+LIVE_CHARACTERS = 118
 
 
 def _login() -> str:
-    return f"prometheus and alertmanager ask for a login: user {LOGIN_USER}, password in {home().token}"
+    return f"user {LOGIN_USER}, password in {home().token}"
 
 
 class _Progress:
-    """Progress lines: seconds since the start, which part, what."""
+    """Prints progress lines: seconds since the start, part, text."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
 
-    def __call__(self, part: str, text: str) -> None:
-        click.echo(f"{time.monotonic() - self.began:6.1f} s  {part:<9} {text}", err=True)
+    def __call__(self, part: str, message: str) -> None:
+        click.echo(f"{time.monotonic() - self.began:6.1f} s  {part:<9} {message}", err=True)
 
 
 @click.command()
-@click.option("--detach", is_flag=True, help="Return when everything is ready; `fleetops down` stops it.")
+@click.option("--detach", is_flag=True, help="Return when the lab is ready; `fleetops down` stops it.")
 def up(detach: bool) -> None:
-    """Start the lab, and stay until Ctrl-C.
+    """Start the lab, and run until Ctrl-C.
 
-    However this process ends, nothing it started stays behind; with --detach the lab stays. When the lab runs already,
-    that is said in one line and the status is 0: what was asked for is so.
+    When this process ends, however it ends, everything it started stops; with --detach, the lab keeps running. If the
+    lab is running already, print its URL; exit status 0.
 
     \b
     Example: fleetops up --detach && fleetops status
@@ -64,112 +65,112 @@ def up(detach: bool) -> None:
         run = start.run()
         with interrupt:
             _tidy(began)
-            click.echo(_login(), err=True)
+            click.echo(f"login of prometheus and alertmanager: {_login()}", err=True)
             click.echo(f"ready in {run.ready_seconds:.1f} s: {console_url(run.url, home())}")
             if not detach:
                 _stay(start)
-    except lifecycle.AlreadyRunning as news:
-        click.echo(str(news))
+    except lifecycle.AlreadyRunning as running:
+        click.echo(str(running))
     except KeyboardInterrupt:
         if not start.ready:
             raise
         click.echo("stopping")
         shutdown.stop(start.home)
-        click.echo(f"stopped; the data stays in {start.home.data}")
+        click.echo(f"stopped; the data is in {start.home.data}")
         if detach:
             raise
 
 
 def _before_start() -> None:
-    """A drill that was killed may have left files with which nothing would start."""
+    """Undo the changes of a killed drill that would keep programs from starting."""
     from lab.drills.undo.recovery import before_start
 
-    if not home().token.exists():  # nothing was ever started here, so nothing is left
+    if not home().token.exists():  # no lab was ever started here
         return
     for line in before_start(clients()):
         click.echo(line, err=True)
 
 
 def _tidy(began: float) -> None:
-    """Put right what the run before left: a drill that was killed, pages nobody will ever close."""
+    """Undo a killed drill and close the open pages of the previous run."""
     from lab.drills.undo.recovery import tidy
 
     try:
         for line in tidy(clients(), began):
             click.echo(line, err=True)
-    except LabError as error:  # the lab runs; what is left can wait
-        click.echo(f"fleetops: could not tidy up after the last run: {error}", err=True)
+    except LabError as error:  # the lab is running, so this is not fatal
+        click.echo(f"fleetops: could not clean up after the previous run: {error}", err=True)
 
 
 def _stay(start: Start) -> None:
-    """Show a live line until `fleetops down` or KeyboardInterrupt; raises LabError when supervision dies."""
+    """Show a live status until `fleetops down` or KeyboardInterrupt. LabError when supervisord exits unexpectedly."""
     from lab.stack import shutdown, state
     from lab.stack.health import status
 
-    line = _Live()
+    live = _LiveStatus()
     try:
         while start.alive(LIVE_SECONDS):
-            line.show(status.gather(start.home, start.ports))
+            live.show(status.gather(start.home, start.ports))
     finally:
-        line.end()
+        live.end()
     if not state.unclean(start.home):
         click.echo("stopped by `fleetops down`")
         return
     shutdown.stop(start.home)
-    raise LabError(f"supervision ended unexpectedly; everything was stopped; see {start.home.logs / 'supervisord.log'}")
+    raise LabError(f"supervisord exited unexpectedly, and the lab was stopped; see {start.home.logs}/supervisord.log")
 
 
-class _Live:
-    """One line that is rewritten on a terminal; elsewhere a plain line when the news changes, or once a minute."""
+class _LiveStatus:
+    """One line that is rewritten on a terminal; elsewhere, a line when the state changes, or once a minute."""
 
     def __init__(self) -> None:
-        self.tty = sys.stdout.isatty()
-        self.news = ""
-        self.told = 0.0
+        self.terminal = text.on_terminal()
+        self.state = ""
+        self.printed_at = 0.0
 
-    def show(self, now: Status) -> None:
-        """Tell `now`."""
-        state = "ready" if now.ready else "not ready: " + (now.waiting_for or ["the lab"])[0]
-        news = f"{state} · {'no' if not now.open_pages else now.open_pages} open pages"
-        if now.too_busy:
-            news += " · " + now.too_busy.partition(";")[0]
-        if now.silences:
-            news += f" · {len(now.silences)} SILENCED, see `fleetops status`"
-        rate = "" if now.requests_per_second is None else f" · {now.requests_per_second:.0f} requests/s"
-        text = f"{news}{rate} · {_mib(now.total_rss_bytes)} · Ctrl-C stops everything"
-        if self.tty:
-            click.echo(f"\r\x1b[K{text[:118]}", nl=False)
-        elif news != self.news or time.monotonic() - self.told > QUIET_SECONDS:
-            click.echo(text)
-            self.told = time.monotonic()
-        self.news = news
+    def show(self, status: Status) -> None:
+        """Show `status`."""
+        state = "ready" if status.ready else "not ready: " + (status.waiting_for or ["the lab"])[0]
+        state += f" · {status.open_pages or 'no'} open pages"
+        if status.too_busy:
+            state += " · " + status.too_busy.partition(";")[0]
+        if status.silences:
+            state += f" · {len(status.silences)} SILENCED, see `fleetops status`"
+        rate = "" if status.requests_per_second is None else f" · {status.requests_per_second:.0f} requests/s"
+        line = f"{state}{rate} · {text.mib(status.total_rss_bytes)} · Ctrl-C stops everything"
+        if self.terminal:
+            click.echo(f"\r\x1b[K{line[:LIVE_CHARACTERS]}", nl=False)
+        elif state != self.state or time.monotonic() - self.printed_at > QUIET_SECONDS:
+            click.echo(line)
+            self.printed_at = time.monotonic()
+        self.state = state
 
     def end(self) -> None:
-        """Leave the line."""
-        if self.tty:
+        """End the line."""
+        if self.terminal:
             click.echo()
 
 
 @click.command()
 def down() -> None:
-    """Stop the lab; its data stays.
+    """Stop the lab and keep its data.
 
-    Also ends what a run that ended badly has left behind.
+    Also ends processes left by a run that was not shut down.
 
     \b
     Example: fleetops down
     """
     from lab.stack import shutdown
 
-    where = home()
-    stopped = shutdown.down(where)
-    click.echo(f"stopped; the data stays in {where.data}" if stopped else f"nothing runs in {where.path}")
+    lab_home = home()
+    stopped = shutdown.down(lab_home)
+    click.echo(f"stopped; the data is in {lab_home.data}" if stopped else f"nothing is running in {lab_home.path}")
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: ready, urls, processes, total_rss_bytes.")
 def status(as_json: bool) -> None:
-    """Say what runs and whether it is ready.
+    """Show the lab's processes and whether it is ready.
 
     Exit status 0 when the lab is ready, 1 when it is not.
 
@@ -177,73 +178,100 @@ def status(as_json: bool) -> None:
     Example: fleetops status --json
     """
     from lab.control.spool import Spool
-    from lab.stack.health import status as stack_status
+    from lab.stack.health.status import gather
 
-    now, audit = stack_status.gather(home(), ports()), Spool.of(home()).backlog()
+    current, audit = gather(home(), ports()), Spool.of(home()).backlog()
     if as_json:
-        click.echo(json.dumps({**now.as_json(), "audit": audit.as_json()}, indent=1))
+        text.print_json({**current.as_json(), "audit": audit.as_json()})
     else:
-        _print_status(now)
-        if not audit.clear:
-            click.echo(f"audit log       {audit}")
-    if not now.ready:
+        _print_status(current, audit)
+    if not current.ready:
         click.get_current_context().exit(1)
 
 
-def _print_status(now: Status) -> None:
-    if not now.running:
-        click.echo("; ".join(["not running", *now.waiting_for, "`fleetops up` starts the lab"]))
-        return
-    for row in now.processes:
-        again = f"  {row.restarts} restarts" if row.restarts else ""
-        click.echo(f"{row.name:<15} {row.state:<9} {row.pid or '-':>8} {_mib(row.rss_bytes):>9}{again}")
-    click.echo(f"{'total':<34} {_mib(now.total_rss_bytes):>9}")
-    for name, address in now.urls.items():
-        click.echo(f"{name:<15} {now.console_url if name == 'console' else address}")
-    click.echo(f"{'':<15} {_login()}")
-    if now.open_pages is not None:
-        click.echo(f"open pages      {now.open_pages}")
-    if now.too_busy:
-        click.echo(f"TOO BUSY        {now.too_busy}")
-    for silence in now.silences or ():
-        click.echo(f"SILENCED        {silence}: such alerts page nobody")
-    for note in now.notes:
-        click.echo(f"note            {note}")
-    click.echo("ready" if now.ready else "not ready: " + "; ".join(now.waiting_for))
+def _print_status(status: Status, audit: Backlog) -> None:
+    facts = []
+    if status.running:
+        _print_processes(status)
+        click.echo()
+        urls = {**status.urls, "console": status.console_url}
+        facts += [(name, urls[name]) for name in status.urls]
+        facts.append(("login", f"{_login()} (prometheus and alertmanager)"))
+    if status.open_pages is not None:
+        facts.append(("open pages", str(status.open_pages)))
+    if status.too_busy:
+        facts.append(("TOO BUSY", status.too_busy))
+    facts += [("SILENCED", f"{silence}: such alerts page nobody") for silence in status.silences or ()]
+    facts += [("note", note) for note in status.notes]
+    if not audit.clear:
+        facts.append(("audit log", str(audit)))
+    if facts:
+        text.fields(facts)
+        click.echo()
+    if not status.running:
+        click.echo("; ".join(["not running", *status.waiting_for, "`fleetops up` starts the lab"]))
+    else:
+        click.echo("ready" if status.ready else "not ready: " + "; ".join(status.waiting_for))
+
+
+def _print_processes(status: Status) -> None:
+    text.table(
+        ("PROCESS", "STATE", "PID", "MEMORY", "RESTARTS"),
+        [
+            *(
+                (row.name, row.state, str(row.pid or "-"), text.mib(row.rss_bytes), str(row.restarts or "-"))
+                for row in status.processes
+            ),
+            ("total", "", "", text.mib(status.total_rss_bytes), ""),
+        ],
+        "",
+        right=("PID", "MEMORY", "RESTARTS"),
+    )
 
 
 @click.command()
 @click.argument("service")
 @click.option("--trace", metavar="ID", help="Only lines of this trace.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with lines as they are written.")
-@click.option(
-    "--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="How many of the last lines."
-)
-def logs(service: str, trace: str | None, follow: bool, lines: int) -> None:
-    """Read the logs of a service.
+@click.option("--follow", "-f", is_flag=True, help="Continue with new lines as they are written.")
+@click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Number of last lines.")
+@click.option("--json", "as_json", is_flag=True, help="Lines as written, JSON for the lab's own processes.")
+def logs(service: str, trace: str | None, follow: bool, lines: int, as_json: bool) -> None:
+    """Show the logs of a service.
 
-    SERVICE is a service, such as feed: all its replicas, merged in the order of time; or one instance, such as feed-1.
+    SERVICE is a service such as feed (all its replicas, merged by time) or one instance such as feed-1. On a terminal,
+    lines are formatted: UTC time, level, instance, event, other fields; in colour unless NO_COLOR is set. With --json,
+    or when the output is not a terminal, lines are printed as they were written.
 
     \b
-    Example: fleetops logs gateway --trace 4bf92f3577b34da6a3ce929d0e0e4736
+    Examples:
+      fleetops logs gateway --trace 4bf92f3577b34da6a3ce929d0e0e4736
+      fleetops logs feed --follow --json
     """
     from lab.stack import logs as stack_logs
 
     paths = stack_logs.files(home(), service)
-    growing = stack_logs.follow(paths, trace) if follow else ()
-    for line in stack_logs.last(paths, lines, trace):
-        click.echo(line.text)
-    for line in growing:
-        click.echo(line.text)
+    new_lines = stack_logs.follow(paths, trace) if follow else ()
+    render = _as_written if as_json or not text.on_terminal() else partial(readable, color=text.colored())
+    _print_lines(stack_logs.last(paths, lines, trace), render)
+    _print_lines(new_lines, render)
+
+
+def _as_written(line: Line) -> str:
+    return line.text
+
+
+def _print_lines(lines: Iterable[Line], render: Callable[[Line], str]) -> None:
+    for line in lines:
+        click.echo(render(line))
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: ok, findings.")
-@click.option("--fetch", is_flag=True, help="Fetch the programs that are missing first.")
+@click.option("--fetch", is_flag=True, help="Fetch missing programs first.")
 def doctor(as_json: bool, fetch: bool) -> None:
-    """Say what this machine offers and what is missing; undo what a killed drill has left.
+    """Check this machine for everything that the lab needs; undo the changes of a killed drill.
 
-    Exit status 0 when nothing is in the way, 1 when something is.
+    Exit status 0 when all checks pass, 1 when one fails.
 
     \b
     Example: fleetops doctor --fetch
@@ -252,17 +280,23 @@ def doctor(as_json: bool, fetch: bool) -> None:
     from lab.stack.tools import binaries
 
     if fetch:
-        binaries.ensure(lambda text: click.echo(text, err=True))
+        binaries.ensure(lambda message: click.echo(message, err=True))
     findings = [*stack_doctor.examine(home(), ports()), *_leftovers()]
-    fine = all(finding.ok for finding in findings)
+    ok = all(finding.ok for finding in findings)
     if as_json:
-        click.echo(json.dumps({"ok": fine, "findings": [finding.as_json() for finding in findings]}, indent=1))
+        text.print_json({"ok": ok, "findings": [finding.as_json() for finding in findings]})
     else:
-        for finding in findings:
-            mend = "" if finding.ok or not finding.fix else f" → {finding.fix}"
-            click.echo(f"{'ok' if finding.ok else '!!'}  {finding.name:<19} {finding.found}{mend}")
-    if not fine:
+        text.table(
+            ("", "CHECK", "FOUND"),
+            [("ok" if finding.ok else "!!", finding.name, _found(finding)) for finding in findings],
+            "",
+        )
+    if not ok:
         click.get_current_context().exit(1)
+
+
+def _found(finding: Finding) -> str:
+    return finding.found if finding.ok or not finding.fix else f"{finding.found} → {finding.fix}"
 
 
 def _leftovers() -> list[Finding]:

@@ -65,29 +65,3 @@ def _cell(slo: Slo, windows: Windows, severity: str, bad_ratio: float) -> Cell:
     end = at + 600 / windows.time_factor
     held = alert_intervals(tiers, slo.budget_ratio, [(end, bad_ratio), (1, 0.0)])[-1][1]
     return Cell(bad_ratio, severity, tier.name, at, held - end)
-
-
-def as_text(rows: Sequence[Row]) -> str:
-    """The report as a table for people."""
-    lines = []
-    for row in rows:
-        factor = f", lab time (1 s is {row.time_factor} s of production)" if row.time_factor != 1 else ""
-        budget = f"{row.objective_percent} %, budget {_seconds(row.budget_seconds)} of outage"
-        lines.append(f"{row.sloth_id}: {budget}, windows {row.windows}{factor}")
-        if row.unreachable:
-            lines.append(f"  can never fire: {', '.join(row.unreachable)}")
-        lines.append(f"  {'bad ratio':>9}  {'alert':<6}  {'fires after':>11}  {'by tier':<12}  resolves after")
-        lines += [
-            f"  {cell.bad_ratio:>9.2%}  {cell.severity:<6}  {_seconds(cell.detection_seconds):>11}  "
-            f"{cell.tier or '-':<12}  {_seconds(cell.reset_seconds)}"
-            for cell in row.cells
-        ]
-    return "\n".join(lines)
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return "never"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""`fleetops`: fast help, errors in one line, honest exit statuses."""
+"""`fleetops`: fast help, errors in one line, and exit statuses."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from lab.errors import LabError, UsageError
 from lab.paths import ROOT
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     """(exit status, standard error) of `fleetops ARGUMENTS`."""
     status = main.run(list(arguments))
     return status, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", main.verbs())
-def test_the_table_tells_each_verbs_own_summary(verb: str) -> None:
-    """`fleetops --help` shows what `fleetops VERB --help` begins with, and every verb has an example."""
+def test_the_table_has_the_summary_of_each_command(verb: str) -> None:
+    """`fleetops --help` shows the first line of `fleetops VERB --help`, and every verb has an example."""
     command = main.load(verb)
-    summary = next(help_ for group in main.VERBS.values() for name, (_, help_) in group.items() if name == verb)
+    summary = next(text for group in main.VERBS.values() for name, (_, text) in group.items() if name == verb)
     assert (command.help or "").strip().splitlines()[0].startswith(summary.rstrip("."))
     assert "Example" in (command.help or "")
 
 
 def commands(command: click.Command, name: str) -> list[tuple[str, click.Command]]:
     if isinstance(command, click.Group):
-        return [found for sub, inner in command.commands.items() for found in commands(inner, f"{name} {sub}")]
+        return [leaf for sub, inner in command.commands.items() for leaf in commands(inner, f"{name} {sub}")]
     return [(name, command)]
 
 
 @pytest.mark.parametrize(
-    ("name", "command"), [found for verb in main.verbs() for found in commands(main.load(verb), verb)]
+    ("name", "command"), [leaf for verb in main.verbs() for leaf in commands(main.load(verb), verb)]
 )
 def test_every_command_has_an_example(name: str, command: click.Command) -> None:
     assert "Example" in (command.help or ""), name
 
 
 def test_help_imports_no_verb() -> None:
-    """Listing the verbs must stay fast: nothing but click and the table is loaded."""
+    """Listing the verbs must stay fast: it loads only click and the table."""
     program = (
         "import sys; from lab.cli import main; main.run(['--help']); "
         "print(sorted(m for m in sys.modules if m.startswith('lab.')))"
@@ -53,22 +53,22 @@ def test_help_imports_no_verb() -> None:
 
 
 def test_an_unknown_verb_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
-    status, error = said(capsys, "nope")
+    status, error = run(capsys, "nope")
     assert (status, error) == (2, "fleetops: No such command 'nope'; see `fleetops --help`\n")
 
 
 def test_an_unknown_option_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
-    status, error = said(capsys, "up", "--nope")
+    status, error = run(capsys, "up", "--nope")
     assert status == 2
     assert error.count("\n") == 1
     assert "--nope" in error
 
 
-def test_a_port_base_that_is_none_is_refused_by_name(
+def test_an_invalid_port_base_is_refused_by_name(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLEETOPS_PORT_BASE", "eighty")
-    status, error = said(capsys, "status")
+    status, error = run(capsys, "status")
     assert (status, error.count("\n")) == (2, 1)
     assert "FLEETOPS_PORT_BASE='eighty'" in error
 
@@ -77,7 +77,7 @@ def test_a_port_base_that_is_none_is_refused_by_name(
     ("raised", "status"),
     [(LabError("it\ndid not"), 1), (UsageError("no such thing"), 2), (KeyboardInterrupt(), 130), (OSError("disk"), 1)],
 )
-def test_whatever_is_raised_a_person_reads_one_line(
+def test_every_exception_is_printed_as_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, raised: BaseException, status: int
 ) -> None:
     @click.command()
@@ -86,22 +86,24 @@ def test_whatever_is_raised_a_person_reads_one_line(
 
     monkeypatch.delenv("FLEETOPS_DEBUG", raising=False)
     monkeypatch.setattr(main, "load", lambda _: broken)
-    got, error = said(capsys, "status")
-    assert got == status
+    exit_status, error = run(capsys, "status")
+    assert exit_status == status
     assert error.strip().startswith("fleetops: ")
     assert error.strip().count("\n") == 0
 
 
-def test_a_command_may_say_its_own_status(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_may_return_its_exit_status(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     @click.command()
     def failing() -> int:
         return 1
 
     monkeypatch.setattr(main, "load", lambda _: failing)
-    assert said(capsys, "status") == (1, "")
+    assert run(capsys, "status") == (1, "")
 
 
-def test_status_of_a_lab_that_is_down_is_1_and_says_how_to_start_it(
+def test_status_of_a_lab_that_is_down_is_1_and_shows_how_to_start_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FLEETOPS_HOME", str(tmp_path))

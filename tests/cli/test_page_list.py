@@ -1,4 +1,4 @@
-"""`fleetops page list`: what rang, who has it, and whom it went to when nobody did."""
+"""`fleetops page list` and `page show`: acknowledgement and escalation of pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting and stopping a lab of the test's own: whatever happens, the next start works and nothing stays behind."""
+"""Starting and stopping a separate lab: however a start ends, nothing stays behind and the next start works."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lab.stack.backends import postgres
 from lab.stack.processes.supervision import socket_path
 from lab.stack.programs import url
 
-# The longest test starts a lab twice, beside other tests.
+# The longest test starts a lab twice, while other tests run.
 pytestmark = pytest.mark.timeout(540)
 
 
@@ -30,8 +30,10 @@ def in_foreground(lab: EmbeddedLab, output: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(lab.command("up"), env=lab.env, cwd=ROOT, stdout=file, stderr=file)
 
 
-def test_a_killed_starter_leaves_nothing_and_the_next_start_has_the_data(idle_lab: EmbeddedLab, tmp_path: Path) -> None:
-    """SIGKILL of `fleetops up` ends every process and socket; two starts at once make one lab, with the old data."""
+def test_a_killed_start_leaves_no_process_and_the_next_start_has_the_data(
+    idle_lab: EmbeddedLab, tmp_path: Path
+) -> None:
+    """SIGKILL of `fleetops up` ends every process and socket; two concurrent starts give one lab, with the old data."""
     output = tmp_path / "up.log"
     starter = in_foreground(idle_lab, output)
     assert eventually(lambda: b"ready in" in output.read_bytes() or starter.poll() is not None, 240)
@@ -58,20 +60,20 @@ def test_a_killed_starter_leaves_nothing_and_the_next_start_has_the_data(idle_la
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=240) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert sorted(out.split()[0] for out, _ in said) == ["ready", "running"]
+    outputs = [process.communicate(timeout=240) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert sorted(out.split()[0] for out, _ in outputs) == ["already", "ready"]
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
-def test_an_alert_that_was_told_before_a_stop_pages_again_after_the_next_start(idle_lab: EmbeddedLab) -> None:
-    """The start closes the page, so Alertmanager must not take the alert for one that somebody still has.
+def test_an_alert_that_was_notified_before_a_stop_pages_again_after_the_next_start(idle_lab: EmbeddedLab) -> None:
+    """The start closes the page, so Alertmanager must not count the alert as notified.
 
-    An alert of no rule: a start on a busy machine may raise others.
+    The alert belongs to no rule, because a start on a busy machine may raise others.
     """
     alertmanager = url(idle_lab.ports.alertmanager)
-    alert = {"alertname": "ToldBeforeTheStop", "severity": "page"}
+    alert = {"alertname": "NotifiedBeforeTheStop", "severity": "page"}
 
     def firing() -> list[int]:
         pages = json.loads(idle_lab.fleetops("page", "list", "--json").stdout)
@@ -81,34 +83,34 @@ def test_an_alert_that_was_told_before_a_stop_pages_again_after_the_next_start(i
     token = idle_lab.home.token.read_text().strip()
     fire(alertmanager, [alert], token=token)
     assert eventually(firing)
-    told = firing()
+    before = firing()
     assert idle_lab.fleetops("down").returncode == 0
     idle_lab.up()
     assert firing() == []
     fire(alertmanager, [alert], token=token)
-    assert eventually(firing), "Alertmanager told nobody"
-    assert firing() != told
+    assert eventually(firing), "Alertmanager did not notify the pager"
+    assert firing() != before
 
 
-def test_sigterm_while_starting_leaves_nothing(idle_lab: EmbeddedLab, tmp_path: Path) -> None:
-    """A start that is broken off takes back what it has started, also when it is told twice."""
+def test_sigterm_during_a_start_leaves_no_process(idle_lab: EmbeddedLab, tmp_path: Path) -> None:
+    """An aborted start stops what it has started, even after a second signal."""
     output = tmp_path / "up.log"
     starter = in_foreground(idle_lab, output)
     assert eventually(lambda: len(idle_lab.leftovers()) > 3, 120), output.read_text()
     starter.send_signal(signal.SIGTERM)
-    starter.send_signal(signal.SIGHUP)  # another signal: two of one kind may become one
+    starter.send_signal(signal.SIGHUP)  # a different signal, because two of the same kind may be merged
     assert eventually(lambda: b"still stopping" in output.read_bytes() or starter.poll() is not None)
     assert starter.wait(60) == 130
     assert not idle_lab.leftovers()
     assert not idle_lab.listening()
 
 
-def test_a_port_in_use_is_named_with_its_holder(idle_lab: EmbeddedLab) -> None:
-    """`up` refuses in one line that names the port and the process, and starts nothing."""
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", idle_lab.ports.gateway))
-        taken.listen()
+def test_a_port_in_use_is_reported_with_its_holder(idle_lab: EmbeddedLab) -> None:
+    """`up` fails with one line that has the port and the process, and starts nothing."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", idle_lab.ports.gateway))
+        listener.listen()
         done = idle_lab.fleetops("up", "--detach")
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
@@ -117,6 +119,6 @@ def test_a_port_in_use_is_named_with_its_holder(idle_lab: EmbeddedLab) -> None:
     assert not idle_lab.leftovers()
 
 
-def test_down_with_nothing_running_is_no_error(idle_lab: EmbeddedLab) -> None:
+def test_down_without_a_running_lab_succeeds(idle_lab: EmbeddedLab) -> None:
     done = idle_lab.fleetops("down")
-    assert (done.returncode, done.stdout.startswith("nothing runs")) == (0, True)
+    assert (done.returncode, done.stdout.startswith("nothing is running")) == (0, True)

@@ -178,6 +178,6 @@ def test_status_reports_waiting_audit_rows_and_since_when(
     assert "audit log" not in capsys.readouterr().out
     AuditTrail(Pager("http://127.0.0.1:9", timeout_seconds=0.2), audited.trail.spool, "ada").deliver(row(1))
     assert main.run(["status"]) == 1
-    assert "audit log       1 row waiting for the pager since 2026-01-31T12:00:01.000Z" in capsys.readouterr().out
+    assert "audit log  1 row waiting for the pager since 2026-01-31T12:00:01.000Z" in capsys.readouterr().out
     assert main.run(["status", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["audit"]["waiting"] == 1

@@ -11,6 +11,7 @@ from support import free_port
 from werkzeug.serving import make_server
 
 from lab.cli import stack
+from lab.control.spool import Backlog
 from lab.stack.health import probes
 from lab.stack.health.status import Status
 from lab.stack.programs import Program, url
@@ -61,11 +62,10 @@ def test_every_program_is_probed_and_one_that_does_not_listen_is_reported(gatewa
     }
 
 
-def test_status_shows_each_note_in_a_line_and_is_ready_all_the_same(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stack, "_login", lambda: "")
-    now = Status(running=True, urls={}, console_url="", notes=[f"gateway: {NOTE}"])
-    stack._print_status(now)
-    assert capsys.readouterr().out.splitlines()[-2:] == [f"note            gateway: {NOTE}", "ready"]
-    assert now.as_json()["notes"] == [f"gateway: {NOTE}"]
+def test_a_status_with_notes_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    status = Status(running=True, urls={}, console_url="", notes=[f"gateway: {NOTE}"])
+    stack._print_status(status, Backlog(0, None, 0, ""))
+    lines = capsys.readouterr().out.splitlines()
+    assert f"note   gateway: {NOTE}" in lines
+    assert lines[-1] == "ready"
+    assert status.as_json()["notes"] == [f"gateway: {NOTE}"]
