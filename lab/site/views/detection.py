@@ -72,7 +72,7 @@ def detection_proof(context: SiteContext) -> Markup:
         (
             Markup("{}<br>{}<br><small>{}</small>").format(
                 html.link(context.href(f"records/{row.ident}.json"), row.ident),
-                html.link(context.runbook(row.alert), row.alert),
+                row.alert,
                 row.tier or "no burn rate",
             ),
             predicted(row),
