@@ -26,8 +26,8 @@ const library = () =>
 
 const ink = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-// The upper end of an axis: the least of 1, 2, 4, 5, 6 or 8 times a power of ten that leaves some room above the highest
-// value, so that labels are round. The axis of a ratio ends at 1.
+// The upper end of an axis: the least of 1, 2, 4, 5, 6 or 8 times a power of ten that leaves some room above the
+// highest value, so that labels are round. The axis of a ratio ends at 1.
 export function axisTop(unit, highest) {
   const value = highest * 1.05 || 1;
   const power = 10 ** Math.floor(Math.log10(value));
