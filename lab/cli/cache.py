@@ -21,7 +21,9 @@ def cache() -> None:
 @cache.command("stats")
 @AS_JSON
 def cache_stats(as_json: bool) -> None:
-    """Show hit ratios, stale and coalesced answers, and the feed's database queries, over the last 15 seconds.
+    """Show cache statistics over the last 15 seconds.
+
+    Hit ratios, stale and coalesced answers, refreshes, and the feed's database queries.
 
     \b
     Example: fleetops cache stats
@@ -45,7 +47,9 @@ def _value(name: str, value: float | None) -> str:
 @click.argument("seconds", type=float)
 @REASON
 def cache_ttl(seconds: float, reason: str) -> None:
-    """Set the time to live of newly cached feeds to SECONDS (plus or minus a fifth).
+    """Set the time to live of newly cached feeds.
+
+    Each feed gets SECONDS plus or minus a fifth.
 
     \b
     Example: fleetops cache ttl 600
@@ -62,7 +66,9 @@ def cache_ttl(seconds: float, reason: str) -> None:
 @AS_JSON
 @REASON
 def cache_warm(viewers: int, at_once: int, as_json: bool, reason: str) -> None:
-    """Fill the cache with the most requested feeds, a few at a time, bypassing the gateway.
+    """Fill the cache with the most requested feeds.
+
+    Requests a few at a time from the replicas, bypassing the gateway.
 
     \b
     Example: fleetops cache warm --viewers 200
@@ -81,7 +87,7 @@ def cache_warm(viewers: int, at_once: int, as_json: bool, reason: str) -> None:
 @click.option("--last", "command", metavar="COMMAND", help="Only those whose last command was COMMAND; fails if none.")
 @AS_JSON
 def cache_clients(command: str | None, as_json: bool) -> None:
-    """Show the connections to the cache, with their account and last command.
+    """Show connections with their account and last command.
 
     \b
     Example: fleetops cache clients --last flushall
@@ -107,7 +113,9 @@ def cache_clients(command: str | None, as_json: bool) -> None:
 @click.argument("command")
 @REASON
 def cache_deny(user: str, command: str, reason: str) -> None:
-    """Deny the account USER the command COMMAND, also on open connections.
+    """Deny the account USER the command COMMAND.
+
+    In effect at once, also on open connections.
 
     \b
     Example: fleetops cache deny housekeeping flushall

@@ -30,7 +30,9 @@ def config() -> None:
 @click.argument("service")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: current, refused, known, versions.")
 def show(service: str, as_json: bool) -> None:
-    """Show the active settings of SERVICE, whether it would start with them, and the earlier versions.
+    """Show the settings of SERVICE, and earlier versions.
+
+    Also checks whether SERVICE would start with its active settings.
 
     \b
     Example: fleetops config show feed
@@ -75,9 +77,10 @@ def show(service: str, as_json: bool) -> None:
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…")
 @REASON
 def push(service: str, changes: tuple[str, ...], reason: str) -> None:
-    """Activate a new version of the settings of SERVICE, and restart its replicas one at a time.
+    """Activate new settings, and restart the replicas.
 
-    KEY= removes a setting. Settings that the service would reject are refused, and nothing is changed.
+    The replicas of SERVICE restart one at a time. KEY= removes a setting. Settings that the service would reject are
+    refused, and nothing is changed.
 
     \b
     Example: fleetops config push feed pool_max=12 --reason "more misses than planned"
@@ -99,9 +102,9 @@ def push(service: str, changes: tuple[str, ...], reason: str) -> None:
 @click.argument("service")
 @REASON
 def rollback(service: str, reason: str) -> None:
-    """Activate the version before the current one, and restart the replicas of SERVICE one at a time.
+    """Activate the previous version, and restart the replicas.
 
-    Replicas that are down restart first. Each rollback goes back one version.
+    The replicas of SERVICE restart one at a time, those that are down first. Each rollback goes back one version.
 
     \b
     Example: fleetops config rollback feed

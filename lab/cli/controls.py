@@ -109,7 +109,9 @@ def service() -> None:
 @click.argument("name")
 @REASON
 def service_restart(name: str, reason: str) -> None:
-    """Restart NAME: one process, or the replicas of a service one at a time.
+    """Restart a process, or the replicas of a service.
+
+    Replicas restart one at a time, each ready before the next is stopped.
 
     \b
     Example: fleetops service restart user
@@ -123,9 +125,9 @@ def service_restart(name: str, reason: str) -> None:
 @click.argument("name")
 @REASON
 def service_reload(name: str, reason: str) -> None:
-    """Regenerate the configuration of NAME, its rules and scrape targets, and reload it while it runs.
+    """Reload the configuration of NAME while it runs.
 
-    Only prometheus supports this.
+    Only for prometheus: regenerates its configuration and scrape targets, and reloads them and the rules.
 
     \b
     Example: fleetops service reload prometheus
@@ -139,7 +141,9 @@ def service_reload(name: str, reason: str) -> None:
 @click.argument("name")
 @REASON
 def service_pause(name: str, reason: str) -> None:
-    """Freeze NAME (SIGSTOP): it keeps its connections and answers nothing.
+    """Freeze a process, or the replicas of a service (SIGSTOP).
+
+    It keeps its connections and answers nothing.
 
     \b
     Example: fleetops service pause user-1
@@ -155,7 +159,7 @@ def service_pause(name: str, reason: str) -> None:
 @click.argument("name")
 @REASON
 def service_resume(name: str, reason: str) -> None:
-    """Resume a frozen NAME (SIGCONT).
+    """Resume what is frozen (SIGCONT).
 
     \b
     Example: fleetops service resume user-1

@@ -59,7 +59,9 @@ def activity(include_idle: bool, as_json: bool) -> None:
 @click.option("--older-than", type=click.FloatRange(min=0), metavar="SECONDS", help="Minimum idle time (default 5).")
 @REASON
 def cancel(pids: tuple[int, ...], idle: bool, ddl: bool, older_than: float | None, reason: str) -> None:
-    """Cancel the statements of sessions; roll back idle transactions by ending their session.
+    """Cancel statements, and end idle transactions.
+
+    A running statement is cancelled. An idle transaction is rolled back by terminating its session.
 
     \b
     Example: fleetops db cancel --idle-in-transaction
@@ -112,7 +114,9 @@ def index_list(as_json: bool) -> None:
 @click.option("--missing", is_flag=True, help="Every index that is missing or invalid.")
 @REASON
 def index_create(name: str | None, missing: bool, reason: str) -> None:
-    """Build index NAME concurrently, without blocking reads or writes, and check that it is valid.
+    """Build index NAME concurrently, and check that it is valid.
+
+    Reads and writes continue.
 
     \b
     Example: fleetops db index create --missing

@@ -63,7 +63,9 @@ def drill_list(as_json: bool) -> None:
 @drill.command("faults")
 @AS_JSON
 def drill_faults(as_json: bool) -> None:
-    """List the faults that a drill can inject, with the name, type, range, default and meaning of each parameter.
+    """List the faults of drills, with their parameters.
+
+    Each parameter has a name, a type with its range, a default and a meaning.
 
     \b
     Example: fleetops drill faults
@@ -188,7 +190,9 @@ def drill_run(
 
 @drill.command("undo")
 def drill_undo() -> None:
-    """Undo the changes of a killed drill, as the next drill and the next `fleetops up` would.
+    """Undo the changes of a killed drill.
+
+    The next drill and the next `fleetops up` do this, too.
 
     \b
     Example: fleetops drill undo
@@ -205,9 +209,9 @@ def drill_undo() -> None:
 
 @drill.command("stop")
 def drill_stop() -> None:
-    """Stop the running drill, wherever it was started, and undo its changes, as Ctrl-C does.
+    """Stop the running drill, and undo its changes.
 
-    Undoes the changes of a killed drill, too.
+    Works from any terminal, as Ctrl-C does where the drill runs. Undoes the changes of a killed drill, too.
 
     \b
     Example: fleetops drill stop
@@ -226,10 +230,10 @@ def drill_stop() -> None:
     "--json", "as_json", is_flag=True, help="Print the results on standard output, progress on standard error."
 )
 def drill_all(controls: bool, fresh: bool, as_json: bool) -> int:
-    """Run the whole catalogue with the autopilot and update the committed records. Exit status 0 if all is as expected.
+    """Run all drills, and update the committed records.
 
-    Every drill must pass with the autopilot; with --controls, every drill must fail. A void run (the machine was too
-    busy) is repeated once. A stopped campaign is resumed.
+    Exit status 0 when every run ends as expected. Every drill must pass with the autopilot; with --controls, every
+    drill must fail. A void run (the machine was too busy) is repeated once. A stopped campaign is resumed.
 
     \b
     Example: fleetops drill all

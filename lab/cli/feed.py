@@ -37,7 +37,9 @@ def verify(wrong: bool) -> None:
 @feed.command("reconcile")
 @REASON
 def reconcile(reason: str) -> None:
-    """Delete every cached feed that belongs to another viewer; it is rebuilt at the next request.
+    """Delete cached feeds that belong to another viewer.
+
+    A deleted feed is rebuilt at its viewer's next request.
 
     \b
     Example: fleetops feed reconcile

@@ -31,7 +31,9 @@ def incident() -> None:
 @incident.command("list")
 @AS_JSON
 def incident_list(as_json: bool) -> None:
-    """List open pages and all records: this lab's and the committed ones.
+    """List open pages, and the records of drills.
+
+    The records are those of this lab and the committed ones.
 
     \b
     Example: fleetops incident list
@@ -63,7 +65,9 @@ def incident_list(as_json: bool) -> None:
 @click.argument("incident_id", metavar="ID")
 @AS_JSON
 def incident_show(incident_id: str, as_json: bool) -> None:
-    """Show the newest record of ID: a drill such as INC-001, or the file name of a record.
+    """Show the newest record of ID.
+
+    ID is a drill such as INC-001, or the file name of a record without `.json`.
 
     \b
     Example: fleetops incident show INC-001
@@ -134,11 +138,12 @@ def incident_hint() -> None:
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
 @AS_JSON
 def incident_verify(files: tuple[Path, ...], as_json: bool) -> int:
-    """Verify each record FILE, or the committed ones, against its own event counts.
+    """Verify records against their own event counts.
 
-    Computes the ratios in every tier's windows from the recorded counts, as the rules do, and from them which alert had
-    to fire and clear, when and by which tier. The recorded alerts must match within one scrape and one evaluation, the
-    tier must be the predicted one, and every error budget must be full at the injection.
+    Without FILE, verifies the committed records. Computes the ratios in every tier's windows from the recorded counts,
+    as the rules do, and from them which alert had to fire and clear, when and by which tier. The recorded alerts must
+    match within one scrape and one evaluation, the tier must be the predicted one, and every error budget must be full
+    at the injection.
 
     \b
     Examples:

@@ -88,7 +88,9 @@ def shed() -> None:
 @shed.command("show")
 @AS_JSON
 def shed_show(as_json: bool) -> None:
-    """Show the limit of requests in flight, and its share for each priority below feed reads.
+    """Show the limit of requests in flight, and its shares.
+
+    Each priority below feed reads may use its share of the limit.
 
     \b
     Example: fleetops shed show
@@ -103,7 +105,9 @@ def shed_show(as_json: bool) -> None:
 @click.option("--guest-ratio", type=float, help="Share of it for anonymous clients.")
 @REASON
 def shed_set(reason: str, **values: float | None) -> None:
-    """Change when requests are refused, with 503 for known clients and 429 for anonymous ones.
+    """Change the limit of requests in flight, or its shares.
+
+    Requests over the limit get 503, those of anonymous clients 429.
 
     \b
     Example: fleetops shed set --max-inflight 60 --guest-ratio 0
@@ -171,7 +175,9 @@ def timeout_show(as_json: bool) -> None:
 @click.argument("seconds", type=float)
 @REASON
 def timeout_set(upstream: str, seconds: float, reason: str) -> None:
-    """Set the timeout of each attempt at UPSTREAM to SECONDS; after it, the call is retried or gets 504.
+    """Set the timeout of calls to UPSTREAM.
+
+    It applies to each attempt; after it, the call is retried or gets 504.
 
     \b
     Example: fleetops timeout set feed 3
@@ -207,7 +213,9 @@ def breaker_show(as_json: bool) -> None:
 @click.argument("mode", type=click.Choice(["off", "auto", "open"]))
 @REASON
 def breaker_set(upstream: str, mode: str, reason: str) -> None:
-    """Set the circuit breaker of UPSTREAM: off never trips, auto trips when half of the calls fail, open rejects all.
+    """Set the circuit breaker of UPSTREAM.
+
+    off never trips; auto trips when half of the calls fail; open rejects all calls.
 
     \b
     Example: fleetops breaker set user open

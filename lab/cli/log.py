@@ -24,9 +24,9 @@ def log() -> None:
 @click.argument("level", required=False)
 @REASON
 def level(service: str, level: str | None, reason: str) -> None:
-    """Show or set the log LEVEL (debug, info, warning, error) of SERVICE, without a restart.
+    """Show or set the log level of SERVICE, without a restart.
 
-    It is in effect until the next start, which takes the level from the configuration.
+    LEVEL is debug, info, warning or error. It is in effect until the next start, which uses the configuration.
 
     \b
     Example: fleetops log level gateway info

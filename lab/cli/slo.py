@@ -42,10 +42,11 @@ def slo() -> None:
 def generate_command(
     spec: Path | None, windows: Path | None, out: Path | None, plain: bool, operator: bool, **meta: Any
 ) -> None:
-    """Generate the Prometheus rules of one spec, or of the whole repository for production and lab.
+    """Generate the Prometheus rules of SLO specs.
 
-    promtool checks the rules before they are written. --name, --namespace and --label need --operator; the ruleSelector
-    of a Prometheus object selects by label.
+    Without --spec, generates all rules of the repository, for production and lab. promtool checks the rules before they
+    are written. --name, --namespace and --label need --operator; the ruleSelector of a Prometheus object selects by
+    label.
 
     \b
     Examples: fleetops slo generate --spec rules/slos/feed.yml --out feed.rules.yml
@@ -82,7 +83,9 @@ def _generate_repository() -> None:
 @slo.command("check")
 @click.option("--no-proofs", is_flag=True, help="Compare and load the files; 'fleetops slo prove' runs the proofs.")
 def check_command(no_proofs: bool) -> None:
-    """Compare the committed rules and proofs with their specs, and check and test them with promtool.
+    """Check that the committed rules match their specs.
+
+    promtool then checks the rules and runs the proofs.
 
     Example: fleetops slo check
     """
@@ -98,7 +101,9 @@ def check_command(no_proofs: bool) -> None:
 @slo.command("prove")
 @click.argument("names", nargs=-1)
 def prove_command(names: tuple[str, ...]) -> None:
-    """Run the promtool proofs in parallel: all, or those with one of NAMES in their file name.
+    """Run the promtool proofs in parallel.
+
+    All of them, or those with one of NAMES in their file name.
 
     Example: fleetops slo prove lab-feed
     """
@@ -113,7 +118,9 @@ def prove_command(names: tuple[str, ...]) -> None:
 @click.option("--spec", type=_FILE, help="A spec file. Without it: every spec of the repository.")
 @click.option("--json", "as_json", is_flag=True, help="A list with one object per SLO and windows.")
 def report_command(windows: Path | None, spec: Path | None, as_json: bool) -> None:
-    """Show the error budget of each SLO, and when its alerts fire and resolve at given bad ratios.
+    """Show error budgets, and when alerts fire and resolve.
+
+    For each SLO, at given bad ratios.
 
     Example: fleetops slo report --windows rules/windows/production.yml
     """

@@ -42,6 +42,15 @@ def test_every_command_has_an_example(name: str, command: click.Command) -> None
     assert "Example" in (command.help or ""), name
 
 
+@pytest.mark.parametrize("verb", main.verbs())
+def test_the_summaries_of_subcommands_are_not_cut(verb: str) -> None:
+    """`fleetops VERB --help` lists each subcommand with its first line, which click cuts at the width of a terminal."""
+    group = main.load(verb)
+    if isinstance(group, click.Group):
+        listed = group.get_help(click.Context(group, info_name=verb, terminal_width=80))
+        assert "..." not in listed.partition("Commands:")[2]
+
+
 def test_help_imports_no_verb() -> None:
     """Listing the verbs must stay fast: it loads only click and the table."""
     program = (
