@@ -9,11 +9,11 @@ DRILL ?= INC-001
 BIN := .venv/bin
 VENV := .venv/.installed
 SITE := site/index.html
-# Folders are sources too, for a file that is deleted; not those of lab, in which Python writes.
+# Folders are sources too, so that a deleted file counts as a change; not those of lab, in which Python writes.
 SITE_SOURCES := $(shell find docs rules mkdocs.yml) $(shell find lab -type f -not -name '*.pyc')
 PROOFS := .cache/proofs-hold
 PROOF_SOURCES := $(shell find rules) $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
-# Pages with generated parts between cog's markers.
+# Pages with parts that cog generates.
 COGGED := README.md ARCHITECTURE.md
 
 .PHONY: bench soak help venv lab test test-fast drill drills rules site docs fmt check lock sums clean
@@ -31,24 +31,24 @@ $(VENV): .ci/requirements.txt pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# A page that does not build must not keep anyone from a lab: the drill that mends a stale record needs one.
+# The lab starts even if the site does not build: a stale record is fixed by running its drill in a lab.
 SERVABLE = $(MAKE) --no-print-directory site || echo "make: the site did not build (above); the lab serves the last one that did, if there is one" >&2
 
 lab: $(VENV) ## start everything, print the console's URL, stay until Ctrl-C
 	@$(SERVABLE)
 	@exec $(BIN)/fleetops up
 
-# The tests of a whole stack come by themselves: drills are measured in seconds, and a lab that runs beside others slows them.
-# Files go by name: by their number of tests, the file of one long test would come last, and alone.
-test: $(VENV) ## every test this machine can run; says what it skipped and why; DRILLS=1: more live drills
-	@$(BIN)/python -m lab.stack.tools.binaries >/dev/null || true # it has said what is missing; the tests say what that costs
+# Tests of a whole stack run alone, because drills are timed to the second and other tests would slow them. Files are
+# distributed in the order of their names: ordered by their number of tests, a file with one long test would start last.
+test: $(VENV) ## every test this machine can run, and why others were skipped; DRILLS=1: more live drills
+	@$(BIN)/python -m lab.stack.tools.binaries >/dev/null || true # it has said what is missing; the tests report what they skip
 	@failed=0; \
 	$(BIN)/python -m pytest -m "not stack and not containers" -n auto --dist loadfile --no-loadscope-reorder || failed=1; \
 	$(BIN)/python -m pytest -m "stack or containers" || failed=1; \
 	exit $$failed
 
-# What test-fast leaves out besides the marked tests: browsers and the built site, and files that start processes or
-# wait for seconds. Together they take as long as all the others.
+# test-fast leaves these out besides the marked tests: browser tests, tests of the built site, and files whose tests
+# start processes or wait for seconds.
 SLOW_TESTS := tests/docs tests/cli/test_up_and_down.py \
 	tests/control/test_config.py tests/control/test_database.py \
 	tests/drills/test_responders_command.py tests/drills/test_stoppable.py \
@@ -58,7 +58,7 @@ SLOW_TESTS := tests/docs tests/cli/test_up_and_down.py \
 	tests/services/test_user_service.py tests/site/test_npm.py tests/stack/test_supervisord.py \
 	tests/telemetry/test_server.py tests/traffic
 
-test-fast: $(VENV) ## the tests that need no lab, no browser and no other program, in under a minute
+test-fast: $(VENV) ## the tests that need no lab, browser or promtool, in under a minute
 	@$(BIN)/python -m pytest -q -m "not stack and not containers and not promtool" $(SLOW_TESTS:%=--ignore=%) -n auto --dist loadfile --no-loadscope-reorder
 
 drill: $(VENV) ## one incident end to end, graded: make drill DRILL=INC-001
@@ -66,7 +66,7 @@ drill: $(VENV) ## one incident end to end, graded: make drill DRILL=INC-001
 	@if $(BIN)/fleetops status >/dev/null 2>&1; then $(BIN)/fleetops drill run $(DRILL); \
 	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; $(BIN)/fleetops drill run $(DRILL); fi
 
-drills: $(VENV) ## the whole catalogue, records refreshed; CONTROLS=1: nobody and the mistaken one, who must fail; FRESH=1: from the start
+drills: $(VENV) ## every drill, with its record; CONTROLS=1: the responders none and wrong, which must fail; FRESH=1: start again
 	@$(SERVABLE)
 	@options="$(if $(CONTROLS),--controls) $(if $(FRESH),--fresh)"; \
 	if $(BIN)/fleetops status >/dev/null 2>&1; then $(BIN)/fleetops drill all $$options; \
@@ -93,7 +93,7 @@ fmt: $(VENV) ## format Python, JavaScript and CSS; write the generated parts of 
 	$(BIN)/python -m scripts.javascript fmt
 	$(BIN)/cog -r -I . --verbosity=1 $(COGGED)
 
-# The slow steps run only if their sources changed since they last held; a fresh checkout, as in CI, runs all of them.
+# The slow steps run only if their sources changed since they last passed. A fresh checkout, as in CI, runs all of them.
 check: $(VENV) ## lint, types, spelling, rules in step with specs; if their sources changed, the rules' proofs and the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -109,21 +109,21 @@ $(PROOFS): $(PROOF_SOURCES) | $(VENV)
 	$(BIN)/fleetops slo prove
 	@mkdir -p $(@D) && touch $@
 
-# One program a subject, scripts/bench_NAME.py; each keeps its section of the figures that the site shows.
+# One program per subject, scripts/bench_NAME.py; each writes its section of the figures that the site shows.
 BENCHES := rules generate site
 
-bench: $(VENV) ## the measured figures: what rules cost beside Sloth's, generating a thousand SLOs, the site on a phone
+bench: $(VENV) ## benchmarks: the cost of rules beside Sloth's, generating a thousand SLOs, the site on a phone
 	@status=0; for name in $(BENCHES); do $(BIN)/python -m scripts.bench_$$name --record docs/figures/bench.json || status=1; done; exit $$status
 
 MINUTES ?= 120
-soak: $(VENV) ## memory of every process over two hours with five drills, kept for page 10; MINUTES=N: another time
+soak: $(VENV) ## memory of every process over two hours with five drills, for page 10; MINUTES=N: another duration
 	@$(BIN)/python -m scripts.soak --minutes $(MINUTES) --record docs/figures/bench.json
 
-lock: $(VENV) ## add what pyproject.toml newly asks for to .ci/requirements.txt; UPGRADE=1: the newest of everything
+lock: $(VENV) ## add new dependencies of pyproject.toml to .ci/requirements.txt; UPGRADE=1: upgrade all of them
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o .ci/requirements.txt
 
-sums: $(VENV) ## keep the published checksums of the pinned Prometheus and Alertmanager releases, after a version changed
+sums: $(VENV) ## store the published checksums of the pinned Prometheus and Alertmanager releases, after a version change
 	$(BIN)/python -m lab.stack.tools.fetch >/dev/null
 
 clean: ## remove what was built; the lab's data in .lab stays
