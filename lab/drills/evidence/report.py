@@ -1,4 +1,4 @@
-"""A record in a few lines for a terminal."""
+"""A record as a short report for a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERIFIED = ("INCIDENT", "ALERT", "TIER", "PREDICTED", "COMPUTED", "MEASURED", "C
 
 
 def verified(row: Row) -> tuple[str, ...]:
-    """One alert of a verified record as a line of a table with the columns VERIFIED."""
+    """One alert of a verified record as a row of a table with the columns VERIFIED."""
     predicted = "-" if row.predicted is None else f"{'<= ' if row.bound else ''}{row.predicted:.1f} s"
     times = (_shown(at) for at in (row.computed, row.measured, row.computed_end, row.measured_end))
     name = row.alert if row.alert == "-" else f"{row.severity} {row.alert}"
@@ -21,9 +21,9 @@ def verified(row: Row) -> tuple[str, ...]:
 
 
 def summary(record: Record) -> Iterator[str]:
-    """Title, durations beside the prediction, budget, checks, verdict."""
+    """The lines of the report: title, durations and prediction, budget, checks, score if any, verdict."""
     drill, prediction = record.drill, record.prediction
-    yield f"{drill.id} {drill.title} (responder {record.responder}, lab time {record.lab.factor}x)"
+    yield f"{drill.id} {drill.title} (responder {record.responder}, lab time {record.lab.factor:g}x)"
     for name, key, meaning in _figures(record.responder):
         value = record.durations.of(key)
         if value is None and not prediction:
@@ -49,15 +49,15 @@ def summary(record: Record) -> Iterator[str]:
 
 
 def _score(record: Record, score: Score) -> Iterator[str]:
-    """The score card: figures beside the autopilot's, then points."""
+    """The scorecard: figures beside the autopilot's, then points."""
     drill, autopilot = record.drill, score.autopilot
-    yield f"  it was           {drill.title} ({drill.component}, {drill.trigger})"
+    yield f"  solution         {drill.title} ({drill.component}, {drill.trigger})"
     yield f"  {'':<16} {'you':>9}  {'autopilot':>9}"
     for name, key, meaning in list(_figures(record.responder))[2:6]:
         beside = _shown(autopilot.of(key) if autopilot else None)
         yield f"  {name:<16} {_shown(record.durations.of(key)):>9}  {beside:>9}  {meaning}"
-    if said := score.diagnosis:
-        yield f"  diagnosis        {', '.join(said.components)}, {said.trigger}: {said.score:g} of 1"
+    if diagnosis := score.diagnosis:
+        yield f"  diagnosis        {', '.join(diagnosis.components)}, {diagnosis.trigger}: {diagnosis.score:g} of 1"
     yield f"  false pages {len(score.false_pages)}, harmful actions {len(score.harmful_actions)}"
     for line in score.lines:
         most = f" of {line.most:g}" if line.most else ""
@@ -67,8 +67,9 @@ def _score(record: Record, score: Score) -> Iterator[str]:
 
 def _figures(responder: str) -> Iterator[tuple[str, str, str]]:
     """(name, key, meaning) of every duration, in the order of the record."""
-    for one in FIGURES:
-        yield (acknowledgement(responder) if one.key == "mtta_seconds" else one.name), one.key, one.short
+    for figure in FIGURES:
+        name = acknowledgement(responder) if figure.key == "mtta_seconds" else figure.name
+        yield name, figure.key, figure.short
     yield "Run", "run_seconds", "the whole run"
 
 
