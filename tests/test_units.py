@@ -1,4 +1,4 @@
-"""Numbers on pages read as people read them."""
+"""Numbers as text, with units."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def plain(text: str) -> str:
         (2592, "43 min 12 s"), (25920, "7 h 12 min"), (129600, "36 h"), (2592000, "30 d"), (-2, "\u22122 s"),
     ],
 )  # fmt: skip
-def test_a_duration_has_at_most_two_units_and_no_idle_zeros(value: float, text: str) -> None:
+def test_a_duration_has_at_most_two_units_and_no_trailing_zeros(value: float, text: str) -> None:
     assert plain(units.seconds(value)) == text
 
 
@@ -34,7 +34,7 @@ def test_no_duration_shows_sixty_of_a_unit(value: float) -> None:
 @pytest.mark.parametrize(
     ("ratio", "text"), [(0.9995, "99.95 %"), (0.05, "5 %"), (1, "100 %"), (0, "0 %"), (0.001, "0.1 %")]
 )
-def test_a_ratio_is_shown_as_a_percentage_without_idle_zeros(ratio: float, text: str) -> None:
+def test_a_ratio_is_shown_as_a_percentage_without_trailing_zeros(ratio: float, text: str) -> None:
     assert plain(units.percent(ratio)) == text
 
 
@@ -45,7 +45,7 @@ def test_a_quantity_is_shown_in_its_unit_and_an_absent_one_as_a_dash() -> None:
     assert units.quantity(None, "seconds") == units.ABSENT
 
 
-def test_clock_and_day_are_utc_whatever_the_zone_of_the_stamp() -> None:
+def test_clock_and_day_are_utc_whatever_the_time_zone_of_the_stamp() -> None:
     assert units.clock("2026-03-01T01:30:00.250+02:00") == "23:30:00.2"
     assert units.day("2026-03-01T01:30:00+02:00") == "2026-02-28"
 
@@ -57,8 +57,8 @@ def test_clock_and_day_are_utc_whatever_the_zone_of_the_stamp() -> None:
         (2.2, "1.50\u20132.50 s"), (5.0, "2.50\u20135.00 s"), (7.0, "over 5.00 s"),
     ],
 )  # fmt: skip
-def test_a_quantile_is_told_by_the_bucket_it_lies_in(value: float, shown: str) -> None:
-    """More than its edges a histogram does not say: 0.996 s was 0.6 + 0.99 x 0.4 at every sample."""
+def test_a_quantile_is_shown_as_its_bucket(value: float, shown: str) -> None:
+    """A histogram knows a quantile to one bucket only: 0.996 s was 0.6 + 0.99 x 0.4 at every sample."""
     assert units.quantity(value, units.QUANTILE).replace(units.NBSP, " ") == shown
 
 

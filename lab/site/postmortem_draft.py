@@ -209,7 +209,7 @@ def _moved_by(line: Line, objective: float | None) -> float:
 
 
 def unwritten(text: str) -> int:
-    """How many marked places of a draft nobody has written yet."""
+    """The number of marked places in a draft that are still unwritten."""
     return text.count(TO_WRITE)
 
 

@@ -1,4 +1,4 @@
-"""What was measured stands on its page as it was measured, or the page does not build."""
+"""Pages show measured figures exactly, and do not build without them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lab.site.views import benchmarks
 from scripts.figures import write_section
 
 
-def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build(context: SiteContext) -> None:
+def test_the_cost_of_rules_is_the_measured_one(context: SiteContext) -> None:
     figures = context.docs / "figures" / "bench.json"
     sections = json.loads(figures.read_text())["sections"]
     shown = text(benchmarks.rule_cost(context))
     assert f"{sections['rules']['ours']['second_ms']:.2f} ms" in shown
-    for section in ("rules", "rules_young", "rules_newer"):
-        found = sections[section]
-        one_pass = units.percent(found["ours"]["pass_ms"] / found["sloth"]["pass_ms"], 0).replace("\u00a0", " ")
+    for name in ("rules", "rules_young", "rules_newer"):
+        section = sections[name]
+        one_pass = units.percent(section["ours"]["pass_ms"] / section["sloth"]["pass_ms"], 0).replace("\u00a0", " ")
         assert (
-            f"{one_pass} of the time of Sloth\u2019s 17, on Prometheus {found['prometheus']}"
-            f" with {found['history_days']:g} days of history" in shown
+            f"{one_pass} of the time of Sloth\u2019s 17, on Prometheus {section['prometheus']}"
+            f" with {section['history_days']:g} days of history" in shown
         )
     del sections["rules_young"]
     figures.write_text(json.dumps({"sections": sections}))
@@ -38,38 +38,38 @@ def test_the_cost_of_rules_is_what_the_bench_measured_or_the_page_does_not_build
         benchmarks.rule_cost(context)
 
 
-def test_the_sites_own_figures_stand_beside_their_bounds_and_say_under_which_load_they_were_measured(
+def test_the_sites_figures_are_shown_with_their_bounds_and_the_load_of_the_machine(
     context: SiteContext,
 ) -> None:
     file = context.docs / "figures" / "bench.json"
     page = dict.fromkeys(("performance", "accessibility", "best-practices", "seo"), 100) | {
         "lcp_seconds": 1.25, "tbt_seconds": 0.05, "cls": 0.006, "load_bytes": 107_818,
     }  # fmt: skip
-    found = {
+    section = {
         "lighthouse": "1.2.3",
         "runs": 3,
         "load_average": 4.5,
         "build_seconds": 6.5,
         "pages": {"index": page, "lab/": page | {"load_bytes": 141_492}, "03_runbooks/": page | {"tbt_seconds": 0.21}},
     }
-    write_section(file, "site", found)
+    write_section(file, "site", section)
     shown = text(benchmarks.site_figures(context))
     assert re.search(r"first load of a page, compressed\s+108 kB\s+at most 150 kB", shown)
     assert re.search(r"with its record\s+141 kB\s+at most 400 kB", shown)
     assert "a load of 4.5 before. Out of bounds: total blocking time of 03_runbooks/ (0.21 s)." in shown
 
 
-def test_the_memory_of_every_process_is_what_the_soak_measured_or_the_page_does_not_build(context: SiteContext) -> None:
+def test_the_memory_of_every_process_is_the_measured_one(context: SiteContext) -> None:
     file = context.docs / "figures" / "bench.json"
     row = {"start_mib": 50.2, "half_mib": 55.5, "end_mib": 55.6, "peak_mib": 61.4, "slope_mib_per_hour": -0.24}
-    found = {
+    section = {
         "minutes": 120.1,
         "drills": {"INC-001": "passed", "INC-007": "status 1"},
         "prometheus": "3.5.3",
         "out_of_bounds": ["gateway grew by 3 MiB an hour over the second half"],
         "processes": {"gateway": row, "total": row | {"peak_mib": 901.0}},
     }
-    write_section(file, "soak", found)
+    write_section(file, "soak", section)
     shown = text(benchmarks.soak_table(context))
     assert re.search(r"gateway\s+50\s+56\s+56\s+61\s+\u22120.2\s+total\s+50\s+56\s+56\s+901\s+\u22120.2", shown)
     assert "120 minutes of default traffic, drills in the first quarter: INC-001 passed, INC-007 status 1." in shown

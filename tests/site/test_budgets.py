@@ -1,4 +1,4 @@
-"""What the site promises of itself, held against what was measured."""
+"""The site's budgets against measured figures."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ GOOD = {
 
 
 def out_of(pages: dict[str, dict[str, float]], build_seconds: float = 6.0) -> list[tuple[str, str, float]]:
-    found = {"pages": pages, "build_seconds": build_seconds}
-    return [(page, bound.figure, value) for page, bound, value in budgets.missed(found)]
+    section = {"pages": pages, "build_seconds": build_seconds}
+    return [(page, bound.figure, value) for page, bound, value in budgets.missed(section)]
 
 
-def test_a_page_that_misses_a_bound_is_told_by_page_and_figure() -> None:
-    """The console may weigh more than a page of text, and nothing else may."""
+def test_a_missed_budget_is_reported_by_page_and_figure() -> None:
+    """Only the console may weigh more than a page of text."""
     pages = {"index": GOOD, "lab/": GOOD | {"load_bytes": 300_000}}
     assert out_of(pages) == []
     assert out_of(pages | {"glossary/": GOOD | {"load_bytes": 300_000, "seo": 99}}, 11.5) == [
@@ -25,14 +25,14 @@ def test_a_page_that_misses_a_bound_is_told_by_page_and_figure() -> None:
     assert out_of({"lab/": GOOD | {"load_bytes": 500_000}}) == [("lab/", "load_bytes", 500_000)]
 
 
-def test_the_worst_of_all_pages_is_the_least_score_and_the_largest_figure() -> None:
+def test_the_worst_of_all_pages_has_the_lowest_score_and_the_largest_figure() -> None:
     slow = GOOD | {"performance": 88, "tbt_seconds": 0.4, "load_bytes": 90_000}
     worst = budgets.worst({"index": GOOD, "03_runbooks/": slow, "lab/": GOOD | {"load_bytes": 300_000}})
     assert (worst["performance"], worst["tbt_seconds"]) == (88, 0.4)
     assert (worst["load_bytes"], worst["console_bytes"]) == (120_000, 300_000)
 
 
-def test_a_bound_says_its_value_in_its_unit() -> None:
+def test_a_limit_is_shown_in_its_unit() -> None:
     assert budgets.LOAD.limit.replace("\u00a0", " ") == "at most 150 kB"
     assert budgets.PAGE[0].limit == "at least 95"
     (blocked,) = (bound for bound in budgets.PAGE if bound.figure == "tbt_seconds")

@@ -1,4 +1,4 @@
-"""The calculator in the browser and the arithmetic of the rules give the same numbers, on a grid."""
+"""The calculator in the browser gives the same numbers as the arithmetic of the rules, on a grid."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def in_javascript(windows: Windows, grid: list[tuple[float, float, float]], fold
     try:
         node = npm.node()
     except ToolError as error:
-        pytest.skip(f"no Node here, and none to be had: {error}")
+        pytest.skip(f"Node is not available: {error}")
     for name, text in (("grid.mjs", SCRIPT), ("burn_rate.mjs", (DOCS / "assets" / "burn_rate.js").read_text())):
         (folder / name).write_text(text)
     given = json.dumps({"tiers": profile(windows)["tiers"], "period": windows.period_seconds, "grid": grid})

@@ -1,4 +1,4 @@
-"""Charts without a browser: axes hold the data, labels stay apart, gaps stay gaps, text says what the line shows."""
+"""Charts without a browser: axes, labels, gaps and summaries."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def test_labels_of_marks_never_overlap_and_stay_on_the_chart_while_they_fit(want
     assert all(2 - 1e-6 <= place <= 98 + 1e-6 for place in places)
 
 
-def test_labels_that_have_room_stand_where_they_belong() -> None:
+def test_labels_with_enough_space_keep_their_positions() -> None:
     assert timeseries.spread([10, 50, 90], 7, 2, 98) == [10, 50, 90]
 
 
-def test_labels_of_one_instant_stand_side_by_side_around_it() -> None:
+def test_labels_of_one_instant_are_placed_side_by_side_around_it() -> None:
     assert timeseries.spread([50, 50, 50], 6, 0, 100) == [44, 50, 56]
 
 
@@ -39,7 +39,7 @@ def test_a_missing_sample_leaves_a_gap_in_the_line() -> None:
     assert str(svg.chart("c", "t", "d", [SLOW])).count("<polyline") == 2
 
 
-def test_the_summary_says_before_worst_end_and_time_over_the_objective() -> None:
+def test_the_summary_gives_the_values_before_at_worst_and_at_the_end_and_the_time_above_the_objective() -> None:
     text = timeseries.summary(SLOW, 0.4).replace("\u00a0", " ")
     assert text == "Feed p99: 20 ms before the fault, 900 ms at its worst (T+2 s), 20 ms at the end; 3 s above 400 ms."
 
@@ -49,10 +49,10 @@ def test_a_signal_without_an_objective_has_no_worst_side() -> None:
     assert "at its highest (T+1 s)" in timeseries.summary(load, None).replace("\u00a0", " ")
 
 
-def test_a_unit_that_is_a_word_stands_once_and_the_axis_is_read_over_the_lines() -> None:
+def test_a_unit_that_is_a_word_is_shown_once_and_axis_labels_are_drawn_over_the_lines() -> None:
     load = Line("Requests", "requests/s", -1, 1, (80.0, 80.0, 95.0, 81.0))
     drawn = str(svg.chart("c", "t", "d", [load], objective=90)).replace("\u00a0", " ")
-    assert drawn.count("requests/s</text>") == 2  # the objective's own, and the axis
+    assert drawn.count("requests/s</text>") == 2  # at the objective and at the axis
     assert ">150 requests/s</text>" in drawn
     assert ">50</text>" in drawn
     assert drawn.index("<polyline") < drawn.index('class="objective"') < drawn.index(">50</text>")
@@ -63,19 +63,19 @@ def test_a_signal_that_should_be_high_is_at_its_worst_when_low() -> None:
     assert timeseries.extremes(budget, 0.5) == (0.99, 0.4, 0.6)
 
 
-def test_a_burn_rate_that_an_earlier_incident_left_high_is_at_its_worst_when_high() -> None:
+def test_a_burn_rate_that_starts_high_is_at_its_worst_when_high() -> None:
     burn = Line("burn rate", units.BURN_RATE, -2, 1, (467.0, 467.0, 0.0, 30.0, 2.0))
     assert "30x at its worst (T+1 s)" in timeseries.summary(burn, 14.4).replace("\u00a0", " ")
 
 
-def test_on_a_phone_every_other_instant_of_the_axis_is_named() -> None:
+def test_every_other_label_of_the_time_axis_can_be_hidden_on_a_phone() -> None:
     drawn = str(svg.chart("c", "t", "d", [Line("Feed p99", "seconds", -30, 1, (0.1,) * 95)])).replace("\u00a0", " ")
     named = re.findall(r'<text class="(tick[^"]*)"[^>]*>([^<]*) s</text>', drawn)
     assert [at for kind, at in named if kind == "tick"] == ["\u221230", "0", "+30", "+60"]
     assert [at for kind, at in named if kind != "tick"] == ["\u221215", "+15", "+45"]
 
 
-def test_a_signal_without_samples_is_said_to_have_none() -> None:
+def test_the_summary_of_a_signal_without_samples_says_so() -> None:
     empty = Line("Feed p99", "seconds", 0, 1, (None, None))
     assert "no sample" in timeseries.summary(empty, 0.4)
     ET.fromstring(str(svg.chart("c", "t", "d", [empty], objective=0.4)))  # noqa: S314 - our own drawing

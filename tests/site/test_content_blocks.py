@@ -1,4 +1,4 @@
-"""The Markdown extension that gathers what stands between two headings."""
+"""The Markdown extension that wraps the content between two headings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from markdown import markdown
 
 
-def test_what_stands_between_headings_is_one_element_and_headings_stay_at_the_top() -> None:
+def test_the_content_between_headings_is_one_element_and_headings_stay_at_the_top_level() -> None:
     made = markdown(
         "before\n\n# One\n\na\n\n- b\n\n## Two\n\n### Three\n\nc\n", extensions=["lab.site.markdown.content_blocks"]
     )
@@ -18,12 +18,12 @@ def test_what_stands_between_headings_is_one_element_and_headings_stay_at_the_to
     ]  # fmt: skip
 
 
-def test_a_text_of_headings_alone_gets_none() -> None:
+def test_a_text_of_headings_alone_gets_no_wrapper() -> None:
     assert "lab-run" not in markdown("# One\n\n## Two\n", extensions=["lab.site.markdown.content_blocks"])
 
 
-def test_a_run_is_taken_to_be_as_high_as_what_is_in_it() -> None:
-    """Markup that other extensions have put aside counts too."""
+def test_the_estimated_height_of_a_block_follows_its_content() -> None:
+    """Markup stashed by other extensions counts too."""
     fenced = "```\n" + "line\n" * 50 + "```\n"
     made = markdown(
         f"# One\n\na\n\n# Two\n\n{fenced}", extensions=["lab.site.markdown.content_blocks", "pymdownx.superfences"]

@@ -18,7 +18,7 @@ Rewrite = Callable[..., None]
 
 
 def test_the_mitigation_is_the_action_that_the_record_grades(context: SiteContext, rewrite: Rewrite) -> None:
-    """An action before it is on the timeline, and is no T6."""
+    """An earlier action is on the timeline but is not T6."""
     made = record()
     early = made["timeline"][5] | {"kind": "action", "t_seconds": 26.0, "at": at(26.0), "title": "Made up: early"}
     action = made["actions"][0] | {"action": "service restart", "old": None, "new": None, "at": at(26.0)}

@@ -20,9 +20,7 @@ def test_the_metric_catalogue_lists_what_the_code_registers(context: SiteContext
         assert name in shown
 
 
-def test_a_metric_has_its_labels_also_those_that_the_code_calls_by_another_name(
-    context: SiteContext, tmp_path: Path
-) -> None:
+def test_a_metric_has_its_labels_even_when_the_code_aliases_their_names(context: SiteContext, tmp_path: Path) -> None:
     known = {metric.name: metric.labels for metric in context.metrics}
     assert known["circuit_breaker_state"] == ("upstream", "state")
     assert known["traffic_requests_offered_total"] == ("http_route",)

@@ -1,4 +1,4 @@
-"""Scripts of others: from the lock file, once, and a build that cannot have them says so in one line."""
+"""Third-party scripts: fetched once by the lock file; a failure is one line."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lab.site.build import npm
 
 
 def stand_in(folder: Path, text: str) -> None:
-    """A program `npm` (and a `node`, so that it counts) that does what the shell text says."""
+    """A fake `npm`, and a `node` beside it, that run the shell commands of `text`."""
     folder.mkdir()
     for name in ("npm", "node"):
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755 | stat.S_IXUSR)
 
 
-def test_a_registry_that_does_not_answer_is_one_line_that_names_the_lock_file(
+def test_an_unreachable_registry_gives_one_line_that_names_the_lock_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path / "bin", "echo 'npm error code ENOTFOUND' >&2; echo 'npm error network no such host' >&2; exit 1")
@@ -33,7 +33,7 @@ def test_a_registry_that_does_not_answer_is_one_line_that_names_the_lock_file(
     assert not [file for file in (tmp_path / "cache" / "npm").iterdir() if not file.name.startswith("new-")]
 
 
-def test_what_was_fetched_once_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(tmp_path / "bin", f"echo run >> {tmp_path}/runs; mkdir -p node_modules/x")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     first = npm.packages(npm.WEB, tmp_path / "cache")
@@ -50,7 +50,7 @@ def test_the_lock_file_holds_every_package_by_hash_and_names_no_registry() -> No
     assert not any("resolved" in about for about in packages.values())
 
 
-def test_the_published_module_is_the_packages_own_file_and_can_be_imported(built_site: Path) -> None:
+def test_the_published_module_is_the_file_of_the_package_with_an_export(built_site: Path) -> None:
     text = (built_site / "assets" / "vendor" / "uplot.js").read_text()
     assert text.startswith("/*! https://github.com/leeoniya/uPlot")
     assert text.endswith("export default uPlot;\n")

@@ -22,6 +22,6 @@ def test_the_playbook_states_the_pagers_own_escalation_policy(
     monkeypatch.setattr(escalation, "TO", "third on-call")
     assert (text(oncall.escalation_after(context)), oncall.escalation_to(context)) == ("7 min", "third on-call")
     playbook = (DOCS / "07_oncall_playbook.md").read_text(encoding="utf-8")
-    promised = "| {{ escalation_after() }} without an acknowledgement | {{ escalation_to() }} | the pager, by itself |"
-    assert promised in playbook
+    row = "| {{ escalation_after() }} without an acknowledgement | {{ escalation_to() }} | the pager, by itself |"
+    assert row in playbook
     assert re.findall(r"\b(?:5 min|(?:within|after) five minutes)\b", playbook) == []

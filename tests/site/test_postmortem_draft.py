@@ -1,4 +1,4 @@
-"""A postmortem's draft: it asks of the record only what the record holds, and says what nobody has written yet."""
+"""The draft of a postmortem calls only macros that the record can answer, and marks what a person must write."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PARTS = (
 
 
 def rendered(text: str, context: SiteContext) -> str:
-    """The page with its macros run, as mkdocs-macros does it: an unknown one, or one that fails, is an error."""
+    """The page with its macros rendered as mkdocs-macros does; an unknown or failing macro is an error."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 - Markdown, no HTML to escape
     environment.globals.update(views(context))
     return environment.from_string(text).render()
@@ -51,7 +51,7 @@ def test_the_draft_of_every_committed_record_renders(ident: str, tmp_path: Path)
     assert context.records.read(ident)["verdict"]["checks"][0]["detail"].split()[-2] in rendered(text, context)
 
 
-def test_a_draft_without_action_items_has_rows_that_the_register_takes(
+def test_a_draft_without_action_items_has_rows_that_the_register_accepts(
     context: SiteContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(register_files, "action_items", list)
@@ -61,7 +61,7 @@ def test_a_draft_without_action_items_has_rows_that_the_register_takes(
     rows = dedent(text.split("``` yaml\n")[1].split("    ```")[0])
     (tmp_path / "items.yml").write_text(rows)
     items = register_files.action_items(tmp_path / "items.yml")
-    assert [(one.id, one.type, one.priority, one.due.isoformat()) for one in items] == [
+    assert [(item.id, item.type, item.priority, item.due.isoformat()) for item in items] == [
         ("AI-001-1", "prevent", "P1", "2026-01-16"),
         ("AI-001-2", "detect", "P2", "2026-04-03"),
         ("AI-001-3", "mitigate", "P3", "2026-07-03"),
@@ -77,7 +77,7 @@ def without(document: dict[str, Any], *kinds: str) -> Record:
     return Record("INC-001", "records/INC-001.json", {**document, "timeline": timeline})
 
 
-def test_the_draft_tells_of_nothing_that_did_not_happen(context: SiteContext) -> None:
+def test_the_draft_leaves_out_what_did_not_happen(context: SiteContext) -> None:
     document = {**made_record(), "runbook": []}
     document["durations"] |= {"mttm_seconds": None, "mttr_seconds": None}
     (context.docs / "records" / "INC-001.json").write_text(
@@ -94,23 +94,23 @@ def test_the_draft_tells_of_nothing_that_did_not_happen(context: SiteContext) ->
         postmortem_draft.page(Record("D0", "records/D0.json", document), find("D0"))
 
 
-def test_what_moved_is_charted_and_what_did_not_is_not() -> None:
+def test_only_signals_that_moved_are_charted() -> None:
     document = made_record()
     quiet = {**document["signals"][0], "name": "quiet", "objective": None, "values": [80.0] * 60 + [79.0] * 60}
     risen = {**quiet, "name": "risen", "values": [80.0] * 30 + [200.0] * 90}
     burst = {**quiet, "name": "burst", "objective": 0.01, "values": [0.0] * 30 + [0.5] * 90}
     fallen = {**quiet, "name": "fallen", "objective": 0.9, "values": [0.95] * 30 + [0.3] * 90}
     burn = {**burst, "name": "burn_rate_60s"}
-    one = Record("INC-001", "", {**document, "signals": [quiet, risen, burst, fallen, burn]})
-    assert postmortem_draft.moved(one) == ["burst", "risen", "fallen"]
+    record = Record("INC-001", "", {**document, "signals": [quiet, risen, burst, fallen, burn]})
+    assert postmortem_draft.moved(record) == ["burst", "risen", "fallen"]
 
 
-def test_no_committed_postmortem_has_a_place_that_nobody_wrote() -> None:
+def test_no_committed_postmortem_has_an_unwritten_place() -> None:
     for file in (DOCS / POSTMORTEMS).glob("*.md"):
         assert postmortem_draft.unwritten(file.read_text()) == 0, file.name
 
 
-def test_the_verb_writes_a_page_once_and_never_over_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verb_writes_a_page_and_never_overwrites_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / postmortem_draft.name(Records(RECORDS).read("INC-001"))
     assert file.name == "INC-001_feed_latency_regression_from_an_ungated_canary.md"
     assert run(["incident", "postmortem", "INC-001"]) == 0

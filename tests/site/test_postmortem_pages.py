@@ -41,7 +41,7 @@ def test_a_committed_postmortem_is_reviewed_starts_with_its_table_and_has_no_typ
 
 
 @pytest.mark.parametrize(
-    ("line", "found"),
+    ("line", "numbers"),
     [
         ("p99 of INC-001 rose at T+{{ moment(1) }}, with a `502`, 5xx, N+1 and 1.1.0, [see](../04_x.md#a2)", []),
         ("1. The first cause, AI-001-4, SEV2", []),
@@ -53,9 +53,9 @@ def test_a_committed_postmortem_is_reviewed_starts_with_its_table_and_has_no_typ
         ("At 5 % <!-- typed: -->", ["5"]),
     ],
 )
-def test_a_number_typed_into_prose_is_found_with_its_line(line: str, found: list[str]) -> None:
+def test_a_number_typed_into_prose_is_found_with_its_line(line: str, numbers: list[str]) -> None:
     assert postmortem_pages.typed_numbers(f"---\ntitle: x\n---\n\n```\n200\n```\n\n{line}\n") == [
-        (9, one) for one in found
+        (9, number) for number in numbers
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_page_with_a_typed_number_does_not_build(tmp_path: Path) -> None:
     postmortem_pages.require_no_typed_number(file, "04_capacity_planning.md")
 
 
-def test_the_build_stops_at_a_typed_number_and_names_the_page(
+def test_a_typed_number_stops_the_build_with_the_name_of_the_page(
     context: SiteContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = f"{POSTMORTEMS}/INC-001_x.md"

@@ -44,13 +44,13 @@ def test_the_head_of_a_postmortem_reads_all_but_status_and_roles_from_the_record
 
 def test_the_duration_ends_with_the_alert_without_an_slo_at_stake() -> None:
     times = made_record()["durations"]
-    for users, mttr, said in (
+    for users, mttr, duration in (
         ({"asked": 1, "hit": 1}, 33.0, "33 s, from the fault to the recovery"),
         ({"asked": 1, "hit": 1}, None, "no recovery in the record"),
         (None, None, "36 s, from the fault to the resolved alert"),
     ):
         data = made_record() | {"users": users, "durations": {**times, "mttr_seconds": mttr}}
-        assert said in text(postmortems._duration(Record("INC-001", "", data)))
+        assert duration in text(postmortems._duration(Record("INC-001", "", data)))
 
 
 def test_a_drill_value_has_its_unit_and_an_unknown_one_is_named(context: SiteContext) -> None:

@@ -23,7 +23,7 @@ from lab.site.sources import register_files
         (("due: 2026-12-31", "due: soon"), r"items\.yml:9: .*'soon' is not a date"),
     ],
 )
-def test_an_action_item_without_priority_or_due_date_is_refused_by_its_line(
+def test_an_action_item_without_a_valid_priority_and_due_date_is_refused_by_its_line(
     tmp_path: Path, change: tuple[str, str], refused: str
 ) -> None:
     file = tmp_path / "items.yml"
@@ -50,5 +50,5 @@ def test_an_action_item_is_due_within_the_time_of_its_priority() -> None:
 
 def test_no_open_action_item_was_overdue_when_the_newest_record_was_made() -> None:
     newest = max(recorded(file.stem) for file in RECORDS.glob("INC-*.json"))
-    overdue = [one.id for one in register_files.action_items() if one.status == "open" and one.due < newest]
+    overdue = [item.id for item in register_files.action_items() if item.status == "open" and item.due < newest]
     assert not overdue

@@ -30,7 +30,7 @@ def test_a_rule_on_a_page_is_exactly_the_rule_in_its_file(context: SiteContext) 
 
 
 def test_each_lab_rule_names_its_production_counterpart(context: SiteContext) -> None:
-    """A generated rule of its own, or the lab rule's own windows times the factor; never both."""
+    """Either a generated rule or the lab rule's windows times the factor."""
     assert "In production: a rule generated from the same SLO" in text(rules.alert_rule(context, "FeedLatencyP99Burn"))
     shown = text(rules.alert_rule(context, "RetryRatioHigh"))
     assert re.search(r"windows 60 times as long:\s+5s\s+as\s+5m\s+,\s+15s\s+as\s+15m", shown)
@@ -41,7 +41,7 @@ def test_each_lab_rule_names_its_production_counterpart(context: SiteContext) ->
 
 
 def test_every_lab_rule_links_to_its_expression_in_prometheus(context: SiteContext) -> None:
-    """The link holds the rule's own expression; production's rules are loaded by no lab and have none."""
+    """Production rules have no link, because no lab loads them."""
     shown = str(rules.slo_rules(context, "feed-latency-p99"))
     asked = [
         parse_qs(urlsplit(html.unescape(href)).query)["g0.expr"][0] for href in re.findall('href="([^"]+)"', shown)
