@@ -1,1 +1,1 @@
-"""The clients: open-loop load, whose arrivals never wait for replies. `python -m lab.traffic`."""
+"""The load generator: open-loop traffic, whose arrivals never wait for responses. `python -m lab.traffic`."""

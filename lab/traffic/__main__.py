@@ -1,4 +1,4 @@
-"""`python -m lab.traffic`: offers load to the gateway until SIGTERM."""
+"""`python -m lab.traffic`: sends load to the gateway until SIGTERM."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from lab.traffic.generator import Extra, Generator
 DEFAULT_RATE = 80.0
 MAX_RATE = 2000.0
 MAX_PEOPLE = 19_000
-CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # it goes into a header as it is
+CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # safe to use in a header unescaped
 
 
 def checked_target(url: str, allowed_hosts: frozenset[str]) -> str:
-    """`url` when it is this machine or an allowed name; UsageError otherwise: this is no weapon."""
+    """`url`, normalised. Raises UsageError unless it is loopback or an allowed host, so that nobody else gets the load."""
     checked = checked_url(url, names.ENV_GATEWAY_URL)
     netloc = urlsplit(checked).netloc
     if not host_allowed(netloc, allowed_hosts):
         raise UsageError(
-            f"{names.ENV_GATEWAY_URL}: {netloc} is not this machine; load goes to loopback,"
-            f" or to a name listed in {names.ENV_ALLOWED_HOSTS}"
+            f"{names.ENV_GATEWAY_URL}: {netloc} is not this machine; use a loopback address,"
+            f" or add the host to {names.ENV_ALLOWED_HOSTS}"
         )
     return checked
 
@@ -80,9 +80,9 @@ async def offer(telemetry: Telemetry, generator: Generator) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     serve_admin(telemetry, admin_app(telemetry, generator))
     running = asyncio.ensure_future(generator.run())
-    ended = asyncio.ensure_future(stopped.wait())
-    telemetry.log.info("offering", rate=generator.rate)
-    await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
+    stopping = asyncio.ensure_future(stopped.wait())
+    telemetry.log.info("offering load", rate=generator.rate)
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     telemetry.health.draining.set()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -90,7 +90,7 @@ async def offer(telemetry: Telemetry, generator: Generator) -> None:
 
 
 def main() -> None:
-    """Reads the environment and offers load until SIGTERM."""
+    """Reads the environment and sends load until SIGTERM."""
     env = Environment()
     settings = Settings.read("traffic", environment=env, public=False)
     url = checked_target(env.text(names.ENV_GATEWAY_URL, example="http://127.0.0.1:8010"), settings.allowed_hosts)

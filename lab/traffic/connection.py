@@ -1,4 +1,4 @@
-"""One keep-alive HTTP/1.1 connection of the generator: as little as an answer's status needs."""
+"""A minimal keep-alive HTTP/1.1 client connection: it reads only as much as the status of a response needs."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ _CLOSE = re.compile(rb"\r\nconnection:\s*close", re.IGNORECASE)
 
 
 class Broken(Exception):
-    """The connection ended, or said something else than HTTP, before the answer was whole."""
+    """The connection was closed, or sent something that is not HTTP, before the response was complete."""
 
 
 class Connection(asyncio.Protocol):
-    """Sends a request and gives its status; one at a time."""
+    """Sends requests and returns their status, one at a time."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[int] | None = None
+        self._response: asyncio.Future[int] | None = None
         self._received = bytearray()
 
     @property
     def usable(self) -> bool:
-        """True while another request may be sent."""
+        """Whether another request can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
     def send(self, data: bytes) -> asyncio.Future[int]:
-        """The status of the answer, or Broken."""
+        """Sends a request. The future gives the status of the response, or raises Broken."""
         if self._transport is None or not self.usable:
             raise Broken("not connected")
-        self._answer = asyncio.get_running_loop().create_future()
+        self._response = asyncio.get_running_loop().create_future()
         self._received.clear()
         self._transport.write(data)
-        return self._answer
+        return self._response
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Closes the connection immediately."""
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Asyncio: connected."""
+        """Called by asyncio when connected."""
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """Asyncio: ended."""
+        """Called by asyncio when the connection is closed."""
         self._fail(f"connection lost: {problem}")
 
     def data_received(self, data: bytes) -> None:
-        """Asyncio: part of an answer."""
+        """Called by asyncio with a part of a response."""
         self._received += data
         head_end = self._received.find(b"\r\n\r\n")
         if head_end < 0:
@@ -59,17 +59,17 @@ class Connection(asyncio.Protocol):
         length = _LENGTH.search(head)
         if length is None or head[:7] != b"HTTP/1." or not head[9:12].isdigit():
             self.close()
-            self._fail("not an answer with a length")
+            self._fail("not an HTTP response with a Content-Length")
             return
         if len(self._received) < head_end + 4 + int(length[1]):
             return
         if _CLOSE.search(head) and self._transport is not None:
             self._transport.close()
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():
-            answer.set_result(int(head[9:12]))
+        response, self._response = self._response, None
+        if response is not None and not response.done():
+            response.set_result(int(head[9:12]))
 
     def _fail(self, reason: str) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():
-            answer.set_exception(Broken(reason))
+        response, self._response = self._response, None
+        if response is not None and not response.done():
+            response.set_exception(Broken(reason))

@@ -1,4 +1,4 @@
-"""The open loop: every arrival gets its request at its time, whatever became of those before it."""
+"""The open-loop generator: every arrival is sent at its scheduled time, regardless of earlier responses."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lab.traffic.arrivals import Arrivals
 from lab.traffic.connection import Broken, Connection
 from lab.traffic.mix import Mix
 
-# Where an arrival that finds all of them taken is dropped, and counted: the generator's own limit must be seen.
+# Arrivals beyond this many requests in flight are dropped and counted, so that the generator's own limit is visible.
 MAX_CONNECTIONS = 1000
 CONNECT_SECONDS = 2.0
-ANSWER_SECONDS = 10.0
+RESPONSE_SECONDS = 10.0
 TICK_SECONDS = 0.002
 IDLE_SECONDS = 10.0
 STATUS_TIMEOUT = "timeout"
@@ -28,7 +28,7 @@ DURATION_BUCKETS_SECONDS = (*names.LATENCY_BUCKETS_SECONDS, 10.0)
 
 @dataclass(frozen=True)
 class Extra:
-    """Who asks beside the usual load: one client in the usual mix, or a crowd of `people` who read their feeds."""
+    """Additional load: one client with the usual mix of requests, or a crowd of `people` who read their feeds."""
 
     client_id: str
     rate: float
@@ -36,40 +36,46 @@ class Extra:
     ramp_seconds: float = 0.0
 
 
-class Measures:
-    """What was offered, what came of it, and how long it took since it was due."""
+class GeneratorMetrics:
+    """Metrics of the generator: arrivals, their results, and durations since the scheduled arrival."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         route = names.LABEL_ROUTE
-        self.offered = Counter(names.TRAFFIC_OFFERED, "Arrivals.", [route], registry=registry)
+        self.offered = Counter(names.TRAFFIC_OFFERED, "Scheduled arrivals.", [route], registry=registry)
         self.completed = Counter(
-            names.TRAFFIC_COMPLETED, "Answers, errors and timeouts.", [route, names.LABEL_STATUS], registry=registry
+            names.TRAFFIC_COMPLETED,
+            "Completed requests, including errors and timeouts.",
+            [route, names.LABEL_STATUS],
+            registry=registry,
         )
         self.dropped = Counter(
-            names.TRAFFIC_DROPPED, "Arrivals that found no free connection.", [route], registry=registry
+            names.TRAFFIC_DROPPED, "Arrivals dropped at the maximum of connections.", [route], registry=registry
         )
         self.durations = Histogram(
             names.TRAFFIC_DURATION,
-            "From the scheduled arrival to the whole answer.",
+            "Time from the scheduled arrival to the complete response.",
             [route],
             buckets=DURATION_BUCKETS_SECONDS,
             registry=registry,
         )
-        self.rate = Gauge(names.TRAFFIC_RATE, "Arrivals a second asked for.", registry=registry)
+        self.rate = Gauge(names.TRAFFIC_RATE, "Configured arrivals per second.", registry=registry)
         for name in (names.ROUTE_FEED, names.ROUTE_USER):
             self.offered.labels(name)
             self.dropped.labels(name)
 
 
 class Generator:
-    """Sends `mix` at `rate` to the gateway at `url` until cancelled. `set_rate` may be called from any thread."""
+    """Sends requests at `rate` per second to the gateway at `url`.
+
+    `set_rate` and `set_extra` are thread-safe.
+    """
 
     def __init__(self, url: str, rate: float, registry: CollectorRegistry) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._mix = Mix(parts.netloc)
-        self._measures = Measures(registry)
-        self._measures.rate.set(rate)
+        self._metrics = GeneratorMetrics(registry)
+        self._metrics.rate.set(rate)
         self._rate = rate
         self._arrivals: Arrivals | None = None
         self._extra: tuple[Extra, Arrivals] | None = None
@@ -80,29 +86,29 @@ class Generator:
 
     @property
     def rate(self) -> float:
-        """Arrivals a second asked for."""
+        """The configured rate, in arrivals per second, without additional load."""
         return self._rate
 
     @property
     def outstanding(self) -> int:
-        """Requests whose answer has not come."""
+        """Requests in flight."""
         return len(self._tasks)
 
     def set_rate(self, rate: float) -> None:
-        """Another rate from now on."""
+        """Changes the rate from now on."""
         self._rate = rate
-        self._measures.rate.set(rate)
+        self._metrics.rate.set(rate)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._retime)
 
     @property
     def extra(self) -> Extra | None:
-        """Who asks beside the usual load; None when nobody does."""
+        """The additional load, or None."""
         return self._extra[0] if self._extra else None
 
     def set_extra(self, extra: Extra) -> None:
-        """From now on somebody asks beside the usual load; a rate of 0 ends that."""
-        # The event loop's clock is the monotonic one, so another thread may read it.
+        """Sets the additional load; a rate of 0 ends it."""
+        # The event loop uses the monotonic clock too, so it can be read from another thread.
         arrivals = Arrivals(extra.rate, time.monotonic(), ramp_seconds=extra.ramp_seconds)
         self._extra = (extra, arrivals) if extra.rate else None
 
@@ -114,9 +120,10 @@ class Generator:
             while True:
                 for scheduled in self._arrivals.due(self._loop.time()):
                     self._dispatch(scheduled)
-                if beside := self._extra:
-                    for scheduled in beside[1].due(self._loop.time()):
-                        self._dispatch(scheduled, beside[0])
+                if current := self._extra:
+                    extra, arrivals = current
+                    for scheduled in arrivals.due(self._loop.time()):
+                        self._dispatch(scheduled, extra)
                 await asyncio.sleep(TICK_SECONDS)
         finally:
             for task in self._tasks:
@@ -133,9 +140,9 @@ class Generator:
             request = self._mix.of_crowd(extra.client_id, extra.people)
         else:
             request = self._mix.next(extra.client_id if extra else "")
-        self._measures.offered.labels(request.route).inc()
+        self._metrics.offered.labels(request.route).inc()
         if len(self._tasks) >= MAX_CONNECTIONS:
-            self._measures.dropped.labels(request.route).inc()
+            self._metrics.dropped.labels(request.route).inc()
             return
         task = asyncio.ensure_future(self._exchange(request.route, request.data, scheduled))
         self._tasks.add(task)
@@ -146,7 +153,7 @@ class Generator:
         connection: Connection | None = None
         status = STATUS_ERROR
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(RESPONSE_SECONDS):
                 connection = await self._connection()
                 status = str(await connection.send(data))
         except TimeoutError:
@@ -155,13 +162,13 @@ class Generator:
             self._log.debug("request failed", route=route, reason=str(problem))
         finally:
             if connection is not None:
-                self._give_back(connection, answered=status.isdigit())
-        self._measures.completed.labels(route, status).inc()
-        self._measures.durations.labels(route).observe(loop.time() - scheduled)
+                self._release(connection, answered=status.isdigit())
+        self._metrics.completed.labels(route, status).inc()
+        self._metrics.durations.labels(route).observe(loop.time() - scheduled)
 
     async def _connection(self) -> Connection:
         while self._idle:
-            # The last one used is the one least likely to have been closed for idling.
+            # The most recently used connection is the least likely to have been closed as idle.
             connection, _ = self._idle.pop()
             if connection.usable:
                 return connection
@@ -169,7 +176,7 @@ class Generator:
             _, connection = await asyncio.get_running_loop().create_connection(Connection, self._host, self._port)
         return connection
 
-    def _give_back(self, connection: Connection, *, answered: bool) -> None:
+    def _release(self, connection: Connection, *, answered: bool) -> None:
         now = asyncio.get_running_loop().time()
         if answered and connection.usable:
             self._idle.append((connection, now))

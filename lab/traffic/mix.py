@@ -1,4 +1,4 @@
-"""Who asks for what: the request mix, its Zipf-like keys and its clients. Deterministic for one seed."""
+"""The request mix: routes, users with Zipf-like popularity, and clients. Deterministic for a given seed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lab.telemetry import trace
 
 # Shares of the requests.
 FEED_RATIO = 0.5
-USER_READ_RATIO = 0.4  # the rest writes
+USER_READ_RATIO = 0.4  # the rest are writes
 
-# The people who are awake. So few that the feeds of most of them are in the cache after a minute.
+# The active users. Few enough that most of their feeds are cached after a minute.
 AUDIENCE = 400
 USERS = 20_000
 ZIPF_EXPONENT = 1.05
@@ -24,44 +24,45 @@ CLIENTS = 400
 
 @dataclass(frozen=True)
 class Request:
-    """One request, ready to be sent."""
+    """A serialised request and its route."""
 
     route: str
     data: bytes
 
 
 class Mix:
-    """An endless supply of requests to `host` (the Host header)."""
+    """Generates requests with the Host header `host`."""
 
     def __init__(self, host: str, seed: int = 1) -> None:
         self._host = host
-        self._random = random.Random(seed)  # noqa: S311 - a workload, no secret
-        # Spread over all users by a multiplication with a prime: neighbours in rank are strangers.
+        self._random = random.Random(seed)  # noqa: S311 - a workload, not a secret
+        # Spread over all users by multiplication with a prime, so that adjacent ranks do not have adjacent ids.
         self._audience = [1 + rank * 7727 % USERS for rank in range(AUDIENCE)]
         self._weights = list(accumulate(1 / (rank + 1) ** ZIPF_EXPONENT for rank in range(AUDIENCE)))
         self._writes = 0
 
     def next(self, client_id: str = "") -> Request:
-        """The next request in the usual mix, by one of the CLIENTS or by `client_id`."""
+        """The next request of the usual mix, from one of the CLIENTS or from `client_id`."""
         chance = self._random.random()
         client = client_id or f"client-{self._random.randrange(CLIENTS):03d}"
         if chance < FEED_RATIO:
-            return self._request("GET", names.ROUTE_FEED, self._popular(), client)
+            return self._request("GET", names.ROUTE_FEED, self._any_user(), client)
         if chance < FEED_RATIO + USER_READ_RATIO:
-            return self._request("GET", names.ROUTE_USER, self._popular(), client)
+            return self._request("GET", names.ROUTE_USER, self._any_user(), client)
         self._writes += 1
         body = json.dumps({"bio": f"Edited {self._writes} times today."}).encode()
         return self._request("PUT", names.ROUTE_USER, self._random.choice(self._audience), client, body)
 
     def of_crowd(self, client_id: str, people: int) -> Request:
-        """The next request of a crowd: one of `people` who are not of the usual audience reads their feed."""
-        one = self._random.randrange(people)
-        viewer = 1 + (AUDIENCE + one % (USERS - AUDIENCE)) * 7727 % USERS
-        return self._request("GET", names.ROUTE_FEED, viewer, f"{client_id}-{one}")
+        """The next request of a crowd: one of `people` outside the usual audience reads their own feed."""
+        person = self._random.randrange(people)
+        viewer = 1 + (AUDIENCE + person % (USERS - AUDIENCE)) * 7727 % USERS
+        return self._request("GET", names.ROUTE_FEED, viewer, f"{client_id}-{person}")
 
-    def _popular(self) -> int:
-        place = bisect.bisect(self._weights, self._random.random() * self._weights[-1])
-        return self._audience[min(place, AUDIENCE - 1)]
+    def _any_user(self) -> int:
+        """A random user of the audience, weighted by popularity."""
+        rank = bisect.bisect(self._weights, self._random.random() * self._weights[-1])
+        return self._audience[min(rank, AUDIENCE - 1)]
 
     def _request(self, method: str, route: str, user_id: int, client: str, body: bytes = b"") -> Request:
         content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
