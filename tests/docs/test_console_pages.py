@@ -53,12 +53,12 @@ def test_the_console_of_a_lab_is_live_and_hides_the_recording(console: Console, 
 def test_without_its_key_the_console_replays_a_record_and_explains_how_to_get_the_key(
     console: Console, browser: chromium.Browser
 ) -> None:
-    said = "document.querySelector('.console-status').textContent"
+    status = "document.querySelector('.console-status').textContent"
     with browser.page() as stranger:
         stranger.view(1280, 3000)
         stranger.open(f"{console.url}/lab/")
         stranger.until(f"{MODE} === 'replay'")
-        assert "opens with a key: 'fleetops status' prints its URL" in stranger.value(said)
+        assert "opens with a key: 'fleetops status' prints its URL" in stranger.value(status)
         assert stranger.value("document.querySelector('[data-part=actions]').hidden")
         assert stranger.value(
             "[...document.querySelectorAll('[data-part=source] option')].every((one) => one.value !== 'live')"
@@ -79,13 +79,13 @@ def test_a_key_stays_out_of_the_url_the_history_and_the_referrer(console: Consol
 
 
 def test_a_console_whose_token_was_replaced_refuses_the_page_and_says_so(console: Console, page: chromium.Page) -> None:
-    said = "document.querySelector('.console-status').textContent"
+    status = "document.querySelector('.console-status').textContent"
     page.open(f"{console.url}/lab/")
     page.until(f"{MODE} === 'live'")
     console.home.token.write_text("another-token-of-the-made-up-lab")
     console.stop()
     console.start()
-    page.until(f"{said}.includes('refuses this page')", 30)
+    page.until(f"{status}.includes('refuses this page')", 30)
 
 
 def test_hostile_labels_are_shown_as_text(console: Console, page: chromium.Page) -> None:
@@ -109,16 +109,16 @@ def test_acknowledging_a_page_reaches_the_pager_and_shows_by_whom(console: Conso
 def test_an_escalated_page_is_marked_until_acknowledged_and_stays_in_the_timeline(
     console: Console, page: chromium.Page
 ) -> None:
-    said = (
+    status = (
         "document.querySelector('.console-pages .lab-badge--{}:last-of-type')?.textContent.startsWith('escalated to')"
     )
     page.open(f"{console.url}/lab/")
-    page.until(said.format("bad"))
+    page.until(status.format("bad"))
     assert "at 03:09:05" in page.value("document.querySelector('.console-pages').textContent")
     assert "Page 7 escalated" in page.value("document.querySelector('.console-timeline').textContent")
     page.value("document.querySelector('[data-part=by]').value = 'grace'")
     page.value("document.querySelector('button[data-page=\"7\"]').click()")
-    page.until(said.format("warn"))
+    page.until(status.format("warn"))
     assert "Page 7 escalated" in page.value("document.querySelector('.console-timeline').textContent")
 
 
@@ -177,19 +177,19 @@ def test_hostile_log_lines_are_shown_as_text(console: Console, page: chromium.Pa
 
 
 def test_a_silent_pager_does_not_look_like_one_without_pages(console: Console, page: chromium.Page) -> None:
-    said = "document.querySelector('.console-status').textContent"
+    status = "document.querySelector('.console-status').textContent"
     page.open(f"{console.url}/lab/")
     page.until("document.querySelector('.console-pages li[data-status=firing]')")
     console.pager.gone = True
-    page.until(f"{said}.includes('1 open') && {said}.includes('when the pager last answered, at')")
+    page.until(f"{status}.includes('1 open') && {status}.includes('when the pager last answered, at')")
     assert page.value("document.querySelectorAll('.console-pages li[data-status=firing]').length") == 1
     console.stop()
     console.start()  # a console that has never had an answer from the pager
     page.open(f"{console.url}/lab/")
-    page.until(f"{said}.includes('no open page known: the pager has not answered')")
+    page.until(f"{status}.includes('no open page known: the pager has not answered')")
     assert "No page." not in page.value("document.querySelector('.console-pages').textContent")
     console.pager.gone = False
-    page.until(f"{said}.includes('1 open') && !{said}.includes('answered')")
+    page.until(f"{status}.includes('1 open') && !{status}.includes('answered')")
 
 
 def test_a_console_without_prometheus_shows_no_old_figures(console: Console, page: chromium.Page) -> None:
