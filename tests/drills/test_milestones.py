@@ -1,4 +1,4 @@
-"""The graded instants: read from what was delivered, not from what was hoped for."""
+"""The milestones of an incident, read from delivered pages and audit rows."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def notice(fired: float, over: float | None) -> Page:
 
 
 def incident(*notices: Page, ended: float = 100) -> Incident:
-    told = SimpleNamespace(
+    stub = SimpleNamespace(
         t0=T0, ended_at=T0 + ended, page=notices[0], slo=None, timeline=[],
         since_t0=lambda at: at - T0, expected=lambda: list(notices), actions=list, responder_actions=list,
     )  # fmt: skip
-    return cast(Incident, told)
+    return cast(Incident, stub)
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def incident(*notices: Page, ended: float = 100) -> Incident:
         ([notice(10, 20), notice(22, 60)], 50, None),
     ],
 )
-def test_an_alert_is_over_when_its_last_notice_is_and_before_the_clean_up(
+def test_an_alert_has_resolved_with_its_last_notice_if_that_is_before_the_clean_up(
     notices: list[Page], ended: float, resolved: float | None
 ) -> None:
     assert milestones.read(incident(*notices, ended=ended), [])["resolved"] == resolved
 
 
 @pytest.mark.parametrize(
-    ("target", "old", "new", "said"),
+    ("target", "old", "new", "phrase"),
     [
         ("gateway", 50.0, 0.0, "config push: 50 → 0"),
         ("feed", {"settings": {}, "version": 0}, {"settings": {"pool_max": 2}, "version": 3},
@@ -57,5 +57,5 @@ def test_an_alert_is_over_when_its_last_notice_is_and_before_the_clean_up(
         ("feed", None, ["feed-1"], "config push feed"),
     ],
 )  # fmt: skip
-def test_a_change_is_told_in_words(target: str, old: object, new: object, said: str) -> None:
-    assert milestones.change(documents.audit_row(action="config push", target=target, old=old, new=new)) == said
+def test_an_audit_row_is_described_in_a_phrase(target: str, old: object, new: object, phrase: str) -> None:
+    assert milestones.change(documents.audit_row(action="config push", target=target, old=old, new=new)) == phrase

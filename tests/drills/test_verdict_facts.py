@@ -1,4 +1,4 @@
-"""What the grading goes by: alerts that began in the incident, and not those of before."""
+"""The facts to grade: only alerts that began during the incident count as fired."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def notice(name: str, severity: str, at: float) -> Page:
     return documents.page(alertname=name, severity=severity, labels=P99, starts_at=utc_text(T0 + at))
 
 
-def test_what_fired_is_what_began_in_the_incident(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_alerts_that_began_during_the_incident_count_as_fired(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collect, "down_targets", lambda _incident: ())
-    told = [notice("Told", TICKET, 5), notice("Before", PAGE, -5)]
+    notices = [notice("Delivered", TICKET, 5), notice("Before", PAGE, -5)]
     incident = SimpleNamespace(
         t0=T0, ended_at=T0 + 60, page=None, responder="none", branch=None, runbook=[], overdue=False,
-        held=False, notices=lambda: told, restored=lambda _at: True, responder_actions=list,
+        held=False, notices=lambda: notices, restored=lambda _at: True, responder_actions=list,
     )  # fmt: skip
-    found = dict.fromkeys(("page", "ack", "recovered", "resolved"))
-    rows = [alert("Fired", TICKET, 5), alert("Paged", PAGE, 6), alert("Before", TICKET, -5)]
-    facts = record.facts(cast(Incident, incident), found, rows)
-    assert facts.fired == {("Fired", TICKET), ("Told", TICKET), ("Paged", PAGE)}
+    milestones = dict.fromkeys(("page", "ack", "recovered", "resolved"))
+    spans = [alert("Fired", TICKET, 5), alert("Paged", PAGE, 6), alert("Before", TICKET, -5)]
+    facts = record.facts(cast(Incident, incident), milestones, spans)
+    assert facts.fired == {("Fired", TICKET), ("Delivered", TICKET), ("Paged", PAGE)}

@@ -1,4 +1,4 @@
-"""A record proves itself: what it is checked for, and how a record that was changed by hand is refused."""
+"""Verification of a record: a consistent one passes, and one that was changed by hand is refused with the key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def document() -> dict[str, Any]:
 
 
 def counted(document: dict[str, Any], bad: Callable[[int], int]) -> None:
-    """Give the SLO at stake other bad events, with sums and budget that go with them."""
+    """Replace the bad events of the SLO at stake, with the sums and the budget that follow from them."""
     row = document["counts"][P99]
     row["bad"] = [bad(second) for second in range(-made_record.BEFORE, made_record.AFTER)]
     row["bad_events"] = sum(row["bad"])
@@ -40,27 +40,27 @@ def counted(document: dict[str, Any], bad: Callable[[int], int]) -> None:
     document["budget"][P99] = as_builtins(definitions.budget(events, made_record.AFTER, slo, period))
 
 
-def test_a_record_that_proves_itself_has_three_figures_side_by_side(document: dict[str, Any]) -> None:
-    found = verify(parse(document))
-    rows = [replace(row, measured=round(row.measured or 0, 3)) for row in found.rows]
-    assert found.problems == []
+def test_a_consistent_record_has_predicted_computed_and_measured_times(document: dict[str, Any]) -> None:
+    verification = verify(parse(document))
+    rows = [replace(row, measured=round(row.measured or 0, 3)) for row in verification.rows]
+    assert verification.problems == []
     assert rows == [Row("INC-001", "FeedLatencyP99Burn", "page", "page.quick", 22.3, False, 24.0, 24.2, 36.0, 36.0)]
 
 
 def later(text: str, seconds: float) -> str:
-    """An instant of the made-up record, moved."""
+    """A timestamp, moved."""
     return utc_text(epoch_seconds(text) + seconds)
 
 
 def shift_alert(document: dict[str, Any], seconds: float) -> None:
-    """Move the firing instant wherever it stands, so that the record agrees with itself."""
+    """Move every timestamp of the firing, so that the record stays consistent without its counts."""
     document["alerts"][0]["starts_at"] = later(document["alerts"][0]["starts_at"], seconds)
     document["alerts"][0]["t_seconds"] += seconds
     document["pages"][0]["starts_at"] = later(document["pages"][0]["starts_at"], seconds)
     document["durations"]["detection_seconds"] += seconds
-    for one in document["timeline"]:
-        if one["kind"] == "firing":
-            one["at"], one["t_seconds"] = later(one["at"], seconds), one["t_seconds"] + seconds
+    for row in document["timeline"]:
+        if row["kind"] == "firing":
+            row["at"], row["t_seconds"] = later(row["at"], seconds), row["t_seconds"] + seconds
 
 
 HAND = [
@@ -90,37 +90,35 @@ def test_a_record_changed_by_hand_is_refused_by_key(
     document: dict[str, Any], change: Callable[[dict[str, Any]], Any], key: str
 ) -> None:
     change(document)
-    assert any(problem.startswith(key) for problem in verify(parse(document)).problems), verify(
-        parse(document)
-    ).problems
+    problems = verify(parse(document)).problems
+    assert any(problem.startswith(key) for problem in problems), problems
 
 
-def test_an_alert_that_its_counts_do_not_explain_must_not_have_fired(document: dict[str, Any]) -> None:
+def test_an_alert_that_the_counts_do_not_explain_is_a_problem(document: dict[str, Any]) -> None:
     counted(document, lambda _: 0)
     assert any("by /counts not then" in problem for problem in verify(parse(document)).problems)
 
 
 def test_a_budget_that_was_not_whole_at_the_injection_is_named(document: dict[str, Any]) -> None:
     counted(document, lambda second: 39 if 6 <= second <= 33 else 80 if second < -5 else 0)
-    assert any(
-        problem.startswith(f"/counts/{P99}/bad: the budget stood at") for problem in verify(parse(document)).problems
-    )
+    problems = verify(parse(document)).problems
+    assert any(problem.startswith(f"/counts/{P99}/bad: the budget stood at") for problem in problems)
 
 
-def test_an_alert_that_is_no_burn_rate_says_so(document: dict[str, Any]) -> None:
+def test_an_alert_of_another_kind_than_burn_rate_is_marked_as_not_computed(document: dict[str, Any]) -> None:
     document["prediction"] |= {"alert": "TargetDown", "tier": None, "bad_ratio": None, "effect_seconds": None}
     document["pages"][0]["alertname"] = "TargetDown"
-    found = verify(parse(document))
-    assert found.rows[0].note == "not a burn rate; nothing to compute" and found.rows[0].measured == 24.2
-    assert found.rows[1].alert == "FeedLatencyP99Burn" and found.rows[1].agrees
+    expected, other = verify(parse(document)).rows
+    assert expected.note == "not a burn rate; nothing to compute" and expected.measured == 24.2
+    assert other.alert == "FeedLatencyP99Burn" and other.agrees
 
 
-def test_a_bound_is_shown_as_one(document: dict[str, Any]) -> None:
+def test_a_bound_is_shown_with_at_most(document: dict[str, Any]) -> None:
     document["prediction"]["bound"] = True
     assert "<= 22.3 s" in verified(verify(parse(document)).rows[0])
 
 
-def test_the_command_prints_a_table_and_agrees(
+def test_the_command_prints_a_table(
     document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record.write(parse(document), tmp_path / "r.json")
@@ -131,7 +129,7 @@ def test_the_command_prints_a_table_and_agrees(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "problem"),
     [
         (lambda d: d.update(schema="fleetops.record/v1"), "/schema: is 'fleetops.record/v1'"),
         (lambda d: d.pop("schema"), "/schema: is None"),
@@ -142,11 +140,11 @@ def test_the_command_prints_a_table_and_agrees(
         (lambda d: d["pages"][0].update(received_at=made_record.at(20)), "/pages/0/received_at: "),
     ],
 )
-def test_bad_input_is_one_line_that_names_file_and_key(
+def test_an_invalid_record_is_refused_with_file_and_key(
     document: dict[str, Any],
     tmp_path: Path,
     change: Callable[[dict[str, Any]], Any],
-    said: str,
+    problem: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     change(document)
@@ -154,22 +152,22 @@ def test_bad_input_is_one_line_that_names_file_and_key(
     assert run(["incident", "verify", str(tmp_path / "bad.json")]) == 1
     err = capsys.readouterr().err
     assert len(err.splitlines()[0]) < 400
-    assert f"{tmp_path / 'bad.json'}: {said}" in err
+    assert f"{tmp_path / 'bad.json'}: {problem}" in err
 
 
-@pytest.mark.parametrize(("text", "said"), [("{", "is damaged"), ("[]", "/schema: is None"), (None, "cannot read")])
-def test_what_is_no_record_is_refused_by_name(
-    tmp_path: Path, text: str | None, said: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("text", "problem"), [("{", "is damaged"), ("[]", "/schema: is None"), (None, "cannot read")])
+def test_a_file_that_is_not_a_record_is_refused_by_name(
+    tmp_path: Path, text: str | None, problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if text is not None:
         (tmp_path / "bad.json").write_text(text)
     assert run(["incident", "verify", str(tmp_path / "bad.json")]) == 1
     err = capsys.readouterr().err
-    assert "bad.json" in err and said in err and "Traceback" not in err
+    assert "bad.json" in err and problem in err and "Traceback" not in err
 
 
-def test_a_list_of_numbers_takes_one_line_and_the_record_stays_the_same(document: dict[str, Any]) -> None:
-    document["drill"]["title"] = "Numbers [\n1, 2] in a text"
+def test_a_list_of_numbers_is_written_on_one_line_without_changing_the_record(document: dict[str, Any]) -> None:
+    document["drill"]["title"] = "Numbers [\n1, 2] in a string"
     text = record.as_text(parse(document))
     assert json.loads(text) == document
     assert max(text.count(f'"{name}": [\n') for name in ("values", "total", "bad")) == 0

@@ -1,1 +1,1 @@
-"""What is kept of an incident: signals, counts, milestones, definitions, and the record that proves itself."""
+"""The evidence of an incident: signals, event counts, milestones, figures, and the record with its verification."""

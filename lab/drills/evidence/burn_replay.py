@@ -1,4 +1,4 @@
-"""What the events of a record say of an SLO's alert: its tiers' ratios at an instant, and when it must fire."""
+"""An SLO's alert, replayed from the event counts of a record: the ratios in its tiers' windows at a given time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.slo.replay import Counts
 
 @dataclass(frozen=True)
 class TierState:
-    """One tier at one instant: the ratios of its windows, None where there was nothing to divide."""
+    """One tier at one time: the bad ratios in its windows (None without events), and whether its condition holds."""
 
     tier: Tier
     short: float | None
@@ -24,7 +24,7 @@ class TierState:
 
 
 def counts_of(counts: Mapping[str, SloCounts], sloth_id: str) -> Counts:
-    """The counts of one SLO from a record's `counts`. Raises LabError, naming the key."""
+    """The counts of one SLO from a record's `counts`. Raises LabError with the key."""
     if sloth_id not in counts:
         raise LabError(f"/counts/{sloth_id}: is missing; record the drill again")
     row = counts[sloth_id]
@@ -35,21 +35,21 @@ def counts_of(counts: Mapping[str, SloCounts], sloth_id: str) -> Counts:
 
 
 def states(counts: Counts, slo: Slo, windows: Windows, severity: str, at: float) -> list[TierState]:
-    """Every tier of one severity at the last scrape before the instant `at`."""
+    """Every tier of one severity at the last scrape before `at` (seconds after the injection)."""
     index = max(0, min(counts.size - 1, int((at - counts.start) // counts.step)))
-    found = []
+    tiers = []
     for tier in windows.of(severity):
         short, long = (
             replay.ratio(counts, slo, windows, seconds, index) for seconds in (tier.short_seconds, tier.long_seconds)
         )
-        found.append(TierState(tier, short, long, replay.holds_at(counts, slo, windows, tier, index)))
-    return found
+        tiers.append(TierState(tier, short, long, replay.holds_at(counts, slo, windows, tier, index)))
+    return tiers
 
 
 def stated(counts: Counts, slo: Slo, windows: Windows, severity: str, at: float) -> str:
-    """The tier that holds at an instant, in words: its ratios, burn rates and the burn rate it fires at."""
-    found = states(counts, slo, windows, severity, at)
-    state = next((one for one in found if one.holds), found[0])
+    """The tier that holds at `at`, in words: its ratios, burn rates and threshold. The first tier if none holds."""
+    tiers = states(counts, slo, windows, severity, at)
+    state = next((tier for tier in tiers if tier.holds), tiers[0])
     parts = [
         f"{ratio:.2%} of events bad over {format_duration(seconds)} ({ratio / slo.budget_ratio:.1f}x budget)"
         for seconds, ratio in ((state.tier.short_seconds, state.short), (state.tier.long_seconds, state.long))
@@ -59,6 +59,6 @@ def stated(counts: Counts, slo: Slo, windows: Windows, severity: str, at: float)
 
 
 def observed_ratio(counts: Counts, after: float, until: float) -> float | None:
-    """The bad ratio of the events counted in (after, until]; None when there were none."""
+    """The bad ratio of the events counted in (after, until]; None without events."""
     bad, total = counts.sums(after, until)
     return max(0.0, min(1.0, bad / total)) if total > 0 else None

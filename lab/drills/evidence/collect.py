@@ -1,4 +1,4 @@
-"""Reads out of Prometheus, the pager and the logs what an incident was: alerts, SLI instants, budget, traces."""
+"""Collects the evidence of an incident from Prometheus and the logs: alerts, SLI milestones, budget, log lines."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from lab.slo.rendering.budget import interval_seconds
 from lab.stack import logs
 from lab.stack.health import machine
 
-# The SLI counts as recovered when it was good for this many seconds without a break.
+# The SLI counts as recovered after this many consecutive good seconds.
 GOOD_SECONDS = 5
 SAMPLED_LINES = 6
 
 
 def sli_bad_at(values: Samples, start_seconds: float, budget_ratio: float) -> float | None:
-    """When (seconds after injection) the SLI first left its objective."""
+    """Seconds after the injection at which the SLI first missed its objective; None: never.
+
+    `values` are bad ratios, one a second from `start_seconds` on; `budget_ratio` is the largest good one.
+    """
     for index, value in enumerate(values):
         at = start_seconds + index
         if at >= 0 and value is not None and value > budget_ratio:
@@ -38,7 +41,10 @@ def sli_bad_at(values: Samples, start_seconds: float, budget_ratio: float) -> fl
 
 
 def sli_recovered_at(values: Samples, start_seconds: float, budget_ratio: float, after_seconds: float) -> float | None:
-    """When, from `after_seconds` on, the SLI came back and stayed good for GOOD_SECONDS; None when it did not."""
+    """Seconds after the injection at which the SLI recovered, from `after_seconds` on, for GOOD_SECONDS; None: never.
+
+    The other parameters are those of `sli_bad_at`.
+    """
     good = 0
     for index, value in enumerate(values):
         at = start_seconds + index
@@ -51,8 +57,11 @@ def sli_recovered_at(values: Samples, start_seconds: float, budget_ratio: float,
 
 
 def alerts(incident: Incident) -> list[AlertSpan]:
-    """Every alert that fired between injection and the end, each span from the evaluation that began it to the one that
-    ended it; `ends_at` is None while it still fires."""
+    """Every alert that fired between the injection and the end.
+
+    Each span lasts from the evaluation at which it began to the one at which it ended. `ends_at` is None if it fires at
+    the end of the incident.
+    """
     start, end = math.floor(incident.t0) - 30, incident.ended_at
     firing = 'ALERTS{alertstate="firing",severity!="none"}'
     evaluated = incident.clients.prometheus.range(f"timestamp({firing})", start, end)
@@ -61,9 +70,9 @@ def alerts(incident: Incident) -> list[AlertSpan]:
     rows = []
     for series in evaluated:
         labels = series.labels
-        every = slow if labels.get("severity") == TICKET and labels.get("sloth_id") else interval
+        step = slow if labels.get("severity") == TICKET and labels.get("sloth_id") else interval
         for first, last in _spans(series):
-            began, ended = first[1], last[1] + every
+            began, ended = first[1], last[1] + step
             over = last[0] + 1 < incident.ended_at
             if over and ended < incident.t0:
                 continue
@@ -82,7 +91,7 @@ def alerts(incident: Incident) -> list[AlertSpan]:
 
 
 def _spans(series: Series) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
-    """First and last (instant asked, instant evaluated) of each run of samples without a gap."""
+    """First and last (query time, evaluation time) of each run of samples without a gap."""
     start = last = series.points[0]
     for point in series.points[1:]:
         if point[0] - last[0] > 1.5:
@@ -93,45 +102,45 @@ def _spans(series: Series) -> Iterator[tuple[tuple[float, float], tuple[float, f
 
 
 def budget(incident: Incident, counts: Mapping[str, SloCounts]) -> dict[str, SloBudget]:
-    """What the incident cost each SLO, from injection to its end: events, and the part of the budget they spent."""
+    """The cost of the incident to each SLO, from the injection to its end, by sloth_id."""
     until = incident.since_t0(incident.ended_at)
-    found = {}
+    spent = {}
     for sloth_id in counts:
         slo, events = find_slo(sloth_id), burn_replay.counts_of(counts, sloth_id)
-        found[sloth_id] = definitions.budget(events, until, slo, incident.windows.period_seconds)
-    return found
+        spent[sloth_id] = definitions.budget(events, until, slo, incident.windows.period_seconds)
+    return spent
 
 
 def starved(incident: Incident, start: float) -> str:
-    """Whether the machine was too busy at any time from `start` (epoch seconds) to the end: the worst of it, or ""."""
+    """Why the machine was too busy at some time from `start` (epoch seconds) to the end, or "" if it was not."""
     matrix = incident.clients.prometheus.range(machine.too_busy_query(), start, incident.ended_at)
     worst = max((value for series in matrix for _, value in series.points), default=None)
     return "" if worst is None else machine.too_busy(worst)
 
 
 def down_targets(incident: Incident) -> tuple[str, ...]:
-    """Targets that do not answer Prometheus at the end. One scrape that took too long is no target that is down."""
+    """The targets that are down at the end: without an answer for 3 s, so that one slow scrape does not count."""
     samples = incident.clients.prometheus.instant("max_over_time(up[3s]) == 0", incident.ended_at)
     return tuple(sorted(sample.labels.get("instance", "?") for sample in samples))
 
 
 def sampled_logs(incident: Incident, threshold_seconds: float) -> list[LogLine]:
-    """The log lines of two requests, across the services they went through: one slow, one of its time that was not.
+    """The log lines of the slowest feed request and of a fast one near it in time, across services.
 
-    A request with hundreds of lines is cut to its first few in each process.
+    A request with hundreds of lines is cut to its first SAMPLED_LINES in each process.
     """
     folder = incident.clients.home.logs
     gateway = [line for line in _lines(folder / "gateway.log") if _is_feed_request(line) and _within(incident, line)]
-    slow = max((one for one in gateway if one["duration_seconds"] > threshold_seconds), key=_duration, default=None)
+    slow = max((line for line in gateway if line["duration_seconds"] > threshold_seconds), key=_duration, default=None)
     if slow is None:
         return []
-    fine = [one for one in gateway if one["duration_seconds"] <= threshold_seconds and one.get("status") == 200]
-    fast = min(fine, key=lambda one: abs(epoch_seconds(one["ts"]) - epoch_seconds(slow["ts"])), default=None)
+    fine = [line for line in gateway if line["duration_seconds"] <= threshold_seconds and line.get("status") == 200]
+    fast = min(fine, key=lambda line: abs(epoch_seconds(line["ts"]) - epoch_seconds(slow["ts"])), default=None)
     return [line for request in (slow, fast) if request for line in _trace(folder, request["trace_id"])]
 
 
 def users(incident: Incident) -> Users | None:
-    """Users who asked, and users hit, from the injection to the end; None where no SLO is at stake."""
+    """The users who sent requests and those hit, from the injection to the end; None where no SLO is at stake."""
     if incident.slo is None:
         return None
     lines = _lines(incident.clients.home.logs / "gateway.log", '"request"')
@@ -141,11 +150,11 @@ def users(incident: Incident) -> Users | None:
 
 
 def _trace(folder: Path, trace_id: str) -> list[LogLine]:
-    found = []
+    sampled = []
     for file in sorted(folder.glob("*.log")):
         lines = (line for line in _lines(file, trace_id) if line.get("trace_id") == trace_id)
-        found += [line for line, _ in zip(lines, range(SAMPLED_LINES), strict=False)]
-    return sorted(found, key=lambda line: str(line["ts"]))
+        sampled += [line for line, _ in zip(lines, range(SAMPLED_LINES), strict=False)]
+    return sorted(sampled, key=lambda line: str(line["ts"]))
 
 
 def _lines(file: Path, needle: str = "") -> Iterator[LogLine]:

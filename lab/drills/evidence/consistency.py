@@ -1,4 +1,4 @@
-"""Do the instants and figures of a record agree with each other? No counts, no rules."""
+"""Checks that the timestamps and figures of a record agree with each other, without counts or rules."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lab.drills.evidence.milestones import changes
 from lab.drills.schema.record import Record
 from lab.errors import UsageError
 
-# Instants are written to the millisecond, each rounded by itself.
+# Timestamps are rounded to the millisecond independently.
 ROUNDING_SECONDS = 0.002
-# Prometheus and Alertmanager round the same evaluation each in its own way.
+# Prometheus and Alertmanager round the time of one evaluation differently.
 SAME_SECONDS = 0.05
-# The page of the expected alert, its delivery and its end, as the timeline calls them.
+# Kinds of timeline rows, and the fields of the expected alert's page that they come from.
 _OF_PAGE = {"firing": "starts_at", "page": "received_at", "ack": "acked_at", "resolved": "resolved_at"}
 
 
 def incoherent(record: Record) -> Iterator[str]:
-    """What contradicts itself in a record that is valid by the schema, as `/key: what is wrong`."""
+    """The contradictions in a record that is valid by the schema, as `/key: what is wrong`."""
     unreadable = list(_unreadable(record))
     yield from unreadable
     if unreadable:
@@ -53,7 +53,7 @@ def _unreadable(record: Record) -> Iterator[str]:
 
 
 def _order(record: Record) -> Iterator[str]:
-    """Nothing ends before it begins, and nothing happens to a page before it is there."""
+    """Nothing ends before it begins, and nothing happens to a page before it arrives."""
     pairs = [("", "started_at", "t0"), ("", "t0", "ended_at")]
     pairs += [(f"/alerts/{i}", "starts_at", "ends_at") for i in range(len(record.alerts))]
     for index in range(len(record.pages)):
@@ -70,7 +70,7 @@ def _order(record: Record) -> Iterator[str]:
 
 
 def _timeline(record: Record) -> Iterator[str]:
-    """One time zero."""
+    """Every t_seconds counts from t0."""
     zero = epoch_seconds(record.t0)
     rows = [(f"/timeline/{i}", "at", row.at, row.t_seconds) for i, row in enumerate(record.timeline)]
     rows += [(f"/alerts/{i}", "starts_at", row.starts_at, row.t_seconds) for i, row in enumerate(record.alerts)]
@@ -81,37 +81,39 @@ def _timeline(record: Record) -> Iterator[str]:
 
 
 def _page(record: Record) -> Iterator[str]:
-    """The timeline's instants of the expected alert are its first notice's, and its start is the alert's."""
+    """The timeline's milestones of the expected alert are those of its first notice, and of its alert span."""
     prediction = record.prediction
     if prediction is None:
         return
-    wanted = (prediction.alert, prediction.severity)
-    told = [(i, one) for i, one in enumerate(record.pages) if (one.alertname, one.severity) == wanted]
+    expected = (prediction.alert, prediction.severity)
+    notices = [(i, page) for i, page in enumerate(record.pages) if (page.alertname, page.severity) == expected]
     at = first_instants(record)
-    if not told:
+    if not notices:
         if "page" in at:
             yield f"/pages: holds no {prediction.severity} {prediction.alert}, the timeline has its delivery"
         return
-    index, page = told[0]
+    index, page = notices[0]
     zero = epoch_seconds(record.t0)
     for kind, key in _OF_PAGE.items():
-        if kind == "resolved":  # the last notice of an alert that fired again says when it was over
-            index, page = told[-1]
+        if kind == "resolved":  # of an alert that fired again the last notice has its end
+            index, page = notices[-1]
         instant: str | None = getattr(page, key)
-        there = None if instant is None else epoch_seconds(instant) - zero
+        seconds = None if instant is None else epoch_seconds(instant) - zero
         if kind == "resolved" and kind not in at:
             continue
-        if (there is None) != (kind not in at) or (there is not None and abs(there - at[kind]) > ROUNDING_SECONDS):
+        if (seconds is None) != (kind not in at) or (
+            seconds is not None and abs(seconds - at[kind]) > ROUNDING_SECONDS
+        ):
             yield f"/pages/{index}/{key}: is {instant}, the timeline's {kind} is {_shown(at.get(kind))}"
-    starts = [row.t_seconds for row in record.alerts if (row.name, row.severity) == wanted]
+    starts = [row.t_seconds for row in record.alerts if (row.name, row.severity) == expected]
     if starts and "firing" in at and min(abs(start - at["firing"]) for start in starts) > SAME_SECONDS:
-        index, page = told[0]
+        index, page = notices[0]
         fired = f"/alerts has {prediction.alert} at {_shown(starts[0])}"
         yield f"/pages/{index}/starts_at: is {page.starts_at}, {fired}"
 
 
 def _figures(record: Record) -> Iterator[str]:
-    """The durations are those of the instants."""
+    """The durations follow from the timeline."""
     at: dict[str, float | None] = dict(first_instants(record))
     rows = [row for row in record.timeline if row.kind == "action"]
     pointers = [((row.evidence and row.evidence.pointer) or "").rpartition("/")[2] for row in rows]
@@ -121,17 +123,18 @@ def _figures(record: Record) -> Iterator[str]:
     ran = epoch_seconds(record.ended_at) - epoch_seconds(record.started_at)
     durations = definitions.durations(at, ran)
     for key in durations.__struct_fields__:
-        said, value = record.durations.of(key), durations.of(key)
-        if (said is None) != (value is None) or (said is not None and value is not None and abs(said - value) > 0.003):
-            yield f"/durations/{key}: is {_shown(said)}, the timeline makes it {_shown(value)}"
+        recorded, value = record.durations.of(key), durations.of(key)
+        differs = recorded is not None and value is not None and abs(recorded - value) > 0.003
+        if differs or (recorded is None) != (value is None):
+            yield f"/durations/{key}: is {_shown(recorded)}, the timeline makes it {_shown(value)}"
 
 
 def first_instants(record: Record) -> dict[str, float]:
-    """The first instant of each kind on the timeline, in seconds after the injection."""
-    found: dict[str, float] = {}
+    """The first occurrence of each kind of timeline row, in seconds after the injection."""
+    first: dict[str, float] = {}
     for row in sorted(record.timeline, key=lambda row: row.t_seconds):
-        found.setdefault(row.kind, float(row.t_seconds))
-    return found
+        first.setdefault(row.kind, float(row.t_seconds))
+    return first
 
 
 def _has_sli(record: Record) -> bool:

@@ -1,9 +1,9 @@
-"""The events of every SLO, second by second, as the gateway's counters had them: what a record is checked against.
+"""The events of every SLO second by second, from the gateway's counters: what a record is verified against.
 
-An SLO's own queries count in rates over a window. The same queries with irate() give the increment between the last two
-scrapes, without extrapolation: multiplied by the time between the two it is a whole number of events. It is asked half
-a second after each scrape, so that a scrape that comes early or late is neither missed nor counted twice, in Prometheus
-2 and 3 alike.
+An SLO's own queries are rates over a window. The same queries with irate() return the increment between the last two
+scrapes, without extrapolation: multiplied by the time between them it is a whole number of events. Each query is
+evaluated half a second after a scrape, so that an early or late scrape is neither missed nor counted twice, in
+Prometheus 2 and 3.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from lab.slo.model import EventsSli, Windows
 from lab.slo.query.tree import Selector, parse, selectors
 from lab.slo.rendering.ratios import in_window
 
-# How far irate() looks for the scrape before the last: this many scrapes may fail in a row.
+# irate()'s window, and so the number of consecutive scrapes that may fail.
 REACH_SECONDS = 10
 _RATE = re.compile(r"\b(?:rate|increase)\s*\(")
 
 
 def read(prometheus: Prometheus, windows: Windows, t0: float, end: float) -> dict[str, SloCounts]:
-    """By sloth_id, the counts from the first scrape that a window can reach to `end` (epoch seconds).
+    """The counts of every SLO by sloth_id, from the longest window before the injection to `end` (epoch seconds).
 
-    Raises LabError when an SLO has none at all.
+    Raises LabError when an SLO has none.
     """
     start = t0 - max(windows.all_seconds) - windows.shortest_seconds
-    found = {}
+    counts = {}
     for sloth_id, slo in sorted((slo.sloth_id, slo) for slo in load_specs()):
         if isinstance(slo.sli, EventsSli):
-            found[sloth_id] = _of(prometheus, sloth_id, slo.sli, t0, start, end)
-    return found
+            counts[sloth_id] = _of(prometheus, sloth_id, slo.sli, t0, start, end)
+    return counts
 
 
 def increments(query: str) -> str:
-    """An SLO's query as the increment, a second, between the last two scrapes."""
+    """An SLO's query rewritten to the increment between the last two scrapes, per second."""
     return in_window(_RATE.sub("irate(", query), REACH_SECONDS)
 
 
 def scraped(query: str) -> str:
-    """When the series of a query were last scraped; nothing while they are not."""
+    """A query for the time of the last scrape (epoch seconds) of the series in an SLO's query."""
     first = next(selectors(parse(in_window(query, REACH_SECONDS))))
     return f"max(timestamp({_written(first)}))"
 
@@ -52,17 +52,17 @@ def scraped(query: str) -> str:
 def _of(prometheus: Prometheus, sloth_id: str, sli: EventsSli, t0: float, start: float, end: float) -> SloCounts:
     latest = [at for _, at in _points(prometheus, scraped(sli.total_query), math.floor(t0) - 60, end)]
     if not latest:
-        raise LabError(f"Prometheus has no scrape of what {sloth_id} counts; see 'fleetops status'")
-    # Of the scrapes' places within the second the middle one: one that was late moves nothing.
+        raise LabError(f"Prometheus has no scrape of the series of {sloth_id}; see 'fleetops status'")
+    # The median of the scrapes' offsets within the second, so that a late scrape does not shift it.
     phase = sorted((at - latest[-1] + 0.5) % 1 for at in latest)[len(latest) // 2] + latest[-1] - 0.5
-    asked = math.floor(start - phase) + phase + 0.5
-    stamps = dict(_points(prometheus, scraped(sli.total_query), asked, end))
-    total = dict(_points(prometheus, increments(sli.total_query), asked, end))
-    bad = dict(_points(prometheus, f"({increments(sli.error_query)}) or on () vector(0)", asked, end))
+    query_start = math.floor(start - phase) + phase + 0.5
+    stamps = dict(_points(prometheus, scraped(sli.total_query), query_start, end))
+    total = dict(_points(prometheus, increments(sli.total_query), query_start, end))
+    bad = dict(_points(prometheus, f"({increments(sli.error_query)}) or on () vector(0)", query_start, end))
     rows: list[tuple[float | None, float | None]] = []
     first, before = None, None
-    for index in range(math.floor(end - asked) + 1):
-        at = round(asked + index, 3)
+    for index in range(math.floor(end - query_start) + 1):
+        at = round(query_start + index, 3)
         stamp, events = stamps.get(at), total.get(at)
         if stamp is not None and before is not None and stamp > before and events is not None:
             first = index if first is None else first
@@ -75,7 +75,7 @@ def _of(prometheus: Prometheus, sloth_id: str, sli: EventsSli, t0: float, start:
     while rows and rows[-1][0] is None:
         rows.pop()
     return SloCounts(
-        start_seconds=round(asked + first - 0.5 - t0, 3),
+        start_seconds=round(query_start + first - 0.5 - t0, 3),
         step_seconds=1,
         total_events=_number(sum(events or 0 for events, _ in rows)),
         bad_events=_number(sum(events or 0 for _, events in rows)),
@@ -91,10 +91,12 @@ def _points(prometheus: Prometheus, query: str, start: float, end: float) -> lis
 
 
 def _number(value: float) -> float:
-    """A whole number where it is one but for rounding, else with three decimals."""
+    """An integer if the value is one up to rounding, else a number with three decimals."""
     return round(value) if abs(value - round(value)) < 0.01 else round(value, 3)
 
 
 def _written(selector: Selector) -> str:
-    matchers = ",".join(f"{one.label}{one.op}{json.dumps(one.value, ensure_ascii=False)}" for one in selector.matchers)
-    return f"{selector.metric}{{{matchers}}}"
+    matchers = (
+        f"{matcher.label}{matcher.op}{json.dumps(matcher.value, ensure_ascii=False)}" for matcher in selector.matchers
+    )
+    return f"{selector.metric}{{{','.join(matchers)}}}"

@@ -1,7 +1,7 @@
-"""How each figure of an incident is computed: for records, tiles, tables, postmortems and scores.
+"""The computation of each figure of an incident, for records, pages, postmortems and scores.
 
-Pure: instants in seconds from the injection of the fault in, figures out. Nothing else in the lab computes a figure;
-lab/drills/schema/figures.py says what each means.
+Pure functions of milestones, which are seconds after the injection of the fault. No other module computes a figure;
+lab/drills/schema/figures.py states their meaning.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ Instants = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Change:
-    """Something a responder changed. `what` names the setting; `old` and `new` are None where it has no state."""
+    """One change by a responder. `what` names the setting; `old` and `new` are None where it has no state.
+
+    `at` is seconds after the injection.
+    """
 
     at: float
     what: str
@@ -29,38 +32,48 @@ class Change:
 
 
 def durations(instants: Instants, run_seconds: float) -> Durations:
-    """The figures of an incident; None for what never happened."""
-    found: dict[str, float | None] = {}
+    """The figures of an incident from its milestones; None for a figure whose start or end never happened."""
+    seconds: dict[str, float | None] = {}
     for figure in FIGURES:
         end, start = instants.get(figure.end), instants.get(figure.start) if figure.start else 0.0
-        found[figure.key] = None if end is None or start is None else round(end - start, 3)
-    return Durations(**found, run_seconds=round(run_seconds, 3))
+        seconds[figure.key] = None if end is None or start is None else round(end - start, 3)
+    return Durations(**seconds, run_seconds=round(run_seconds, 3))
 
 
 def mitigation(changes: Sequence[Change], recovered: float | None) -> float | None:
-    """The instant of the change that completed the mitigation; None when nothing recovered or no change was left."""
+    """The time of the change that completed the mitigation; None without a recovery or a change in effect at it."""
     if recovered is None:
         return None
-    return max((one.at for one in in_force([one for one in changes if one.at <= recovered])), default=None)
+    before = [change for change in changes if change.at <= recovered]
+    return max((change.at for change in in_force(before)), default=None)
 
 
 def in_force(changes: Sequence[Change]) -> list[Change]:
-    """The changes, oldest first, without those that were put back and without what put them back."""
-    left: list[Change] = []
-    for change in sorted(changes, key=lambda one: one.at):
-        undone = next(
-            (one for one in left if one.what == change.what and one.old is not None and one.old == change.new), None
+    """The changes that are still in effect, oldest first: without those that were reverted, and without the reverts."""
+    kept: list[Change] = []
+    for change in sorted(changes, key=lambda change: change.at):
+        reverted = next(
+            (
+                earlier
+                for earlier in kept
+                if earlier.what == change.what and earlier.old is not None and earlier.old == change.new
+            ),
+            None,
         )
-        if undone is None:
-            left.append(change)
+        if reverted is None:
+            kept.append(change)
         else:
-            # What was changed of it in between is gone too.
-            left = [one for one in left if one.what != change.what or one.old is None or one.at < undone.at]
-    return left
+            # Changes of the same setting in between are reverted too.
+            kept = [
+                earlier
+                for earlier in kept
+                if earlier.what != change.what or earlier.old is None or earlier.at < reverted.at
+            ]
+    return kept
 
 
 def budget(counts: Counts, until: float, slo: Slo, period_seconds: float) -> SloBudget:
-    """What was spent of an SLO's budget from the injection to `until`, as a record's `budget` holds it."""
+    """The part of an SLO's budget that was spent from the injection to `until` (seconds after it)."""
     bad, total = counts.sums(0.0, until)
     return SloBudget(
         objective_ratio=slo.objective_ratio,
@@ -72,7 +85,7 @@ def budget(counts: Counts, until: float, slo: Slo, period_seconds: float) -> Slo
 
 
 def budget_at_start_ratio(counts: Counts, until: float, slo: Slo, period_seconds: float) -> float:
-    """The part of the budget that was left at the injection, by the same measure: 1 after a clean slate."""
+    """The part of the budget that was left at the injection, computed in the same way: 1 after a clean slate."""
     return 1.0 - _spent(counts, counts.start - counts.step, 0.0, until, slo, period_seconds)
 
 

@@ -1,4 +1,4 @@
-"""Whom an incident reached: the users whose requests were bad by the SLO at stake, from the gateway's log."""
+"""The users that an incident affected: those with a bad request by the SLO at stake, from the gateway's log."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from lab.drills.schema.measurements import Users
 from lab.slo.model import Slo
 from lab.slo.thresholds import threshold_seconds
 
-# Every route names the user whose page or profile it is.
+# Every route contains the id of the user whose feed or profile it returns.
 _USER = re.compile(r"/v1/\w+/(\d+)")
 SERVER_ERROR = 500
 
 
 def users(lines: Iterable[Mapping[str, Any]], slo: Slo) -> Users:
-    """How many users `asked` the SLO's service, and how many of them were `hit`: had a bad answer at least once.
+    """The number of users who sent a request to the SLO's service (`asked`), and of those with a bad one (`hit`).
 
-    `lines` are request lines of the gateway's log. Bad is what the SLO calls bad: a 5xx for availability, and for a
-    latency SLO an answer later than its threshold.
+    `lines` are request lines of the gateway's log. A request is bad by the SLO's definition: a 5xx for availability, a
+    successful answer above the threshold for latency.
     """
     limit, asked, hit = threshold_seconds(slo), set[str](), set[str]()
     for line in lines:
-        found = _USER.match(str(line.get("path", "")))
-        if found is None or line.get("route") != names.ROUTES.get(slo.service, ""):
+        path = _USER.match(str(line.get("path", "")))
+        if path is None or line.get("route") != names.ROUTES.get(slo.service, ""):
             continue
-        user, failed = found.group(1), int(line.get("status", 0)) >= SERVER_ERROR
+        user, failed = path.group(1), int(line.get("status", 0)) >= SERVER_ERROR
         asked.add(user)
         if failed if limit is None else not failed and float(line.get("duration_seconds", 0.0)) > limit:
             hit.add(user)

@@ -1,4 +1,4 @@
-"""The graded instants of an incident: read from Prometheus, the pager and the audit log, and put on the timeline."""
+"""The milestones of an incident, from Prometheus, the pager and the audit log, and their rows of the timeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Instants = dict[str, float | None]
 
 
 def read(incident: Incident, sampled: list[SignalSamples]) -> Instants:
-    """The graded instants, in seconds after injection; None for what never happened."""
+    """The milestones by name, in seconds after the injection; None for one that never happened."""
     page = incident.page
     instants: dict[str, float | None] = dict.fromkeys(
         ("sli_bad", "firing", "page", "ack", "diagnosis", "action", "recovered", "resolved")
@@ -42,55 +42,55 @@ def read(incident: Incident, sampled: list[SignalSamples]) -> Instants:
         ):
             at: str | None = getattr(page, key)
             instants[name] = incident.since_t0(epoch_seconds(at)) if at else None
-        # An alert that fired again was not over before its last notice was.
+        # An alert that fired again has resolved when its last notice has.
         ends = [notice.resolved_at for notice in incident.expected()] or [page.resolved_at]
         known = [epoch_seconds(end) for end in ends if end]
         instants["resolved"] = incident.since_t0(max(known)) if len(known) == len(ends) else None
         if (end := instants["resolved"]) is not None and incident.t0 + end > incident.ended_at:
-            instants["resolved"] = None  # the clean-up did that
+            instants["resolved"] = None  # the clean-up resolved it
     good = instants["recovered"] if incident.slo else instants["resolved"]
     instants["action"] = definitions.mitigation(changes(incident.responder_actions(), incident.t0), good)
-    said = [row.t_seconds for row in incident.timeline if row.kind == "diagnosis"]
-    said += [incident.since_t0(epoch_seconds(row.at)) for row in incident.actions() if row.action == DIAGNOSE]
-    instants["diagnosis"] = min(said, default=None)
+    diagnoses = [row.t_seconds for row in incident.timeline if row.kind == "diagnosis"]
+    diagnoses += [incident.since_t0(epoch_seconds(row.at)) for row in incident.actions() if row.action == DIAGNOSE]
+    instants["diagnosis"] = min(diagnoses, default=None)
     return {name: None if at is None else round(at, 3) for name, at in instants.items()}
 
 
 def changes(actions: Iterable[AuditRow], t0: float) -> list[Change]:
-    """The audit rows that came to something as changes of one setting each; `t0` in epoch seconds."""
-    found = []
+    """The successful audit rows as changes of one setting each; `t0` in epoch seconds."""
+    made = []
     for row in actions:
         if row.outcome != "done":
             continue
         at, what = epoch_seconds(row.at) - t0, f"{row.action.partition(' ')[0]} {row.target}"
         old, new = row.old, row.new
         if isinstance(old, dict) and isinstance(new, dict):
-            # The version of a configuration counts on when its settings are put back.
+            # The version of a configuration also increases when its settings are reverted.
             keys = sorted((old.keys() | new.keys()) - {"version"})
-            found += [Change(at, f"{what} {key}", old.get(key), new.get(key)) for key in keys]
+            made += [Change(at, f"{what} {key}", old.get(key), new.get(key)) for key in keys]
         else:
-            found.append(Change(at, what, old, new))
-    return found
+            made.append(Change(at, what, old, new))
+    return made
 
 
 def _values(sampled: list[SignalSamples], slo: Slo) -> tuple[Samples, float]:
-    return next((s.values, s.start_seconds) for s in sampled if s.name == sli_name(slo))
+    return next((signal.values, signal.start_seconds) for signal in sampled if signal.name == sli_name(slo))
 
 
 def _recovered(incident: Incident, sampled: list[SignalSamples], after: float) -> float | None:
-    """When the last of the service's SLIs came back; None while one has not."""
-    found = []
+    """When the last of the services' SLIs recovered, in seconds after the injection; None if one did not."""
+    recoveries = []
     for slo in incident.slos():
         values, start = _values(sampled, slo)
         until = round(incident.since_t0(incident.ended_at) - start) + 1
-        found.append(collect.sli_recovered_at(values[:until], start, slo.budget_ratio, after))
-    return None if None in found else max(at for at in found if at is not None)
+        recoveries.append(collect.sli_recovered_at(values[:until], start, slo.budget_ratio, after))
+    return None if None in recoveries else max(at for at in recoveries if at is not None)
 
 
 def put_on_timeline(incident: Incident, instants: Instants, counts: Mapping[str, SloCounts]) -> None:
-    """Timeline rows for the instants that were read from Prometheus, the pager and the audit log.
+    """Add the milestones and the audit rows to the timeline.
 
-    `counts` are the record's: what stood in the windows when the alert fired is computed from them.
+    `counts` are the record's; the ratios in the windows when the alert fired are computed from them.
     """
     page, sli = incident.page, incident.sli_query() if incident.slo else ""
     actions = incident.actions()
@@ -112,7 +112,7 @@ def put_on_timeline(incident: Incident, instants: Instants, counts: Mapping[str,
             Evidence(pointer="/pages/0"),
         )
         rows["ack"] = (
-            f"{page.severity.title()} {page.id} taken",
+            f"{page.severity.title()} {page.id} acknowledged",
             "",
             page.acked_by or "",
             Evidence(pointer="/pages/0"),
@@ -134,7 +134,7 @@ def put_on_timeline(incident: Incident, instants: Instants, counts: Mapping[str,
 
 
 def _burn(incident: Incident, page: Page, counts: Mapping[str, SloCounts]) -> str:
-    """What the windows of a burn-rate alert held when it fired; "" for an alert of another kind."""
+    """The ratios in a burn-rate alert's windows when it fired, in words; "" for an alert of another kind."""
     sloth_id = page.labels.get("sloth_id", "")
     if sloth_id not in counts:
         return ""
@@ -144,6 +144,6 @@ def _burn(incident: Incident, page: Page, counts: Mapping[str, SloCounts]) -> st
 
 
 def change(row: AuditRow) -> str:
-    """An audit row in a few words: `canary weight: 50 → 0`, `flag set canary: on → off`, `service restart feed`."""
+    """An audit row in a phrase: `canary weight: 50 → 0`, `flag set canary: on → off`, `service restart feed`."""
     what = row.action if row.target == "gateway" else f"{row.action} {row.target}"
     return what if row.old is None else f"{what}: {audit.stated(row.old)} → {audit.stated(row.new)}"

@@ -1,4 +1,4 @@
-"""What a record was made from, by content hash. When one of them changes, the record is stale."""
+"""The inputs of a record by content hash. When one of them changes, the record is stale."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from lab.slo.catalogue import LAB, committed
 
 
 def hashes(incident: Incident) -> dict[str, str]:
-    """The inputs of a drill: its file, the SLO spec, windows and rules at stake, or the rule of a platform alert; the
-    runbook section. All SLOs in a control."""
+    """The inputs of an incident's drill, as `of_drill` returns them."""
     return of_drill(incident.drill)
 
 
 def of_drill(drill: Drill) -> dict[str, str]:
-    """`path` or `path#anchor` (relative to the checkout) to `sha256:…`."""
+    """The inputs of a drill: `path` or `path#anchor` (relative to the checkout) to `sha256:…`.
+
+    They are the drill file; the spec, windows and rules of the SLO at stake (of all SLOs in a control), or the rule of
+    a platform alert; and the runbook section.
+    """
     files, slos = [drill.file], committed()
     if drill.effect is not None:
         spec = slos.spec_file(drill.effect.slo)
@@ -29,19 +32,19 @@ def of_drill(drill: Drill) -> dict[str, str]:
     elif drill.is_control:
         specs = slos.spec_files
         files += [slos.windows_file(LAB), *specs, *(slos.generated_file(LAB, file) for file in specs)]
-    found = {_relative(file): content_hash(file.read_bytes()) for file in files}
+    inputs = {_relative(file): content_hash(file.read_bytes()) for file in files}
     name, severity = drill.expect.alert, drill.expect.severity
     if name is not None:
         alert = alerts.find(name, severity)
         if alert is not None and not alert.sloth_id and (digest := _current(alert.file, name)):
-            found[f"{_relative(alert.file)}#{name}"] = digest
+            inputs[f"{_relative(alert.file)}#{name}"] = digest
         if section := _section(name.lower()):
-            found[f"{_relative(RUNBOOKS)}#{section.anchor}"] = section.sha256
-    return dict(sorted(found.items()))
+            inputs[f"{_relative(RUNBOOKS)}#{section.anchor}"] = section.sha256
+    return dict(sorted(inputs.items()))
 
 
 def stale(record: Record) -> list[str]:
-    """The inputs of a record that are no longer what it was made from."""
+    """The inputs of a record whose content has changed since."""
     changed = []
     for name, digest in record.inputs.items():
         path, _, anchor = name.partition("#")

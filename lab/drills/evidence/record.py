@@ -1,4 +1,4 @@
-"""The record of an incident: the evidence as one JSON document with a published schema."""
+"""Builds, writes and reads the record of an incident: its evidence as one JSON document with a published schema."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from lab.slo.catalogue import find_slo
 
 BEFORE_SECONDS = 30
 AFTER_SECONDS = 30
-PREVIEW = "feed-latency-p99"  # whose burn rate a control shows
+PREVIEW = "feed-latency-p99"  # the SLO whose burn rate a control's record has
 KEPT = 50
 BAD_REQUEST = 2
 _NUMBERS = re.compile(r"\[\n\s*(?:(?:-?[\d.]+(?:e[-+]?\d+)?|null),?\s*)+\]")
 
 
 def build(incident: Incident) -> Record:
-    """Everything that is known about the incident, graded."""
+    """The graded record of an incident that has ended. Raises LabError when its evidence is incomplete."""
     focus = incident.slo or find_slo(PREVIEW)
     start, end = incident.t0 - BEFORE_SECONDS, min(time.time(), incident.ended_at + AFTER_SECONDS)
     sampled = [sample(incident.clients.prometheus, signal, incident.t0, start, end) for signal in signals(focus)]
@@ -90,7 +90,7 @@ def build(incident: Incident) -> Record:
 
 
 def portable(value: Any, home: Path) -> Any:
-    """The document without addresses of this machine: the state directory is `.lab`, the checkout is nothing."""
+    """A JSON value with paths of this machine made relative: the state directory becomes `.lab`, the checkout ""."""
     if isinstance(value, dict):
         return {key: portable(inner, home) for key, inner in value.items()}
     if isinstance(value, list):
@@ -99,7 +99,7 @@ def portable(value: Any, home: Path) -> Any:
 
 
 def write(record: Record, file: Path) -> None:
-    """Write the record whole or not at all."""
+    """Write the record atomically. Raises UsageError with the file's name when it cannot be written."""
     try:
         write_text(file, as_text(record))
     except OSError as error:
@@ -107,13 +107,13 @@ def write(record: Record, file: Path) -> None:
 
 
 def as_text(record: Record) -> str:
-    """The record as JSON with one key a line, and each list of numbers on one line."""
+    """The record as JSON with one key per line, and each list of numbers on one line."""
     text = json.dumps(as_builtins(record), indent=1)
-    return _NUMBERS.sub(lambda found: "".join(found[0].split()), text) + "\n"
+    return _NUMBERS.sub(lambda numbers: "".join(numbers[0].split()), text) + "\n"
 
 
 def keep(record: Record, home: Home) -> Path:
-    """Keep the record of a run in the state directory; the oldest of more than KEPT go."""
+    """Store the record of a run in the state directory, which keeps the latest KEPT; returns its file."""
     stamp = record.started_at.replace("-", "").replace(":", "").partition(".")[0]
     file = folder(home) / f"{record.drill.id}-{stamp}Z.json"
     write(record, file)
@@ -123,12 +123,12 @@ def keep(record: Record, home: Home) -> Path:
 
 
 def folder(home: Home) -> Path:
-    """Where the records of this lab's own runs lie."""
+    """The folder with the records of this lab's own runs."""
     return home.data / "incidents"
 
 
 def read(file: Path) -> Record:
-    """A record; LabError, with the file's name, when it cannot be read, is damaged or not one."""
+    """A record from its file. Raises LabError, with the file's name, when it is unreadable, damaged or not a record."""
     try:
         document = json.loads(file.read_text())
     except OSError as error:
@@ -142,10 +142,10 @@ def read(file: Path) -> Record:
 
 
 def facts(incident: Incident, instants: milestones.Instants, fired: list[AlertSpan]) -> Facts:
-    """What the grading goes by: the graded instants, the alerts that the incident raised, how it ended."""
+    """The facts to grade: the milestones, the alerts that the incident raised, and its end."""
     raised = {(row.name, row.severity) for row in fired if row.t_seconds >= 0}
     raised |= {
-        (one.alertname, one.severity) for one in incident.notices() if epoch_seconds(one.starts_at) >= incident.t0
+        (page.alertname, page.severity) for page in incident.notices() if epoch_seconds(page.starts_at) >= incident.t0
     }
     return Facts(
         page=incident.page.alertname if incident.page else None,
@@ -166,9 +166,8 @@ def facts(incident: Incident, instants: milestones.Instants, fired: list[AlertSp
 
 
 def _resolved_at(incident: Incident, instants: milestones.Instants) -> float | None:
-    """When the alert was over; None when it fired on, or again, at the end."""
-    over = incident.page is not None and incident.page.status == "resolved"
-    return instants["resolved"] if over else None
+    """When the alert resolved; None if it fired at the end."""
+    return instants["resolved"] if incident.page is not None and incident.page.resolved else None
 
 
 def _lab(incident: Incident) -> LabFacts:

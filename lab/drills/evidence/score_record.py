@@ -1,4 +1,4 @@
-"""The score card of one incident: what its record holds, put before score.py, beside the autopilot's own record."""
+"""The score of one incident: scorecard.py applied to its record, compared with the autopilot's committed record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lab.slo.model import PAGE, Slo
 
 
 def add_score(incident: Incident, unscored: Record) -> Record:
-    """The record, with a score where its responder may be a person, or is a program."""
+    """The record with a score, if its responder may be a person or is a program."""
     if incident.responder not in (*PEOPLE, *PROGRAMS):
         return unscored
     return msgspec.structs.replace(unscored, score=_score(incident, unscored))
@@ -34,7 +34,7 @@ def add_score(incident: Incident, unscored: Record) -> Record:
 def _score(incident: Incident, unscored: Record) -> Score:
     rows, durations = incident.actions(), unscored.durations
     answer, bought = diagnosis.diagnosis(rows), diagnosis.hints(rows)
-    right = scorecard.diagnosis_score(answer, incident.drill.component, incident.drill.trigger) if answer else None
+    correct = scorecard.diagnosis_score(answer, incident.drill.component, incident.drill.trigger) if answer else None
     passed = {check.name: check.passed for check in unscored.verdict.checks}
     harmful = scorecard.harmful(_actions(incident), _slis(unscored, load_specs(), incident.windows.of(PAGE)[0].factor))
     autopilot = committed(incident.drill.id)
@@ -43,7 +43,7 @@ def _score(incident: Incident, unscored: Record) -> Score:
             ack_seconds=durations.mtta_seconds,
             mitigation_seconds=after_page(durations),
             recovered=bool(passed.get("held")),
-            diagnosis_score=right,
+            diagnosis_score=correct,
             hints=bought,
             harmful=harmful,
         ),
@@ -52,8 +52,8 @@ def _score(incident: Incident, unscored: Record) -> Score:
     return Score(
         points=scorecard.total(lines),
         lines=lines,
-        diagnosis=ScoredDiagnosis(components=list(answer.components), trigger=answer.trigger, score=right)
-        if answer and right is not None
+        diagnosis=ScoredDiagnosis(components=list(answer.components), trigger=answer.trigger, score=correct)
+        if answer and correct is not None
         else None,
         hints=bought,
         harmful_actions=list(harmful),
@@ -67,7 +67,7 @@ def _score(incident: Incident, unscored: Record) -> Score:
 
 
 def committed(drill_id: str) -> Durations | None:
-    """The durations of the committed record of a drill; None when there is none that can be read."""
+    """The durations of the committed record of a drill; None without a readable one."""
     file = RECORDS / f"{drill_id}.json"
     try:
         return record.read(file).durations if file.exists() else None
@@ -76,7 +76,7 @@ def committed(drill_id: str) -> Durations | None:
 
 
 def after_page(durations: Durations) -> float | None:
-    """From the page to the mitigating action, in seconds."""
+    """Seconds from the page to the mitigating action; None if either never happened."""
     action, page = durations.mttm_seconds, durations.page_seconds
     return None if action is None or page is None else round(action - page, 3)
 

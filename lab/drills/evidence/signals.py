@@ -1,4 +1,4 @@
-"""The signals that a record keeps of an incident: the query, unit and objective of each."""
+"""The signals in a record: the query, unit and objective of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.slo.rendering import series
 
 _GATEWAY = 'job="gateway"'
 _FAILED = f'job="gateway",{names.LABEL_STATUS}=~"5.."'
-# 2xx answers only, as the latency SLIs count: a refused request is fast and serves nobody.
+# 2xx answers only, as in the latency SLIs: a refused request is fast but not served.
 _SERVED_FEED = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}",{names.LABEL_STATUS}=~"2.."'
 _GATEWAY_FEED = f'job="gateway",{_SERVED_FEED}'
 WINDOW = "5s"
@@ -25,7 +25,7 @@ DIGITS = 4  # significant digits of a recorded sample
 
 @dataclass(frozen=True)
 class Signal:
-    """One line of a chart: what Prometheus is asked, and the unit and objective of the answer."""
+    """One line of a chart: the PromQL query, and the unit and objective of its result."""
 
     name: str
     title: str
@@ -76,9 +76,9 @@ def signals(focus: Slo) -> list[Signal]:
 
 
 def sample(prometheus: Prometheus, signal: Signal, t0: float, start: float, end: float) -> SignalSamples:
-    """The signal at every second from `start` to `end` (epoch seconds), as a record keeps it.
+    """The signal at every second from `start` to `end` (epoch seconds); a second without a finite sample is None.
 
-    `start_seconds` counts from `t0`. A second without a finite sample is None.
+    `start_seconds` counts from `t0`.
     """
     first, last = math.floor(start), math.floor(end)
     matrix = prometheus.range(signal.query, first, last)
@@ -112,7 +112,7 @@ def _requests(matchers: str) -> str:
 
 
 def _latency(name: str, whose: str, where: str, matchers: str) -> list[Signal]:
-    """The p99, which a histogram knows to one bucket only, and the mean, which it knows exactly."""
+    """The p99, which a histogram gives to the nearest bucket, and the mean, which it gives exactly."""
     p99 = quantile(0.99, names.HTTP_SERVER_DURATION, WINDOW, matchers)
     average = mean(names.HTTP_SERVER_DURATION, WINDOW, matchers)
     return [

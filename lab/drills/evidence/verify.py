@@ -1,7 +1,7 @@
-"""Does a record prove itself? Its alerts are computed again from its counts, its figures from its instants.
+"""Verifies a record: recomputes its alerts from its counts, and its figures from its timeline.
 
-What fired must be what the rules make of the counts: by the tier that was predicted, within one scrape and one
-evaluation, and for as long. Every budget is whole at the injection, so that nothing but this incident can have fired.
+Each alert must have fired as the rules do on these counts: by the predicted tier, within one scrape and one evaluation,
+and for the same time. Every budget must be whole at the injection, so that only this incident can have raised an alert.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from lab.slo.model import SEVERITIES, TICKET, EventsSli, Slo, Windows
 from lab.slo.rendering.budget import interval_seconds
 from lab.slo.replay import Counts, Span
 
-# A budget that is 100 % to the whole percent at the injection: the odd slow request of a steady minute is no incident.
+# A budget that rounds to 100 % at the injection: a few slow requests in a steady minute are not an incident.
 WHOLE_BUDGET_RATIO = 0.995
-# Two ways to write the same instant.
+# Two timestamps this close are the same.
 SAME_SECONDS = 0.005
-# Alerts are recorded from here on before the injection.
+# Alerts are recorded from this long before the injection.
 BEFORE_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Row:
-    """One alert: when it was predicted, computed and measured to fire, and to clear, in seconds after the injection."""
+    """One alert: its predicted, computed and measured firing, and its clearing, in seconds after the injection."""
 
     drill: str
     alert: str
@@ -50,14 +50,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a record says, and `problems` as `/key: what is wrong`; none when it proves itself."""
+    """The alerts of a record, and its `problems` as `/key: what is wrong`; none if the record is consistent."""
 
     rows: list[Row]
     problems: list[str]
 
 
 def verify(record: Record) -> Verification:
-    """Check a record that is valid by the schema."""
+    """Verify a record that is valid by the schema."""
     problems = list(incoherent(record))
     if problems:
         return Verification([], problems)
@@ -73,21 +73,21 @@ def verify(record: Record) -> Verification:
             continue
         problems += _counted(record, slo, windows, counts)
         for severity in SEVERITIES:
-            found = _alert(record, slo, windows, counts, severity)
-            rows += found.rows
-            problems += found.problems
+            alert = _alert(record, slo, windows, counts, severity)
+            rows += alert.rows
+            problems += alert.problems
     return Verification([*_expected_first(record, rows)], problems)
 
 
 def allowance_seconds(record: Record, windows: Windows, severity: str) -> float:
-    """One scrape and one evaluation: tickets are evaluated more seldom."""
+    """One scrape interval plus one evaluation interval, which is longer for tickets."""
     lab = record.lab
     evaluation = lab.evaluation_interval_seconds if severity != TICKET else interval_seconds(windows)
     return float(lab.scrape_interval_seconds + evaluation)
 
 
 def _counted(record: Record, slo: Slo, windows: Windows, counts: Counts) -> Iterator[str]:
-    """The sums of the counts, and what of the budget they make."""
+    """Problems with the sums of the counts, and with the budget that follows from them."""
     key, row = slo.sloth_id, record.counts[slo.sloth_id]
     for name, values, stated in (("total", row.total, row.total_events), ("bad", row.bad, row.bad_events)):
         events = round(sum(value or 0 for value in values), 3)
@@ -112,13 +112,13 @@ def _counted(record: Record, slo: Slo, windows: Windows, counts: Counts) -> Iter
 
 
 def _alert(record: Record, slo: Slo, windows: Windows, counts: Counts, severity: str) -> Verification:
-    """One alert of an SLO: each time that it fired or must have fired."""
+    """One alert of an SLO: a row for each time that it fired or had to fire."""
     allowance = allowance_seconds(record, windows, severity)
     until = _until(record)
     prediction = record.prediction
     if prediction and (prediction.alert, prediction.severity) != (slo.alert_name, severity):
         prediction = None
-    computed = [one for one in replay.spans(counts, slo, windows, severity) if one.start <= until]
+    computed = [span for span in replay.spans(counts, slo, windows, severity) if span.start <= until]
     recorded = list(_recorded(record, slo.sloth_id, severity))
     rows: list[Row] = []
     problems: list[str] = []
@@ -127,7 +127,7 @@ def _alert(record: Record, slo: Slo, windows: Windows, counts: Counts, severity:
             f"{key}: {severity} {slo.alert_name} {text}" for key, text in _disagreement(must, did, until, allowance)
         ]
         if not wrong and not (must and did):
-            continue  # too brief to be seen by both
+            continue  # shorter than the allowance
         tier = must[0].tier if must else None
         first = prediction if not rows else None
         if first and tier and tier != first.tier:
@@ -152,7 +152,7 @@ def _alert(record: Record, slo: Slo, windows: Windows, counts: Counts, severity:
 
 
 def _recorded(record: Record, sloth_id: str, severity: str) -> Iterator[Span]:
-    """When a burn-rate alert fired, by the record; in the place of a tier stands the index of the row."""
+    """The recorded spans of a burn-rate alert; their `tier` holds the index of the row in /alerts."""
     t0 = epoch_seconds(record.t0)
     for index, row in enumerate(record.alerts):
         if row.labels.get("sloth_id") == sloth_id and row.severity == severity:
@@ -163,7 +163,7 @@ def _recorded(record: Record, sloth_id: str, severity: str) -> Iterator[Span]:
 def _episodes(
     computed: list[Span], recorded: list[Span], allowance: float, until: float
 ) -> Iterator[tuple[list[Span], list[Span]]]:
-    """The spans of both sides that belong together: those that overlap, and those that nearly follow each other."""
+    """Pairs of the computed and the recorded spans that overlap or nearly follow each other."""
     together: tuple[list[Span], list[Span]] = ([], [])
     over = -float("inf")
     sides = [(span, 0) for span in computed] + [(span, 1) for span in recorded]
@@ -180,9 +180,9 @@ def _episodes(
 
 
 def _disagreement(must: list[Span], did: list[Span], until: float, allowance: float) -> Iterator[tuple[str, str]]:
-    """(key, what is wrong) for each time longer than `allowance` in which one side fires and the other does not."""
+    """(key, what is wrong) for each period longer than `allowance` in which only one of the two sides fires."""
     edges = sorted(
-        {min(until, max(-BEFORE_SECONDS, at)) for one in (*must, *did) for at in (one.start, _end(one, until))}
+        {min(until, max(-BEFORE_SECONDS, at)) for span in (*must, *did) for at in (span.start, _end(span, until))}
     )
     apart: list[tuple[float, float, bool]] = []
     for start, end in pairwise(edges):
@@ -198,22 +198,22 @@ def _disagreement(must: list[Span], did: list[Span], until: float, allowance: fl
         if end - start <= allowance or (start == -BEFORE_SECONDS and end - start <= 2 * allowance):
             continue
         allows = f"one scrape and one evaluation allow {allowance:g} s"
-        begun = next((one for one in did if abs(one.start - (start if fires else end)) < SAME_SECONDS), None)
-        over = next((one for one in did if abs(_end(one, until) - (end if fires else start)) < SAME_SECONDS), None)
+        begun = next((span for span in did if abs(span.start - (start if fires else end)) < SAME_SECONDS), None)
+        over = next((span for span in did if abs(_end(span, until) - (end if fires else start)) < SAME_SECONDS), None)
         if begun:
             when = f"at {end:.1f} s" if fires else f"at {start:.1f} s"
             when = when if _fires(must, end + SAME_SECONDS if fires else start + SAME_SECONDS, until) else "not then"
             yield f"/alerts/{begun.tier}/starts_at", f"fired at {begun.start:.1f} s, by /counts {when}; {allows}"
         elif over:
-            says = f"cleared at {_end(over, until):.1f} s, by /counts at {start if fires else end:.1f} s"
-            yield f"/alerts/{over.tier}/ends_at", f"{says}; {allows}"
+            problem = f"cleared at {_end(over, until):.1f} s, by /counts at {start if fires else end:.1f} s"
+            yield f"/alerts/{over.tier}/ends_at", f"{problem}; {allows}"
         else:
-            says = "fired, by /counts it must not have" if fires else "is missing, by /counts it fired"
-            yield "/alerts", f"{says} from {start:.1f} to {end:.1f} s; {allows}"
+            problem = "fired, by /counts it must not have" if fires else "is missing, by /counts it fired"
+            yield "/alerts", f"{problem} from {start:.1f} to {end:.1f} s; {allows}"
 
 
 def _fires(spans: list[Span], at: float, until: float) -> bool:
-    return any(one.start <= at < _end(one, until) for one in spans)
+    return any(span.start <= at < _end(span, until) for span in spans)
 
 
 def _end(span: Span, until: float) -> float:
@@ -225,7 +225,7 @@ def _until(record: Record) -> float:
 
 
 def _expected_first(record: Record, rows: list[Row]) -> Iterator[Row]:
-    """The expected alert, or why there is nothing to compute, then every other burn-rate alert that fired."""
+    """The expected alert (with a note if it has no computation), then every other burn-rate alert that fired."""
     prediction, drill = record.prediction, record.drill.id
     if prediction is None:
         yield Row(drill, "-", "-", note="control: nobody may be paged")

@@ -1,1 +1,1 @@
-"""Verdicts and scores, computed from facts: no clock, no network."""
+"""Verdicts and scores, computed from facts alone: no clock, no network."""

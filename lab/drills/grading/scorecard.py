@@ -1,4 +1,4 @@
-"""The score of a responder who may be a person: points for what counts on call, and why. Numbers in, numbers out."""
+"""The score of a person or program as the responder: points for each part of the response. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.drills.schema.grades import ScoreLine
 
-# Who stands next to whom in the system: a diagnosis one hop off has found the right neighbourhood.
+# Adjacent components: a diagnosis that is one hop off scores half.
 _HOPS = (
     ("clients", "gateway"), ("gateway", "feed"), ("gateway", "feed-canary"), ("gateway", "user"),
     ("gateway", "network"), ("feed", "feed-canary"), ("feed", "user"), ("feed", "cache"), ("feed", "db"),
@@ -19,17 +19,17 @@ NEIGHBOURS = frozenset(_HOPS) | frozenset((b, a) for a, b in _HOPS)
 
 RECOVERY_POINTS, DIAGNOSIS_POINTS, ACK_POINTS, SPEED_POINTS = 40, 30, 10, 20
 HINT_POINTS, HARM_POINTS = 10, 15
-# An ack within this is as good as one at once; one after ten times this is worth nothing.
+# An ack within this time scores full points; one after ten times this time scores none.
 PROMPT_ACK_SECONDS = 30.0
-# Mitigation in the time of the autopilot is worth everything, in ten times that nothing.
+# Mitigation as fast as the autopilot's scores full points; ten times as slow scores none.
 SLOWEST_RATIO = 10.0
-# A symptom that follows an action within this was caused by it, as far as anybody can tell.
+# A symptom within this time after an action is attributed to it.
 HARM_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was locked in: one component, or several when the responder hedged, and one trigger class."""
+    """A locked-in diagnosis: one component, or several if the responder hedged, and one trigger class."""
 
     components: tuple[str, ...]
     trigger: str
@@ -37,7 +37,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Work:
-    """What the responder did. Seconds count from the page; None: never."""
+    """The graded work of the responder. Seconds count from the page; None: never. `harmful` names actions."""
 
     ack_seconds: float | None
     mitigation_seconds: float | None
@@ -47,19 +47,20 @@ class Work:
     harmful: tuple[str, ...]
 
 
-def diagnosis_score(said: Diagnosis, component: str, trigger: str) -> float:
-    """1 for the exact component and trigger class, 1/n when n components were named, half for one hop off.
+def diagnosis_score(diagnosis: Diagnosis, component: str, trigger: str) -> float:
+    """The score of a diagnosis, from 0 to 1.
 
-    The right place with the wrong trigger class is worth half.
+    1 for the exact component and trigger class, divided by the number of components named; half for an adjacent
+    component, and half for the wrong trigger class.
     """
-    named = set(said.components)
+    named = set(diagnosis.components)
     if component in named:
         place = 1.0
-    elif any((one, component) in NEIGHBOURS for one in named):
+    elif any((name, component) in NEIGHBOURS for name in named):
         place = 0.5
     else:
         return 0.0
-    return place / len(named) * (1.0 if said.trigger == trigger else 0.5)
+    return place / len(named) * (1.0 if diagnosis.trigger == trigger else 0.5)
 
 
 @dataclass(frozen=True)
@@ -67,34 +68,35 @@ class Sli:
     """An SLI over an incident."""
 
     values: Sequence[float | None]  # bad ratio at every second
-    start_seconds: float  # the instant of the first
-    good: float  # the most that its objective allows
-    paging: float  # from here on it burns as fast as pages a person
+    start_seconds: float  # time of the first value, after the injection
+    good: float  # largest ratio within the objective
+    paging: float  # ratio above which the burn rate pages
 
 
 def harmful(actions: Sequence[tuple[float, str]], slis: Iterable[Sli]) -> tuple[str, ...]:
-    """The actions (instant, what) after which an SLI that had been good turned bad enough for a page.
+    """The actions, each (seconds after the injection, description), after which a good SLI turned bad enough to page.
 
-    Good: for HARM_SECONDS, or ever since the fault. One that was bad before the action blames nobody: the fault did
-    that. Nor does one that leaves its objective for a moment, as a single slow request makes it.
+    An SLI counts as good after HARM_SECONDS of good values, or if it was good ever since the injection. One that was
+    bad before the action does not count, because the fault caused that. Neither does a brief miss of the objective
+    below the paging burn rate, such as one slow request.
     """
     blamed = set()
     for sli in slis:
-        at = [(sli.start_seconds + n, value) for n, value in enumerate(sli.values) if value is not None]
-        for turned in _turns(at, sli.good):
+        samples = [(sli.start_seconds + n, value) for n, value in enumerate(sli.values) if value is not None]
+        for turned in _turns(samples, sli.good):
             before = [second for second, _ in actions if second <= turned <= second + HARM_SECONDS]
             if not before:
                 continue
-            after = (value for second, value in at if turned <= second <= max(before) + HARM_SECONDS)
+            after = (value for second, value in samples if turned <= second <= max(before) + HARM_SECONDS)
             if any(value > sli.paging for value in after):
                 blamed.add(max(before))
-    return tuple(what for at, what in actions if at in blamed)
+    return tuple(description for at, description in actions if at in blamed)
 
 
-def _turns(at: Sequence[tuple[float, float]], good: float) -> Iterator[float]:
-    """The instants, from the fault on, at which an SLI turned bad after it had been good. One sample a second."""
+def _turns(samples: Sequence[tuple[float, float]], good: float) -> Iterator[float]:
+    """The times, from the injection on, at which an SLI turned bad after it had been good. One sample a second."""
     good_samples = HARM_SECONDS
-    for second, value in at:
+    for second, value in samples:
         if second < 0:
             continue
         if value <= good:
@@ -106,20 +108,20 @@ def _turns(at: Sequence[tuple[float, float]], good: float) -> Iterator[float]:
 
 
 def card(work: Work, autopilot_mitigation_seconds: float | None) -> list[ScoreLine]:
-    """The lines of the score card; `total` adds them up."""
-    found = work.diagnosis_score
+    """The lines of the scorecard, which `total` adds up. Speed is compared with the autopilot's, if it is known."""
+    score = work.diagnosis_score
     return [
         ScoreLine(
             "recovery",
             RECOVERY_POINTS if work.recovered else 0,
             RECOVERY_POINTS,
-            "good again, and it held" if work.recovered else "not good at the end",
+            "recovered, and held" if work.recovered else "not recovered at the end",
         ),
         ScoreLine(
             "diagnosis",
-            round(DIAGNOSIS_POINTS * (found or 0), 1),
+            round(DIAGNOSIS_POINTS * (score or 0), 1),
             DIAGNOSIS_POINTS,
-            "none was locked in" if found is None else f"{found:g} of 1",
+            "none was locked in" if score is None else f"{score:g} of 1",
         ),
         ScoreLine("acknowledgement", _ack(work.ack_seconds), ACK_POINTS, _after(work.ack_seconds)),
         ScoreLine(
@@ -129,14 +131,12 @@ def card(work: Work, autopilot_mitigation_seconds: float | None) -> list[ScoreLi
             _beside(work.mitigation_seconds, autopilot_mitigation_seconds),
         ),
         ScoreLine("hints", -HINT_POINTS * work.hints, 0, f"{work.hints} bought"),
-        ScoreLine(
-            "harm", -HARM_POINTS * len(work.harmful), 0, ", ".join(work.harmful) or "no action made anything worse"
-        ),
+        ScoreLine("harm", -HARM_POINTS * len(work.harmful), 0, ", ".join(work.harmful) or "no harmful action"),
     ]
 
 
 def total(lines: Iterable[ScoreLine]) -> float:
-    """The sum of the points, never below 0."""
+    """The sum of the points, at least 0."""
     return max(0.0, round(sum(line.points for line in lines), 1))
 
 
@@ -151,7 +151,7 @@ def _speed(work: Work, autopilot: float | None) -> float:
     if not work.recovered or work.mitigation_seconds is None:
         return 0
     if not autopilot:
-        return SPEED_POINTS  # nothing to compare with: nobody is to blame for that
+        return SPEED_POINTS  # no autopilot to compare with
     ratio = work.mitigation_seconds / autopilot
     return round(SPEED_POINTS * min(1.0, max(0.0, (SLOWEST_RATIO - ratio) / (SLOWEST_RATIO - 1))), 1)
 

@@ -1,4 +1,4 @@
-"""The verdict: facts in, checks out. No clock, no network."""
+"""The verdict on a drill: a list of checks, computed from facts alone. No clock, no network."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from lab.slo.model import PAGE
 
 @dataclass(frozen=True)
 class Facts:
-    """What happened. Instants are seconds after the fault began; None: it never did."""
+    """The facts of an incident. Times are seconds after the injection of the fault; None: it never happened."""
 
-    page: str | None = None  # the alert that was delivered and answered: the expected one, or in a control any page
+    page: str | None = None  # the delivered alert: the expected one, or in a control any page
     page_at: float | None = None
     acked_at: float | None = None
-    fired: frozenset[tuple[str, str]] = frozenset()  # (alert, severity) of all that fired or was delivered
-    runbook_expected: bool = True  # whether this responder works by the runbook
+    fired: frozenset[tuple[str, str]] = frozenset()  # (alert, severity) of all that fired or were delivered
+    runbook_expected: bool = True  # whether this responder follows the runbook
     branch: str | None = None  # the runbook branch that applied and validated
-    invalid_commands: tuple[str, ...] = ()  # runbook commands that were no valid request
+    invalid_commands: tuple[str, ...] = ()  # runbook commands that were refused as invalid
     recovered_at: float | None = None
     resolved_at: float | None = None
-    overdue: bool = False  # the SLI came back, or what was to be restored was, only after the limit, if at all
+    overdue: bool = False  # the SLI, or the drill's own condition, did not recover within the limit
     held: bool = False
     restored: bool = True  # whether the drill's own condition held at the end, if it has one
-    down: tuple[str, ...] = ()  # targets that did not answer at the end
-    actors: tuple[str, ...] = ()  # who changed something, the fault itself left out
+    down: tuple[str, ...] = ()  # targets that were down at the end
+    actors: tuple[str, ...] = ()  # actors of changes, except the fault's own
 
 
 def grade(drill: Drill, prediction: Prediction | None, facts: Facts) -> list[Check]:
-    """Every check of this drill, in the order in which an incident goes."""
+    """Every check of this drill, in the order of an incident's phases."""
     checks = _control(facts) if drill.is_control else _incident(drill, prediction, facts)
     unexpected = {(name, severity) for name, severity in facts.fired if not drill.expect.allows(name, severity)}
     return [
@@ -45,7 +45,7 @@ def grade(drill: Drill, prediction: Prediction | None, facts: Facts) -> list[Che
         Check(
             "nothing_else_broken",
             not facts.down,
-            f"not answering: {', '.join(facts.down)}" if facts.down else "every target answers",
+            f"down: {', '.join(facts.down)}" if facts.down else "every target is up",
         ),
     ]
 
@@ -67,7 +67,7 @@ def _control(facts: Facts) -> list[Check]:
         Check(
             "nobody_acted",
             not facts.actors,
-            f"changed without a page: {', '.join(facts.actors)}" if facts.actors else "nothing was changed",
+            f"changes without a page by {', '.join(facts.actors)}" if facts.actors else "no changes",
         ),
     ]
 
@@ -87,7 +87,7 @@ def _incident(drill: Drill, prediction: Prediction | None, facts: Facts) -> list
         Check(
             "acknowledged",
             facts.acked_at is not None,
-            f"nobody took the {severity}" if facts.acked_at is None else f"at T+{facts.acked_at:.1f} s",
+            f"the {severity} was not acknowledged" if facts.acked_at is None else f"at T+{facts.acked_at:.1f} s",
         )
     )
     if facts.runbook_expected:
@@ -107,7 +107,7 @@ def _detection(prediction: Prediction, page_at: float) -> Check:
 
 def _runbook(drill: Drill, facts: Facts) -> Check:
     if facts.invalid_commands:
-        return Check("runbook_worked", False, f"not a valid request: {facts.invalid_commands[0]}")
+        return Check("runbook_worked", False, f"invalid command: {facts.invalid_commands[0]}")
     if facts.branch is None:
         return Check("runbook_worked", False, "no branch applied and validated")
     if drill.branch is not None and facts.branch.partition(". ")[2] != drill.branch:
@@ -124,21 +124,21 @@ def _recovery(drill: Drill, facts: Facts) -> list[Check]:
             Check(
                 "sli_recovered",
                 facts.recovered_at is not None and not facts.overdue,
-                f"{services} did not get back inside the objectives within {limit}"
+                f"{services} did not meet the objectives again within {limit}"
                 if facts.recovered_at is None or facts.overdue
-                else f"every SLI of {services} good again at T+{facts.recovered_at:.1f} s",
+                else f"every SLI of {services} recovered at T+{facts.recovered_at:.1f} s",
             )
         )
     if drill.restored is not None:
         means = drill.restored.means
         restored = facts.restored and not facts.overdue
-        checks.append(Check("restored", restored, means if restored else f"not so within {limit}: {means}"))
+        checks.append(Check("restored", restored, means if restored else f"not within {limit}: {means}"))
     return [
         *checks,
         Check(
             "alert_resolved",
             facts.resolved_at is not None,
-            "it never resolved" if facts.resolved_at is None else f"at T+{facts.resolved_at:.1f} s",
+            "the alert did not resolve" if facts.resolved_at is None else f"at T+{facts.resolved_at:.1f} s",
         ),
         Check(
             "held",
