@@ -1,1 +1,1 @@
-"""Small programs that call promtool and its like straight through subprocess."""
+"""Small programs for maintainers, which call tools such as promtool directly through subprocess."""

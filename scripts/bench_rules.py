@@ -1,14 +1,14 @@
-"""What evaluating one SLO's rules costs, beside what Sloth generates for the same SLO.
+"""Measures the cost of evaluating an SLO's rules, compared with the rules that Sloth generates for the same SLO.
 
     python -m scripts.bench_rules [--spec FILE] [--days 31] [--evaluations 20] [--record FILE [--section NAME]] [--json]
 
-One Prometheus holds both rule sets and the same samples: days of history of the spec's own metrics at 15 s, backfilled.
-Every group is evaluated every second and its last duration read each time; the least of them is what a group takes when
-nothing else wants the processor. A second's work is that, times how often the group is evaluated in earnest. The exit
-status is 1 when ours is slower.
+One Prometheus loads both rule sets and has one history: days of samples of the spec's metrics at 15 s, backfilled.
+Every group is evaluated every second and its last duration is read; the minimum is the cost of the group without
+contention for CPU. The work per second is this cost times the rate at which the group is evaluated in normal operation.
+The exit status is 1 when our rules cost more.
 
-It is PATH's Prometheus that is measured, else the lab's own. Another version's figures are kept beside those of
-`make bench` under a name of their own: PATH=FOLDER:$PATH python -m scripts.bench_rules --section rules_newer ...
+The Prometheus on PATH is measured, otherwise the lab's own. To store the figures of another version in a section of
+their own: PATH=FOLDER:$PATH python -m scripts.bench_rules --section rules_newer ...
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ _ITERATIONS = re.compile(r'prometheus_rule_group_iterations_total\{rule_group="[
 
 @dataclass(frozen=True)
 class Side:
-    """One rule set's cost for one SLO."""
+    """The cost of one rule set for one SLO."""
 
     rules: int
-    pass_ms: float  # every rule evaluated once
-    second_ms: float  # in each second, every group at its own interval
+    pass_ms: float  # to evaluate every rule once
+    second_ms: float  # per second, with every group at its own interval
 
 
 @dataclass(frozen=True)
 class Result:
-    """Both, for the mean SLO of the spec."""
+    """The costs of both rule sets, averaged over the SLOs of the spec."""
 
     spec: str
     prometheus: str
@@ -69,12 +69,12 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """Ours over Sloth's, of a second's work."""
+        """Our work per second divided by Sloth's."""
         return self.ours.second_ms / self.sloth.second_ms
 
 
 def measure(spec: Path, days: float, evaluations: int) -> Result:
-    """Backfill, start, watch, stop. Raises LabError."""
+    """Backfill the history, run Prometheus and measure both rule sets. Raises LabError."""
     slos, windows = read_spec(spec), load_windows("production")
     ours = [group for slo in slos for group in generate(slo, windows)]
     theirs = [group for slo in slos for group in sloth_shape.groups(slo, windows, ident=f"{THEIRS}{slo.sloth_id}")]
@@ -83,21 +83,21 @@ def measure(spec: Path, days: float, evaluations: int) -> Result:
         _backfill(folder, slos, windows, days)
         _write_rules(folder, ours, theirs)
         durations, version = _watch(folder, evaluations)
-    usual = windows.scrape_interval_seconds
-    intervals = {group.name: group.interval_seconds or usual for group in ours}
+    default = windows.scrape_interval_seconds
+    intervals = {group.name: group.interval_seconds or default for group in ours}
     sides = []
     for groups, rules in (
         ({group.name for group in ours}, sum(len(group.rules) for group in ours)),
         ({group["name"] for group in theirs}, sum(len(group["rules"]) for group in theirs)),
     ):
-        taken = {group: min(durations[group]) * 1000 for group in groups}
-        a_second = sum(value / intervals.get(group, usual) for group, value in taken.items())
-        sides.append(Side(rules // len(slos), sum(taken.values()) / len(slos), a_second / len(slos)))
+        costs = {group: min(durations[group]) * 1000 for group in groups}
+        per_second = sum(cost / intervals.get(group, default) for group, cost in costs.items())
+        sides.append(Side(rules // len(slos), sum(costs.values()) / len(slos), per_second / len(slos)))
     return Result(spec.name, version, days, evaluations, *sides)
 
 
 def _backfill(folder: Path, slos: Sequence[Slo], windows: Windows, days: float) -> None:
-    """Blocks with the SLI's counters and with what both rule sets have recorded of themselves."""
+    """Write blocks with the SLI's counters and the series that both rule sets have recorded."""
     step, end = windows.scrape_interval_seconds, int(time.time())
     count = int(days * 86400 / step)
     phase = Phase(count * step, {slo.sloth_id: 0.5 * slo.budget_ratio for slo in slos}, per_second=200.0)
@@ -110,8 +110,8 @@ def _backfill(folder: Path, slos: Sequence[Slo], windows: Windows, days: float) 
             for index in range(count):
                 out.write(f"{counter.series} {increment * index:.6f} {end - (count - index) * step}\n")
         shortest = windows.shortest_seconds
-        # Name, whose, seconds between samples, value; a value of None is the sample's own time.
-        for recorded, whose, every, value in (
+        # Name, prefix of the SLO id, seconds between samples, value; None stands for the sample's own timestamp.
+        for recorded, prefix, every, value in (
             (series.error_ratio(shortest), THEIRS, step, 0.0005),
             (series.SEEN, "", step, None),
             (series.error_rate(shortest), "", shortest // 2, 0.1),
@@ -120,7 +120,7 @@ def _backfill(folder: Path, slos: Sequence[Slo], windows: Windows, days: float) 
             out.write(f"# TYPE {recorded} unknown\n")
             for slo in slos:
                 labels = slo.labels | {
-                    series.LABEL_ID: f"{whose}{slo.sloth_id}",
+                    series.LABEL_ID: f"{prefix}{slo.sloth_id}",
                     series.LABEL_SERVICE: slo.service,
                     series.LABEL_SLO: slo.name,
                     series.LABEL_WINDOW: "5m",
@@ -129,7 +129,7 @@ def _backfill(folder: Path, slos: Sequence[Slo], windows: Windows, days: float) 
                 for at in range(end - count * step, end, every):
                     out.write(f"{recorded}{{{inside}}} {at if value is None else value} {at}\n")
         out.write("# EOF\n")
-    # The whole text is read once a block; and blocks of days are what a Prometheus makes of its own in time.
+    # promtool reads the whole text once per block, so larger blocks are faster; Prometheus compacts to days too.
     backfill = ["tsdb", "create-blocks-from", "--max-block-duration=72h", "openmetrics"]
     done = promtool.run([*backfill, text, folder / "data"])
     if done.returncode != 0:
@@ -138,7 +138,7 @@ def _backfill(folder: Path, slos: Sequence[Slo], windows: Windows, days: float) 
 
 
 def _write_rules(folder: Path, ours: Sequence[Group], theirs: Sequence[dict[str, Any]]) -> None:
-    """Both rule files with every group at one pace, and the configuration that loads them."""
+    """Write both rule files with one evaluation interval for all groups, and the configuration that loads them."""
     mine = yaml.safe_load(render(ours))
     for group in mine["groups"]:
         group.pop("interval", None)
@@ -149,7 +149,7 @@ def _write_rules(folder: Path, ours: Sequence[Group], theirs: Sequence[dict[str,
 
 
 def _watch(folder: Path, evaluations: int) -> tuple[dict[str, list[float]], str]:
-    """Each group's durations in seconds, one an evaluation, without the first two; and Prometheus's version."""
+    """Durations in seconds of each group's evaluations, except the first two, and the version of Prometheus."""
     log = folder / "prometheus.log"
     with log.open("w", encoding="utf-8") as out:
         command: list[str | Path] = [
@@ -162,29 +162,31 @@ def _watch(folder: Path, evaluations: int) -> tuple[dict[str, list[float]], str]
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
     try:
         url = _address(process, log)
-        found: dict[str, list[float]] = {}
+        durations: dict[str, list[float]] = {}
         seen = 0.0
         deadline = time.monotonic() + 30 + 10 * evaluations * EVALUATE_SECONDS
-        while min((len(values) for values in found.values()), default=0) < evaluations + 2:
+        while min((len(values) for values in durations.values()), default=0) < evaluations + 2:
             if time.monotonic() > deadline:
-                raise ToolError(f"{evaluations} evaluations did not end in time; the machine is too busy to measure on")
+                raise ToolError(
+                    f"{evaluations} evaluations did not finish in time; this machine is too busy to measure"
+                )
             metrics = _read(f"{url}/metrics")
             done = sum(float(value) for value in _ITERATIONS.findall(metrics))
             if done > seen:
                 seen = done
                 for group, value in _LAST.findall(metrics):
-                    found.setdefault(group, []).append(float(value))
+                    durations.setdefault(group, []).append(float(value))
             time.sleep(EVALUATE_SECONDS)
         version = json.loads(_read(f"{url}/api/v1/status/buildinfo"))["data"]["version"]
         _refuse_failures(url)
     finally:
         process.terminate()
         process.wait()
-    return {group: values[2:] for group, values in found.items()}, version
+    return {group: values[2:] for group, values in durations.items()}, version
 
 
 def _refuse_failures(url: str) -> None:
-    """A rule that fails is quick: it must not count as one that is cheap."""
+    """Raise LabError when a rule fails: a failing rule is fast and would look cheap."""
     for group in json.loads(_read(f"{url}/api/v1/rules"))["data"]["groups"]:
         for rule in group["rules"]:
             if rule["health"] != "ok":
@@ -192,11 +194,11 @@ def _refuse_failures(url: str) -> None:
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Where it listens: the port is its own choice and told in its log."""
+    """Prometheus's URL, with the port from its log: it listens on a free port of its own choice."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         text = log.read_text(encoding="utf-8")
-        # Its first line about it still says port 0.
+        # The first log line about the address still has port 0.
         if ports := re.findall(r"address=127\.0\.0\.1:([1-9]\d*)", text):
             url = f"http://127.0.0.1:{ports[0]}"
             try:
@@ -206,38 +208,38 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
             else:
                 return url
         if process.poll() is not None:
-            raise ToolError(f"Prometheus ended: {text.strip().splitlines()[-1]}")
+            raise ToolError(f"Prometheus exited: {text.strip().splitlines()[-1]}")
         time.sleep(0.2)
     raise ToolError("Prometheus was not ready within 60 s")
 
 
 def _read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - its own loopback address
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - a loopback address
         return str(answer.read().decode())
 
 
 def report(result: Result) -> Iterator[str]:
-    """What a person reads."""
+    """The result as lines of a table."""
     yield f"{result.spec} on Prometheus {result.prometheus}, {result.history_days:g} days of history, for each SLO:"
-    yield f"  {'':8}{'rules':>6}{'one pass':>12}{'a second':>12}"
+    yield f"  {'':8}{'rules':>6}{'one pass':>12}{'per second':>12}"
     for name, side in (("fleetops", result.ours), ("Sloth", result.sloth)):
         yield f"  {name:8}{side.rules:>6}{side.pass_ms:>9.2f} ms{side.second_ms:>9.3f} ms"
     yield f"  {result.ratio:.2f} of Sloth's work"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print both costs; 0 when ours is no slower."""
-    parser = argparse.ArgumentParser(prog="bench_rules", description="Cost of an SLO's rules beside Sloth's.")
-    parser.add_argument("--spec", type=Path, default=RULES / "slos" / "feed.yml", help="whose SLOs are measured")
+    """Print both costs. Returns 0 if our rules do not cost more."""
+    parser = argparse.ArgumentParser(prog="bench_rules", description="Cost of an SLO's rules compared with Sloth's.")
+    parser.add_argument("--spec", type=Path, default=RULES / "slos" / "feed.yml", help="spec of the SLOs to measure")
     parser.add_argument(
-        "--days", type=float, default=31.0, help="history; 31 fills every window, 4 all but the period's"
+        "--days", type=float, default=31.0, help="days of history; 31 fills every window, 4 all but the period (31)"
     )
-    parser.add_argument("--evaluations", type=int, default=20, help="of how many evaluations the least counts")
-    parser.add_argument("--record", type=Path, help="the JSON file that keeps the figures")
+    parser.add_argument("--evaluations", type=int, default=20, help="evaluations to take the minimum of (20)")
+    parser.add_argument("--record", type=Path, help="JSON file to store the figures in")
     parser.add_argument(
-        "--section", default="rules", help="their name there; page 02 shows rules, rules_young and rules_newer"
+        "--section", default="rules", help="section in that file; page 02 shows rules, rules_young and rules_newer"
     )
-    parser.add_argument("--json", action="store_true", help="one object instead of a table")
+    parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     options = parser.parse_args(arguments)
     try:
         result = measure(options.spec, options.days, options.evaluations)

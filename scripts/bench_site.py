@@ -1,12 +1,12 @@
-"""The built site in a headless Chromium: Lighthouse on a phone, weight on the wire, and the time of the strict build.
+"""Measures the built site in a headless Chromium: Lighthouse with mobile emulation, transfer sizes, and build time.
 
     python -m scripts.bench_site [--runs 3] [--page lab/] [--record FILE] [--json]
 
-The medians of some runs of each page in the light scheme; in the dark one, which has other colours and is else the
-same, one run for what does not depend on time. Lighthouse makes a phone of this machine by slowing it four times, which
-is too much while the machine is slow itself (its benchmark index says so): such runs are repeated. The exit status is 1
-when a page misses a bound. The programs come from the npm registry by tests/docs/web/package-lock.json, and axe's rules
-are a test of `make test`.
+Figures are medians of several runs of each page in the light scheme, and one run in the dark scheme, which differs in
+colours only, for the categories that do not depend on time. Lighthouse emulates a phone by slowing the CPU four times,
+which is too much while the machine is busy: runs with a low benchmark index are repeated. The exit status is 1 when a
+page exceeds a budget. The programs come from the npm registry as locked in tests/docs/web/package-lock.json; axe's
+rules are tested by `make test`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from published import serve  # noqa: E402 - and their server
 
 WEB = ROOT / "tests" / "docs" / "web"
 LIMIT_SECONDS = 180
-TIMELESS = ("accessibility", "best-practices", "seo")
+TIMELESS = ("accessibility", "best-practices", "seo")  # categories whose score does not depend on time
 CATEGORIES = ("performance", *TIMELESS)
-MIN_INDEX = 1500  # Lighthouse's docs/throttling.md: four times slower is a phone from here on
-SLOW_RUNS = 6  # so many more a page, before those at the machine's fastest must do
+MIN_INDEX = 1500  # benchmark index from which the 4x slowdown emulates a phone: Lighthouse's docs/throttling.md
+MAX_REPEATS = 6  # repeated runs of a page, after which the runs with the highest index are used
 DARK = "--blink-settings=preferredColorScheme=0"
 TIMINGS = {
     "lcp_seconds": ("largest-contentful-paint", 1000),
@@ -49,7 +49,7 @@ TIMINGS = {
 
 
 def measure(runs: int, only: Sequence[str] = ()) -> dict[str, Any]:
-    """Build, serve and measure."""
+    """Build and serve the site, and measure its pages. Returns the section of bench.json. Raises ToolError."""
     if chromium.program() is None:
         raise ToolError("no Chromium on PATH; on Debian: apt-get install chromium")
     modules = npm.packages(WEB, dev=True)
@@ -57,11 +57,11 @@ def measure(runs: int, only: Sequence[str] = ()) -> dict[str, Any]:
         site = Path(folder) / "site"
         load = os.getloadavg()[0]
         seconds = round(_build(site), 1)
-        every = [
+        paths = [
             "" if f.parent == site else f"{f.parent.relative_to(site).as_posix()}/" for f in site.rglob("index.html")
         ]
         with serve(site) as url:
-            pages = {name or "index": _page(modules, f"{url}/{name}", runs) for name in only or sorted(every)}
+            pages = {path or "index": _page(modules, f"{url}/{path}", runs) for path in only or sorted(paths)}
     return {
         "lighthouse": json.loads((modules / "lighthouse" / "package.json").read_text())["version"],
         "runs": runs,
@@ -72,7 +72,7 @@ def measure(runs: int, only: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _build(site: Path) -> float:
-    """Seconds of CPU that the strict build takes; on a machine with nothing else to do it lasts as long."""
+    """CPU seconds of the strict build, which equal its duration on an idle machine."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
@@ -85,55 +85,55 @@ def _build(site: Path) -> float:
 
 
 def _page(modules: Path, url: str, runs: int) -> dict[str, float]:
-    """The medians in the light scheme; of what does not depend on time the lesser of both schemes."""
+    """Medians in the light scheme; for timeless categories the lower score of both schemes."""
     reports = _at_speed(lambda: _lighthouse(modules, url), runs)
     page = url.split("/", 3)[3] or "index"
-    found: dict[str, float] = {
+    figures: dict[str, float] = {
         name: round(statistics.median(_score(report, name) for report in reports)) for name in CATEGORIES
     }
     dark = _lighthouse(modules, url, TIMELESS, DARK)
-    found |= {name: min(found[name], round(_score(dark, name))) for name in TIMELESS}
-    for scheme, report in [*(("light", one) for one in reports), ("dark", dark)]:
+    figures |= {name: min(figures[name], round(_score(dark, name))) for name in TIMELESS}
+    for scheme, report in [*(("light", light) for light in reports), ("dark", dark)]:
         for name in TIMELESS:
             for audit in _failed(report, name):
                 sys.stderr.write(f"{page} ({scheme}): {name}: {audit}\n")
     for name, (audit, divisor) in TIMINGS.items():
         values = [report["audits"][audit]["numericValue"] / divisor for report in reports]
-        found[name] = round(statistics.median(values), 4)
-    found["benchmark_index"] = round(min(_index(report) for report in reports))
-    sys.stderr.write(f"{page:<52} {found}\n")
-    return found
+        figures[name] = round(statistics.median(values), 4)
+    figures["benchmark_index"] = round(min(_index(report) for report in reports))
+    sys.stderr.write(f"{page:<52} {figures}\n")
+    return figures
 
 
 def _at_speed(run: Callable[[], dict[str, Any]], runs: int) -> list[dict[str, Any]]:
-    """`runs` reports of a machine with MIN_INDEX; those with the highest index when it is slow for too long."""
+    """`runs` reports with at least MIN_INDEX; after MAX_REPEATS repeats, those with the highest index."""
     reports: list[dict[str, Any]] = []
     fast = 0
-    while fast < runs and len(reports) < runs + SLOW_RUNS:
+    while fast < runs and len(reports) < runs + MAX_REPEATS:
         reports.append(run())
         fast += _index(reports[-1]) >= MIN_INDEX
     return sorted(reports, key=_index)[-runs:]
 
 
 def _index(report: dict[str, Any]) -> float:
-    """How fast this machine was during the run, by Lighthouse's own measure."""
+    """Lighthouse's own measure of the machine's speed during the run."""
     return float(report["environment"]["benchmarkIndex"])
 
 
 def _score(report: dict[str, Any], category: str) -> float:
-    """Of 100."""
+    """The score of a category, from 0 to 100."""
     return float(report["categories"][category]["score"] * 100)
 
 
 def _failed(report: dict[str, Any], category: str) -> list[str]:
-    """What kept a report from the whole of a category's score: the audit, and the first thing it found."""
-    found = []
+    """The audits that lowered a category's score, each with the first item that it reports."""
+    failed = []
     for part in report["categories"][category]["auditRefs"]:
         audit = report["audits"][part["id"]]
         if part["weight"] and audit["score"] is not None and audit["score"] < 1:
             items = audit.get("details", {}).get("items", [])
-            found.append(f"{audit['id']}: {json.dumps(items[0])[:300] if items else audit['title']}")
-    return found
+            failed.append(f"{audit['id']}: {json.dumps(items[0])[:300] if items else audit['title']}")
+    return failed
 
 
 def _lighthouse(modules: Path, url: str, categories: Sequence[str] = CATEGORIES, *chrome_flags: str) -> dict[str, Any]:
@@ -150,27 +150,27 @@ def _lighthouse(modules: Path, url: str, categories: Sequence[str] = CATEGORIES,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures; 0 when they keep their bounds."""
-    parser = argparse.ArgumentParser(prog="bench_site", description="The built site on a phone.")
-    parser.add_argument("--runs", type=int, default=3, help="Lighthouse runs a page in the light scheme")
+    """Print the figures. Returns 0 if they are within the budgets."""
+    parser = argparse.ArgumentParser(prog="bench_site", description="Measure the built site with Lighthouse.")
+    parser.add_argument("--runs", type=int, default=3, help="Lighthouse runs per page in the light scheme (3)")
     parser.add_argument("--page", action="append", default=[], help="only this page, for example lab/")
-    parser.add_argument("--record", type=Path, help="the JSON file that keeps the figures")
-    parser.add_argument("--json", action="store_true", help="one object instead of lines")
+    parser.add_argument("--record", type=Path, help="JSON file to store the figures in, unless --page is given")
+    parser.add_argument("--json", action="store_true", help="print a JSON object instead of lines")
     options = parser.parse_args(arguments)
     try:
-        found = measure(options.runs, options.page)
+        figures = measure(options.runs, options.page)
         if options.record and not options.page:
-            write_section(options.record, "site", found)
+            write_section(options.record, "site", figures)
     except LabError as error:
         sys.stderr.write(f"bench_site: {error}\n")
         return error.exit_status
-    out = budgets.missed(found)
-    worst = budgets.worst(found["pages"]) | {budgets.BUILD.figure: found[budgets.BUILD.figure]}
+    missed = budgets.missed(figures)
+    worst = budgets.worst(figures["pages"]) | {budgets.BUILD.figure: figures[budgets.BUILD.figure]}
     lines = [f"{name:<16} {value:g}" for name, value in worst.items()]
-    sys.stdout.write((json.dumps(found, indent=1) if options.json else "\n".join(lines)) + "\n")
-    for page, bound, value in out:
+    sys.stdout.write((json.dumps(figures, indent=1) if options.json else "\n".join(lines)) + "\n")
+    for page, bound, value in missed:
         sys.stderr.write(f"bench_site: {page or 'site'}: {bound.title} {bound.words(value)}, {bound.limit}\n")
-    return 1 if out else 0
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the measured figures of `make bench` are kept: one JSON file, a section a program, each replaced as a whole."""
+"""Stores the figures of `make bench` in one JSON file with a section per program, each replaced as a whole."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SCHEMA = "fleetops.bench/v1"
 
 
 def host() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The machine that the figures are measured on: CPUs, architecture and Python version."""
     return {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
 
 
 def write_section(path: Path, name: str, figures: dict[str, Any]) -> None:
-    """Put one program's figures into the file, with when and where they were measured. Others' stay."""
+    """Replace one program's section in the file, and add time and machine. Other sections stay. Raises UsageError."""
     document: dict[str, Any] = {"schema": SCHEMA, "sections": {}}
     if path.is_file():
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise UsageError(f"{path} is not JSON ({error}); delete it, and `make bench` writes it anew") from error
+            raise UsageError(f"{path} is not JSON ({error}); delete it and run `make bench` again") from error
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            raise UsageError(f"{path} is no {SCHEMA} document; name another file")
+            raise UsageError(f"{path} is not a {SCHEMA} document; use another file")
     measured = {"measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "host": host()}
     document["sections"][name] = measured | figures
     try:

@@ -1,10 +1,10 @@
-"""Mutation score of the proofs: breaks the generated rules on purpose and counts which proofs notice.
+"""Mutation testing of the proofs: breaks the generated rules on purpose and counts the mutants that a proof kills.
 
     python -m scripts.mutate_rules [--profile lab] [--slo feed-latency-p99] [--only TEXT] [--json]
 
-The ways to break a rule are listed in mutations.yml. Each mutant is one rule of one SLO, changed in one place; the
-proofs of its service run against it until one fails. Exit status 1 when a mutant survives that is not explained as
-equivalent, when one explained as equivalent is killed, or when a mutation no longer applies to any rule.
+mutations.yml lists the ways to break a rule. Each mutant changes one rule of one SLO; the proofs of its service run
+against it until one fails. The exit status is 1 when a mutant survives that is not marked as equivalent, when a mutant
+that is marked as equivalent is killed, or when a mutation does not apply to any rule.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KEYS = ("name", "rule", "find", "replace", "chapter", "only", "equivalent")
 
 @dataclass(frozen=True)
 class Mutation:
-    """One line of the list."""
+    """An entry of mutations.yml."""
 
     name: str
     rule: str
@@ -50,33 +50,36 @@ class Mutation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one mutant."""
+    """The result of one mutant."""
 
     slo: str
     mutation: str
-    killed_by: str  # the proof file, empty when it survived
+    killed_by: str  # the proof file; "" if the mutant survived
     equivalent: str
     seconds: float
 
     @property
-    def well(self) -> bool:
-        """Killed, or known to behave as the original."""
+    def is_expected(self) -> bool:
+        """Whether it was killed, or survived and is marked as equivalent."""
         return bool(self.killed_by) != bool(self.equivalent)
 
 
 def read_mutations(path: Path = MUTATIONS) -> list[Mutation]:
-    """The list, checked key by key."""
+    """The mutations of the list. Raises SpecError."""
     (document,) = read_documents(path)
     items: list[Node] = document.mapping("mutations", required=("mutations",))["mutations"].items()
-    found = []
+    mutations = []
     for item in items:
         members = item.mapping(*KEYS, required=("name", "rule", "find", "replace"))
-        found.append(Mutation(**{key: members[key].text() if key in members else "" for key in KEYS}))
-    return found
+        mutations.append(Mutation(**{key: members[key].text() if key in members else "" for key in KEYS}))
+    return mutations
 
 
 def mutate(mutation: Mutation, slo: Slo, windows: Windows) -> list[Group] | None:
-    """The SLO's groups with one rule broken; None when the mutation is not about this SLO."""
+    """The SLO's groups with one rule broken; None if the mutation is for another SLO.
+
+    Raises LabError when it changes no rule of the SLO.
+    """
     if mutation.only and mutation.only != slo.name:
         return None
     words = {f"w{index}": format_duration(seconds) for index, seconds in enumerate(windows.all_seconds)}
@@ -104,7 +107,7 @@ def mutate(mutation: Mutation, slo: Slo, windows: Windows) -> list[Group] | None
         groups.append(replace(group, rules=tuple(rules)))
     if not changed:
         raise LabError(
-            f"{MUTATIONS.name}: {mutation.name!r} changes no rule of {slo.sloth_id}; its rule or find is out of date"
+            f"{MUTATIONS.name}: {mutation.name!r} changes no rule of {slo.sloth_id}; update its `rule` or `find`"
         )
     return groups
 
@@ -117,7 +120,7 @@ def _break(rule: Rule, find: str, new: str) -> Rule:
 
 
 def judge(mutation: Mutation, slo: Slo, profile: str) -> Verdict | None:
-    """Run the proofs of the SLO's service against one mutant until one of them notices."""
+    """Run the proofs of the SLO's service against one mutant until one fails; None if it is for another SLO."""
     windows = load_windows(profile)
     broken = mutate(mutation, slo, windows)
     if broken is None:
@@ -143,35 +146,35 @@ def judge(mutation: Mutation, slo: Slo, profile: str) -> Verdict | None:
 
 
 def judge_all(mutations: Sequence[Mutation], slos: Sequence[Slo], profile: str) -> Iterator[Verdict]:
-    """Every mutant of every SLO, as many at a time as there are processors."""
+    """The verdict on every mutant of every SLO, with one worker per CPU."""
     pairs = [(mutation, slo) for slo in slos for mutation in mutations]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         yield from filter(None, pool.map(lambda pair: judge(pair[0], pair[1], profile), pairs))
 
 
 def report(verdict: Verdict) -> str:
-    """One line about one mutant."""
+    """The verdict as a line of text."""
     if verdict.killed_by:
-        text = f"killed by {verdict.killed_by}" + (", though called equivalent" if verdict.equivalent else "")
+        text = f"killed by {verdict.killed_by}" + (", although marked equivalent" if verdict.equivalent else "")
     else:
         text = f"equivalent: {verdict.equivalent}" if verdict.equivalent else "SURVIVED"
     return f"{verdict.slo}: {verdict.mutation}: {text} ({verdict.seconds:.1f} s)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print each mutant's fate and the score; 0 when nothing unexplained survived."""
+    """Print the verdicts and the mutation score. Returns 0 if every verdict is the expected one."""
     parser = argparse.ArgumentParser(prog="mutate_rules", description="Mutation score of the rules' proofs.")
     parser.add_argument("--profile", default="lab", help="lab (default) or production")
-    parser.add_argument("--slo", action="append", help="an SLO's id; by default one of availability and one of latency")
-    parser.add_argument("--only", default="", help="mutations whose name holds this text")
-    parser.add_argument("--json", action="store_true", help="a list of verdicts instead of lines")
+    parser.add_argument("--slo", action="append", help="id of an SLO (default: one availability and one latency SLO)")
+    parser.add_argument("--only", default="", help="only mutations whose name contains this text")
+    parser.add_argument("--json", action="store_true", help="print a JSON list of verdicts instead of lines")
     options = parser.parse_args(arguments)
     out = sys.stdout
     try:
         slos = [find_slo(name) for name in options.slo or ("feed-availability", "feed-latency-p99")]
         mutations = [mutation for mutation in read_mutations() if options.only in mutation.name]
         if not mutations:
-            raise UsageError(f"no mutation has {options.only!r} in its name; they are in {MUTATIONS.name}")
+            raise UsageError(f"no mutation in {MUTATIONS.name} has {options.only!r} in its name")
         verdicts = []
         for verdict in judge_all(mutations, slos, options.profile):
             verdicts.append(verdict)
@@ -186,8 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         real = [verdict for verdict in verdicts if not verdict.equivalent]
         killed = sum(bool(verdict.killed_by) for verdict in real)
-        out.write(f"mutation score {killed}/{len(real)}; {len(verdicts) - len(real)} explained as equivalent\n")
-    return 0 if all(verdict.well for verdict in verdicts) else 1
+        out.write(f"mutation score {killed}/{len(real)}; {len(verdicts) - len(real)} marked as equivalent\n")
+    return 0 if all(verdict.is_expected for verdict in verdicts) else 1
 
 
 if __name__ == "__main__":

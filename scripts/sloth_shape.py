@@ -1,7 +1,7 @@
-"""The rules that Sloth v0.16 publishes for an SLO, to compare ours with. Written from the shape of its golden output.
+"""The rules that Sloth v0.16 generates for an SLO, for comparison with ours, reproduced from its golden output.
 
-Three groups: the ratios of every window and of the period, seven series of metadata, the alerts. What Sloth evaluates
-is here; what it merely prints (its header, its default annotations) is not.
+Three groups: the ratios of every window and of the period, seven metadata series, and the alerts. Only what Prometheus
+evaluates is reproduced, not Sloth's header and default annotations.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from lab.slo.rendering.ratios import in_window
 
 
 def groups(slo: Slo, windows: Windows, *, ident: str | None = None) -> list[dict[str, Any]]:
-    """Sloth's groups as Prometheus loads them; `ident` names the SLO otherwise, to stand beside ours."""
+    """Sloth's rule groups as Prometheus loads them; `ident` replaces the SLO's id, so that both sets can be loaded."""
     ident = ident or slo.sloth_id
     labels = slo.labels | {"sloth_id": ident, "sloth_service": slo.service, "sloth_slo": slo.name}
     pick = f'{{sloth_id="{ident}", sloth_service="{slo.service}", sloth_slo="{slo.name}"}}'
     alerts = [_alert(slo, windows, severity, pick) for severity in SEVERITIES if slo.enabled(severity)]
-    found: list[dict[str, Any]] = [
+    recordings: list[dict[str, Any]] = [
         {"name": f"sloth-slo-sli-recordings-{ident}", "rules": _ratios(slo, windows, labels, pick)},
         {"name": f"sloth-slo-meta-recordings-{ident}", "rules": _metadata(slo, windows, labels, pick)},
     ]
-    return [*found, {"name": f"sloth-slo-alerts-{ident}", "rules": alerts}] if alerts else found
+    return [*recordings, {"name": f"sloth-slo-alerts-{ident}", "rules": alerts}] if alerts else recordings
 
 
 def _ratios(slo: Slo, windows: Windows, labels: dict[str, str], pick: str) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def _metadata(slo: Slo, windows: Windows, labels: dict[str, str], pick: str) -> 
     objective = float(slo.objective_percent) / 100
     over_budget = f"/ on(sloth_id, sloth_slo, sloth_service) group_left\nslo:error_budget:ratio{pick}"
     info = labels | {"sloth_mode": "cli-gen-prom", "sloth_objective": f"{slo.objective_percent}"}
-    found = {
+    expressions = {
         "slo:objective:ratio": f"vector({objective})",
         "slo:error_budget:ratio": f"vector(1-{objective})",
         "slo:time_period:days": f"vector({windows.period_seconds / 86400:g})",
@@ -61,7 +61,7 @@ def _metadata(slo: Slo, windows: Windows, labels: dict[str, str], pick: str) -> 
     }
     return [
         {"record": name, "expr": expr, "labels": info if name == "sloth_slo_info" else labels}
-        for name, expr in found.items()
+        for name, expr in expressions.items()
     ]
 
 

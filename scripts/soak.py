@@ -1,10 +1,10 @@
-"""Memory over time: a lab of its own under default traffic, five drills in its first quarter, RSS of every process.
+"""Soak test for memory: RSS of every process of a lab under default traffic, with five drills in the first quarter.
 
     python -m scripts.soak [--minutes N] [--record FILE] [--json]
 
-The lab lives in a temporary directory on ports of its own (`--port-base`), so it runs beside a person's. Exit status 1
-when the total passed 1 GiB, or when a process grew by more than 2 MiB an hour over the second half. Ctrl-C stops the
-lab and prints what was measured so far.
+The lab is separate, in a temporary directory and on its own ports (`--port-base`), so another lab can run at the same
+time. The exit status is 1 when the total exceeds 1 GiB, or when a process grows by more than 2 MiB per hour over the
+second half. Ctrl-C stops the lab and prints the results so far.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from scripts.figures import write_section
 DRILLS = ("INC-001", "INC-003", "INC-004", "INC-007", "INC-011")
 SAMPLE_SECONDS = 15.0
 STATUS_SECONDS = 60.0
-# A step of a page or an arena is no growth, and RSS is read once: what grows for good passes this within a day.
+# Above the noise of single memory pages and arenas; a real leak exceeds this.
 MAX_SLOPE_MIB_PER_HOUR = 2.0
 MAX_TOTAL_MIB = 1024.0
-# Median of this many samples at each instant of the table: one sample may fall into a garbage collection.
-AROUND = 9
+# The table shows medians of this many samples, because a single one may coincide with a garbage collection.
+MEDIAN_SAMPLES = 9
 
 
 @dataclass(frozen=True)
 class Sample:
-    """RSS in MiB of each process, and of all of them as `total`, `seconds` after the lab was ready."""
+    """RSS in MiB of each process, with their sum as `total`, `seconds` after the lab was ready."""
 
     seconds: float
     rss_mib: dict[str, float]
 
 
 def slope_mib_per_hour(samples: Sequence[Sample], process: str) -> float:
-    """Theil-Sen estimate, the median slope of all pairs: one restart or garbage collection does not move it.
+    """Theil-Sen estimator, the median slope of all pairs: a single restart or garbage collection does not change it.
 
     Pairs are taken from at most 120 evenly spaced samples. 0 for fewer than two.
     """
-    points = [(one.seconds / 3600, one.rss_mib[process]) for one in samples if process in one.rss_mib]
+    points = [(sample.seconds / 3600, sample.rss_mib[process]) for sample in samples if process in sample.rss_mib]
     points = points[:: max(1, len(points) // 120)]
     slopes = sorted(
         (later[1] - earlier[1]) / (later[0] - earlier[0])
@@ -61,21 +61,21 @@ def slope_mib_per_hour(samples: Sequence[Sample], process: str) -> float:
 
 
 def figures(samples: Sequence[Sample]) -> dict[str, Any]:
-    """What the table shows: RSS at the start, at half time and at the end, the peak, and the slope of the second half.
+    """The table: RSS at the start, at half time and at the end, the peak, and the slope over the second half.
 
-    MiB, and MiB an hour; a row a process, those that lived to the end, and `total`. The start is that of a process's
-    own first samples. Raises LabError without a sample.
+    In MiB and MiB per hour; one row for each process that exists at the end, and `total`. The start is that of the
+    process's own first samples. Raises LabError without samples.
     """
     if not samples:
-        raise LabError("the lab ended before it was measured once")
+        raise LabError("the lab stopped before the first sample")
     half = samples[-1].seconds / 2
-    second = [one for one in samples if one.seconds >= half]
+    second = [sample for sample in samples if sample.seconds >= half]
     rows = {
         process: {
             "start_mib": round(_level(samples, process), 1),
             "half_mib": round(_level(second, process), 1),
             "end_mib": round(_level(samples[::-1], process), 1),
-            "peak_mib": round(max(one.rss_mib.get(process, 0.0) for one in samples), 1),
+            "peak_mib": round(max(sample.rss_mib.get(process, 0.0) for sample in samples), 1),
             "slope_mib_per_hour": round(slope_mib_per_hour(second, process), 2),
         }
         for process in samples[-1].rss_mib
@@ -83,22 +83,23 @@ def figures(samples: Sequence[Sample]) -> dict[str, Any]:
     return {"minutes": round(samples[-1].seconds / 60, 1), "samples": len(samples), "processes": rows}
 
 
-def out_of_bounds(found: dict[str, Any]) -> list[str]:
-    """What the figures break of the two bounds, a sentence each."""
-    rows = found["processes"]
-    broken = [
-        f"{process} grew by {row['slope_mib_per_hour']:g} MiB an hour over the second half"
+def out_of_bounds(table_figures: dict[str, Any]) -> list[str]:
+    """A sentence for each limit that the figures exceed."""
+    rows = table_figures["processes"]
+    exceeded = [
+        f"{process} grew by {row['slope_mib_per_hour']:g} MiB per hour over the second half"
         for process, row in rows.items()
         if process != "total" and row["slope_mib_per_hour"] > MAX_SLOPE_MIB_PER_HOUR
     ]
     if rows["total"]["peak_mib"] > MAX_TOTAL_MIB:
-        broken.append(f"the total reached {rows['total']['peak_mib']:g} MiB, more than {MAX_TOTAL_MIB:g}")
-    return broken
+        exceeded.append(f"the total reached {rows['total']['peak_mib']:g} MiB, more than {MAX_TOTAL_MIB:g}")
+    return exceeded
 
 
 def _level(samples: Sequence[Sample], process: str) -> float:
     """The median of a process's first samples."""
-    return _median(sorted([one.rss_mib[process] for one in samples if process in one.rss_mib][:AROUND]))
+    levels = [sample.rss_mib[process] for sample in samples if process in sample.rss_mib]
+    return _median(sorted(levels[:MEDIAN_SAMPLES]))
 
 
 def _median(ordered: Sequence[float]) -> float:
@@ -106,24 +107,24 @@ def _median(ordered: Sequence[float]) -> float:
 
 
 class Lab:
-    """A lab in a directory of its own, driven through the `fleetops` that stands beside this Python."""
+    """A separate lab, controlled with the `fleetops` program of this Python environment."""
 
     def __init__(self, home: Path, port_base: int) -> None:
         self._program = str(Path(sys.executable).with_name("fleetops"))
         self._env = {**os.environ, "FLEETOPS_HOME": str(home), "FLEETOPS_PORT_BASE": str(port_base)}
 
     def run(self, *arguments: str, seconds: float = 300.0) -> subprocess.CompletedProcess[str]:
-        """One verb; LabError when it does not end in time."""
+        """Run a `fleetops` command. Raises LabError when it does not finish in time."""
         try:
             return subprocess.run(
                 [self._program, *arguments], env=self._env, capture_output=True, text=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired:
-            raise LabError(f"`fleetops {' '.join(arguments)}` did not end within {seconds:g} s") from None
+            raise LabError(f"`fleetops {' '.join(arguments)}` did not finish within {seconds:g} s") from None
 
     @contextmanager
     def up(self) -> Iterator[None]:
-        """The lab, up within the block. LabError when it does not start."""
+        """Start the lab for the block and stop it afterwards. Raises LabError when it does not start."""
         try:
             started = self.run("up", "--detach")
             if started.returncode:
@@ -133,13 +134,13 @@ class Lab:
             self.run("down")
 
     def drill(self, ident: str) -> subprocess.Popen[bytes]:
-        """A drill, started and not waited for; what it prints goes nowhere."""
+        """Start a drill without waiting for it; its output is discarded."""
         return subprocess.Popen(
             [self._program, "drill", "run", ident], env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def sample(self, seconds: float) -> Sample | None:
-        """What every process takes now; None when `status` cannot tell."""
+        """The current RSS of every process; None when `fleetops status` reports none."""
         answer = self.run("status", "--json", seconds=STATUS_SECONDS)
         with suppress(ValueError, KeyError):
             status = json.loads(answer.stdout)
@@ -150,14 +151,14 @@ class Lab:
 
 
 def watch(lab: Lab, minutes: float, drills: Sequence[str]) -> tuple[list[Sample], dict[str, str]]:
-    """Samples over `minutes`, and how each drill ended; the drills are spread over the first quarter."""
-    began, samples, ended = time.monotonic(), [], dict[str, str]()
+    """Samples over `minutes`, and the result of each drill; the drills are spread over the first quarter."""
+    started, samples, results = time.monotonic(), [], dict[str, str]()
     due = [(minutes * 60 * (number + 0.5) / (4 * len(drills)), ident) for number, ident in enumerate(drills)]
     running: tuple[str, subprocess.Popen[bytes]] | None = None
     with suppress(KeyboardInterrupt):
-        while (now := time.monotonic() - began) <= minutes * 60:
+        while (now := time.monotonic() - started) <= minutes * 60:
             if running and running[1].poll() is not None:
-                ended[running[0]] = "passed" if running[1].returncode == 0 else f"status {running[1].returncode}"
+                results[running[0]] = "passed" if running[1].returncode == 0 else f"status {running[1].returncode}"
                 running = None
             if due and running is None and now >= due[0][0]:
                 ident = due.pop(0)[1]
@@ -165,8 +166,8 @@ def watch(lab: Lab, minutes: float, drills: Sequence[str]) -> tuple[list[Sample]
             if sample := lab.sample(now):
                 samples.append(sample)
                 _progress(sample, minutes, running[0] if running else "")
-            time.sleep(max(0.0, SAMPLE_SECONDS - (time.monotonic() - began - now)))
-    return samples, ended
+            time.sleep(max(0.0, SAMPLE_SECONDS - (time.monotonic() - started - now)))
+    return samples, results
 
 
 def _progress(sample: Sample, minutes: float, drill: str) -> None:
@@ -175,28 +176,28 @@ def _progress(sample: Sample, minutes: float, drill: str) -> None:
     sys.stderr.flush()
 
 
-def table(found: dict[str, Any]) -> str:
-    """The figures as lines for a terminal."""
+def table(table_figures: dict[str, Any]) -> str:
+    """The figures as a table for a terminal."""
     lines = [f"{'process':14} {'start':>7} {'half':>7} {'end':>7} {'peak':>7}  MiB;  MiB/h over the second half"]
     lines += [
         f"{process:14} {row['start_mib']:7.1f} {row['half_mib']:7.1f} {row['end_mib']:7.1f} {row['peak_mib']:7.1f}"
         f"        {row['slope_mib_per_hour']:+6.2f}"
-        for process, row in found["processes"].items()
+        for process, row in table_figures["processes"].items()
     ]
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; 0 when both bounds hold."""
+    """Print the table. Returns 0 if both limits hold."""
     parser = argparse.ArgumentParser(
         prog="soak",
         description="RSS of every process of a lab under default traffic, with five drills in the first quarter.",
         epilog="example: python -m scripts.soak --minutes 120 --record docs/figures/bench.json",
     )
-    parser.add_argument("--minutes", type=float, default=120.0, help="how long to watch (120)")
-    parser.add_argument("--port-base", type=int, default=8400, help="the ports of the lab that is started (8400)")
-    parser.add_argument("--record", type=Path, help="the JSON file that keeps the figures")
-    parser.add_argument("--json", action="store_true", help="one object instead of a table")
+    parser.add_argument("--minutes", type=float, default=120.0, help="duration of the soak (120)")
+    parser.add_argument("--port-base", type=int, default=8400, help="first port of the lab that is started (8400)")
+    parser.add_argument("--record", type=Path, help="JSON file to store the figures in")
+    parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     options = parser.parse_args(arguments)
     if options.minutes <= 0:
         parser.error(f"--minutes {options.minutes:g}: must be above 0")
@@ -206,16 +207,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lab = Lab(Path(folder), options.port_base)
             with lab.up():
                 samples, drills = watch(lab, options.minutes, DRILLS)
-        found = {**figures(samples), "drills": drills, "prometheus": version}
-        found["out_of_bounds"] = broken = out_of_bounds(found)
+        result = {**figures(samples), "drills": drills, "prometheus": version}
+        result["out_of_bounds"] = exceeded = out_of_bounds(result)
         if options.record:
-            write_section(options.record, "soak", found)
+            write_section(options.record, "soak", result)
     except LabError as error:
         sys.stderr.write(f"\nsoak: {error}\n")
         return error.exit_status
-    sys.stdout.write(json.dumps(found) if options.json else f"\n{table(found)}")
-    sys.stdout.write("".join(f"\nout of bounds: {sentence}" for sentence in broken) + "\n")
-    return int(bool(broken))
+    sys.stdout.write(json.dumps(result) if options.json else f"\n{table(result)}")
+    sys.stdout.write("".join(f"\nout of bounds: {sentence}" for sentence in exceeded) + "\n")
+    return int(bool(exceeded))
 
 
 if __name__ == "__main__":

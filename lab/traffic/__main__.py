@@ -26,7 +26,7 @@ CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # safe to use in a header unesc
 
 
 def checked_target(url: str, allowed_hosts: frozenset[str]) -> str:
-    """`url`, normalised. Raises UsageError unless it is loopback or an allowed host, so that nobody else gets the load."""
+    """`url`, normalised. Raises UsageError unless it is loopback or an allowed host, so that load stays in the lab."""
     checked = checked_url(url, names.ENV_GATEWAY_URL)
     netloc = urlsplit(checked).netloc
     if not host_allowed(netloc, allowed_hosts):

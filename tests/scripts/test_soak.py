@@ -1,4 +1,4 @@
-"""The soak's arithmetic: what counts as growth, and what does not."""
+"""The soak's arithmetic: which changes of memory count as growth."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from scripts.soak import Sample, figures, out_of_bounds, slope_mib_per_hour
 
 
 def samples(*, hours: float = 2.0, **processes: object) -> list[Sample]:
-    """A sample a minute; each process is a function of the hours, or None where it does not run."""
-    found = []
+    """One sample per minute. Each process is a function from hours to MiB, or to None while it does not run."""
+    series = []
     for minute in range(int(hours * 60) + 1):
         rss = {name: of(minute / 60) for name, of in processes.items() if callable(of)}
         alive = {name: value for name, value in rss.items() if value is not None}
-        found.append(Sample(minute * 60.0, {**alive, "total": sum(alive.values())}))
-    return found
+        series.append(Sample(minute * 60.0, {**alive, "total": sum(alive.values())}))
+    return series
 
 
-def test_steady_growth_is_found_to_the_number() -> None:
+def test_the_slope_of_steady_growth_is_exact() -> None:
     assert slope_mib_per_hour(samples(leak=lambda h: 50 + 12 * h), "leak") == pytest.approx(12)
 
 
@@ -32,34 +32,34 @@ def test_steady_growth_is_found_to_the_number() -> None:
     [lambda _: 50.0, lambda h: 50 + 20 * (h == 1.5), lambda h: 40.0 if h > 1.9 else 50.0],
     ids=["flat", "one peak", "a restart near the end"],
 )
-def test_a_peak_or_a_restart_is_no_growth(level: object) -> None:
-    found = figures(samples(steady=level))
-    assert found["processes"]["steady"]["slope_mib_per_hour"] <= 0
-    assert out_of_bounds(found) == []
+def test_a_peak_or_a_restart_does_not_count_as_growth(level: object) -> None:
+    result = figures(samples(steady=level))
+    assert result["processes"]["steady"]["slope_mib_per_hour"] <= 0
+    assert out_of_bounds(result) == []
 
 
-def test_growth_that_ended_in_the_first_half_is_no_growth() -> None:
-    found = figures(samples(warm=lambda h: 50 + 30 * min(h, 0.5)))
-    assert (found["processes"]["warm"]["start_mib"], found["processes"]["warm"]["end_mib"]) == (52, 65)
-    assert out_of_bounds(found) == []
+def test_growth_that_ended_in_the_first_half_does_not_count() -> None:
+    result = figures(samples(warm=lambda h: 50 + 30 * min(h, 0.5)))
+    assert (result["processes"]["warm"]["start_mib"], result["processes"]["warm"]["end_mib"]) == (52, 65)
+    assert out_of_bounds(result) == []
 
 
 def test_a_process_that_grows_is_named_with_its_slope() -> None:
-    found = figures(samples(leak=lambda h: 50 + 3 * h, steady=lambda _: 20.0))
-    assert out_of_bounds(found) == ["leak grew by 3 MiB an hour over the second half"]
+    result = figures(samples(leak=lambda h: 50 + 3 * h, steady=lambda _: 20.0))
+    assert out_of_bounds(result) == ["leak grew by 3 MiB per hour over the second half"]
 
 
-def test_a_total_above_the_bound_at_any_time_is_named() -> None:
-    found = figures(samples(big=lambda h: 1100.0 if h == 0.5 else 900.0))
-    assert out_of_bounds(found) == ["the total reached 1100 MiB, more than 1024"]
+def test_a_total_above_the_limit_at_any_time_is_named() -> None:
+    result = figures(samples(big=lambda h: 1100.0 if h == 0.5 else 900.0))
+    assert out_of_bounds(result) == ["the total reached 1100 MiB, more than 1024"]
 
 
-def test_a_lab_that_was_never_measured_is_an_error() -> None:
-    with pytest.raises(LabError, match="before it was measured once"):
+def test_a_soak_without_samples_is_an_error() -> None:
+    with pytest.raises(LabError, match="before the first sample"):
         figures([])
 
 
-def test_a_lab_that_does_not_start_is_said_in_one_line() -> None:
+def test_a_lab_that_does_not_start_gives_one_line() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.soak", "--minutes", "0.1", "--port-base", "1"],
         capture_output=True, text=True, check=False,
