@@ -73,7 +73,7 @@ class TrafficAdmin:
         self.http.call("PUT", "/admin/rate", {"rate": rate})
 
     def extra(self) -> dict[str, Any] | None:
-        """Load beside the usual one: {client_id, rate, people, ramp_seconds}; None when there is none."""
+        """The extra load: {client_id, rate, people, ramp_seconds}; None when there is none."""
         return self.state()["extra"] or None
 
     def set_extra(self, client_id: str, rate: float, people: int = 0, ramp_seconds: float = 0) -> None:

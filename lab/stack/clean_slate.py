@@ -14,7 +14,6 @@ from lab.stack.health import probes
 from lab.stack.processes.supervision import Supervisor
 
 READY_SECONDS = 20.0
-MONITORING = ("prometheus", "alertmanager")
 
 
 def clean(home: Home, ports: Ports, pager: Pager) -> float:
@@ -26,18 +25,18 @@ def clean(home: Home, ports: Ports, pager: Pager) -> float:
     """
     began = time.monotonic()
     supervisor = Supervisor(home)
-    running = {row.name for row in supervisor.processes() if row.state == "running"} | set(MONITORING)
+    running = {row.name for row in supervisor.processes() if row.state == "running"} | set(monitoring.SERVERS)
     expected = [program for program in replicas.expected(home, ports) if program.name in running]
     try:
-        for name in MONITORING[::-1]:  # first, so that it sends no notifications about the end of alerts
+        for name in monitoring.SERVERS[::-1]:  # Alertmanager first, so that it notifies nobody of resolved alerts
             supervisor.stop(name)
         shutil.rmtree(home.data / "prometheus", ignore_errors=True)
         (home.data / "prometheus").mkdir(parents=True, exist_ok=True)
         monitoring.forget_notifications(home)
         pager.close_left_open(utc_text(time.time()))
     finally:
-        for name in MONITORING:
+        for name in monitoring.SERVERS:
             supervisor.start(name, wait=False)
-        probes.wait_ready([program for program in expected if program.name in MONITORING], READY_SECONDS)
+        probes.wait_ready([program for program in expected if program.name in monitoring.SERVERS], READY_SECONDS)
     probes.wait_scraped(home, ports, expected, READY_SECONDS - (time.monotonic() - began))
     return time.monotonic() - began

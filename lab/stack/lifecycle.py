@@ -144,7 +144,7 @@ class Start:
         )
         state.write(self.home, run)
         tools = binaries.ensure(lambda text: self.say("programs", text))
-        servers = [tools[name] for name in ("prometheus", "alertmanager")]
+        servers = [tools[name] for name in monitoring.SERVERS]
         self.say("programs", ", ".join(f"{tool.name} {tool.version} ({tool.source})" for tool in servers))
         postgres.prepare(self.home, lambda text: self.say("database", text))
         valkey.prepare(self.home, self.ports.valkey)
@@ -205,7 +205,7 @@ class Start:
                 raise LabError(f"{program.name} does not stay up{reason}; see `fleetops logs {program.name}`")
 
     def _bring_up(self, config_checked: Callable[[], None]) -> None:
-        monitors = [p for p in self._default(PLATFORM) if p.name in ("prometheus", "alertmanager")]
+        monitors = [p for p in self._default(PLATFORM) if p.name in monitoring.SERVERS]
         self._launch(p for p in self._default(PLATFORM) if p not in monitors)
         config_checked()
         self._launch(monitors)

@@ -134,7 +134,7 @@ def test_prometheus_and_alertmanager_require_the_login_and_prometheus_uses_it(
     config = yaml.safe_load((home.run / "prometheus.yml").read_text())
     logged_in = {"username": names.LOGIN_USER, "password_file": str(home.token)}
     scrapes = {scrape["job_name"]: scrape.get("basic_auth") for scrape in config["scrape_configs"]}
-    assert {job: auth for job, auth in scrapes.items() if auth} == dict.fromkeys(monitoring.LOGIN_JOBS, logged_in)
+    assert {job: auth for job, auth in scrapes.items() if auth} == dict.fromkeys(monitoring.SERVERS, logged_in)
     assert [target["basic_auth"] for target in config["alerting"]["alertmanagers"]] == [logged_in]
 
 

@@ -27,7 +27,7 @@ ALERTMANAGER_TEMPLATE = RULES / "alertmanager.yml"
 WEB_CONFIG = "web.yml"
 # For amtool and promtool on the command line: amtool --http.config.file=.lab/run/login.yml
 LOGIN_CONFIG = "login.yml"
-LOGIN_JOBS = ("prometheus", "alertmanager")
+SERVERS = ("prometheus", "alertmanager")  # in start order; both require the login
 # The password is 256 random bits, so it cannot be guessed, and more rounds would only slow down logins.
 LOGIN_ROUNDS = 4
 CHECK_SECONDS = 60
@@ -105,7 +105,7 @@ def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str
             {
                 "job_name": job,
                 "file_sd_configs": [{"files": [str(targets_dir(home) / f"{job}.json")], "refresh_interval": "5s"}],
-                **(login(home) if job in LOGIN_JOBS else {}),
+                **(login(home) if job in SERVERS else {}),
                 **_kept(job),
             }
             for job in jobs
@@ -186,12 +186,12 @@ def forget_notifications(home: Home) -> None:
 
 def check(home: Home, tools: Mapping[str, Path]) -> None:
     """Check the rendered configuration with promtool and amtool. Raises SpecError with the tool's reason, ToolError."""
-    _check([str(tools["promtool"]), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
-    _check([str(tools["promtool"]), "check", "web-config", str(home.run / WEB_CONFIG)], "Prometheus")
-    _check([str(tools["amtool"]), "check-config", str(home.run / "alertmanager.yml")], "Alertmanager")
+    _validate([str(tools["promtool"]), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
+    _validate([str(tools["promtool"]), "check", "web-config", str(home.run / WEB_CONFIG)], "Prometheus")
+    _validate([str(tools["amtool"]), "check-config", str(home.run / "alertmanager.yml")], "Alertmanager")
 
 
-def _check(command: list[str], server: str) -> None:
+def _validate(command: list[str], server: str) -> None:
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -219,7 +219,7 @@ def reload_rules(home: Home, ports: Ports, promtool: Path, send_hup: Callable[[]
     Invalid files raise SpecError before the reload, and Prometheus keeps its rules. Raises LabError when the reload
     does not finish within RELOAD_SECONDS.
     """
-    _check([str(promtool), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
+    _validate([str(promtool), "check", "config", str(home.run / "prometheus.yml")], "Prometheus")
     prometheus = client(home, ports)
     before = prometheus.call("GET", "/api/v1/status/runtimeinfo")["data"]["lastConfigTime"]
     # lastConfigTime has whole seconds: wait until the next one, so that the reload changes it.
