@@ -54,9 +54,9 @@ SLOW_TESTS := tests/docs tests/cli/test_up_and_down.py \
 	tests/drills/test_responders_command.py tests/drills/test_stoppable.py \
 	tests/oncall/test_pager_process.py \
 	tests/services/test_fleet_processes.py tests/services/test_link_memory.py tests/services/test_link_proxy.py \
-	tests/services/test_schema.py tests/services/test_feed_service.py tests/services/test_feed_resilience.py \
-	tests/services/test_user_service.py tests/site/test_npm.py tests/stack/test_supervisord.py \
-	tests/telemetry/test_server.py tests/traffic
+	tests/services/test_schema.py tests/services/test_fanout.py tests/services/test_feed_service.py \
+	tests/services/test_feed_resilience.py tests/services/test_user_service.py tests/site/test_npm.py tests/stack/test_supervisord.py \
+	tests/telemetry/test_server.py tests/test_contributing.py tests/traffic
 
 test-fast: $(VENV) ## the tests that need no lab, browser or promtool, in under a minute
 	@$(BIN)/python -m pytest -q -m "not stack and not containers and not promtool" $(SLOW_TESTS:%=--ignore=%) -n auto --dist loadfile --no-loadscope-reorder
