@@ -45,8 +45,13 @@ def incident_list(as_json: bool) -> None:
     if as_json:
         print_json({"open_pages": as_builtins(open_pages), "records": rows})
         return
-    for page in open_pages:
-        click.echo(f"OPEN  page {page.id} {page.alertname} since {page.starts_at}, {page.acked_by or 'unacknowledged'}")
+    if open_pages:
+        table(
+            ("OPEN PAGE", "ALERT", "SINCE (UTC)", "ACKED BY"),
+            [(str(page.id), page.alertname, page.starts_at, page.acked_by or "-") for page in open_pages],
+            "",
+        )
+        click.echo()
     table(
         ("INCIDENT", "STARTED (UTC)", "RESPONDER", "VERDICT", "DETECTED", "RECOVERED", "RECORD"),
         [

@@ -14,7 +14,7 @@ from lab.oncall.webhook import Notice
 
 
 class StoredPages:
-    """The pager's client, over a store of the test's."""
+    """A pager client that reads a store."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -41,7 +41,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-def test_the_list_says_whom_an_unacknowledged_page_went_to(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_shows_to_whom_an_unacknowledged_page_was_escalated(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main.run(["page", "list"]) == 0
     head, young, waiting = capsys.readouterr().out.splitlines()
     column = head.index("ESCALATED TO")
@@ -52,7 +54,7 @@ def test_the_list_says_whom_an_unacknowledged_page_went_to(store: Store, capsys:
     assert acknowledged.split()[-3:] == ["grace", *TO.split()]
 
 
-def test_a_page_is_shown_with_the_instant_of_its_escalation(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_is_shown_with_the_time_of_its_escalation(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["page", "show", "1"]) == 0
     shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if " " in line.strip())
     assert (shown["escalated_at"], shown["escalated_to"]) == ("2026-01-31T12:06:00.000Z", TO)
