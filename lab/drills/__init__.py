@@ -1,1 +1,1 @@
-"""Incidents on purpose: faults, responders, grading and the recorded evidence."""
+"""Deliberate incidents: faults, responders, grading and the recorded evidence."""

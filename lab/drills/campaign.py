@@ -1,7 +1,7 @@
-"""The whole catalogue in one go: what is to be run, what of it is done, and where a stopped campaign goes on.
+"""A campaign runs the whole catalogue: which runs it has, which are done, and where a stopped campaign continues.
 
-Its state is a file that is written after every run, so a campaign that was stopped, by whatever, goes on with what is
-missing. A result counts only while everything that its run was made from is still the same.
+Its state is a file written after every run, so that a stopped campaign continues with the missing runs. A result counts
+only as long as the inputs of its run have not changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OUTCOMES = {"sli_recovered", "restored", "alert_resolved", "held"}
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a campaign. `must_pass`: whether its verdict has to be a pass, or, for a control, a fail."""
+    """One run of a campaign. `must_pass`: whether its verdict must be a pass or, for a control, a fail."""
 
     drill: Drill
     responder: str
@@ -34,13 +34,13 @@ class Run:
 
     @property
     def key(self) -> str:
-        """As the campaign's file names it."""
+        """Its name in the campaign's file: drill/responder."""
         return f"{self.drill.id}/{self.responder}"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one run, in the words and figures of its record."""
+    """The result of one run, with the figures of its record."""
 
     key: str
     passed: bool
@@ -56,26 +56,26 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """In a word: pass, fail, or void."""
+        """In one word: pass, fail or void."""
         return outcome(passed=self.passed, void=self.void)
 
     @property
     def outcome(self) -> str:
-        """What the run was to show, and whether it did."""
+        """Whether the run ended as it should: `as expected`, `UNEXPECTED` or `VOID`."""
         return "as expected" if self.as_expected else "VOID" if self.void else "UNEXPECTED"
 
     @property
     def late_seconds(self) -> float | None:
-        """Page less prediction, the pipeline's own delay included; None where nothing was predicted or nobody told."""
+        """Page minus prediction, including the pipeline's delay; None without a prediction or without a page."""
         if self.predicted_seconds is None or self.page_seconds is None:
             return None
         return self.page_seconds - self.predicted_seconds
 
 
 def plan(drills: Iterable[Drill], *, controls: bool) -> list[Run]:
-    """Every drill with the autopilot; or, as controls of the grading, with nobody and with somebody mistaken.
+    """Every drill with the autopilot, or with `controls` each drill with the responders `none` and `wrong`.
 
-    A control drill passes when nobody acts, so its only control is the one who acts.
+    A control drill passes when nobody acts, so it is run with `wrong` only.
     """
     if not controls:
         return [Run(drill, AUTOPILOT, must_pass=True) for drill in drills]
@@ -90,8 +90,8 @@ def plan(drills: Iterable[Drill], *, controls: bool) -> list[Run]:
 def result(run: Run, record: Record) -> Result:
     """The result of a run from its record.
 
-    A control proves the grading by what came of it: to fail without a page to answer, or only for not having used the
-    runbook, proves nothing.
+    A control proves the grading only if it was paged and failed a check of the outcome: a fail for not using the
+    runbook proves nothing.
     """
     verdict, prediction, durations = record.verdict, record.prediction, record.durations
     failed = {check.name for check in verdict.checks if not check.passed}
@@ -112,62 +112,62 @@ def result(run: Run, record: Record) -> Result:
 
 
 def failure(run: Run, error: LabError) -> Result:
-    """The result of a run that gave no record."""
+    """The result of a run that ended with an error instead of a record."""
     return Result(
         run.key, False, isinstance(error, Void), False, f"no verdict: {error}", None, None, None, None, 0.0, {}
     )
 
 
 class Campaign:
-    """The results so far of one campaign, in a file of the state directory."""
+    """The results of one campaign so far, in a file of the state directory."""
 
     def __init__(self, home: Home, *, controls: bool) -> None:
         self.file = home.data / ("drills.controls.json" if controls else "drills.json")
         self.results: dict[str, Result] = {}
 
     def resume(self, runs: Iterable[Run]) -> list[Run]:
-        """Read what is done already; the runs that are missing, in order. A result that was not as expected is."""
-        kept = self._read()
+        """Read the results so far; returns the missing runs in order, including those that ended unexpectedly."""
+        stored = self._read()
         missing = []
         for run in runs:
-            done = kept.get(run.key)
+            done = stored.get(run.key)
             if done is not None and done.as_expected and done.inputs == of_drill(run.drill):
                 self.results[run.key] = done
             else:
                 missing.append(run)
         return missing
 
-    def add(self, one: Result) -> None:
-        """Keep a result before the next run starts."""
-        self.results[one.key] = one
+    def add(self, result: Result) -> None:
+        """Store a result before the next run starts."""
+        self.results[result.key] = result
         write_json(self.file, {key: vars(value) for key, value in self.results.items()})
 
     def finish(self) -> None:
-        """The campaign is over: the next one starts afresh."""
+        """End the campaign; the next one starts from the beginning."""
         self.file.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Result]:
         try:
             return {key: Result(**value) for key, value in json.loads(self.file.read_text()).items()}
         except (OSError, ValueError, TypeError, AttributeError):
-            return {}  # none, or one of an older version: everything is run again
+            return {}  # no state, or that of an older version: every run is missing
 
 
 def summary(results: Iterable[Result]) -> Iterator[str]:
-    """The figures of a whole campaign: how many were as expected, and detection against prediction."""
+    """The summary of a campaign: how many runs were as expected, and detection compared with prediction."""
     rows = list(results)
-    fine = sum(row.as_expected for row in rows)
-    yield f"{fine} of {len(rows)} as expected, {sum(row.run_seconds for row in rows) / 60:.1f} min of drills"
+    expected = sum(row.as_expected for row in rows)
+    yield f"{expected} of {len(rows)} as expected, {sum(row.run_seconds for row in rows) / 60:.1f} min of drills"
     late = sorted(seconds for row in rows if (seconds := row.late_seconds) is not None)
     if late:
         yield (
-            f"page less prediction: from {late[0]:+.1f} s to {late[-1]:+.1f} s,"
-            f" where the pipeline may add {rows[0].allowance_seconds or 0:g} s"
+            f"page minus prediction: from {late[0]:+.1f} s to {late[-1]:+.1f} s;"
+            f" the pipeline's allowance is {rows[0].allowance_seconds or 0:g} s"
         )
 
 
 def keep_record(document: Record, run: Run, folder: Path) -> Path | None:
-    """Write the record of a run that is the evidence for the pages: the autopilot's, when it passed."""
+    """Write the record of a run if it is evidence for the site: the autopilot's, and passed. Returns its file."""
     from lab.drills.evidence import record
 
     if run.responder != AUTOPILOT or not document.verdict.passed:

@@ -1,4 +1,4 @@
-"""Intervals and versions of the Prometheus and Alertmanager that run."""
+"""Intervals and versions of the running Prometheus and Alertmanager."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lab.control.lab_clients import LabClients
 from lab.drills.spec.prediction import Pipeline
 from lab.slo.durations import parse_duration
 
-# Alertmanager's own default, when the configuration does not say.
+# Alertmanager's default.
 GROUP_WAIT_SECONDS = 30.0
 
 
 def read_pipeline(clients: LabClients) -> Pipeline:
-    """Intervals as the running Prometheus and Alertmanager have them."""
+    """The intervals in the configuration of the running Prometheus and Alertmanager."""
     running = clients.prometheus.http.call("GET", "/api/v1/status/config")["data"]["yaml"]
     settings = yaml.safe_load(running)["global"]
     route = yaml.safe_load(_alertmanager_status(clients)["config"]["original"])["route"]
@@ -25,7 +25,7 @@ def read_pipeline(clients: LabClients) -> Pipeline:
 
 
 def group_wait_seconds(route: dict[str, Any]) -> float:
-    """How long Alertmanager's route holds a page back to group it."""
+    """The group_wait of pages in Alertmanager's `route`, a mapping of its configuration, in seconds."""
     for child in route.get("routes", []):
         matchers = " ".join(child.get("matchers", []))
         if "severity" in matchers and "page" in matchers and "group_wait" in child:
@@ -34,7 +34,7 @@ def group_wait_seconds(route: dict[str, Any]) -> float:
 
 
 def alertmanager_version(clients: LabClients) -> str:
-    """The version that runs."""
+    """The version of the running Alertmanager."""
     return str(_alertmanager_status(clients)["versionInfo"]["version"])
 
 

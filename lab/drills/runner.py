@@ -1,4 +1,4 @@
-"""Runs one drill: the phases in order, and the fault undone however it ends."""
+"""Runs one drill: its phases in order, and the undo of its faults however it ends."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lab.drills.evidence.score_record import add_score
 from lab.drills.faults import FaultContext
 from lab.drills.pipeline import read_pipeline
 from lab.drills.run.blind import every_fault
-from lab.drills.run.hints import sold_by_this_process
+from lab.drills.run.hints import hint_server
 from lab.drills.run.incident import POLL_SECONDS, Incident, Say
-from lab.drills.run.responders import CONTROLS, HUMAN_SECONDS, PROGRAMS, RESPONDERS, as_played, check_program
+from lab.drills.run.responders import CONTROLS, HUMAN_SECONDS, PROGRAMS, RESPONDERS, check_program, drill_for
 from lab.drills.run.steady_state import steady_state
 from lab.drills.run.stoppable import stoppable
 from lab.drills.schema.figures import PEOPLE
@@ -30,10 +30,10 @@ from lab.errors import NotRunning, UsageError
 from lab.slo.catalogue import LAB, find_slo, load_windows
 from lab.stack import clean_slate
 
-# The page is measured, not missed, when it comes this much too late.
+# How long to wait for a late page, so that its delay is measured.
 LATE_SECONDS = 20.0
-CALM_SECONDS = 60.0
-# Responders' commands, restarts and the like, on top of what every phase may take.
+CLEAN_UP_SECONDS = 60.0
+# Time for the responder's commands and restarts, in addition to the limits of all phases.
 EXPIRY_MARGIN_SECONDS = 120.0
 
 
@@ -48,24 +48,27 @@ def run_drill(
     blind: bool = False,
     keep_history: bool = False,
 ) -> Record:
-    """Run `drill` and return its record. Raises LabError when the lab is not running or cannot get steady.
+    """Run `drill` and return its record.
 
-    `program` is what the responder `command` runs, with these `variables` of the environment. `blind`: what is broken
-    is not told before the verdict; a program is never told. Prometheus and Alertmanager start without history, so the
-    incident alone raises what fires; `keep_history`: they keep it, and earlier incidents may bring alerts forward.
+    The responder `command` runs `program` with these `variables` of the environment. `blind`: the fault is not revealed
+    before the verdict; to a program it never is. Prometheus and Alertmanager start without history, so that only this
+    incident raises alerts; with `keep_history` they keep it, and earlier incidents may make alerts fire sooner.
+
+    Raises UsageError for an unknown responder or program, NotRunning when the lab is not running, LabError when it does
+    not reach a steady state, Void when the machine is too busy for that.
     """
     blind = blind or responder in PROGRAMS
     if responder not in RESPONDERS:
-        raise UsageError(f"no responder {responder!r}; the responders are {', '.join(RESPONDERS)}")
+        raise UsageError(f"no responder {responder!r}; must be one of {', '.join(RESPONDERS)}")
     check_program(responder, program)
     _require_running(clients)
     clients.retry_reads()
     with exclusive(clients.home), stoppable(clients.home, RANDOM if blind else drill.id):
         for line in undo(clients):
-            echo(f"put back what an earlier drill left: {line}")
+            echo(f"undid an earlier drill: {line}")
         if not keep_history:
             seconds = clean_slate.clean(clients.home, clients.ports, clients.pager)
-            echo(f"clean slate: history emptied, every error budget is whole; watched again after {seconds:.1f} s")
+            echo(f"clean slate: history deleted, every error budget full; monitoring was down for {seconds:.1f} s")
         incident = _open(drill, responder, clients, echo)
         incident.program, incident.variables, incident.blind = program, variables, blind
         incident.kept_history = keep_history
@@ -76,7 +79,7 @@ def run_drill(
             ending.enter_context(undoing(clients, drill.id, faults, expires_at, blind=blind))
             ending.enter_context(closing(incident.context))
             if blind:
-                ending.enter_context(sold_by_this_process(clients, drill, utc_text(incident.started_at)))
+                ending.enter_context(hint_server(clients, drill, utc_text(incident.started_at)))
             for phase in PHASES:
                 phase(incident)
             incident.ended_at = time.time()
@@ -85,19 +88,19 @@ def run_drill(
 
 
 def steady(incident: Incident) -> None:
-    """Set the drill's load, and wait until nothing is wrong."""
+    """Set the drill's load, and wait for a steady state."""
     for load in incident.drill.load:
         load.inject(incident.context)
     steady_state(incident)
 
 
 def inject(incident: Incident) -> None:
-    """Break it."""
-    incident.inputs = hashes(incident)  # takes up to a second: it reads the runbooks
+    """Inject the faults."""
+    incident.inputs = hashes(incident)  # before t0, as reading the runbooks takes up to a second
     incident.t0 = time.time()
-    incident.say("something is broken" if incident.blind else f"inject: {incident.drill.title}")
+    incident.say("fault injected" if incident.blind else f"inject: {incident.drill.title}")
     if incident.prediction is None:
-        incident.note("inject", "Nothing: this is the control")
+        incident.note("inject", "No fault: this is the control")
     elif not incident.drill.actors:
         incident.note("inject", f"Fault injected: {incident.drill.fault_kind}", at=incident.t0)
     for fault in incident.drill.faults:
@@ -105,10 +108,10 @@ def inject(incident: Incident) -> None:
 
 
 def detect(incident: Incident) -> None:
-    """Wait for the alert that must come, or, in a control, for any page."""
+    """Wait for the expected alert, or in a control for any page."""
     if incident.prediction is None:
         limit = incident.drill.limits.hold_seconds
-        incident.reveal(f"control: watching for {limit:g} s; nobody may be paged")
+        incident.reveal(f"control: waiting {limit:g} s; nobody may be paged")
     else:
         limit = incident.prediction.latest_seconds + LATE_SECONDS - incident.since_t0()
         incident.reveal(
@@ -132,7 +135,7 @@ def respond(incident: Incident) -> None:
 
 
 def recover(incident: Incident) -> None:
-    """Wait until the SLIs at stake are good, if any are, and the alert has resolved, each within its limit."""
+    """Wait until the SLIs at stake (if any) are good and the alert has resolved, each within its limit."""
     if incident.page is None or incident.drill.is_control:
         return
     end = epoch_seconds(incident.page.received_at) + allowed_seconds(incident)
@@ -145,49 +148,49 @@ def recover(incident: Incident) -> None:
             return
         incident.say(f"every SLI of {services} is good")
     if incident.drill.restored is not None:
-        incident.reveal(f"waiting for this: {incident.drill.restored.means}")
+        incident.reveal(f"waiting until {incident.drill.restored.means}")
         if not _until(incident.restored, end):
             incident.overdue = True
-            incident.reveal(f"still not so {allowed_seconds(incident):g} s after the page")
+            incident.reveal(f"not restored {allowed_seconds(incident):g} s after the page")
             return
     if incident.slo is not None:
         end = time.time()
-    # Where nothing but the alert tells of recovery, a control has shown at the limit that it did not come.
-    told_by_alert = incident.slo is None and incident.drill.restored is None
-    patience = 0 if told_by_alert and incident.responder in CONTROLS else incident.drill.limits.recover_seconds
-    if _until(lambda: _resolved(incident), end + patience):
+    # A control whose recovery only the alert shows has failed at the limit, and need not wait longer.
+    only_alert = incident.slo is None and incident.drill.restored is None
+    extra_seconds = 0 if only_alert and incident.responder in CONTROLS else incident.drill.limits.recover_seconds
+    if _until(lambda: _resolved(incident), end + extra_seconds):
         incident.say("alert resolved")
 
 
 def hold(incident: Incident) -> None:
-    """It must stay good."""
+    """Check that the recovery holds."""
     if incident.drill.is_control or incident.overdue or not _resolved(incident):
         return
     seconds = incident.drill.limits.hold_seconds
     incident.say(f"holding for {seconds:g} s")
-    told = len(incident.expected())
-    fired_again = _until(lambda: len(incident.expected()) > told or not _resolved(incident), time.time() + seconds)
+    notices = len(incident.expected())
+    fired_again = _until(lambda: len(incident.expected()) > notices or not _resolved(incident), time.time() + seconds)
     incident.held = not fired_again
     incident.note(
         "held" if incident.held else "firing",
-        f"Stayed good for {seconds:g} s" if incident.held else "Did not stay good",
+        f"Recovery held for {seconds:g} s" if incident.held else "Recovery did not hold",
         evidence=Evidence(query=incident.sli_query()) if incident.slo else Evidence(pointer="/pages"),
     )
 
 
 def clean_up(incident: Incident) -> None:
-    """All is as it was (the journal did that); wait until the alert lets go, so that nobody keeps a page."""
-    incident.note("cleanup", "Faults undone, control state as it was before the drill")
-    incident.say("clean up")
+    """The journal has undone everything; wait until the alert resolves, so that no page stays open."""
+    incident.note("cleanup", "Faults undone, control state restored")
+    incident.say("clean-up")
     if incident.page is not None and not incident.held:
-        _until(lambda: _resolved(incident), time.time() + CALM_SECONDS)
+        _until(lambda: _resolved(incident), time.time() + CLEAN_UP_SECONDS)
 
 
 PHASES: tuple[Callable[[Incident], None], ...] = (steady, inject, detect, respond, recover, hold)
 
 
 def allowed_seconds(incident: Incident) -> float:
-    """How long after the page the SLI may stay bad: a person has half an hour, and what was done needs time to work."""
+    """How long after the page the SLI may stay bad: the drill's limit, after a person has had half an hour to act."""
     limit = incident.drill.limits.respond_seconds
     if incident.responder not in PEOPLE:
         return limit
@@ -197,13 +200,13 @@ def allowed_seconds(incident: Incident) -> float:
 
 
 def longest_of_all(incident: Incident) -> float:
-    """The same for the longest drill of the catalogue, which says nothing about this one."""
+    """`longest_seconds` of the longest drill in the catalogue, which reveals nothing about this one."""
     clients, responder = incident.clients, incident.responder
     return max(longest_seconds(_open(drill, responder, clients, incident.echo)) for drill in catalogue())
 
 
 def longest_seconds(incident: Incident) -> float:
-    """How long the drill can last when every phase takes all it may: then its faults expire."""
+    """The duration of the drill if every phase reaches its limit; its faults expire after that."""
     limits, prediction = incident.drill.limits, incident.prediction
     detection = prediction.latest_seconds + LATE_SECONDS if prediction else 0.0
     phases = limits.steady_seconds + detection + 2 * limits.recover_seconds + limits.hold_seconds
@@ -211,7 +214,7 @@ def longest_seconds(incident: Incident) -> float:
 
 
 def _open(drill: Drill, responder: str, clients: LabClients, echo: Say) -> Incident:
-    drill, windows = as_played(drill, responder), load_windows(LAB)
+    drill, windows = drill_for(drill, responder), load_windows(LAB)
     slo = find_slo(drill.effect.slo) if drill.effect else None
     prediction = predict(drill, slo, windows, read_pipeline(clients))
     incident = Incident(drill, clients, prediction, slo, windows, responder, echo, FaultContext(clients))
@@ -228,9 +231,9 @@ def _require_running(clients: LabClients) -> None:
 
 
 def _bad_slis(incident: Incident) -> list[str]:
-    """The SLOs of the service at stake that were not inside their objective all of the last seconds.
+    """The SLOs of the services at stake that missed their objective within the last GOOD_SECONDS.
 
-    All of them, because latency counts successful requests only: a service that fails everything looks fast.
+    All SLOs count, because latency covers successful requests only: a service that fails everything looks fast.
     """
     bad = []
     for slo in incident.slos():
@@ -241,14 +244,14 @@ def _bad_slis(incident: Incident) -> list[str]:
 
 
 def _resolved(incident: Incident) -> bool:
-    """Whether the expected alert was delivered and every notice of it is over."""
-    told = incident.expected()
+    """Whether the expected alert was delivered and every notice of it has resolved."""
+    notices = incident.expected()
     incident.refresh_page()
-    return bool(told) and all(one.resolved for one in told)
+    return bool(notices) and all(notice.resolved for notice in notices)
 
 
 def _until(done: Callable[[], bool], end: float) -> bool:
-    """Whether `done` came true before the instant `end` (epoch seconds)."""
+    """Poll `done` until it is true or the time is `end` (epoch seconds); returns whether it became true."""
     while True:
         if done():
             return True

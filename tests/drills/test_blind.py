@@ -1,4 +1,4 @@
-"""A blind drill looks like every other one while it runs, and is undone by anybody all the same."""
+"""A blind drill reveals nothing about its fault while it runs, and any process can undo it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lab.control.lab_clients import LabClients
 from lab.drills.faults import Fault, FaultContext, as_json
 from lab.drills.faults.helpers.options import DelayProxy, FlushAllJob, HeldTransactions
 from lab.drills.run import blind, diagnosis, peek
-from lab.drills.run.hints import sold_by_this_process
+from lab.drills.run.hints import hint_server
 from lab.drills.runbook.execute import hand_over
 from lab.drills.schema.journal import Journal, ToUndo
 from lab.drills.spec.drill import Drill, catalogue, find
@@ -37,8 +37,8 @@ PAGE = documents.page()
 
 
 @pytest.fixture
-def nothing_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faults that look at nothing: the clients of these tests has no DB, no cache and no load."""
+def no_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults that capture nothing: the fake lab has no database, no cache and no load."""
     for fault in blind.every_fault():
         monkeypatch.setattr(type(fault), "capture", lambda _self, _context: {})
         monkeypatch.setattr(type(fault), "undo", lambda _self, _context, _captured: [])
@@ -53,7 +53,7 @@ def journal_of(clients: LabClients, drill: Drill) -> Journal:
     return journal
 
 
-@pytest.mark.usefixtures("nothing_found")
+@pytest.mark.usefixtures("no_capture")
 def test_the_journals_of_all_blind_drills_are_the_same(clients: LabClients) -> None:
     journals = [replace_struct(journal_of(clients, drill), at="") for drill in (INC, find("INC-011"), find("D0"))]
     assert journals[0] == journals[1] == journals[2]
@@ -63,7 +63,7 @@ def test_the_journals_of_all_blind_drills_are_the_same(clients: LabClients) -> N
             assert json.loads(json.dumps(as_json(fault))) in listed
 
 
-@pytest.mark.usefixtures("nothing_found")
+@pytest.mark.usefixtures("no_capture")
 def test_a_blind_drill_that_was_killed_is_undone_from_its_journal_alone(
     clients: LabClients, gateway: FakeGateway
 ) -> None:
@@ -76,18 +76,18 @@ def test_a_blind_drill_that_was_killed_is_undone_from_its_journal_alone(
     assert gateway.state["canary"]["weight_percent"] == 0
 
 
-@pytest.mark.usefixtures("nothing_found")
-def test_what_names_a_drill_gives_it_away_and_a_blind_journal_does_not(clients: LabClients) -> None:
+@pytest.mark.usefixtures("no_capture")
+def test_an_ordinary_journal_reveals_its_drill_and_a_blind_one_does_not(clients: LabClients) -> None:
     drills = catalogue()
     with undoing(clients, INC.id, INC.all_faults()):
-        told = json.dumps(as_builtins(current(clients.home)), sort_keys=True)
-        assert peek.names_of(told, drills) == [INC]
-        assert peek.names_of(told.replace(INC.id, "?"), drills) == [INC], "its faults give it away too"
+        text = json.dumps(as_builtins(current(clients.home)), sort_keys=True)
+        assert peek.drills_named(text, drills) == [INC]
+        assert peek.drills_named(text.replace(INC.id, "?"), drills) == [INC], "its faults reveal it too"
     entry = journal_of(clients, INC)
-    assert peek.names_of(json.dumps(as_builtins(entry)), drills) == []
+    assert peek.drills_named(json.dumps(as_builtins(entry)), drills) == []
     assert not any(fault.kind in json.dumps(as_builtins(entry)) for fault in INC.all_faults())
     whole = json.dumps(as_builtins(content(journal_path(clients.home), entry)), sort_keys=True)
-    assert len(peek.names_of(whole, drills)) > 10, "who unpacks it learns what could be broken, not what is"
+    assert len(peek.drills_named(whole, drills)) > 10, "unpacked, it holds every possible fault"
     assert not any(drill.id in whole for drill in drills if not drill.is_control)
 
 
@@ -96,31 +96,31 @@ def page(at: float) -> dict[str, Any]:
 
 
 @pytest.fixture
-def selling(clients: LabClients, nothing_found: None) -> Iterator[LabClients]:
-    """A clients on which a blind INC-001 runs in this process."""
+def serving(clients: LabClients, no_capture: None) -> Iterator[LabClients]:
+    """The clients of a lab on which a blind INC-001 runs in this process."""
     since = utc_text(time.time())
-    with exclusive(clients.home), undoing(clients, INC.id, blind=True), sold_by_this_process(clients, INC, since):
+    with exclusive(clients.home), undoing(clients, INC.id, blind=True), hint_server(clients, INC, since):
         yield clients
 
 
-def test_hints_of_a_blind_drill_are_sold_by_its_process_in_the_buyers_name(
-    selling: LabClients, pager: FakePager
+def test_the_process_of_a_blind_drill_serves_its_hints_and_audits_the_buyer(
+    serving: LabClients, pager: FakePager
 ) -> None:
-    buyer = selling.acting_as("bob")
+    buyer = serving.acting_as("bob")
     with pytest.raises(LabError, match="nobody has been paged yet"):
         diagnosis.buy_hint(buyer)
     pager.pages = [page(time.time() + 1)]
     assert [diagnosis.buy_hint(buyer) for _ in INC.hints] == [
         (number, len(INC.hints), text) for number, text in enumerate(INC.hints, start=1)
     ]
-    with pytest.raises(LabError, match="sold"):
+    with pytest.raises(LabError, match="hints were bought"):
         diagnosis.buy_hint(buyer)
     assert {row["actor"] for row in pager.rows.values()} == {"bob"}
     assert diagnosis.hints(documents.audit_rows(pager.rows.values())) == len(INC.hints)
 
 
-@pytest.mark.usefixtures("nothing_found")
-def test_without_the_process_that_sells_them_there_are_no_hints_and_one_line_says_so(clients: LabClients) -> None:
+@pytest.mark.usefixtures("no_capture")
+def test_without_the_process_of_the_blind_drill_a_hint_is_refused(clients: LabClients) -> None:
     with (
         exclusive(clients.home),
         undoing(clients, INC.id, blind=True),
@@ -143,7 +143,7 @@ else:
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc to look at")
-def test_a_drill_that_was_named_on_the_command_line_is_not_named_in_the_process_table(tmp_path: Path) -> None:
+def test_the_process_table_does_not_show_the_drill_of_the_command_line(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(HIDE)
     done = subprocess.run(
@@ -155,7 +155,7 @@ def test_a_drill_that_was_named_on_the_command_line_is_not_named_in_the_process_
     assert drill == "INC-005"
 
 
-def test_a_drill_that_does_not_exist_is_refused_before_anything_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_drill_is_refused_before_the_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["fleetops", "drill", "run", "INC-999"])
     with pytest.raises(UsageError, match="INC-999"):
         blind.hide("INC-999", ["fleetops"])
@@ -167,7 +167,7 @@ json.dump({"cwd": os.listdir(), "env": dict(os.environ), "argv": sys.argv[1:]}, 
 """
 
 
-def test_a_program_that_answers_a_page_gets_an_empty_folder_and_little_of_the_environment(
+def test_a_program_gets_an_empty_folder_and_a_minimal_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "look.py").write_text(LOOK)
@@ -176,17 +176,17 @@ def test_a_program_that_answers_a_page_gets_an_empty_folder_and_little_of_the_en
     monkeypatch.setenv("FLEETOPS_HOME", "state")
     monkeypatch.setenv("DRILL", "INC-001")
     monkeypatch.setenv("API_KEY", "given by name")
-    heard: list[str] = []
+    lines: list[str] = []
     program = (sys.executable, "look.py", "notes.txt", "--fast")
-    assert hand_over(program, PAGE, "command-responder", 60, heard.append, ("API_KEY", "NOT_SET")) == 0
-    seen = json.loads(heard[0])
+    assert hand_over(program, PAGE, "command-responder", 60, lines.append, ("API_KEY", "NOT_SET")) == 0
+    seen = json.loads(lines[0])
     assert seen["cwd"] == []
     assert seen["argv"] == [str(tmp_path / "notes.txt"), "--fast"]
     needed = {"PATH", "HOME", "TMPDIR", "FLEETOPS_HOME", "FLEETOPS_PORT_BASE", "FLEETOPS_ACTOR", "API_KEY"}
     assert needed <= set(seen["env"])
     assert set(seen["env"]) <= needed | {"LANG", "LC_ALL", "LC_CTYPE", "TZ"}
     assert seen["env"]["FLEETOPS_HOME"] == str(tmp_path / "state")
-    assert not Path(seen["env"]["HOME"]).exists(), "it is gone with the program"
+    assert not Path(seen["env"]["HOME"]).exists(), "it was deleted with the program"
 
 
 def test_every_helper_of_a_fault_looks_the_same_in_the_process_table(
@@ -209,8 +209,8 @@ def test_every_helper_of_a_fault_looks_the_same_in_the_process_table(
     assert started[0] == started[1] == started[2]
 
 
-def test_undoing_what_was_never_injected_is_what_every_fault_must_stand() -> None:
-    """The live test goes through all of them (test_peek_live.py); here: each fault of the catalogue is in the list."""
+def test_the_faults_of_a_blind_journal_are_those_of_the_catalogue_each_once() -> None:
+    """test_peek_live.py undoes all of them without an injection."""
     listed = blind.every_fault()
     assert len(listed) == len({json.dumps(as_json(fault), sort_keys=True) for fault in listed})
     assert all(isinstance(fault, Fault) for fault in listed)

@@ -1,4 +1,4 @@
-"""The whole catalogue: what is run, what counts as done, and where a stopped campaign goes on."""
+"""A campaign: its runs, the results that count, and where a stopped one continues."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def document() -> Record:
     return parse({**made_record(), "inputs": of_drill(INC)})
 
 
-def test_the_autopilot_must_pass_everything_and_the_controls_must_fail_everything() -> None:
+def test_every_autopilot_run_must_pass_and_every_control_must_fail() -> None:
     assert [(run.key, run.must_pass) for run in plan([INC, D0], controls=False)] == [
         ("INC-001/autopilot", True),
         ("D0/autopilot", True),
@@ -40,7 +40,7 @@ def test_the_autopilot_must_pass_everything_and_the_controls_must_fail_everythin
     assert not any(run.must_pass for run in controls)
 
 
-def test_a_stopped_campaign_goes_on_with_what_is_missing_failed_or_changed(tmp_path: Path, document: Record) -> None:
+def test_a_stopped_campaign_repeats_missing_failed_and_outdated_runs(tmp_path: Path, document: Record) -> None:
     (tmp_path / "data").mkdir()
     runs = plan([INC, D0], controls=False)
     first = Campaign(Home(tmp_path), controls=False)
@@ -48,7 +48,7 @@ def test_a_stopped_campaign_goes_on_with_what_is_missing_failed_or_changed(tmp_p
     first.add(result(runs[0], document))
     assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs[1:]
     assert Campaign(Home(tmp_path), controls=True).resume(runs) == runs, "the controls are a campaign of their own"
-    first.add(failure(runs[1], LabError("the lab burned down")))
+    first.add(failure(runs[1], LabError("the lab stopped")))
     assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs[1:]
     first.add(result(runs[0], replace_struct(document, inputs={"rules/old.yml": "sha256:" + "0" * 64})))
     assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs
@@ -56,7 +56,7 @@ def test_a_stopped_campaign_goes_on_with_what_is_missing_failed_or_changed(tmp_p
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_a_damaged_state_file_means_that_everything_is_run_again(tmp_path: Path) -> None:
+def test_with_a_damaged_state_file_every_run_is_missing(tmp_path: Path) -> None:
     runs = plan([INC], controls=False)
     campaign = Campaign(Home(tmp_path), controls=False)
     campaign.file.parent.mkdir()
@@ -71,12 +71,12 @@ def failing(document: Record, name: str) -> Record:
     return replace_struct(document, verdict=Verdict(passed=False, void=False, why=f"{name}: no", checks=checks))
 
 
-def test_a_void_run_is_never_as_it_must_be_and_is_no_evidence(tmp_path: Path, document: Record) -> None:
+def test_a_void_run_is_never_as_expected_and_never_evidence(tmp_path: Path, document: Record) -> None:
     verdict = replace_struct(document.verdict, passed=False, void=True, why="too busy")
     void = replace_struct(document, verdict=verdict)
     for run_ in (AUTOPILOT, Run(INC, "none", must_pass=False)):
-        found = result(run_, void)
-        assert (found.void, found.as_expected, found.verdict) == (True, False, "void")
+        outcome = result(run_, void)
+        assert (outcome.void, outcome.as_expected, outcome.verdict) == (True, False, "void")
     assert failure(AUTOPILOT, Void("too busy")).void
     assert not failure(AUTOPILOT, LabError("not steady")).void
     assert keep_record(void, AUTOPILOT, tmp_path) is None
@@ -84,7 +84,7 @@ def test_a_void_run_is_never_as_it_must_be_and_is_no_evidence(tmp_path: Path, do
 
 
 @pytest.mark.parametrize(("voids", "runs", "status"), [(1, 2, 0), (2, 2, 1)])
-def test_a_campaign_repeats_a_void_run_once_and_goes_on(
+def test_a_campaign_repeats_a_void_run_once_and_continues(
     tmp_path: Path, document: Record, monkeypatch: pytest.MonkeyPatch, voids: int, runs: int, status: int
 ) -> None:
     played: list[str] = []
@@ -105,36 +105,36 @@ def test_a_campaign_repeats_a_void_run_once_and_goes_on(
     assert len(played) == runs
 
 
-def test_a_control_is_as_it_must_be_when_it_fails(document: Record) -> None:
+def test_a_control_is_as_expected_if_it_was_paged_and_did_not_recover(document: Record) -> None:
     control = Run(INC, "none", must_pass=False)
     assert not result(control, document).as_expected
     failed = failing(document, "sli_recovered")
     assert result(control, failed).as_expected
-    assert not result(control, failing(document, "runbook_worked")).as_expected, "what mends is not wrong"
-    assert not failure(control, LabError("not steady")).as_expected, "no verdict proves nothing"
+    assert not result(control, failing(document, "runbook_worked")).as_expected, "it recovered"
+    assert not failure(control, LabError("not steady")).as_expected, "a run without a verdict proves nothing"
     unpaged = replace_struct(failed, durations=replace_struct(failed.durations, page_seconds=None))
-    assert not result(control, unpaged).as_expected, "who was not paged could not fail to answer"
+    assert not result(control, unpaged).as_expected, "a run without a page proves nothing"
     assert result(Run(D0, "wrong", must_pass=False), unpaged).as_expected, "nobody is paged in D0"
 
 
-def test_only_a_passing_autopilot_is_evidence(tmp_path: Path, document: Record) -> None:
+def test_only_a_passed_autopilot_run_is_evidence(tmp_path: Path, document: Record) -> None:
     failed = replace_struct(document, verdict=replace_struct(document.verdict, passed=False))
     assert keep_record(failed, AUTOPILOT, tmp_path) is None
     assert keep_record(document, Run(INC, "none", must_pass=False), tmp_path) is None
     assert keep_record(document, AUTOPILOT, tmp_path) == tmp_path / "INC-001.json"
 
 
-def test_the_summary_holds_detection_against_prediction(document: Record) -> None:
+def test_the_summary_compares_detection_with_prediction(document: Record) -> None:
     """The made record: predicted 22.3 s, an allowance of 4 s, paged at 25.4 s."""
-    one = result(AUTOPILOT, document)
-    assert one.late_seconds == pytest.approx(25.4 - 22.3)
-    slow = replace(one, page_seconds=20.3)
-    text = "\n".join(summary([one, slow, failure(AUTOPILOT, LabError("x"))]))
+    late = result(AUTOPILOT, document)
+    assert late.late_seconds == pytest.approx(25.4 - 22.3)
+    early = replace(late, page_seconds=20.3)
+    text = "\n".join(summary([late, early, failure(AUTOPILOT, LabError("x"))]))
     assert "2 of 3 as expected" in text
-    assert "page less prediction: from -2.0 s to +3.1 s, where the pipeline may add 4 s" in text
+    assert "page minus prediction: from -2.0 s to +3.1 s; the pipeline's allowance is 4 s" in text
 
 
-def test_the_verb_runs_what_is_missing_keeps_the_evidence_and_says_what_was_not_as_it_must_be(
+def test_drill_all_runs_the_missing_drills_writes_records_and_reports_unexpected_results(
     clients: LabClients, document: Record, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records, ran = clients.home.path / "records", []
@@ -161,10 +161,10 @@ def test_the_verb_runs_what_is_missing_keeps_the_evidence_and_says_what_was_not_
     assert [file.name for file in records.iterdir()] == ["D0.json"]
     answers["INC-001"] = fails
     assert run(["drill", "all", "--json"]) == 1
-    said = capsys.readouterr()
-    assert "going on: 1 of 2 are done" in said.err
-    assert "UNEXPECTED: held: no" in said.err
-    assert [(row["key"], row["as_expected"]) for row in json.loads(said.out)] == [
+    output = capsys.readouterr()
+    assert "going on: 1 of 2 are done" in output.err
+    assert "UNEXPECTED: held: no" in output.err
+    assert [(row["key"], row["as_expected"]) for row in json.loads(output.out)] == [
         ("D0/autopilot", True),
         ("INC-001/autopilot", False),
     ]

@@ -1,4 +1,4 @@
-"""What a responder says while a drill runs: hints come in order, the first diagnosis counts, all of it is audited."""
+"""The responder's diagnosis and hints: hints come in order, only the first diagnosis counts, both are audited."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def page(number: int, at: float) -> dict[str, Any]:
 
 @pytest.fixture
 def running(clients: LabClients) -> Iterator[LabClients]:
-    """A clients on which INC-001 runs."""
+    """The clients of a lab on which INC-001 runs."""
     with exclusive(clients.home), undoing(clients, "INC-001"):
         yield clients
 
 
-def test_hints_are_sold_one_after_the_other_once_somebody_was_paged(running: LabClients, pager: FakePager) -> None:
+def test_hints_are_bought_one_after_the_other_once_somebody_was_paged(running: LabClients, pager: FakePager) -> None:
     with pytest.raises(LabError, match="nobody has been paged yet"):
         diagnosis.buy_hint(running)
     pager.pages = [page(1, time.time() - 3600)]
@@ -43,30 +43,32 @@ def test_hints_are_sold_one_after_the_other_once_somebody_was_paged(running: Lab
     assert [diagnosis.buy_hint(running) for _ in HINTS] == [
         (number, len(HINTS), text) for number, text in enumerate(HINTS, start=1)
     ]
-    with pytest.raises(LabError, match="sold"):
+    with pytest.raises(LabError, match="hints were bought"):
         diagnosis.buy_hint(running)
     assert diagnosis.hints(documents.audit_rows(pager.rows.values())) == len(HINTS)
     assert not any(HINTS[0] in str(row) for row in pager.rows.values()), "the audit log must not give hints away"
 
 
-def test_the_first_diagnosis_counts_and_a_second_one_is_refused(running: LabClients, pager: FakePager) -> None:
+def test_only_the_first_diagnosis_counts_and_a_second_one_is_refused(running: LabClients, pager: FakePager) -> None:
     pager.pages = [page(1, time.time() - 3600), page(2, time.time() + 1)]
-    with pytest.raises(UsageError, match="before this drill"):
+    with pytest.raises(UsageError, match="older than this drill"):
         diagnosis.diagnose(running, 1, ("db",), "capacity")
     assert diagnosis.diagnosis(documents.audit_rows(pager.rows.values())) is None
     diagnosis.diagnose(running, 2, ("feed-canary", "db"), "binary push")
-    with pytest.raises(LabError, match=r"ada has locked in feed-canary, db \(binary push\); the first one counts"):
+    with pytest.raises(
+        LabError, match=r"ada has locked in feed-canary, db \(binary push\); only the first diagnosis counts"
+    ):
         diagnosis.diagnose(running, 2, ("cache",), "operator")
     assert diagnosis.diagnosis(documents.audit_rows(pager.rows.values())) == Diagnosis(
         ("feed-canary", "db"), "binary push"
     )
 
 
-def test_without_a_drill_there_is_nothing_to_say(clients: LabClients, pager: FakePager) -> None:
+def test_without_a_drill_hints_and_diagnoses_are_refused(clients: LabClients, pager: FakePager) -> None:
     pager.pages = [page(1, time.time() + 1)]
-    for say in (diagnosis.buy_hint, lambda at: diagnosis.diagnose(at, 1, ("db",), "capacity")):
+    for request in (diagnosis.buy_hint, lambda at: diagnosis.diagnose(at, 1, ("db",), "capacity")):
         with pytest.raises(LabError, match="no drill is running"):
-            say(clients)
+            request(clients)
     assert pager.rows == {}
 
 
@@ -80,7 +82,7 @@ def test_without_a_drill_there_is_nothing_to_say(clients: LabClients, pager: Fak
         (["--class", "capacity"], "--component"),
     ],
 )
-def test_a_diagnosis_that_names_nothing_there_is_is_refused(
+def test_a_diagnosis_with_an_unknown_component_or_class_is_refused(
     words: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["incident", "diagnose", "1", *words]) == 2

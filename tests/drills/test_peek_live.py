@@ -1,4 +1,4 @@
-"""A program that tries to read which drill it is gains nothing; a blind drill's undo changes nothing it need not."""
+"""A program that searches for the drill's name finds nothing, and undoing a blind drill changes nothing else."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def test_peek_scores_no_better_at_diagnosis_than_somebody_who_does_nothing(lab: 
     done = lab.fleetops("drill", "run", "INC-001", "--responder", "peek", "--json", timeout=DRILL_SECONDS)
     assert done.stdout, done.stderr
     record = json.loads(done.stdout)
-    assert done.returncode == 1, "it mends nothing"
+    assert done.returncode == 1, "it mitigates nothing"
     assert record["durations"]["page_seconds"] is not None, "it was paged"
-    assert "nothing says which drill this is" in done.stderr
+    assert "nothing reveals the drill" in done.stderr
     lines = {line["name"]: line["points"] for line in record["score"]["lines"]}
     assert (lines["diagnosis"], record["score"]["diagnosis"]) == (0, None)
 

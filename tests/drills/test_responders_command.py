@@ -1,4 +1,4 @@
-"""A page handed to a program: what it is told, what it is given, and that it cannot outstay its time."""
+"""A program as the responder: its input and environment, and that it ends at its time limit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def script(tmp_path: Path, text: str) -> tuple[str, ...]:
     return (sys.executable, str(file), "--verbose")
 
 
-def test_it_reads_the_page_types_fleetops_acts_under_its_name_and_what_it_says_is_heard(tmp_path: Path) -> None:
+def test_a_program_gets_the_page_and_fleetops_and_its_output_is_forwarded(tmp_path: Path) -> None:
     program = script(
         tmp_path,
         "import json, os, shutil, subprocess, sys\n"
@@ -37,20 +37,18 @@ def test_it_reads_the_page_types_fleetops_acts_under_its_name_and_what_it_says_i
             "'list.json'", f"{str(tmp_path / 'list.json')!r}"
         ),
     )
-    heard: list[str] = []
-    assert hand_over(program, PAGE, "command-responder", 60, heard.append) == 3
-    assert sorted(heard) == ["7 --verbose command-responder", "to stderr"]
+    lines: list[str] = []
+    assert hand_over(program, PAGE, "command-responder", 60, lines.append) == 3
+    assert sorted(lines) == ["7 --verbose command-responder", "to stderr"]
     assert {row["id"] for row in json.loads((tmp_path / "list.json").read_text())} >= {"INC-001", "D0"}
 
 
-def test_a_program_that_reads_nothing_and_one_that_stays_too_long_are_ended_with_all_they_started(
-    tmp_path: Path,
-) -> None:
+def test_a_program_may_ignore_its_input_and_is_killed_with_its_children_at_the_limit(tmp_path: Path) -> None:
     assert (
         hand_over(script(tmp_path, "import os; os.close(0)"), documents.page(summary="x" * 1_000_000), "a", 60, print)
         == 0
     )
-    heard: list[str] = []
+    lines: list[str] = []
     program = script(
         tmp_path,
         "import subprocess, sys, time\n"
@@ -58,9 +56,9 @@ def test_a_program_that_reads_nothing_and_one_that_stays_too_long_are_ended_with
         "time.sleep(600)\n",
     )
     began = time.monotonic()
-    assert hand_over(program, PAGE, "a", 3, heard.append) == TIMED_OUT
+    assert hand_over(program, PAGE, "a", 3, lines.append) == TIMED_OUT
     assert time.monotonic() - began < 60
-    assert eventually(lambda: not is_alive(int(heard[0])), 20)
+    assert eventually(lambda: not is_alive(int(lines[0])), 20)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +69,7 @@ def test_a_program_that_reads_nothing_and_one_that_stays_too_long_are_ended_with
         ("autopilot", ("true",), "autopilot runs no program"),
     ],
 )
-def test_a_program_that_cannot_be_run_or_would_not_be_is_refused_before_anything_is_broken(
+def test_a_missing_or_useless_program_is_refused_before_the_drill(
     responder: str, program: tuple[str, ...], named: str
 ) -> None:
     with pytest.raises(UsageError, match=named):

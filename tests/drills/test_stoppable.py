@@ -1,4 +1,4 @@
-"""A running drill can be found and given up from another process, on the path that Ctrl-C takes."""
+"""A running drill can be found and given up from another process, with the same undo as after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from polling import eventually
@@ -22,7 +21,7 @@ from lab.drills.undo.snapshot import take
 from lab.errors import UsageError
 from lab.paths import Home
 
-# Stands in for a drill: it "undoes" for a while after the first signal, and says so in a file.
+# A stand-in for a drill: it "undoes" for a while after the first signal, and marks the end with a file.
 RUNNER = """
 import sys, time
 from pathlib import Path
@@ -38,7 +37,7 @@ try:
                 time.sleep(0.01)
         finally:
             (home.run / "undoing").touch()
-            for _ in range(40):  # what a second signal must not cut short
+            for _ in range(40):  # a second signal must not interrupt this
                 time.sleep(0.01)
             (home.run / "undone").touch()
 except KeyboardInterrupt:
@@ -61,47 +60,43 @@ def drill(home: Home) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def there(file: Path) -> bool:
-    return file.exists()
-
-
-def test_a_running_drill_is_known_to_others_until_it_ends(home: Home, drill: subprocess.Popen[bytes]) -> None:
-    found = stoppable.runner(home)
-    assert found is not None
-    assert (found.drill, found.pid) == ("INC-001", drill.pid)
+def test_a_running_drill_can_be_found_until_it_ends(home: Home, drill: subprocess.Popen[bytes]) -> None:
+    runner = stoppable.runner(home)
+    assert runner is not None
+    assert (runner.drill, runner.pid) == ("INC-001", drill.pid)
     drill.kill()
     drill.wait()
     assert stoppable.runner(home) is None
 
 
-def test_giving_up_lets_the_drill_undo_itself_and_returns_when_it_has(
+def test_giving_up_returns_after_the_drill_has_undone_its_faults(
     clients: LabClients, home: Home, drill: subprocess.Popen[bytes]
 ) -> None:
-    said = stoppable.give_up(clients)
-    assert there(home.run / "undone")
-    assert said.startswith("INC-001: given up, undone in ")
+    report = stoppable.give_up(clients)
+    assert (home.run / "undone").exists()
+    assert report.startswith("INC-001: given up, undone in ")
     assert stoppable.runner(home) is None
     assert drill.wait(10) == 1
 
 
-def test_a_second_signal_does_not_cut_the_undoing_short(home: Home, drill: subprocess.Popen[bytes]) -> None:
+def test_a_second_signal_does_not_interrupt_the_undo(home: Home, drill: subprocess.Popen[bytes]) -> None:
     drill.send_signal(signal.SIGINT)
     assert eventually((home.run / "undoing").exists, 10)
     for number in stoppable.SIGNALS:
         drill.send_signal(number)
     assert drill.wait(10) == 1
-    assert there(home.run / "undone")
+    assert (home.run / "undone").exists()
 
 
-def test_a_suspended_drill_is_woken_to_undo_itself(
+def test_a_suspended_drill_is_resumed_to_undo_its_faults(
     clients: LabClients, home: Home, drill: subprocess.Popen[bytes]
 ) -> None:
     drill.send_signal(signal.SIGSTOP)
     stoppable.give_up(clients)
-    assert there(home.run / "undone")
+    assert (home.run / "undone").exists()
 
 
-def test_a_process_that_was_given_the_number_of_a_drill_is_not_taken_for_it(home: Home) -> None:
+def test_a_process_that_reuses_the_pid_of_a_drill_is_not_a_drill(home: Home) -> None:
     stoppable.announce(home, "INC-001", os.getpid())
     file = home.run / "drill.runner"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"started": 1.0}))
@@ -121,12 +116,12 @@ def test_a_process_that_was_given_the_number_of_a_drill_is_not_taken_for_it(home
         '{"drill": "x", "pid": -1, "started": 0}',
     ],
 )
-def test_a_file_of_another_shape_names_no_drill(home: Home, text: str) -> None:
+def test_a_malformed_runner_file_names_no_drill(home: Home, text: str) -> None:
     (home.run / "drill.runner").write_text(text)
     assert stoppable.runner(home) is None
 
 
-def test_what_a_killed_drill_left_is_undone_from_its_journal(clients: LabClients, home: Home) -> None:
+def test_a_killed_drill_is_undone_from_its_journal(clients: LabClients, home: Home) -> None:
     gone = subprocess.Popen([sys.executable, "-c", "pass"])
     gone.wait()
     entry = {
@@ -145,6 +140,6 @@ def test_what_a_killed_drill_left_is_undone_from_its_journal(clients: LabClients
     assert not journal_path(home).exists()
 
 
-def test_with_nothing_to_give_up_that_is_said(clients: LabClients) -> None:
+def test_giving_up_without_a_drill_is_refused(clients: LabClients) -> None:
     with pytest.raises(UsageError, match="no drill is running"):
         stoppable.give_up(clients)

@@ -1,7 +1,7 @@
-"""What a blind drill shows of itself while it runs: the same as every other drill.
+"""Blind drills: what is visible of one while it runs reveals nothing about its fault.
 
-Its journal holds the faults of the whole catalogue, its expiry fits any of them, and its own process names no drill in
-its arguments. Who is on call, or a program of the same user, can look at all three and learns nothing.
+Its journal holds the faults of the whole catalogue, its expiry fits the longest drill, and its process has no drill id
+in its arguments. The responder, or a program of the same user, can read all three.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PICKED = "--picked-by"
 
 
 def every_fault() -> tuple[Fault, ...]:
-    """The faults and loads of all drills, each once, in the catalogue's order."""
+    """The distinct faults and loads of all drills, in the catalogue's order."""
     faults = [fault for drill in catalogue() for fault in drill.all_faults()]
     return tuple({json.dumps(as_json(fault), sort_keys=True): fault for fault in faults}.values())
 
@@ -29,13 +29,14 @@ def incidents() -> list[Drill]:
 
 
 def hide(drill_id: str, program: list[str]) -> None:
-    """When this process names `drill_id` in its arguments, start it over without; does not return then.
+    """Restart this process without `drill_id` in its arguments, in which case it does not return.
 
-    `program` starts `fleetops`. The id goes through a pipe, which is empty once it is read.
+    `program` is the command that starts `fleetops`. The id is passed through a pipe, which can be read only once.
+    Raises UsageError for an unknown id.
     """
     if drill_id not in sys.argv[1:]:
         return
-    find(drill_id)  # refused here, where the person can see what was typed
+    find(drill_id)  # refuse an unknown id before the restart
     reading, writing = os.pipe()
     os.write(writing, drill_id.encode())
     os.close(writing)
@@ -48,6 +49,6 @@ def hide(drill_id: str, program: list[str]) -> None:
 
 
 def picked(descriptor: int) -> Drill:
-    """The drill that `hide` handed over."""
+    """The drill that `hide` passed through the pipe `descriptor`."""
     with os.fdopen(descriptor, "rb") as pipe:
         return find(pipe.read().decode())

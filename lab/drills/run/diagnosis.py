@@ -1,4 +1,4 @@
-"""What a responder says while a drill runs: a diagnosis, locked in, and the hints it buys. Both are audited."""
+"""The responder's diagnosis and hints during a drill. Both are audited."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from lab.drills.undo import journal
 from lab.errors import LabError, UsageError
 
 HINT, DIAGNOSE = "incident hint", "incident diagnose"
-ANSWERS = (HINT, DIAGNOSE)  # they change nothing, so they are nobody's control action
+ANSWERS = (HINT, DIAGNOSE)  # audited, but they change nothing, so they do not count as control actions
 
 
 def diagnose(clients: LabClients, page_id: int, components: tuple[str, ...], trigger: str) -> None:
-    """Lock in the diagnosis of the drill that runs; `page_id` is a page it caused.
+    """Lock in the diagnosis of the running drill; `page_id` is a page that it raised.
 
-    LabError when no drill runs or one was locked in before, UsageError for a page of another time.
+    Raises LabError when no drill is running or a diagnosis was locked in before, UsageError for an older page.
     """
     since = _running(clients).at
     page = clients.pager.page(page_id)
     if page.received_at < since:
-        raise UsageError(f"page {page_id} came before this drill; 'fleetops page list --open' shows what is open")
+        raise UsageError(f"page {page_id} is older than this drill; 'fleetops page list --open' shows the open pages")
     if locked := diagnosis(rows := clients.pager.audit(since)):
-        who = next(row.actor for row in rows if row.action == DIAGNOSE)
-        raise LabError(f"{who} has locked in {', '.join(locked.components)} ({locked.trigger}); the first one counts")
+        actor = next(row.actor for row in rows if row.action == DIAGNOSE)
+        components_named = ", ".join(locked.components)
+        raise LabError(f"{actor} has locked in {components_named} ({locked.trigger}); only the first diagnosis counts")
     with clients.trail.action(DIAGNOSE, str(page_id), new={"components": list(components), "class": trigger}):
         pass
 
 
 def buy_hint(clients: LabClients) -> tuple[int, int, str]:
-    """The next hint of the drill that runs: (its number from 1, how many there are, its text).
+    """The next hint of the running drill: (its number from 1, the number of hints, its text).
 
-    LabError when no drill runs, nobody was paged yet, or all hints are sold.
+    Raises LabError when no drill is running, nobody has been paged yet, or all hints were bought.
     """
     from lab.drills.run.hints import buy
 
@@ -43,14 +44,14 @@ def buy_hint(clients: LabClients) -> tuple[int, int, str]:
 
 
 def one_of(what: str, value: str, known: Iterable[str]) -> None:
-    """UsageError when `value` is not among `known`, with what is nearest."""
+    """Raise UsageError, with the nearest name, when `value` is not among `known`."""
     names = [name for name in known if name not in ("none", "control")]
     if value not in names:
-        raise UsageError(f"no {what} {value!r}{nearest(value, names)}; there are {', '.join(names)}")
+        raise UsageError(f"no {what} {value!r}{nearest(value, names)}; must be one of {', '.join(names)}")
 
 
 def diagnosis(rows: Iterable[AuditRow]) -> Diagnosis | None:
-    """The first diagnosis among audit rows; later ones do not count."""
+    """The first diagnosis among audit rows, the only one that counts; None without one."""
     for row in rows:
         if row.action == DIAGNOSE and row.outcome == "done":
             return Diagnosis(tuple(row.new["components"]), row.new["class"])
@@ -58,7 +59,7 @@ def diagnosis(rows: Iterable[AuditRow]) -> Diagnosis | None:
 
 
 def hints(rows: Iterable[AuditRow]) -> int:
-    """How many hints were bought."""
+    """The number of hints bought, from the audit rows."""
     return sum(row.action == HINT and row.outcome == "done" for row in rows)
 
 

@@ -1,13 +1,13 @@
-"""The control `peek`: a program that is handed a page and tries to read which drill it is, instead of finding out.
+"""The control `peek`: a program that gets a page and searches the machine for the drill's name, without investigating.
 
     python -m lab.drills.run.peek < page.json
 
-It looks where a drill leaves traces of itself: the journal and every other small file of the state directory, its own
-environment and folder, the arguments and environments of all processes it may read, and what `fleetops` says. A place
-that names one drill and no other gives it away; then this program locks in that drill's component and trigger. It never
-looks at the service itself, so it must score no better at diagnosis than a responder who does nothing.
+It searches wherever a drill may leave traces: the journal and every other small file of the state directory, its own
+environment and folder, the arguments and environments of all processes it may read, and the output of `fleetops`. A
+place that names exactly one drill reveals it; the program then locks in that drill's component and trigger. It never
+inspects the service itself, so its diagnosis must score no better than that of a responder who does nothing.
 
-Files that have not changed since the drill began are left out: they tell of earlier drills.
+Files that have not changed since the drill began are skipped: they name earlier drills.
 """
 
 from __future__ import annotations
@@ -35,37 +35,37 @@ VERBS = (["status", "--json"], ["page", "list", "--json"], ["incident", "list"],
 
 
 def main() -> None:
-    """Read the page from standard input, look everywhere, and say what was found; diagnose if something was."""
+    """Read the page from standard input, search every place and print which name a drill; diagnose if one does."""
     page = json.load(sys.stdin)
     drills, accused = [drill for drill in catalogue() if not drill.is_control], set()
     for place, text in places():
-        named = names_of(text, drills)
+        named = drills_named(text, drills)
         if len(named) == 1:
             (drill,) = named
             sys.stdout.write(f"{place} names {drill.id}\n")
             accused.add(drill.id)
     if len(accused) != 1:
-        sys.stdout.write("nothing says which drill this is\n")
+        sys.stdout.write("nothing reveals the drill\n")
         return
-    drill = next(one for one in drills if one.id in accused)
+    drill = next(drill for drill in drills if drill.id in accused)
     words = ["--component", drill.component, "--class", drill.trigger]
     subprocess.run(["fleetops", "incident", "diagnose", str(page["id"]), *words], check=False)
 
 
-def names_of(text: str, drills: list[Drill]) -> list[Drill]:
-    """The drills that `text` names: by id or title, or because a fault of theirs, and of no other drill, is in it."""
+def drills_named(text: str, drills: list[Drill]) -> list[Drill]:
+    """The drills that `text` reveals: by id, by title, or by a fault that no other drill has."""
     faults = [{json.dumps(as_json(fault), sort_keys=True) for fault in drill.faults} for drill in drills]
-    found = []
+    named = []
     for at, drill in enumerate(drills):
         others = set().union(*faults[:at], *faults[at + 1 :])
         own = [fault for fault in faults[at] - others if fault in text]
         if own or drill.title in text or re.search(rf"\b{re.escape(drill.id)}\b", text):
-            found.append(drill)
-    return found
+            named.append(drill)
+    return named
 
 
 def places() -> Iterator[tuple[str, str]]:
-    """(what it is called, its text) for every place that may say something."""
+    """(name, text) of every place that may reveal the drill."""
     for file in _files():
         yield str(file), _read(file)
     yield "the environment", repr(dict(os.environ))
@@ -96,7 +96,7 @@ def _files() -> Iterator[Path]:
     except FileNotFoundError:  # the drill is over
         return
     for file in sorted(home().path.rglob("*")):
-        with suppress(OSError):  # gone meanwhile, or not for this user
+        with suppress(OSError):  # deleted meanwhile, or not readable by this user
             about = file.stat()
             if file.is_file() and about.st_mtime >= began and about.st_size < SMALL_BYTES:
                 yield file
@@ -110,7 +110,7 @@ def _read(file: Path) -> str:
 
 
 def _canonical(text: str) -> str:
-    """JSON as `json.dumps` with sorted keys writes it, so that a fault in it can be found; other text as it is."""
+    """JSON with sorted keys, so that a fault in it can be found; other text unchanged."""
     try:
         return json.dumps(json.loads(text), sort_keys=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who answers the page: the runbook executed (autopilot), a person, nobody, or somebody who is mistaken."""
+"""Responders: the autopilot, which executes the runbook, a person, a program, nobody, and one who makes a mistake."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Responder = Callable[[Incident], None]
 
 
 def autopilot(incident: Incident) -> None:
-    """Knows what the page says: takes it, opens its runbook section, walks the branches."""
+    """Acknowledge the page, open its runbook section and walk the branches; it knows nothing but the page."""
     if incident.page is None:
         return
     _ack(incident, AUTOPILOT)
@@ -38,20 +38,20 @@ def autopilot(incident: Incident) -> None:
         if not _all_pass(incident, branch, "check", branch.check):
             continue
         title = f"{branch.number}. {branch.title}"
-        said = incident.runbook[-1].output.splitlines()
+        output = incident.runbook[-1].output.splitlines()
         pointer = Evidence(pointer=f"/runbook/{len(incident.runbook) - 1}")
-        incident.note("diagnosis", title, said[-1] if said else "", by=AUTOPILOT, evidence=pointer)
+        incident.note("diagnosis", title, output[-1] if output else "", by=AUTOPILOT, evidence=pointer)
         incident.say(f"runbook branch applies: {title}")
         if _all_pass(incident, branch, "mitigate", branch.mitigate) and _all_pass(
             incident, branch, "validate", branch.validate
         ):
             incident.branch = title
             return
-    incident.say("no branch of the runbook helped")
+    incident.say("no runbook branch applied and validated")
 
 
 def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
-    """Tells a person what to do and waits until the page is taken and the SLI is good, or the deadline."""
+    """Print instructions for a person; wait until the page is acknowledged and resolved, or for the deadline."""
     page = incident.page
     if page is None:
         return
@@ -60,11 +60,13 @@ def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
     incident.echo(f"  {page.summary}")
     incident.echo(f"  Ack:       fleetops page ack {page.id}")
     incident.echo(f"  Runbook:   {page.runbook_url}")
-    incident.echo(f"  Diagnose:  fleetops incident diagnose {page.id} --component C --class T   (the first one counts)")
+    incident.echo(
+        f"  Diagnose:  fleetops incident diagnose {page.id} --component C --class T   (only the first counts)"
+    )
     incident.echo("  Stuck:     fleetops incident hint   (it costs points)")
     incident.echo("  Work in another terminal (the same FLEETOPS_HOME and FLEETOPS_PORT_BASE); Ctrl-C here gives up.")
     incident.echo("")
-    acked, end, told = False, time.monotonic() + deadline_seconds, 0.0
+    acked, end, printed_at = False, time.monotonic() + deadline_seconds, 0.0
     while time.monotonic() < end:
         page = incident.refresh_page() or page
         if page.acked_at and not acked:
@@ -72,15 +74,15 @@ def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
             incident.say(f"acknowledged by {page.acked_by}")
         if acked and page.resolved:
             return
-        if time.monotonic() - told > 10:
-            told = time.monotonic()
+        if time.monotonic() - printed_at > 10:
+            printed_at = time.monotonic()
             state = "resolved" if page.resolved else "firing"
             ack = "acknowledged" if acked else "unacknowledged"
-            incident.say(f"{page.severity} {page.id} {state}, {ack}{_how_bad(incident)}")
+            incident.say(f"{page.severity} {page.id} {state}, {ack}{_sli_status(incident)}")
         time.sleep(POLL_SECONDS)
 
 
-def _how_bad(incident: Incident) -> str:
+def _sli_status(incident: Incident) -> str:
     if incident.slo is None:
         return ""
     ratio = incident.clients.prometheus.number(incident.sli_query())
@@ -88,38 +90,36 @@ def _how_bad(incident: Incident) -> str:
 
 
 def nobody(incident: Incident) -> None:
-    """The page rings out."""
+    """Leave the page unacknowledged."""
     if incident.page is not None:
-        incident.say("nobody answers")
+        incident.say("nobody acknowledges the page")
 
 
 def wrong(incident: Incident) -> None:
-    """Takes the page and does what seems plausible but is mistaken."""
+    """Acknowledge the page and run the drill's decoy: commands that are plausible but a mistake."""
     if incident.page is not None:
         _ack(incident, WRONG)
     incident.say(incident.drill.decoy.why)
     for command in incident.drill.decoy.commands:
-        _keep(incident, run_command(command, WRONG), "wrong", "mitigate")
+        _record(incident, run_command(command, WRONG), "wrong", "mitigate")
 
 
 def command(incident: Incident) -> None:
-    """Hands the page to a program, as JSON on its standard input, with `fleetops` on its PATH; ends when it does."""
-    page = incident.page
-    if page is None:
-        return
-    _hand_to(incident, page, incident.program, COMMAND, HUMAN_SECONDS)
+    """Run a program with the page as JSON on its standard input and `fleetops` on its PATH, until it ends."""
+    if incident.page is not None:
+        _run_program(incident, incident.page, incident.program, COMMAND, HUMAN_SECONDS)
 
 
 def peek(incident: Incident) -> None:
-    """A program that tries to read which drill this is, in place of finding out (lab/drills/run/peek.py)."""
+    """Run the program that searches the machine for the drill's name (lab/drills/run/peek.py)."""
     if incident.page is not None:
-        _hand_to(incident, incident.page, (sys.executable, "-m", "lab.drills.run.peek"), PEEK, PEEK_SECONDS)
+        _run_program(incident, incident.page, (sys.executable, "-m", "lab.drills.run.peek"), PEEK, PEEK_SECONDS)
 
 
-def _hand_to(incident: Incident, page: Page, program: tuple[str, ...], actor: str, seconds: float) -> None:
+def _run_program(incident: Incident, page: Page, program: tuple[str, ...], actor: str, seconds: float) -> None:
     incident.say(f"page {page.id} goes to {program[0]}")
     status = hand_over(program, page, actor, seconds, lambda line: incident.say(f"  | {line}"), incident.variables)
-    incident.say(f"{program[0]} ended with status {status}")
+    incident.say(f"{program[0]} ended with exit status {status}")
 
 
 RESPONDERS: dict[str, Responder] = {
@@ -130,15 +130,15 @@ RESPONDERS: dict[str, Responder] = {
     "wrong": wrong,
     "peek": peek,
 }
-# Programs that are handed the page: nothing that they could read says which drill it is.
+# Programs that get the page: their drills are blind, so that they cannot look up the fault.
 PROGRAMS = ("command", "peek")
-# Who proves the grading: their drills must fail. The first two do so on every drill.
+# Controls of the grading: their drills must fail. A campaign runs the first two on every drill.
 GRADERS = ("none", "wrong")
 CONTROLS = (*GRADERS, "peek")
 
 
-def as_played(drill: Drill, responder: str) -> Drill:
-    """The drill, with the alerts that this responder brings about: nobody mends it, a mistake does harm."""
+def drill_for(drill: Drill, responder: str) -> Drill:
+    """The drill, allowing the further alerts that this responder causes by not mitigating or by a mistake."""
     if responder not in GRADERS:
         return drill
     mistake = drill.decoy.may if responder == "wrong" else {}
@@ -146,7 +146,7 @@ def as_played(drill: Drill, responder: str) -> Drill:
 
 
 def check_program(responder: str, program: tuple[str, ...]) -> None:
-    """UsageError when the responder needs a program and there is none to run, or has one that it would not run."""
+    """Raise UsageError when the responder needs a program that is missing or not executable, or runs none."""
     if responder != "command":
         if program:
             raise UsageError(f"the responder {responder} runs no program; --responder command does")
@@ -154,7 +154,7 @@ def check_program(responder: str, program: tuple[str, ...]) -> None:
     if not program:
         raise UsageError("the responder command needs a program: fleetops drill run ID --responder command -- PROGRAM")
     if shutil.which(program[0]) is None:
-        raise UsageError(f"no program {program[0]!r} that can be run")
+        raise UsageError(f"no executable program {program[0]!r} on PATH")
 
 
 def _ack(incident: Incident, by: str) -> None:
@@ -166,13 +166,13 @@ def _ack(incident: Incident, by: str) -> None:
 def _all_pass(incident: Incident, branch: Branch, step: Step, commands: tuple[str, ...]) -> bool:
     for command in commands:
         ran = run_command(command, AUTOPILOT)
-        _keep(incident, ran, f"{branch.number}. {branch.title}", step)
+        _record(incident, ran, f"{branch.number}. {branch.title}", step)
         if ran.exit_status != 0:
             return False
     return True
 
 
-def _keep(incident: Incident, ran: Ran, branch: str, step: Step) -> None:
+def _record(incident: Incident, ran: Ran, branch: str, step: Step) -> None:
     incident.runbook.append(
         RunbookStep(
             branch=branch,

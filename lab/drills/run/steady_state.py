@@ -1,4 +1,4 @@
-"""Is the lab steady enough for a drill to mean something?"""
+"""The steady state that a drill needs before it injects its fault."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from lab.slo.model import PAGE, SEVERITIES, TICKET, Slo
 from lab.slo.rendering import series
 from lab.stack.health import machine
 
-# Before a drill, the last minute must have spent less than this part of the budget's rate, and everything must have
-# been up and watched for as long as the record reaches back before the fault. That time is judged by itself too: over
-# a minute that a young lab has not seen all of, the rules thin what they saw.
+# Before a drill, the last STEADY_SECONDS must have burned the budget at no more than this rate, and everything must
+# have been up and monitored for WATCHED_SECONDS, the part of the record before the fault. The SLIs of that part are
+# checked separately, because in a lab younger than STEADY_SECONDS the rules dilute the ratio over the longer window.
 STEADY_BUDGET_RATIO = 0.1
 STEADY_SECONDS, WATCHED_SECONDS = 60, 30
-# A control of the grading is no evidence of detection: it needs a system that works when it is broken, no more.
+# A control of the grading is not evidence of detection, so a shorter check is enough.
 CONTROL_SECONDS = 10
-TELL_SECONDS = 15
+REPORT_SECONDS = 15
 
 
 def steady_state(incident: Incident) -> None:
-    """Nothing pages, no platform alert is up, and no SLO has of late spent a tenth of its budget's rate.
+    """Wait until nothing pages, no platform alert is active, and every SLO burns at most a tenth of its budget's rate.
 
-    Raises LabError, with what is in the way, when that is not so within the drill's limit; Void when it is the machine.
+    Raises LabError with the reason when that takes longer than the drill's limit; Void if the machine was too busy.
     """
-    incident.say("steady state: waiting until nothing pages and every SLI is inside its objective")
+    incident.say("steady state: waiting until nothing pages and every SLI meets its objective")
     limit = incident.drill.limits.steady_seconds
-    end, told = time.monotonic() + limit, time.monotonic()
+    end, reported_at = time.monotonic() + limit, time.monotonic()
     starved = ""
     while reason := (busy := _too_busy(incident)) or _unsteady(incident):
         starved = busy or starved
@@ -41,18 +41,18 @@ def steady_state(incident: Incident) -> None:
             raise Void(f"{incident.drill.id} did not start within {limit:g} s: {starved}")
         if now > end:
             raise LabError(f"not steady after {limit:g} s: {reason}; see 'fleetops status'")
-        if now - told > TELL_SECONDS:
-            told = now
+        if now - reported_at > REPORT_SECONDS:
+            reported_at = now
             incident.say(f"not steady yet: {reason}")
         time.sleep(1)
     incident.say("steady")
 
 
-def _disturbs(alert: dict[str, Any], drill: Drill, *, kept_history: bool = False) -> str:
-    """What an alert that fires, or a platform alert that is about to, says against a start; "" when it is none.
+def _blocks(alert: dict[str, Any], drill: Drill, *, kept_history: bool = False) -> str:
+    """Why this alert blocks the drill, or "" if it does not.
 
-    A ticket may that the drill says its own load can raise. Where the history is kept, so may the ticket of an SLO: its
-    windows hold earlier incidents for more than an hour.
+    Firing alerts block, and so do pending platform alerts. Tickets that the drill lists for its own load do not, and
+    with kept history neither do SLO tickets, whose windows contain earlier incidents for more than an hour.
     """
     labels = alert["labels"]
     if labels.get("severity") not in SEVERITIES:
@@ -73,26 +73,26 @@ def _unsteady(incident: Incident) -> str:
     control = incident.responder in CONTROLS
     alerts = incident.clients.prometheus.alerts()
     kept = incident.kept_history
-    if loud := sorted({name for alert in alerts if (name := _disturbs(alert, incident.drill, kept_history=kept))}):
-        return ", ".join(loud)
+    if reasons := sorted({why for alert in alerts if (why := _blocks(alert, incident.drill, kept_history=kept))}):
+        return ", ".join(reasons)
     if silences := incident.clients.prometheus.number(names.SILENCES_ACTIVE):
-        return f"{silences:.0f} silences are active in Alertmanager, so a page may reach nobody; `fleetops doctor` says"
+        return f"{silences:.0f} silences are active in Alertmanager and may suppress the page; see `fleetops doctor`"
     open_pages = incident.clients.pager.pages(only_open=True)
-    if told := sorted({page.alertname for page in open_pages if page.severity == PAGE}):
-        return f"{', '.join(told)} is not resolved"
+    if unresolved := sorted({page.alertname for page in open_pages if page.severity == PAGE}):
+        return f"{', '.join(unresolved)} is not resolved"
     return _burning(incident, control=control) or _unwatched(incident, CONTROL_SECONDS if control else WATCHED_SECONDS)
 
 
 def _too_busy(incident: Incident) -> str:
-    """Whether the machine leaves the lab too little, in words, or ""."""
+    """Why the machine is too busy for the lab, or ""."""
     others = incident.clients.prometheus.number(machine.too_busy_query())
     return "" if others is None else machine.too_busy(others)
 
 
 def _burning(incident: Incident, *, control: bool) -> str:
-    """Which SLO has of late spent too much, or ""."""
+    """Which SLO burns its budget too fast, or ""."""
     for sloth_id, slo in sorted((slo.sloth_id, slo) for slo in load_specs()):
-        for seconds, query, most in _looks(incident, slo, control=control):
+        for seconds, query, most in _limits(incident, slo, control=control):
             bad = incident.clients.prometheus.number(query)
             if bad is None:
                 return f"{sloth_id} has no data yet"
@@ -101,8 +101,8 @@ def _burning(incident: Incident, *, control: bool) -> str:
     return ""
 
 
-def _looks(incident: Incident, slo: Slo, *, control: bool) -> list[tuple[int, str, float]]:
-    """How an SLO is judged: seconds to look back, the query of the bad ratio in them, and the most it may be."""
+def _limits(incident: Incident, slo: Slo, *, control: bool) -> list[tuple[int, str, float]]:
+    """(window in seconds, query of the bad ratio in it, the largest allowed ratio) for each check of an SLO."""
 
     def ratio(window_seconds: int) -> str:
         return f"{series.error_ratio(window_seconds)}{series.selector(slo)}"
@@ -119,11 +119,11 @@ def _looks(incident: Incident, slo: Slo, *, control: bool) -> list[tuple[int, st
 
 
 def _unwatched(incident: Incident, seconds: int) -> str:
-    """What did not answer throughout the last seconds, or ""."""
-    ask = incident.clients.prometheus.instant
-    if down := sorted({sample.labels["instance"] for sample in ask(f"min_over_time(up[{seconds}s]) == 0")}):
-        return f"{', '.join(down)} did not answer within the last {seconds} s"
+    """What was down or not monitored within the last seconds, or ""."""
+    query = incident.clients.prometheus.instant
+    if down := sorted({sample.labels["instance"] for sample in query(f"min_over_time(up[{seconds}s]) == 0")}):
+        return f"{', '.join(down)} was down within the last {seconds} s"
     # One scrape may be missing.
-    if not ask(f'count_over_time(up{{job="gateway"}}[{seconds}s]) >= {seconds - 2}'):
-        return f"the gateway has not been watched for {seconds} s yet"
+    if not query(f'count_over_time(up{{job="gateway"}}[{seconds}s]) >= {seconds - 2}'):
+        return f"the gateway has not been monitored for {seconds} s yet"
     return ""

@@ -1,8 +1,7 @@
-"""A running drill as other processes see it: which drill it is, and how to give it up.
+"""Lets other processes find a running drill and stop it.
 
-While a drill can be stopped by a signal its process is named in `run/drill.runner`. Giving up from elsewhere sends that
-signal, so the drill undoes its faults on the same path as Ctrl-C; a drill whose process was killed is undone from its
-journal.
+While a signal can stop a drill, `run/drill.runner` names its process. Stopping it from elsewhere sends that signal, so
+that the drill undoes its faults as after Ctrl-C; a drill whose process was killed is undone from its journal.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from lab.stack.state import runner_file
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GIVE_UP_SECONDS = 100.0
 POLL_SECONDS = 0.05
-SAME_START_SECONDS = 5.0  # a correction of the clock may shift a start by about a second
+SAME_START_SECONDS = 5.0  # a clock correction may shift the start time by about a second
 
 
 @dataclass(frozen=True)
 class Runner:
-    """The process of a running drill: `drill` is what anybody may know of it, `started` its start (epoch seconds)."""
+    """The process of a running drill. `drill` is its id, or `random`; `started` is the process's start (epoch s)."""
 
     drill: str
     pid: int
@@ -41,42 +40,42 @@ class Runner:
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs: another one may have been given its number since."""
+        """Whether this process still runs, and not another one with the same pid."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) < SAME_START_SECONDS
             return same and process.status() != psutil.STATUS_ZOMBIE
-        except (psutil.Error, ValueError, OverflowError):  # the latter for a number that no process has
+        except (psutil.Error, ValueError, OverflowError):  # the latter two for an impossible pid
             return False
 
 
 def announce(home: Home, drill: str, pid: int) -> None:
-    """Let others find the process `pid`, which runs `drill` or is about to."""
+    """Let other processes find the process `pid`, which runs `drill` or is about to."""
     with suppress(psutil.NoSuchProcess):
         write_json(runner_file(home), asdict(Runner(drill, pid, psutil.Process(pid).create_time())))
 
 
 def runner(home: Home) -> Runner | None:
-    """The process of the drill that is running now, or None."""
+    """The process of the running drill, or None."""
     try:
-        told = json.loads(runner_file(home).read_text(encoding="utf-8"))
-        found = Runner(str(told["drill"]), int(told["pid"]), float(told["started"]))
+        fields = json.loads(runner_file(home).read_text(encoding="utf-8"))
+        process = Runner(str(fields["drill"]), int(fields["pid"]), float(fields["started"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return found if found.alive else None
+    return process if process.alive else None
 
 
 def left_over(home: Home) -> bool:
-    """Whether a drill that no longer runs has left something to undo."""
+    """Whether a drill that no longer runs left a journal to undo."""
     return journal_path(home).exists() and runner(home) is None
 
 
 @contextmanager
 def stoppable(home: Home, drill: str) -> Iterator[None]:
-    """Let SIGINT, SIGTERM and SIGHUP end the body with KeyboardInterrupt, and let other processes know.
+    """Let SIGINT, SIGTERM and SIGHUP end the body with KeyboardInterrupt, and announce the drill to other processes.
 
-    SIGINT is set explicitly because a shell starts background jobs with it ignored. Signals after the first one change
-    nothing, so they cannot interrupt the undoing.
+    SIGINT is set explicitly because a shell starts background jobs with it ignored. Signals after the first one are
+    ignored, so that they cannot interrupt the undo.
     """
 
     def ignore(_number: int, _frame: FrameType | None) -> None:
@@ -98,32 +97,32 @@ def stoppable(home: Home, drill: str) -> Iterator[None]:
 
 
 def give_up(clients: LabClients) -> str:
-    """Stop the running drill as Ctrl-C would, or undo what a killed one left; one line that says what was done.
+    """Stop the running drill as Ctrl-C would, or undo a killed one; returns a one-line report.
 
-    UsageError when there is nothing to give up; LabError when something could not be undone.
+    Raises UsageError when there is no drill to stop or undo, LabError when it does not stop or cannot be undone.
     """
     began, running = time.monotonic(), runner(clients.home)
     if running is not None:
-        _end(clients.home, running)
-        undo(clients, of_process=running.pid)  # nothing is left unless it was killed meanwhile
+        _stop(clients.home, running)
+        undo(clients, of_process=running.pid)  # in case it was killed meanwhile
     elif journal_path(clients.home).exists():
         with exclusive(clients.home):
             undo(clients)
     else:
-        raise UsageError("no drill is running, and none has left anything to undo")
+        raise UsageError("no drill is running, and there is none to undo")
     return f"{running.drill if running else 'a killed drill'}: given up, undone in {time.monotonic() - began:.1f} s"
 
 
-def _end(home: Home, running: Runner) -> None:
-    """Tell the drill to stop, and wait until it has; LabError when it does not."""
+def _stop(home: Home, running: Runner) -> None:
+    """Send SIGTERM to the drill and wait until it has ended. Raises LabError when it does not."""
     with suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGTERM)
-        os.kill(running.pid, signal.SIGCONT)  # a suspended process would act on nothing else
+        os.kill(running.pid, signal.SIGCONT)  # a suspended process handles SIGTERM only once it is resumed
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while runner(home) == running:
         if time.monotonic() > deadline:
             raise LabError(
-                f"{running.drill} was told to stop {GIVE_UP_SECONDS:.0f} s ago and still runs as process {running.pid};"
+                f"{running.drill} got SIGTERM {GIVE_UP_SECONDS:.0f} s ago and still runs as process {running.pid};"
                 f" 'kill -9 {running.pid}', then 'fleetops drill stop' again"
             )
         time.sleep(POLL_SECONDS)
