@@ -65,15 +65,15 @@ def drain(clients: LabClients, name: str, reason: str = "") -> bool:
     """Take a running replica out of the gateway's rotation; returns whether it was drained already."""
     with clients.trail.action("service drain", name, new="drained", reason=reason) as change:
         was_drained = replicas.drain(clients.home, clients.ports, name)
-        change.old = "drained" if was_drained else "routed to"
+        change.old = "drained" if was_drained else "in rotation"
     return was_drained
 
 
 def undrain(clients: LabClients, name: str, reason: str = "") -> bool:
     """Put a drained replica back into the gateway's rotation; returns whether it was drained."""
-    with clients.trail.action("service undrain", name, new="routed to", reason=reason) as change:
+    with clients.trail.action("service undrain", name, new="in rotation", reason=reason) as change:
         was_drained = replicas.drain(clients.home, clients.ports, name, back=True)
-        change.old = "drained" if was_drained else "routed to"
+        change.old = "drained" if was_drained else "in rotation"
     return was_drained
 
 
