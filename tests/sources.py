@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from documents import audit_row, page
 
 from lab.clients.documents import AuditRow, Page
 from lab.clients.pager import Pager
-from lab.clients.prometheus import Prometheus, Sample, Series
+from lab.clients.prometheus import ActiveAlert, Prometheus, Sample, Series
 from lab.console.charts import charts
 from lab.console.snapshot import Watcher
 from lab.errors import NotRunning, UsageError
@@ -51,10 +51,10 @@ class MadeUpPrometheus:
         self._answer()
         return 80.0 if "traffic" in query else None
 
-    def alerts(self) -> list[dict[str, Any]]:
+    def alerts(self) -> list[ActiveAlert]:
         self._answer()
         labels = {"alertname": "FeedLatencyP99Burn", "severity": "page", "sloth_id": "feed-latency-p99"}
-        return [{"labels": labels, "state": "firing"}]
+        return [ActiveAlert(labels, "firing")]
 
     def range(self, query: str, start: float, end: float, step_seconds: float = 1.0) -> list[Series]:
         self._answer()

@@ -28,6 +28,14 @@ class Silence:
         return f"{self.ident}: {{{self.matchers}}} by {self.created_by or 'nobody'} until {self.ends_at}"
 
 
+@dataclass(frozen=True)
+class Status:
+    """The running Alertmanager: its version, and its configuration as the YAML it was started with."""
+
+    version: str
+    config: str
+
+
 class Alertmanager:
     """The API of one Alertmanager, behind the lab's login. Raises NotRunning when it does not answer."""
 
@@ -39,9 +47,10 @@ class Alertmanager:
         """The Alertmanager of the lab in `home` on `ports`; NotRunning when no lab was ever started there."""
         return cls(f"http://{LOOPBACK}:{ports.alertmanager}", read_token(home))
 
-    def status(self) -> dict[str, Any]:
-        """Version and configuration, as /api/v2/status returns them."""
-        return dict(self.http.call("GET", "/api/v2/status"))
+    def status(self) -> Status:
+        """Version and configuration, from /api/v2/status."""
+        fields = self.http.call("GET", "/api/v2/status")
+        return Status(str(fields["versionInfo"]["version"]), str(fields["config"]["original"]))
 
     def silences(self) -> list[Silence]:
         """Every active silence."""

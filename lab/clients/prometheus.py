@@ -30,6 +30,14 @@ class Series:
     points: list[tuple[float, float]]
 
 
+@dataclass(frozen=True)
+class ActiveAlert:
+    """One pending or firing alert: its labels, among them `alertname`, and its state."""
+
+    labels: dict[str, str]
+    state: str
+
+
 class Prometheus:
     """The query API of one Prometheus. Raises UsageError, quoting the reason, when it refuses a query."""
 
@@ -66,9 +74,9 @@ class Prometheus:
         data = self._get("/api/v1/query_range", fields)
         return [Series(dict(row["metric"]), [(float(t), float(v)) for t, v in row["values"]]) for row in data["result"]]
 
-    def alerts(self) -> list[dict[str, Any]]:
-        """Every pending or firing alert, as Prometheus returns it: labels, state, activeAt, value."""
-        return list(self._get("/api/v1/alerts", {})["alerts"])
+    def alerts(self) -> list[ActiveAlert]:
+        """Every pending or firing alert."""
+        return [ActiveAlert(dict(row["labels"]), row["state"]) for row in self._get("/api/v1/alerts", {})["alerts"]]
 
     def version(self) -> str:
         """The version of the running Prometheus."""

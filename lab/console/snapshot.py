@@ -17,7 +17,7 @@ from typing import Any
 from lab import names
 from lab.clients.documents import as_builtins
 from lab.clients.pager import Pager
-from lab.clients.prometheus import Prometheus, Sample
+from lab.clients.prometheus import ActiveAlert, Prometheus, Sample
 from lab.clients.times import utc_text
 from lab.console.charts import WINDOW, Chart
 from lab.errors import LabError
@@ -113,26 +113,26 @@ class Watcher:
             "flags": [{"flag": flag, "enabled": enabled} for flag, enabled in flags],
             "alerts": [
                 {
-                    "name": alert["labels"].get("alertname", ""),
-                    "severity": alert["labels"].get("severity", ""),
-                    "state": alert["state"],
+                    "name": alert.labels.get("alertname", ""),
+                    "severity": alert.labels.get("severity", ""),
+                    "state": alert.state,
                 }
                 for alert in alerts
             ],
             "series": [self._series(chart, at) for chart in self.charts],
         }
 
-    def _slos(self, samples: Sequence[Sample], alerts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _slos(self, samples: Sequence[Sample], alerts: Sequence[ActiveAlert]) -> list[dict[str, Any]]:
         by_id: dict[str, dict[str, float]] = {}
         for sample in samples:
             by_id.setdefault(sample.labels[series.LABEL_ID], {})[sample.labels["__name__"]] = sample.value
         return [self._slo(slo, by_id.get(slo.sloth_id, {}), alerts) for slo in self.slos]
 
-    def _slo(self, slo: Slo, values: dict[str, float], alerts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def _slo(self, slo: Slo, values: dict[str, float], alerts: Sequence[ActiveAlert]) -> dict[str, Any]:
         firing = {
-            alert["labels"].get("severity")
+            alert.labels.get("severity")
             for alert in alerts
-            if alert["labels"].get(series.LABEL_ID) == slo.sloth_id and alert["state"] == "firing"
+            if alert.labels.get(series.LABEL_ID) == slo.sloth_id and alert.state == "firing"
         }
         window = self.windows.tiers[0].long_seconds
         error = _finite(values.get(series.error_ratio(window)))

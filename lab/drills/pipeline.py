@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from lab.clients.alertmanager import Alertmanager
+from lab.clients.alertmanager import Alertmanager, Status
 from lab.control.lab_clients import LabClients
 from lab.drills.spec.prediction import Pipeline
 from lab.slo.durations import parse_duration
@@ -19,7 +19,7 @@ def read_pipeline(clients: LabClients) -> Pipeline:
     """The intervals in the configuration of the running Prometheus and Alertmanager."""
     running = clients.prometheus.http.call("GET", "/api/v1/status/config")["data"]["yaml"]
     settings = yaml.safe_load(running)["global"]
-    route = yaml.safe_load(_alertmanager_status(clients)["config"]["original"])["route"]
+    route = yaml.safe_load(_alertmanager_status(clients).config)["route"]
     scrape, evaluation = (parse_duration(settings[key]) for key in ("scrape_interval", "evaluation_interval"))
     return Pipeline(scrape, evaluation, group_wait_seconds(route))
 
@@ -35,10 +35,10 @@ def group_wait_seconds(route: dict[str, Any]) -> float:
 
 def alertmanager_version(clients: LabClients) -> str:
     """The version of the running Alertmanager."""
-    return str(_alertmanager_status(clients)["versionInfo"]["version"])
+    return _alertmanager_status(clients).version
 
 
-def _alertmanager_status(clients: LabClients) -> dict[str, Any]:
+def _alertmanager_status(clients: LabClients) -> Status:
     return Alertmanager.of(clients.home, clients.ports).status()
 
 

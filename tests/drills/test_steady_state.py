@@ -6,12 +6,11 @@ import math
 import re
 import time
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from lab import names
-from lab.clients.prometheus import Prometheus, Sample
+from lab.clients.prometheus import ActiveAlert, Prometheus, Sample
 from lab.control.lab_clients import LabClients
 from lab.drills.faults.context import FaultContext
 from lab.drills.run.incident import Incident
@@ -22,8 +21,8 @@ from lab.slo.catalogue import LAB, load_windows
 from lab.stack.health import machine
 
 
-def alert(name: str, severity: str, state: str = "firing", **labels: str) -> dict[str, Any]:
-    return {"state": state, "labels": {"alertname": name, "severity": severity, **labels}}
+def alert(name: str, severity: str, state: str = "firing", **labels: str) -> ActiveAlert:
+    return ActiveAlert({"alertname": name, "severity": severity, **labels}, state)
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def drill() -> Drill:
     ],
 )
 def test_every_active_alert_blocks_a_drill_except_tickets_of_its_load(
-    drill: Drill, active: dict[str, Any], reason: str
+    drill: Drill, active: ActiveAlert, reason: str
 ) -> None:
     assert _blocks(active, drill) == reason
 
@@ -69,7 +68,7 @@ class Young(Prometheus):
         super().__init__("http://127.0.0.1:9")
         self.age_seconds, self.late_ratio = age_seconds, late_ratio
 
-    def alerts(self) -> list[dict[str, Any]]:
+    def alerts(self) -> list[ActiveAlert]:
         return []
 
     def instant(self, query: str, at: float | None = None) -> list[Sample]:

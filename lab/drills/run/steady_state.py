@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from lab import names
+from lab.clients.prometheus import ActiveAlert
 from lab.drills.run.incident import Incident
 from lab.drills.run.responders import CONTROLS
 from lab.drills.spec.drill import Drill
@@ -48,13 +48,13 @@ def steady_state(incident: Incident) -> None:
     incident.say("steady")
 
 
-def _blocks(alert: dict[str, Any], drill: Drill, *, kept_history: bool = False) -> str:
+def _blocks(alert: ActiveAlert, drill: Drill, *, kept_history: bool = False) -> str:
     """Why this alert blocks the drill, or "" if it does not.
 
     Firing alerts block, and so do pending platform alerts. Tickets that the drill lists for its own load do not, and
     with kept history neither do SLO tickets, whose windows contain earlier incidents for more than an hour.
     """
-    labels = alert["labels"]
+    labels = alert.labels
     if labels.get("severity") not in SEVERITIES:
         return ""
     of_slo = "sloth_id" in labels
@@ -63,9 +63,9 @@ def _blocks(alert: dict[str, Any], drill: Drill, *, kept_history: bool = False) 
             return ""
         if drill.load and labels["alertname"] in drill.expect.may.get(TICKET, ()):
             return ""
-    if of_slo and alert["state"] != "firing":
+    if of_slo and alert.state != "firing":
         return ""
-    return f"{labels['alertname']} is {alert['state']}"
+    return f"{labels['alertname']} is {alert.state}"
 
 
 def _unsteady(incident: Incident) -> str:

@@ -43,15 +43,15 @@ def diagnosis_words(_context: SiteContext) -> Markup:
 def fault_table(_context: SiteContext) -> Markup:
     """Every fault with its parameters."""
     rows = [
-        (html.code(fault["kind"]), fault["about"], Markup("<br>").join(map(_parameter, fault["parameters"])))
+        (html.code(fault.kind), fault.about, Markup("<br>").join(map(_parameter, fault.parameters)))
         for fault in catalogue_data.faults()
     ]
     return html.table(("Fault", "What it does", "Parameters"), rows, label="Faults")
 
 
-def _parameter(parameter: dict[str, object]) -> Markup:
-    default = "" if parameter["required"] else f", default {parameter['default']}"
-    return Markup("{} {}{}. {}").format(html.code(parameter["name"]), parameter["shape"], default, parameter["about"])
+def _parameter(parameter: catalogue_data.ParameterHelp) -> Markup:
+    default = "" if parameter.required else f", default {parameter.default}"
+    return Markup("{} {}{}. {}").format(html.code(parameter.name), parameter.shape, default, parameter.about)
 
 
 def busy_bound(_context: SiteContext, which: str) -> str:
