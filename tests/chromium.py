@@ -1,4 +1,4 @@
-"""A headless Chromium over its debugging pipe: enough to open a page, press, read, photograph and list its requests."""
+"""A headless Chromium over its debugging pipe: opens pages, presses keys, reads values, takes screenshots."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ KEY_CODES = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowLeft": 37, "ArrowRight":
 
 
 def program() -> str | None:
-    """Where a Chromium is, if there is one."""
+    """The path of an installed Chromium, or None."""
     return next(
         (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
     )
 
 
 class Browser:
-    """One browser process: a pipe there, a pipe back, and tabs that know nothing of one another."""
+    """A browser process with its two pipes, and tabs with separate storage."""
 
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self._to, self._from = to_browser, from_browser
@@ -40,7 +40,7 @@ class Browser:
 
     @contextmanager
     def page(self) -> Iterator[Page]:
-        """A tab with storage and cache of its own, closed at the end."""
+        """A tab with its own storage and cache, closed at the end of the block."""
         context = self.call("Target.createBrowserContext")["browserContextId"]
         target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -54,7 +54,7 @@ class Browser:
             self.call("Target.disposeBrowserContext", browserContextId=context)
 
     def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol, and its answer."""
+        """The result of a protocol command. Raises AssertionError for an error."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if session:
@@ -67,13 +67,13 @@ class Browser:
                     raise AssertionError(f"{method}: {answer['error']}")
                 return dict(answer["result"])
             if (page := self._pages.get(answer.get("sessionId", ""))) is not None:
-                page.note(answer)
+                page.record(answer)
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             more = os.read(self._from, 1 << 16)
             if not more:
-                raise AssertionError("Chromium has gone")
+                raise AssertionError("Chromium has exited")
             self._buffer += more
         text, _, self._buffer = self._buffer.partition(b"\0")
         return dict(json.loads(text))
@@ -88,13 +88,13 @@ class Page:
         self.problems: list[str] = []
 
     def view(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Size in CSS pixels, and the colour scheme the reader prefers."""
+        """Set the size in CSS pixels and the preferred colour scheme."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def open(self, url: str) -> None:
-        """Go to a page and wait until its document is complete and its scripts, which come after a paint, have run."""
+        """Open a page and wait until its document is complete and its deferred scripts have run."""
         self.call("Page.navigate", url=url)
         self.until(
             f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'"
@@ -102,44 +102,44 @@ class Page:
         )
 
     def value(self, script: str) -> Any:
-        """What a script's last expression is, as JSON."""
+        """The value of a script's last expression, as JSON. Raises AssertionError when the script throws."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise AssertionError(f"{script}: {answer['exceptionDetails'].get('exception', answer)}")
         return answer["result"].get("value")
 
     def until(self, script: str, limit_seconds: float = 20) -> None:
-        """Ask until the script says true."""
+        """Wait until the script's value is true. Raises AssertionError after `limit_seconds`."""
         deadline = time.monotonic() + limit_seconds
-        while not self._says(script):
+        while not self._is_true(script):
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {limit_seconds} s: {script}")
             time.sleep(0.05)
 
-    def _says(self, script: str) -> bool:
+    def _is_true(self, script: str) -> bool:
         try:
             return bool(self.value(f"Boolean({script})"))
         except AssertionError as problem:
-            if "navigated" in str(problem):  # the page left while it was asked; the next one is asked again
+            if "navigated" in str(problem):  # the tab navigated during the evaluation; try again
                 return False
             raise
 
     def press(self, key: str, text: str = "") -> None:
-        """One key, down and up, on what has the focus; `text` is what it types."""
-        about = {"key": key, "code": key, "windowsVirtualKeyCode": KEY_CODES.get(key, 0)}
-        self.call("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
-        self.call("Input.dispatchKeyEvent", type="keyUp", **about)
+        """Press and release a key on the focused element; `text` is the text it types."""
+        event = {"key": key, "code": key, "windowsVirtualKeyCode": KEY_CODES.get(key, 0)}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **event, **({"text": text} if text else {}))
+        self.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
     def photograph(self, file: Path) -> None:
-        """The visible part, as PNG."""
+        """Save the visible part as PNG."""
         file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol, to this tab."""
+        """The result of a protocol command to this tab."""
         return self._browser.call(method, self._session, **parameters)
 
-    def note(self, event: dict[str, Any]) -> None:
-        """Keep what the tab did by itself."""
+    def record(self, event: dict[str, Any]) -> None:
+        """Record a request, an exception or a log error of the tab."""
         parameters = event.get("params", {})
         if event.get("method") == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
@@ -147,23 +147,23 @@ class Page:
             self.problems.append(json.dumps(parameters["exceptionDetails"]))
         elif event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             if "ERR_NETWORK_CHANGED" in parameters["entry"]["text"]:
-                return  # another network came up on this machine, as containers make them; the browser asks again
+                return  # a network interface came up, for example of a container; the browser retries
             self.problems.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
 
 
 @contextmanager
 def browser(*flags: str) -> Iterator[Browser]:
-    """A fresh browser with a profile of its own and these flags beside FLAGS, gone at the end."""
-    found = program()
-    if found is None:
+    """A new browser with its own profile and additional flags, terminated at the end of the block."""
+    chromium = program()
+    if chromium is None:
         raise RuntimeError("no Chromium")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         read_end, to_browser = os.pipe()
         from_browser, write_end = os.pipe()
 
-        # Chromium reads commands at descriptor 3 and writes answers at 4; a shell's redirection puts them there.
-        wiring = f'exec "$0" "$@" 3<&{read_end} 4>&{write_end}'
-        command = ["bash", "-c", wiring, found, *FLAGS, *flags, f"--user-data-dir={profile}"]
+        # Chromium reads commands from descriptor 3 and writes responses to 4; the shell redirects the pipes to them.
+        redirect = f'exec "$0" "$@" 3<&{read_end} 4>&{write_end}'
+        command = ["bash", "-c", redirect, chromium, *FLAGS, *flags, f"--user-data-dir={profile}"]
         process = subprocess.Popen(
             command, pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -180,6 +180,6 @@ def browser(*flags: str) -> Iterator[Browser]:
 
 @contextmanager
 def page() -> Iterator[Page]:
-    """One tab of a browser of its own."""
+    """A tab in a new browser."""
     with browser() as started, started.page() as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""What tests share: the tools, and one embedded lab a session, in a state directory and on ports of its own."""
+"""Shared fixtures: the tools, and one embedded lab per session, with its own state directory and ports."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from lab.stack.tools import binaries
 
 @pytest.fixture(scope="session")
 def tools() -> dict[str, Path]:
-    """prometheus, promtool, alertmanager and amtool; fetched if they are missing."""
+    """Paths of prometheus, promtool, alertmanager and amtool, which are downloaded if they are missing."""
     try:
-        return {name: found.path for name, found in binaries.ensure().items()}
+        return {name: tool.path for name, tool in binaries.ensure().items()}
     except ToolError as error:
         pytest.skip(f"no Prometheus and Alertmanager here: {error}")
 
@@ -31,8 +31,8 @@ def tools() -> dict[str, Path]:
 def built_site() -> Path:
     """The site that the console serves, built if its sources changed; one test process builds, the others wait.
 
-    A page that does not build (a stale record) fails the tests of the site, and keeps nobody from a lab: the last site
-    that did build serves it.
+    A page that does not build (a stale record) fails the tests of the site only; labs then serve the last site that was
+    built.
     """
     (ROOT / ".cache").mkdir(exist_ok=True)
     with (ROOT / ".cache" / "site.lock").open("w") as lock:
@@ -43,7 +43,7 @@ def built_site() -> Path:
 
 @pytest.fixture
 def idle_lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
-    """A lab of the test's own, not started; stopped afterwards, whatever the test did."""
+    """A separate lab for one test, not started; it is stopped afterwards in any case."""
     with state_directory() as folder:
         lab = make_lab(folder, tools)
         yield lab
@@ -53,7 +53,7 @@ def idle_lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
 
 @pytest.fixture(scope="session")
 def lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
-    """The session's lab, started once. Tests leave it as they found it; no process is left of it at the end."""
+    """The session's lab, started once. Tests restore its settings; at the end no process may be left."""
     with state_directory() as folder:
         running = make_lab(folder, tools)
         running.up()
@@ -66,6 +66,6 @@ def lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
 
 @contextmanager
 def state_directory() -> Iterator[Path]:
-    """A folder for a lab. Not below pytest's own, which every pytest that starts closes to the DB's user again."""
+    """A folder for a lab. Not in pytest's own: each new pytest resets its mode and locks PostgreSQL's user out."""
     with tempfile.TemporaryDirectory(prefix="fleetops-") as folder:
         yield Path(folder) / "home"

@@ -1,4 +1,4 @@
-"""One embedded lab: where it lives, and how to type `fleetops` at it. The fixtures are in conftest.py."""
+"""An embedded lab for tests: its state directory and ports, and `fleetops` commands for it. Fixtures: conftest.py."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lab.paths import ROOT, Home, Ports
 from lab.stack.processes import orphans
 
 START_SECONDS = 240
-# With its steady state before it a drill is some two minutes; there is time for INC-001 and for one that is killed.
+# A drill takes about two minutes, including its steady state. By default only INC-001 and an aborted drill are run.
 more_drills = pytest.mark.skipif(
-    not os.environ.get("DRILLS"), reason="a drill of some two minutes more: make test DRILLS=1 runs it"
+    not os.environ.get("DRILLS"), reason="another drill of about two minutes: make test DRILLS=1 runs it"
 )
 
 
 @dataclass(frozen=True)
 class EmbeddedLab:
-    """One lab: where it lives, and how to type `fleetops` at it."""
+    """A lab: its state directory, its ports, and the environment of its commands."""
 
     home: Home
     ports: Ports
@@ -35,7 +35,7 @@ class EmbeddedLab:
         return [sys.executable, "-m", "lab.cli.main", *arguments]
 
     def fleetops(self, *arguments: str, timeout: float = START_SECONDS) -> subprocess.CompletedProcess[str]:
-        """Run `fleetops ARGUMENTS` against this lab; the exit status is the caller's to judge."""
+        """Run `fleetops ARGUMENTS` for this lab; callers check the exit status."""
         return subprocess.run(
             self.command(*arguments),
             env=self.env,
@@ -47,30 +47,30 @@ class EmbeddedLab:
         )
 
     def up(self) -> None:
-        """Start it, or fail with what it said."""
+        """Start the lab. Fails with the command's output."""
         done = self.fleetops("up", "--detach")
         assert done.returncode == 0, f"fleetops up: {done.stdout}{done.stderr}"
 
     def status(self) -> dict[str, Any]:
-        """`fleetops status --json`."""
-        answer: dict[str, Any] = json.loads(self.fleetops("status", "--json").stdout)
-        return answer
+        """The output of `fleetops status --json`."""
+        status: dict[str, Any] = json.loads(self.fleetops("status", "--json").stdout)
+        return status
 
     def process(self, name: str) -> dict[str, Any]:
-        """One row of the status."""
+        """The row of one process in the status."""
         return next(row for row in self.status()["processes"] if row["name"] == name)
 
     def leftovers(self) -> list[int]:
-        """Process ids of this lab that exist now."""
+        """Ids of this lab's processes that still exist."""
         return [process.pid for process in orphans.find(self.home)]
 
     def listening(self) -> list[int]:
-        """Ports of this lab on which somebody listens."""
+        """Ports of this lab that have a listener."""
         return [port for port in range(self.ports.base, self.ports.base + 100) if not orphans.port_free(port)]
 
 
 def free_base() -> int:
-    """The first of a hundred free ports, below the range from which the kernel gives out its own."""
+    """The first of a hundred free ports, below the kernel's range of ephemeral ports."""
     start = 20000 + os.getpid() % 100 * 100
     for base in (20000 + (start - 20000 + step * 100) % 12000 for step in range(120)):
         if all(orphans.port_free(port) for port in range(base, base + 100)):
@@ -79,7 +79,7 @@ def free_base() -> int:
 
 
 def make_lab(folder: Path, tools: dict[str, Path]) -> EmbeddedLab:
-    """A lab that is not started, in `folder`, on free ports."""
+    """A lab in `folder` on free ports, not started."""
     base = free_base()
     env = {
         **os.environ,

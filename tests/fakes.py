@@ -1,4 +1,4 @@
-"""A JSON server with answers to order, and a clients whose pager, gateway and Prometheus are such servers."""
+"""A JSON server whose responses a test defines, and fakes of the gateway and the pager for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Answer = Callable[[str, str, Any], tuple[int, Any]]
 
 
 class JsonServer:
-    """Answers every request with what `answer(method, path, body)` returns; keeps what it was asked."""
+    """Answers every request with the result of `answer(method, path, body)`, and records the requests in `asked`."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -34,7 +34,7 @@ class JsonServer:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = do_PUT = handle_any  # noqa: N815 - the names http.server calls
+            do_GET = do_POST = do_PUT = handle_any  # noqa: N815 - names that http.server requires
 
             def log_message(self, *_: Any) -> None:
                 return
@@ -50,7 +50,7 @@ class JsonServer:
 
 
 class FakeGateway:
-    """The part of the gateway's admin state that the verbs use."""
+    """A fake of the gateway's admin API, with the state that the commands use."""
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {
@@ -77,12 +77,12 @@ class FakeGateway:
         elif path.startswith("/admin/upstreams/"):
             self.state["upstreams"][path.rpartition("/")[2]] = body["urls"]
         else:
-            return 404, {"error": f"nothing at {path}"}
+            return 404, {"error": f"no route {path}"}
         return 200, {"old": None, "new": body}
 
 
 class FakePager:
-    """Keeps audit rows by id, as the pager does; `pages` are the test's."""
+    """A fake of the pager that stores audit rows by id; tests set `pages`."""
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Any]] = {}
@@ -93,6 +93,6 @@ class FakePager:
             self.rows[body["id"]] = body
             return 200, body
         if path.startswith("/api/pages/"):
-            found = [page for page in self.pages if path.endswith(f"/{page['id']}")]
-            return (200, found[0]) if found else (404, {"error": "no such page"})
+            page = next((page for page in self.pages if path.endswith(f"/{page['id']}")), None)
+            return (200, page) if page else (404, {"error": "no such page"})
         return 200, {"pages": self.pages, "audit": list(self.rows.values())}

@@ -1,4 +1,4 @@
-"""A record made up for tests, valid by the schema and fresh by its hashes. Its numbers never reach a committed page."""
+"""A fictitious record for tests, valid by the schema and fresh by its hashes. No committed page uses its numbers."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ BEFORE, AFTER = 30, 90
 
 
 def at(seconds: float) -> str:
-    """An instant, in the record's form."""
+    """An instant in the record's format."""
     return (ZERO + timedelta(seconds=seconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def values(name: str) -> list[float | None]:
-    """A plausible shape: quiet, risen between the injection and the recovery, quiet again; two samples missing."""
+    """Plausible values: low, high between injection and recovery, low again; two samples are missing."""
     low, high = (0.012, 0.9) if "p99_seconds" in name else (0.001, 0.48) if "ratio" in name else (0.0, 48.0)
     if name == "requests_per_second":
         low, high = 80.0, 79.0
@@ -44,7 +44,7 @@ def values(name: str) -> list[float | None]:
 
 
 def counts(slo: Slo, sloth_id: str) -> dict[str, Any]:
-    """Events of an SLO: 39 of 80 a second are bad from second 6 to 33, if it is `slo`: it pages from 24 to 36."""
+    """Events of an SLO. If it is `slo`, 39 of 80 per second are bad from second 6 to 33, so it pages from 24 to 36."""
     total = [80] * (BEFORE + AFTER)
     bad = [39 if sloth_id == slo.sloth_id and 6 <= second <= 33 else 0 for second in range(-BEFORE, AFTER)]
     return {
@@ -54,20 +54,20 @@ def counts(slo: Slo, sloth_id: str) -> dict[str, Any]:
 
 
 def budget(counted: dict[str, Any]) -> dict[str, Any]:
-    """What the counts spend of each budget."""
-    found = {}
+    """The spending of each error budget, from the counts."""
+    spending = {}
     for sloth_id, row in counted.items():
         events = Counts(row["total"], row["bad"], row["start_seconds"])
         spent = definitions.budget(events, AFTER, find_slo(sloth_id), load_windows(LAB).period_seconds)
-        found[sloth_id] = as_builtins(spent)
-    return found
+        spending[sloth_id] = as_builtins(spent)
+    return spending
 
 
 def record() -> dict[str, Any]:
-    """The document."""
+    """The record as a JSON document."""
     drill = find("INC-001")
     slo = find_slo(drill.effect.slo if drill.effect else "")
-    counted = {one.sloth_id: counts(slo, one.sloth_id) for one in load_specs()}
+    counted = {spec.sloth_id: counts(slo, spec.sloth_id) for spec in load_specs()}
     pointers = {"page": "/pages/0", "action": "/actions/0"}
     timeline = [
         {

@@ -1,4 +1,4 @@
-"""Wait for something to become so, never for luck."""
+"""Polls for a condition instead of sleeping for a fixed time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def eventually(condition: Callable[[], object], seconds: float = 30.0) -> bool:
-    """True as soon as `condition` holds, False when it has not within `seconds`."""
+    """True as soon as `condition` is true; False if it is not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Valkey for tests that need no whole lab; started once a session."""
+"""A real PostgreSQL and a real Valkey for tests that do not need a whole lab; started once per session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READY_SECONDS = 60.0
 
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Home]:
-    """A state directory for servers. Its path is short and passable: PostgreSQL may run as another user."""
+    """A state directory for servers. Its path is short, and accessible to the user that PostgreSQL runs as."""
     with tempfile.TemporaryDirectory(prefix="fleetops-", ignore_cleanup_errors=True) as folder:
         home = Home(Path(folder))
         for path in (home.data, home.run, home.logs):
@@ -30,7 +30,7 @@ def server_home() -> Iterator[Home]:
 
 @pytest.fixture(scope="session")
 def postgres_url(server_home: Home) -> Iterator[str]:
-    """A real PostgreSQL with the application's role and an empty database."""
+    """The URL of a PostgreSQL with the application's role and an empty database."""
     port = free_port()
     postgres.prepare(server_home, lambda _line: None)
     user = postgres.run_as()
@@ -40,7 +40,7 @@ def postgres_url(server_home: Home) -> Iterator[str]:
 
         def up() -> bool:
             if process.poll() is not None:
-                pytest.fail(f"PostgreSQL ended: {log.read_text()[-500:]}")
+                pytest.fail(f"PostgreSQL exited: {log.read_text()[-500:]}")
             postgres.ensure_database(server_home, port)
             return True
 
@@ -50,14 +50,14 @@ def postgres_url(server_home: Home) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def seeded_url(postgres_url: str) -> str:
-    """The same PostgreSQL with the schema and all its rows."""
+    """The URL of the same PostgreSQL with the schema and all its rows."""
     schema.create(postgres_url)
     return postgres_url
 
 
 @pytest.fixture(scope="session")
 def valkey_url(server_home: Home) -> Iterator[str]:
-    """A real Valkey."""
+    """The URL of a Valkey."""
     port = free_port()
     valkey.prepare(server_home, port)
     with running(valkey.argv(server_home), server_home.logs / "valkey.log"):

@@ -1,4 +1,4 @@
-"""Helpers of every test: ports, polling, processes that end, pages as text."""
+"""Helpers for all tests: free ports, polling, processes, alerts, and HTML as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lab.stack.processes.orphans import port_free
 
 
 def _ports() -> Iterator[int]:
-    """Below those that connections take for themselves, and those of whole labs; a share a worker, none twice."""
+    """Ports below the ephemeral range and the labs' range, without repetition; each xdist worker has its own share."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     share = range(10000 + worker, 20000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     start = random.randrange(len(share))
@@ -35,7 +35,7 @@ _PORTS = _ports()
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on, nor gets before the test does or while a process of it is away."""
+    """A free loopback port that no other test or connection gets, not even while the test's process restarts."""
     for port in _PORTS:
         if port_free(port):
             return port
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 def eventually(check: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
-    """Polls until `check` gives something true and returns it; fails after `seconds`."""
+    """Polls until `check` returns a true value and returns it; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     problem: Exception | None = None
     while time.monotonic() < deadline:
@@ -58,7 +58,7 @@ def eventually(check: Callable[[], Any], what: str, seconds: float = 20.0) -> An
 
 @contextlib.contextmanager
 def running(command: tuple[str, ...], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that ends with the block."""
+    """A process that is terminated at the end of the block."""
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, **options)
     try:
@@ -75,9 +75,9 @@ def running(command: tuple[str, ...], log: Path, **options: Any) -> Iterator[sub
 def fire(
     alertmanager: str, alerts: list[dict[str, str]], *, resolved: bool = False, token: str = "", **annotations: str
 ) -> None:
-    """Tell the Alertmanager at an address, as Prometheus does, that alerts with these labels fire, or are over.
+    """Send firing or resolved alerts with these labels to an Alertmanager, as Prometheus does.
 
-    `token` is the lab's, where it asks for a login.
+    `token` is the lab's control token, for an Alertmanager that requires a login.
     """
     now = datetime.now(UTC)
     body = [
@@ -95,5 +95,5 @@ def fire(
 
 
 def text(markup: object) -> str:
-    """What a reader sees of HTML: no tags, and plain spaces."""
+    """The visible text of HTML: without tags, and with plain spaces."""
     return html.unescape(re.sub(r"<[^>]+>", " ", str(markup))).replace("\u00a0", " ")

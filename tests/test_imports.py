@@ -1,4 +1,4 @@
-"""The tree tells the story: imports run one way."""
+"""Imports between the packages of `lab` go one way only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORDER = (
 
 
 def imported_areas(file: Path) -> set[str]:
-    """The first folder or module below `lab` of everything `file` imports."""
+    """The package or module of `lab` that each import in `file` belongs to."""
     areas = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -31,10 +31,10 @@ def imported_areas(file: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("file", sorted(LAB.rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT)))
-def test_a_module_imports_only_what_stands_before_it_in_the_chain(file: Path) -> None:
+def test_a_module_imports_only_from_lower_layers(file: Path) -> None:
     area = file.relative_to(LAB).parts[0].removesuffix(".py")
     if area in {"__init__", "__main__"}:
         return
-    assert area in ORDER, f"{area} has no place in the chain; give it one in {Path(__file__).name}"
-    later = {name for name in imported_areas(file) if name in ORDER and ORDER.index(name) > ORDER.index(area)}
-    assert not later, f"{file.relative_to(ROOT)} imports {sorted(later)}, which stand after {area}"
+    assert area in ORDER, f"{area} is not in ORDER; add it in {Path(__file__).name}"
+    higher = {name for name in imported_areas(file) if name in ORDER and ORDER.index(name) > ORDER.index(area)}
+    assert not higher, f"{file.relative_to(ROOT)} imports {sorted(higher)}, which are above {area}"

@@ -1,4 +1,4 @@
-"""Notifications as a person gets them: a real Alertmanager, the alerts of the real rules, and a recording webhook."""
+"""Notifications of a real Alertmanager for the alerts of the real rules, received by a webhook."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN = "a-token-of-sixteen-or-more"
 
 @dataclass
 class Receiver:
-    """Every notification that arrived with the token, in order."""
+    """The notifications that arrived with the token, in order."""
 
     notifications: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
@@ -134,7 +134,7 @@ def test_a_gateway_wide_outage_is_one_notification_and_its_tickets_are_inhibited
     )
 
 
-def test_the_running_alertmanager_routes_as_its_file_says(alertmanager: str) -> None:
+def test_the_running_alertmanager_routes_as_configured(alertmanager: str) -> None:
     command = [str(promtool.find("amtool")), f"--alertmanager.url={alertmanager}", "config", "routes", "test"]
     for label, expected in (("severity=page", "pager"), ("alertname=Watchdog", "watchdog")):
         done = subprocess.run([*command, label], capture_output=True, text=True, check=False)

@@ -23,7 +23,7 @@ def test_every_proof_holds() -> None:
 
 
 def test_a_wrong_rule_is_reported_by_file(tmp_path: Path) -> None:
-    """The proofs can fail: a threshold that is a sixth too low fails one."""
+    """A threshold that is a sixth too low fails a proof."""
     (tmp_path / "lab").mkdir()
     (tmp_path / "tests").mkdir()
     rules = (RULES / "lab" / "feed.rules.yml").read_text()

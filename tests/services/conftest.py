@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from desks import clients, gateway, pager, servers
 from feed_support import make_feed, users
+from lab_clients import clients, gateway, pager, servers
 from services_support import TOKEN, MakeTelemetry
 from support import free_port
 

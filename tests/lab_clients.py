@@ -1,4 +1,4 @@
-"""Fixtures: a clients in a folder of its own, whose pager and gateway only pretend."""
+"""Fixtures: lab clients with a fake pager and a fake gateway, and their own state directory."""
 
 from __future__ import annotations
 
