@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from lab.cli.campaign import run_all
 from lab.cli.shared import AS_JSON, clients
-from lab.cli.text import print_json, seconds, table
-from lab.errors import LabError, NotRunning, Void
+from lab.cli.text import print_json, table
+from lab.errors import LabError, Void
 from lab.paths import home
-
-if TYPE_CHECKING:
-    from lab.drills.campaign import Result, Run
 
 RESPONDERS = ("autopilot", "human", "command", "none", "wrong", "peek")
 
@@ -221,3 +218,6 @@ def drill_stop() -> None:
     from lab.drills.run.stoppable import give_up
 
     click.echo(give_up(clients()))
+
+
+drill.add_command(run_all)

@@ -19,7 +19,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "up": ("lab.cli.stack:up", "Start the lab, and run until Ctrl-C."),
         "down": ("lab.cli.stack:down", "Stop the lab and keep its data."),
         "status": ("lab.cli.stack:status", "Show the lab's processes and whether it is ready."),
-        "logs": ("lab.cli.stack:logs", "Show the logs of a service."),
+        "logs": ("lab.cli.logs:logs", "Show the logs of a service."),
         "doctor": ("lab.cli.stack:doctor", "Check this machine for everything that the lab needs."),
     },
     "On call": {

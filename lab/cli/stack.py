@@ -1,16 +1,13 @@
-"""`fleetops up`, `down`, `status`, `logs` and `doctor`."""
+"""`fleetops up`, `down`, `status` and `doctor`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from lab.cli import text
-from lab.cli.log_lines import readable
 from lab.cli.shared import clients
 from lab.errors import LabError
 from lab.names import LOGIN_USER
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from lab.stack.health.doctor import Finding
     from lab.stack.health.status import Status
     from lab.stack.lifecycle import Start
-    from lab.stack.logs import Line
 
 LIVE_SECONDS = 5.0
 QUIET_SECONDS = 60.0
@@ -227,42 +223,6 @@ def _print_processes(status: Status) -> None:
         "",
         right=("PID", "MEMORY", "RESTARTS"),
     )
-
-
-@click.command()
-@click.argument("service")
-@click.option("--trace", metavar="ID", help="Only lines of this trace.")
-@click.option("--follow", "-f", is_flag=True, help="Continue with new lines as they are written.")
-@click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Number of last lines.")
-@click.option("--json", "as_json", is_flag=True, help="Lines as written, JSON for the lab's own processes.")
-def logs(service: str, trace: str | None, follow: bool, lines: int, as_json: bool) -> None:
-    """Show the logs of a service.
-
-    SERVICE is a service such as feed (all its replicas, merged by time) or one instance such as feed-1. On a terminal,
-    lines are formatted: UTC time, level, instance, event, other fields; in colour unless NO_COLOR is set. With --json,
-    or when the output is not a terminal, lines are printed as they were written.
-
-    \b
-    Examples:
-      fleetops logs gateway --trace 4bf92f3577b34da6a3ce929d0e0e4736
-      fleetops logs feed --follow --json
-    """
-    from lab.stack import logs as stack_logs
-
-    paths = stack_logs.files(home(), service)
-    new_lines = stack_logs.follow(paths, trace) if follow else ()
-    render = _as_written if as_json or not text.on_terminal() else partial(readable, color=text.colored())
-    _print_lines(stack_logs.last(paths, lines, trace), render)
-    _print_lines(new_lines, render)
-
-
-def _as_written(line: Line) -> str:
-    return line.text
-
-
-def _print_lines(lines: Iterable[Line], render: Callable[[Line], str]) -> None:
-    for line in lines:
-        click.echo(render(line))
 
 
 @click.command()

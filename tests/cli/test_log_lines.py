@@ -9,7 +9,7 @@ import click
 import pytest
 
 from lab.cli import main, text
-from lab.cli.log_lines import readable
+from lab.cli.logs import readable
 from lab.stack.logs import Line
 
 AT = 1767225609.25  # 2026-01-01T00:00:09.250Z
