@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lab.stack.logs import Line
 
 LEVEL_COLORS = {"debug": "bright_black", "info": "green", "warn": "yellow", "warning": "yellow", "error": "red"}
-# Shown in their own column, or of no help to a reader; `--json` has all fields.
+# Fields with their own column, and fields of no use to a reader; `--json` prints all of them.
 HIDDEN = {
     "ts", "time", "timestamp", "level", "event", "msg", "exception",
     "service", "instance", "version", "span_id", "request_id", "route", "source", "caller",
