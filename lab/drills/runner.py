@@ -12,11 +12,11 @@ from lab.drills.evidence import record
 from lab.drills.evidence.collect import GOOD_SECONDS
 from lab.drills.evidence.provenance import hashes
 from lab.drills.evidence.score_record import add_score
-from lab.drills.faults import FaultContext
+from lab.drills.faults import FaultContext, Report
 from lab.drills.pipeline import read_pipeline
 from lab.drills.run.blind import every_fault
 from lab.drills.run.hints import hint_server
-from lab.drills.run.incident import POLL_SECONDS, Incident, Say
+from lab.drills.run.incident import POLL_SECONDS, Incident
 from lab.drills.run.responders import CONTROLS, HUMAN_SECONDS, PROGRAMS, RESPONDERS, check_program, drill_for
 from lab.drills.run.steady_state import steady_state
 from lab.drills.run.stoppable import stoppable
@@ -41,7 +41,7 @@ def run_drill(
     drill: Drill,
     responder: str,
     clients: LabClients,
-    echo: Say,
+    echo: Report,
     *,
     program: tuple[str, ...] = (),
     variables: tuple[str, ...] = (),
@@ -98,7 +98,7 @@ def inject(incident: Incident) -> None:
     """Inject the faults."""
     incident.inputs = hashes(incident)  # before t0, as reading the runbooks takes up to a second
     incident.t0 = time.time()
-    incident.say("fault injected" if incident.blind else f"inject: {incident.drill.title}")
+    incident.report("fault injected" if incident.blind else f"inject: {incident.drill.title}")
     if incident.prediction is None:
         incident.note("inject", "No fault: this is the control")
     elif not incident.drill.actors:
@@ -111,10 +111,10 @@ def detect(incident: Incident) -> None:
     """Wait for the expected alert, or in a control for any page."""
     if incident.prediction is None:
         limit = incident.drill.limits.hold_seconds
-        incident.reveal(f"control: waiting {limit:g} s; nobody may be paged")
+        incident.report_unless_blind(f"control: waiting {limit:g} s; nobody may be paged")
     else:
         limit = incident.prediction.latest_seconds + LATE_SECONDS - incident.since_t0()
-        incident.reveal(
+        incident.report_unless_blind(
             f"waiting for {incident.prediction.alert}: predicted at T+{incident.prediction.detection_seconds:.1f} s,"
             f" T+{incident.prediction.latest_seconds:.1f} s at the latest"
         )
@@ -122,10 +122,10 @@ def detect(incident: Incident) -> None:
     while time.monotonic() < end:
         if expected := incident.expected():
             page = incident.page = expected[0]
-            incident.say(f"{page.severity} {page.id}: {page.alertname}, {page.summary}")
+            incident.report(f"{page.severity} {page.id}: {page.alertname}, {page.summary}")
             return
         time.sleep(POLL_SECONDS)
-    incident.say(f"no {incident.drill.expect.severity}")
+    incident.report(f"no {incident.drill.expect.severity}")
 
 
 def respond(incident: Incident) -> None:
@@ -141,17 +141,17 @@ def recover(incident: Incident) -> None:
     end = epoch_seconds(incident.page.received_at) + allowed_seconds(incident)
     if incident.slo is not None:
         services = " and ".join(incident.drill.services)
-        incident.say(f"waiting for every SLI of {services} to be good")
+        incident.report(f"waiting for every SLI of {services} to be good")
         if not _until(lambda: not _bad_slis(incident), end):
             limit, incident.overdue = allowed_seconds(incident), True
-            incident.say(f"still bad {limit:g} s after the page: {', '.join(_bad_slis(incident))}")
+            incident.report(f"still bad {limit:g} s after the page: {', '.join(_bad_slis(incident))}")
             return
-        incident.say(f"every SLI of {services} is good")
+        incident.report(f"every SLI of {services} is good")
     if incident.drill.restored is not None:
-        incident.reveal(f"waiting until {incident.drill.restored.means}")
+        incident.report_unless_blind(f"waiting until {incident.drill.restored.means}")
         if not _until(incident.restored, end):
             incident.overdue = True
-            incident.reveal(f"not restored {allowed_seconds(incident):g} s after the page")
+            incident.report_unless_blind(f"not restored {allowed_seconds(incident):g} s after the page")
             return
     if incident.slo is not None:
         end = time.time()
@@ -159,7 +159,7 @@ def recover(incident: Incident) -> None:
     only_alert = incident.slo is None and incident.drill.restored is None
     extra_seconds = 0 if only_alert and incident.responder in CONTROLS else incident.drill.limits.recover_seconds
     if _until(lambda: _resolved(incident), end + extra_seconds):
-        incident.say("alert resolved")
+        incident.report("alert resolved")
 
 
 def hold(incident: Incident) -> None:
@@ -167,7 +167,7 @@ def hold(incident: Incident) -> None:
     if incident.drill.is_control or incident.overdue or not _resolved(incident):
         return
     seconds = incident.drill.limits.hold_seconds
-    incident.say(f"holding for {seconds:g} s")
+    incident.report(f"holding for {seconds:g} s")
     notices = len(incident.expected())
     fired_again = _until(lambda: len(incident.expected()) > notices or not _resolved(incident), time.time() + seconds)
     incident.held = not fired_again
@@ -181,7 +181,7 @@ def hold(incident: Incident) -> None:
 def clean_up(incident: Incident) -> None:
     """The journal has undone everything; wait until the alert resolves, so that no page stays open."""
     incident.note("cleanup", "Faults undone, control state restored")
-    incident.say("clean-up")
+    incident.report("clean-up")
     if incident.page is not None and not incident.held:
         _until(lambda: _resolved(incident), time.time() + CLEAN_UP_SECONDS)
 
@@ -213,12 +213,12 @@ def longest_seconds(incident: Incident) -> float:
     return phases + allowed_seconds(incident) + EXPIRY_MARGIN_SECONDS
 
 
-def _open(drill: Drill, responder: str, clients: LabClients, echo: Say) -> Incident:
+def _open(drill: Drill, responder: str, clients: LabClients, echo: Report) -> Incident:
     drill, windows = drill_for(drill, responder), load_windows(LAB)
     slo = find_slo(drill.effect.slo) if drill.effect else None
     prediction = predict(drill, slo, windows, read_pipeline(clients))
     incident = Incident(drill, clients, prediction, slo, windows, responder, echo, FaultContext(clients))
-    incident.context.report = incident.reveal
+    incident.context.report = incident.report_unless_blind
     return incident
 
 

@@ -1,4 +1,4 @@
-"""INC-001 on the real lab: real traffic, a real page, the runbook executed; and the controls of the grading."""
+"""INC-001 on the real lab with the autopilot, a program and the wrong responder; and drills that are stopped."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from lab.drills.spec.drill import find
 from lab.drills.undo.journal import journal_path
 from lab.errors import Void
 
-# What INC-001 may take when every phase takes all of its limit is some 420 s; it takes some 150 s.
+# INC-001 takes some 150 s, and some 420 s if every phase reaches its limit.
 DRILL_SECONDS = 540
-# The first test of a lab waits for its start too, which has a deadline of its own: a slow machine's start is no hang.
+# The timeout covers the test functions only: the first one also waits for the start of the lab, which has its own.
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(560, func_only=True)]
 
 
@@ -32,17 +32,17 @@ def run(lab: EmbeddedLab, *arguments: str) -> tuple[int, dict[str, Any], str]:
     done = lab.fleetops("drill", "run", *arguments, "--json", timeout=DRILL_SECONDS)
     assert done.stdout, done.stderr
     if done.returncode == Void.exit_status:
-        pytest.skip(f"nothing was tested: {done.stderr.strip().splitlines()[-1]}")
+        pytest.skip(f"void: {done.stderr.strip().splitlines()[-1]}")
     return done.returncode, json.loads(done.stdout), done.stderr
 
 
 def weight(lab: EmbeddedLab) -> float:
-    """The canary's weight; 0 while Prometheus, on its clean slate, knows none."""
+    """The canary's weight as a ratio; 0 while Prometheus has no sample of it after its clean slate."""
     answer = json.loads(lab.fleetops("query", "max(gateway_canary_weight_ratio)", "--json").stdout or "[]")
     return float(answer[0]["value"]) if answer else 0
 
 
-def test_inc_001_is_paged_in_time_and_mended_by_its_runbook_alone(lab: EmbeddedLab, tmp_path: Path) -> None:
+def test_inc_001_pages_in_time_and_its_runbook_mitigates_it(lab: EmbeddedLab, tmp_path: Path) -> None:
     before = {row["name"] for row in lab.status()["processes"]}
     status, record, _ = run(lab, "INC-001", "--record", str(tmp_path / "record.json"))
     assert status == 0, record["verdict"]["why"]
@@ -53,8 +53,8 @@ def test_inc_001_is_paged_in_time_and_mended_by_its_runbook_alone(lab: EmbeddedL
     kinds = [row["kind"] for row in record["timeline"]]
     for kind in ("inject", "sli_bad", "firing", "page", "ack", "diagnosis", "action", "recovered", "resolved", "held"):
         assert kind in kinds
-    mended = [row for row in record["actions"] if row["actor"] == "autopilot"]
-    assert [(row["action"], row["new"]) for row in mended] == [("canary weight", 0)]
+    mitigation = [row for row in record["actions"] if row["actor"] == "autopilot"]
+    assert [(row["action"], row["new"]) for row in mitigation] == [("canary weight", 0)]
     assert len({line["service"] for line in record["logs"]}) >= 2
     assert {row["name"] for row in lab.status()["processes"]} == before
 
@@ -63,12 +63,12 @@ def test_inc_001_is_paged_in_time_and_mended_by_its_runbook_alone(lab: EmbeddedL
 @pytest.mark.parametrize(
     ("ident", "beside"), [("INC-001", "FeedCanarySlowerThanStable"), ("INC-017", "ProcessRestarted")]
 )
-def test_the_grading_fails_a_responder_who_does_the_wrong_thing(lab: EmbeddedLab, ident: str, beside: str) -> None:
-    status, record, said = run(lab, ident, "--responder", "wrong")
+def test_the_grading_fails_a_wrong_responder(lab: EmbeddedLab, ident: str, beside: str) -> None:
+    status, record, progress = run(lab, ident, "--responder", "wrong")
     assert status == 1
     assert record["verdict"]["passed"] is False
     assert "sli_recovered" in record["verdict"]["why"]
-    assert f"drill {ident} failed: " in said
+    assert f"drill {ident} failed: " in progress
     assert beside in {row["name"] for row in record["alerts"] if row["t_seconds"] >= 0}
     assert next(check for check in record["verdict"]["checks"] if check["name"] == "silent_alerts")["passed"]
     assert eventually(lambda: weight(lab) == 0, 60)
@@ -103,7 +103,7 @@ sys.exit(done)
 
 
 @more_drills
-def test_a_program_is_graded_like_a_person_and_nothing_tells_it_what_is_broken(
+def test_a_program_is_graded_like_a_person_and_nothing_reveals_the_fault_to_it(
     lab: EmbeddedLab, tmp_path: Path
 ) -> None:
     script, kept = tmp_path / "responder.py", tmp_path / "kept.json"
@@ -118,11 +118,11 @@ def test_a_program_is_graded_like_a_person_and_nothing_tells_it_what_is_broken(
     assert '"id": "random"' in seen["console"]
     drill = record["drill"]
     for place, text in {**seen, "the terminal": done.stderr}.items():
-        # Who looked at an earlier drill's record stands in the console's log; one that was begun anew is shorter.
+        # Lines from before the drill may name earlier drills; a log that was rotated meanwhile is shorter than before.
         size = before.get(place, 0)
-        said = text[size:] if len(text) >= size else text
+        added = text[size:] if len(text) >= size else text
         for secret in (drill["id"], drill["title"], "canary-ramp"):
-            assert secret not in said, f"{place} gives {secret!r} away"
+            assert secret not in added, f"{place} reveals {secret!r}"
     assert "done ['--json', '-x']" in done.stderr
     score, kinds = record["score"], [row["kind"] for row in record["timeline"]]
     assert {"hint", "diagnosis", "action"} <= set(kinds)
@@ -137,53 +137,53 @@ def test_a_program_is_graded_like_a_person_and_nothing_tells_it_what_is_broken(
 
 
 @pytest.mark.parametrize("end", [pytest.param(signal.SIGINT, marks=more_drills), signal.SIGKILL])
-def test_a_drill_that_is_stopped_leaves_no_fault_behind(lab: EmbeddedLab, end: signal.Signals) -> None:
+def test_a_stopped_drill_leaves_no_fault_behind(lab: EmbeddedLab, end: signal.Signals) -> None:
     drill = subprocess.Popen(
         lab.command("drill", "run", "INC-001"), env=lab.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
         assert eventually(lambda: weight(lab) > 0, 240), "the fault was never injected"
         os.kill(drill.pid, end)
-        said, _ = drill.communicate(timeout=60)
+        output, _ = drill.communicate(timeout=60)
     finally:
         drill.kill()
     if end is not signal.SIGKILL:
         assert drill.returncode == 1
-        assert "the drill was stopped" in said
+        assert "the drill was stopped" in output
         assert not journal_path(lab.home).exists()
-    # Nobody was left who could: the guard saw the runner go.
+    # After SIGKILL the watchdog undoes the drill.
     assert eventually(lambda: not journal_path(lab.home).exists(), 60)
     assert eventually(lambda: weight(lab) == 0, 60)
 
 
 @more_drills
-def test_a_drill_that_was_killed_with_its_guard_is_undone_by_doctor(lab: EmbeddedLab) -> None:
+def test_a_drill_that_was_killed_with_its_watchdog_is_undone_by_doctor(lab: EmbeddedLab) -> None:
     drill = subprocess.Popen(
         lab.command("drill", "run", "INC-001"), env=lab.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         assert eventually(lambda: weight(lab) > 0, 240), "the fault was never injected"
-        guards = [one for one in psutil.Process(drill.pid).children() if "lab.drills.undo.watchdog" in one.cmdline()]
-        assert len(guards) == 1
-        guards[0].kill()
+        children = psutil.Process(drill.pid).children()
+        (watchdog,) = (child for child in children if "lab.drills.undo.watchdog" in child.cmdline())
+        watchdog.kill()
     finally:
         drill.kill()
         drill.wait()
     assert journal_path(lab.home).exists()
     findings = json.loads(lab.fleetops("doctor", "--json").stdout)["findings"]
-    (found,) = [one for one in findings if one["name"] == "drill-leftovers"]
-    assert found["ok"]
-    assert "canary weight 50 % → 0 %" in found["found"] or "canary weight 5 % → 0 %" in found["found"]
+    (finding,) = (finding for finding in findings if finding["name"] == "drill-leftovers")
+    assert finding["ok"]
+    assert "canary weight 50 % → 0 %" in finding["found"] or "canary weight 5 % → 0 %" in finding["found"]
     assert not journal_path(lab.home).exists()
     assert eventually(lambda: weight(lab) == 0, 60)
 
 
 @more_drills
-def test_an_overload_by_retries_outlives_its_trigger_by_a_minute_when_nobody_acts(lab: EmbeddedLab) -> None:
+def test_a_retry_storm_outlives_its_trigger_by_a_minute_without_mitigation(lab: EmbeddedLab) -> None:
     status, record, _ = run(lab, "INC-007", "--responder", "none")
     assert status == 1
     stall = find("INC-007").faults[0]
     assert isinstance(stall, LinkStall)
-    bad = next(one for one in record["signals"] if one["name"] == "feed_availability_bad_ratio")
+    bad = next(signal for signal in record["signals"] if signal["name"] == "feed_availability_bad_ratio")
     first = round(stall.lasts_seconds - bad["start_seconds"])
     assert all(value is not None and value > 0.5 for value in bad["values"][first : first + 60])

@@ -33,7 +33,7 @@ def incident(clients: LabClients, pager: FakePager, lines: list[str]) -> Inciden
     """A blind INC-001 whose page has just arrived."""
     slo, context = find_slo("feed-latency-p99"), FaultContext(clients)
     blind = Incident(INC, clients, None, slo, load_windows(LAB), "human", lines.append, context, blind=True)
-    context.report = blind.reveal
+    context.report = blind.report_unless_blind
     fields = {"runbook_url": "http://lab/03_runbooks/#x", "received_at": utc_text(blind.t0 + 1)}
     pager.pages = [documents.page_json(**fields)]
     blind.page = documents.page(**fields)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lab.clients.documents import AuditRow, Page
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
-from lab.drills.faults import FaultContext
+from lab.drills.faults import FaultContext, Report
 from lab.drills.run.diagnosis import ANSWERS
 from lab.drills.schema.record import Evidence, Kind, Prediction, RunbookStep, TimelineRow
 from lab.drills.spec.drill import Drill
@@ -18,7 +17,6 @@ from lab.slo.catalogue import load_specs
 from lab.slo.model import Slo, Windows
 from lab.slo.rendering import series
 
-Say = Callable[[str], None]
 POLL_SECONDS = 0.25
 
 
@@ -32,7 +30,7 @@ class Incident:
     slo: Slo | None
     windows: Windows
     responder: str
-    echo: Say
+    echo: Report
     context: FaultContext
     program: tuple[str, ...] = ()  # the command line of the responder `command`
     variables: tuple[str, ...] = ()  # names of the environment variables that it gets
@@ -57,7 +55,7 @@ class Incident:
         """Seconds from the injection of the fault to `at` (None: now)."""
         return (time.time() if at is None else at) - self.t0
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Print a line, with the time since the injection."""
         clock = f"T+{self.since_t0():5.1f} s" if self.t0 != self.started_at else "         "
         self.echo(f"{clock}  {text}")
@@ -130,10 +128,10 @@ class Incident:
         own_actors = (*self.drill.actors, CLEANER)
         return [row for row in self.actions() if row.actor not in own_actors and row.action not in ANSWERS]
 
-    def reveal(self, text: str) -> None:
+    def report_unless_blind(self, text: str) -> None:
         """Print a line that reveals the fault, unless the drill is blind."""
         if not self.blind:
-            self.say(text)
+            self.report(text)
 
     def _arrived_since(self, page: Page) -> bool:
         return epoch_seconds(page.received_at) >= self.t0

@@ -41,13 +41,13 @@ def autopilot(incident: Incident) -> None:
         output = incident.runbook[-1].output.splitlines()
         pointer = Evidence(pointer=f"/runbook/{len(incident.runbook) - 1}")
         incident.note("diagnosis", title, output[-1] if output else "", by=AUTOPILOT, evidence=pointer)
-        incident.say(f"runbook branch applies: {title}")
+        incident.report(f"runbook branch applies: {title}")
         if _all_pass(incident, branch, "mitigate", branch.mitigate) and _all_pass(
             incident, branch, "validate", branch.validate
         ):
             incident.branch = title
             return
-    incident.say("no runbook branch applied and validated")
+    incident.report("no runbook branch applied and validated")
 
 
 def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
@@ -71,14 +71,14 @@ def human(incident: Incident, deadline_seconds: float = HUMAN_SECONDS) -> None:
         page = incident.refresh_page() or page
         if page.acked_at and not acked:
             acked = True
-            incident.say(f"acknowledged by {page.acked_by}")
+            incident.report(f"acknowledged by {page.acked_by}")
         if acked and page.resolved:
             return
         if time.monotonic() - printed_at > 10:
             printed_at = time.monotonic()
             state = "resolved" if page.resolved else "firing"
             ack = "acknowledged" if acked else "unacknowledged"
-            incident.say(f"{page.severity} {page.id} {state}, {ack}{_sli_status(incident)}")
+            incident.report(f"{page.severity} {page.id} {state}, {ack}{_sli_status(incident)}")
         time.sleep(POLL_SECONDS)
 
 
@@ -92,14 +92,14 @@ def _sli_status(incident: Incident) -> str:
 def nobody(incident: Incident) -> None:
     """Leave the page unacknowledged."""
     if incident.page is not None:
-        incident.say("nobody acknowledges the page")
+        incident.report("nobody acknowledges the page")
 
 
 def wrong(incident: Incident) -> None:
     """Acknowledge the page and run the drill's decoy: commands that are plausible but a mistake."""
     if incident.page is not None:
         _ack(incident, WRONG)
-    incident.say(incident.drill.decoy.why)
+    incident.report(incident.drill.decoy.why)
     for command in incident.drill.decoy.commands:
         _record(incident, run_command(command, WRONG), "wrong", "mitigate")
 
@@ -117,9 +117,9 @@ def peek(incident: Incident) -> None:
 
 
 def _run_program(incident: Incident, page: Page, program: tuple[str, ...], actor: str, seconds: float) -> None:
-    incident.say(f"page {page.id} goes to {program[0]}")
-    status = hand_over(program, page, actor, seconds, lambda line: incident.say(f"  | {line}"), incident.variables)
-    incident.say(f"{program[0]} ended with exit status {status}")
+    incident.report(f"page {page.id} goes to {program[0]}")
+    status = hand_over(program, page, actor, seconds, lambda line: incident.report(f"  | {line}"), incident.variables)
+    incident.report(f"{program[0]} ended with exit status {status}")
 
 
 RESPONDERS: dict[str, Responder] = {
@@ -160,7 +160,7 @@ def check_program(responder: str, program: tuple[str, ...]) -> None:
 def _ack(incident: Incident, by: str) -> None:
     if incident.page is not None:
         incident.page, _ = incident.clients.pager.ack(incident.page.id, by)
-        incident.say(f"page {incident.page.id} acknowledged by {incident.page.acked_by}")
+        incident.report(f"page {incident.page.id} acknowledged by {incident.page.acked_by}")
 
 
 def _all_pass(incident: Incident, branch: Branch, step: Step, commands: tuple[str, ...]) -> bool:
@@ -185,4 +185,4 @@ def _record(incident: Incident, ran: Ran, branch: str, step: Step) -> None:
         )
     )
     last = ran.output.splitlines()[-1] if ran.output else ""
-    incident.say(f"{step:<8} $ {ran.command}  → {ran.exit_status}" + (f"  {last[:90]}" if ran.exit_status else ""))
+    incident.report(f"{step:<8} $ {ran.command}  → {ran.exit_status}" + (f"  {last[:90]}" if ran.exit_status else ""))

@@ -30,7 +30,7 @@ def steady_state(incident: Incident) -> None:
 
     Raises LabError with the reason when that takes longer than the drill's limit; Void if the machine was too busy.
     """
-    incident.say("steady state: waiting until nothing pages and every SLI meets its objective")
+    incident.report("steady state: waiting until nothing pages and every SLI meets its objective")
     limit = incident.drill.limits.steady_seconds
     end, reported_at = time.monotonic() + limit, time.monotonic()
     starved = ""
@@ -43,9 +43,9 @@ def steady_state(incident: Incident) -> None:
             raise LabError(f"not steady after {limit:g} s: {reason}; see 'fleetops status'")
         if now - reported_at > REPORT_SECONDS:
             reported_at = now
-            incident.say(f"not steady yet: {reason}")
+            incident.report(f"not steady yet: {reason}")
         time.sleep(1)
-    incident.say("steady")
+    incident.report("steady")
 
 
 def _blocks(alert: ActiveAlert, drill: Drill, *, kept_history: bool = False) -> str:
