@@ -30,7 +30,7 @@ DRAWN_ELSEWHERE = ("burn_rate_", "budget_remaining_")
 
 def name(record: Record) -> str:
     """The file name of the page, from the incident and its title: `INC-001_feed_latency_regression.md`."""
-    slug = re.sub(r"[^a-z0-9]+", "_", record["drill"]["title"].lower()).strip("_")
+    slug = re.sub(r"[^a-z0-9]+", "_", record.data.drill.title.lower()).strip("_")
     return f"{record.ident}_{slug}.md"
 
 
@@ -49,7 +49,7 @@ def page(record: Record, drill: Drill) -> str:
 
 
 def _head(record: Record) -> Iterator[str]:
-    title = record["drill"]["title"]
+    title = record.data.drill.title
     lower = title if title[1:2].isupper() else title[:1].lower() + title[1:]
     yield (
         f'---\ntitle: "{record.ident} {title}"\n'
@@ -61,7 +61,7 @@ def _head(record: Record) -> Iterator[str]:
 
 
 def _summary(record: Record) -> Iterator[str]:
-    alert = record["prediction"]["alert"]
+    alert = record.prediction.alert
     yield "## Summary"
     yield _write("What happened, to whom, and how it ended: three or four sentences that make sense alone.")
     sentence = [f"{alert} reached the responder at T+{_call('moment', record, 'page')}"]
@@ -96,7 +96,7 @@ def _detection(record: Record, drill: Drill) -> Iterator[str]:
     yield "## Detection"
     yield _call("prediction", record)
     if drill.effect is not None:
-        yield _chart(record, [line["name"] for line in record["signals"] if line["name"].startswith("burn_rate_")])
+        yield _chart(record, [line.name for line in record.data.signals if line.name.startswith("burn_rate_")])
         if record.first("firing") and isinstance(drill.detection_model, BurnRate):
             yield (
                 f"With production's windows the same fault would fire it after {_call('production_time', record)},"
@@ -133,7 +133,7 @@ def _timeline(record: Record, drill: Drill) -> Iterator[str]:
 
 def _resolution(record: Record) -> Iterator[str]:
     yield "## Resolution"
-    if record["runbook"]:
+    if record.data.runbook:
         yield "The responder ran the runbook section that the page links to. Each command:"
         yield _call("runbook_trace", record)
     yield "Every change to the system, from the audit log:"
@@ -186,12 +186,12 @@ def moved(record: Record) -> list[str]:
     Burn rates and the budget are left out: other sections show them.
     """
     scores = []
-    for signal in record["signals"]:
-        if signal["name"].startswith(DRAWN_ELSEWHERE):
+    for signal in record.data.signals:
+        if signal.name.startswith(DRAWN_ELSEWHERE):
             continue
-        line, objective, _ = record.signal(signal["name"])
+        line, objective, _ = record.signal(signal.name)
         if line.known and (score := _moved_by(line, objective)) >= 1:
-            scores.append((score, signal["name"]))
+            scores.append((score, signal.name))
     return [name for _, name in sorted(scores, key=lambda pair: -pair[0])][:MAX_CHARTS]
 
 

@@ -143,8 +143,9 @@ def test_the_pages_of_an_incident_link_to_one_another(site_folder: Path) -> None
         )
         section = f"05_incident_simulations.md#{ident}"
         # An incident that no control action triggered, such as a killed machine, has no row in the table of changes.
-        alerted = units.parse((record.first("firing") or record.first("page") or {})["at"])
-        triggered = any(units.parse(row["at"]) <= alerted for row in record["actions"])
+        first = record.first("firing") or record.first("page")
+        assert first is not None
+        triggered = any(units.parse(row.at) <= units.parse(first.at) for row in record.data.actions)
         change = [f"08_change_management.md#change-{ident}"] if triggered else []
         ends = [*change, *items, *risks]
         pairs = [

@@ -13,6 +13,8 @@ import pytest
 from made_record import record as made_record
 
 from lab.cli.main import run
+from lab.clients.documents import as_builtins
+from lab.drills.schema.record import parse
 from lab.drills.spec.drill import find
 from lab.errors import LabError
 from lab.paths import DOCS, RECORDS
@@ -48,7 +50,7 @@ def test_the_draft_of_every_committed_record_renders(ident: str, tmp_path: Path)
     (tmp_path / page).parent.mkdir()
     (tmp_path / page).write_text(text)
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(PARTS)
-    assert context.records.read(ident)["verdict"]["checks"][0]["detail"].split()[-2] in rendered(text, context)
+    assert context.records.read(ident).data.verdict.checks[0].detail.split()[-2] in rendered(text, context)
 
 
 def test_a_draft_without_action_items_has_rows_that_the_register_accepts(
@@ -74,14 +76,14 @@ def test_every_number_of_the_draft_comes_from_the_record(context: SiteContext) -
 
 def without(document: dict[str, Any], *kinds: str) -> Record:
     timeline = [row for row in document["timeline"] if row["kind"] not in kinds]
-    return Record("INC-001", "records/INC-001.json", {**document, "timeline": timeline})
+    return Record("INC-001", "records/INC-001.json", parse({**document, "timeline": timeline}))
 
 
 def test_the_draft_leaves_out_what_did_not_happen(context: SiteContext) -> None:
     document = {**made_record(), "runbook": []}
     document["durations"] |= {"mttm_seconds": None, "mttr_seconds": None}
     (context.docs / "records" / "INC-001.json").write_text(
-        json.dumps({**document, "timeline": list(without(document, "action", "recovered").data["timeline"])})
+        json.dumps(as_builtins(without(document, "action", "recovered").data))
     )
     text = postmortem_draft.page(context.records.read("INC-001"), INC)
     assert "runbook_trace" not in text
@@ -91,7 +93,7 @@ def test_the_draft_leaves_out_what_did_not_happen(context: SiteContext) -> None:
     with pytest.raises(LabError, match="has no page"):
         postmortem_draft.page(without(document, "page"), INC)
     with pytest.raises(LabError, match="control"):
-        postmortem_draft.page(Record("D0", "records/D0.json", document), find("D0"))
+        postmortem_draft.page(Record("D0", "records/D0.json", parse(document)), find("D0"))
 
 
 def test_only_signals_that_moved_are_charted() -> None:
@@ -101,7 +103,7 @@ def test_only_signals_that_moved_are_charted() -> None:
     burst = {**quiet, "name": "burst", "objective": 0.01, "values": [0.0] * 30 + [0.5] * 90}
     fallen = {**quiet, "name": "fallen", "objective": 0.9, "values": [0.95] * 30 + [0.3] * 90}
     burn = {**burst, "name": "burn_rate_60s"}
-    record = Record("INC-001", "", {**document, "signals": [quiet, risen, burst, fallen, burn]})
+    record = Record("INC-001", "", parse({**document, "signals": [quiet, risen, burst, fallen, burn]}))
     assert postmortem_draft.moved(record) == ["burst", "risen", "fallen"]
 
 

@@ -11,6 +11,7 @@ import pytest
 from made_record import record as made_record
 
 from lab import units
+from lab.drills.schema.record import parse
 from lab.errors import LabError
 from lab.site.sources.context import POSTMORTEMS, SiteContext
 from lab.site.sources.records import Record
@@ -50,7 +51,7 @@ def test_the_duration_ends_with_the_alert_without_an_slo_at_stake() -> None:
         (None, None, "36 s, from the fault to the resolved alert"),
     ):
         data = made_record() | {"users": users, "durations": {**times, "mttr_seconds": mttr}}
-        assert duration in text(postmortems._duration(Record("INC-001", "", data)))
+        assert duration in text(postmortems._duration(Record("INC-001", "", parse(data))))
 
 
 def test_a_drill_value_has_its_unit_and_an_unknown_one_is_named(context: SiteContext) -> None:

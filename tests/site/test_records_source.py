@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from made_record import at, record
 
+from lab.drills.schema.record import parse
 from lab.errors import LabError
 from lab.site.sources.context import SiteContext
 from lab.site.sources.records import Record
@@ -57,5 +58,5 @@ def test_firing_spans_are_the_pages_or_the_tickets_without_a_page() -> None:
     page = record()["alerts"][0]
     ticket = page | {"severity": "ticket", "starts_at": at(28), "t_seconds": 28.0, "ends_at": None}
     for alerts, spans in (([ticket, page], [(24.2, 36.0)]), ([ticket], [(28.0, 90.0)])):
-        made = Record("INC-001", "records/INC-001.json", record() | {"alerts": alerts})
+        made = Record("INC-001", "records/INC-001.json", parse(record() | {"alerts": alerts}))
         assert made.firing_spans("FeedLatencyP99Burn") == [pytest.approx(span) for span in spans]

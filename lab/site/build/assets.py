@@ -83,12 +83,12 @@ def _replay(context: SiteContext, record: Record) -> dict[str, Any]:
     postmortem = context.postmortem(record.ident)
     return {
         "id": record.ident,
-        "title": record["drill"]["title"],
-        "recorded": units.minute(record["started_at"]),
+        "title": record.data.drill.title,
+        "recorded": units.minute(record.data.started_at),
         "factor": record.factor,
         "href": record.path,
         "postmortem": links.page_url(postmortem) if postmortem else None,
-        "queries": {signal["query"]: tokens(signal["query"]) for signal in record["signals"]},
+        "queries": {signal.query: tokens(signal.query) for signal in record.data.signals},
     }
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from lab import units
-from lab.clients.documents import as_builtins
 from lab.drills.evidence.burn_replay import counts_of
 from lab.drills.evidence.provenance import stale
 from lab.drills.evidence.record import read
 from lab.drills.evidence.verify import Verification, verify
 from lab.drills.schema import record as schema
+from lab.drills.schema.record import Prediction, TimelineRow
 from lab.errors import LabError
 from lab.site.render.timeseries import Line, Mark
 from lab.slo.model import PAGE
@@ -37,88 +36,78 @@ PHASES = {
 
 @dataclass(frozen=True)
 class Record:
-    """The record of one incident. `data` is the JSON document, `path` its path below docs/."""
+    """The record of one incident. `data` is the document, `path` its path below docs/."""
 
     ident: str
     path: str
-    data: Mapping[str, Any]
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self.data:
-            raise LabError(f"record {self.path} has no {key!r}; record the drill again")
-        return self.data[key]
+    data: schema.Record
 
     @property
     def factor(self) -> int:
         """How many times shorter the lab's windows were than production's."""
-        return int(self["lab"]["factor"])
+        return int(self.data.lab.factor)
 
-    @cached_property
-    def _typed(self) -> schema.Record:
-        return schema.parse(self.data)
+    @property
+    def prediction(self) -> Prediction:
+        """When the alert had to fire. LabError in the record of a control, which predicts nothing."""
+        if self.data.prediction is None:
+            raise LabError(f"record {self.path} predicts no alert: {self.ident} is a control")
+        return self.data.prediction
 
     @cached_property
     def verification(self) -> Verification:
         """The alerts recomputed from the recorded counts, and every contradiction to the recorded ones."""
-        return verify(self._typed)
+        return verify(self.data)
 
     @property
-    def timeline(self) -> list[dict[str, Any]]:
+    def timeline(self) -> list[TimelineRow]:
         """Its events, in time order."""
-        return sorted(self["timeline"], key=lambda row: float(row["t_seconds"]))
+        return sorted(self.data.timeline, key=lambda row: row.t_seconds)
 
-    def first(self, kind: str) -> dict[str, Any] | None:
+    def first(self, kind: str) -> TimelineRow | None:
         """The graded event of a kind, or None: the mitigating one of the actions, else the first of its kind."""
-        rows = (row for row in self.timeline if row["kind"] == kind)
+        rows = (row for row in self.timeline if row.kind == kind)
         if kind != "action":
             return next(rows, None)
-        mitigated = self["durations"]["mttm_seconds"]
-        return next((row for row in rows if mitigated is not None and abs(row["t_seconds"] - mitigated) < 0.005), None)
+        mitigated = self.data.durations.mttm_seconds
+        return next((row for row in rows if mitigated is not None and abs(row.t_seconds - mitigated) < 0.005), None)
 
     def counts(self, sloth_id: str) -> Counts:
         """All and bad events of an SLO, per scrape."""
-        return counts_of(self._typed.counts, sloth_id)
+        return counts_of(self.data.counts, sloth_id)
 
     @property
     def t0(self) -> datetime:
         """The time at which the fault was injected, in UTC."""
-        return units.parse(self["t0"])
+        return units.parse(self.data.t0)
 
     @property
     def alert_is_page(self) -> bool:
         """Whether the predicted alert arrived as a page and not as a ticket."""
-        alert = self["prediction"]["alert"]
-        return any((row["alertname"], row["severity"]) == (alert, PAGE) for row in self["pages"])
+        return any((page.alertname, page.severity) == (self.prediction.alert, PAGE) for page in self.data.pages)
 
     def marks(self) -> list[Mark]:
         """The graded instants that were reached, T0 to T8."""
         rows = ((label, title, self.first(kind)) for kind, (label, title) in PHASES.items())
-        return [Mark(label, title, float(row["t_seconds"])) for label, title, row in rows if row]
+        return [Mark(label, title, row.t_seconds) for label, title, row in rows if row]
 
     def signal(self, name: str) -> tuple[Line, float | None, str]:
         """(line, objective, query) of a signal; the objective in the line's unit. LabError for an unknown name."""
-        for signal in self["signals"]:
-            if signal["name"] == name:
-                line = Line(
-                    signal["title"],
-                    signal["unit"],
-                    float(signal["start_seconds"]),
-                    float(signal["step_seconds"]),
-                    tuple(None if value is None else float(value) for value in signal["values"]),
-                )
-                objective = signal.get("objective")
-                return line, None if objective is None else float(objective), str(signal["query"])
-        known = ", ".join(signal["name"] for signal in self["signals"])
+        for signal in self.data.signals:
+            if signal.name == name:
+                line = Line(signal.title, signal.unit, signal.start_seconds, signal.step_seconds, tuple(signal.values))
+                return line, signal.objective, signal.query
+        known = ", ".join(signal.name for signal in self.data.signals)
         raise LabError(f"record {self.path} has no signal {name!r}; its signals are {known}")
 
     def firing_spans(self, alert: str) -> list[tuple[float, float]]:
         """(start, end) of every span in which `alert` fired, in seconds from injection; of its page if it paged."""
-        rows = [row for row in self["alerts"] if row["name"] == alert]
-        paged = [row for row in rows if row["severity"] == "page"]
+        rows = [row for row in self.data.alerts if row.name == alert]
+        paged = [row for row in rows if row.severity == PAGE]
         spans = []
         for row in paged or rows:
-            start = (units.parse(row["starts_at"]) - self.t0).total_seconds()
-            end = units.parse(row.get("ends_at") or self["ended_at"])
+            start = (units.parse(row.starts_at) - self.t0).total_seconds()
+            end = units.parse(row.ends_at or self.data.ended_at)
             spans.append((start, (end - self.t0).total_seconds()))
         return spans
 
@@ -163,7 +152,7 @@ class Records:
         if (cached := self._cache.get(ident)) and cached[0] == stamp:
             return cached[1]
         document = read(path)
-        record = Record(ident, f"records/{path.name}", as_builtins(document))
+        record = Record(ident, f"records/{path.name}", document)
         if changed := stale(document):
             raise LabError(f"record {shown} is stale: {', '.join(changed)} changed since; {fix}")
         if problems := record.verification.problems:

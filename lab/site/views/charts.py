@@ -37,7 +37,7 @@ def chart(context: SiteContext, ident: str, *names: str, title: str = "") -> Mar
     anchor = chart_id(ident, names[0])
     heading = title or ", ".join(line.title for line in lines)
     description = " ".join(summary(line, objective) for line in lines)
-    bands = record.firing_spans(record["prediction"]["alert"]) if record["prediction"]["alert"] else []
+    bands = record.firing_spans(record.prediction.alert) if record.prediction.alert else []
     marks = record.marks()
     drawing = svg.chart(anchor, heading, description, lines, objective=objective, marks=marks, bands=bands)
     queries = Markup().join(
@@ -65,7 +65,7 @@ def _key(lines: list[Line], objective: float | None, band: bool, record: Record)
         parts.append(Markup("<li>" + sample + "{}</li>").format(dash, svg.limit_word(lines[0].unit)))
     if band:
         block = Markup('<rect class="band" width="22" height="10"/>')
-        parts.append(Markup("<li>" + sample + "{} firing</li>").format(block, record["prediction"]["alert"]))
+        parts.append(Markup("<li>" + sample + "{} firing</li>").format(block, record.prediction.alert))
     parts += [Markup("<li><b>{}</b> {}</li>").format(mark.label, mark.title) for mark in record.marks()]
     return Markup('<ul class="lab-key">{}</ul>').format(Markup().join(parts))
 

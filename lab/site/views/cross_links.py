@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lab import units
+from lab.clients.documents import AuditRow
 from lab.control import audit
 from lab.drills.spec.drill import Drill
 from lab.site.render import html
@@ -62,7 +63,7 @@ def _of_drills(context: SiteContext, drills: Sequence[Drill]) -> list[tuple[str,
     items = [item for item in register_files.action_items() if item.incident in {drill.id for drill in drills}]
     return [
         ("Drill", [html.link(context.href(f"{SIMULATIONS}#{drill.id.lower()}"), drill.id) for drill in drills]),
-        ("Record", [html.link(context.href(record.path), units.day(record["started_at"])) for record in records]),
+        ("Record", [html.link(context.href(record.path), units.day(record.data.started_at)) for record in records]),
         ("Replay", [_replay(context, record) for record in records]),
         ("Postmortem", [html.link(context.href(page), ident) for ident, page in pages]),
         ("Action items", [html.link(_item_href(context, item), item.id) for item in items]),
@@ -95,12 +96,12 @@ def _list(entries: Iterable[tuple[str, Sequence[Markup]]]) -> Markup:
     return Markup('<dl class="lab-loop">{}</dl>').format(shown)
 
 
-def _changes(record: Record) -> list[dict[str, object]]:
+def _changes(record: Record) -> list[AuditRow]:
     """The control actions of a record that came before its alert, so may have triggered it."""
     fired = record.first("firing") or record.first("page")
     if fired is None:
         return []
-    return [row for row in record["actions"] if units.parse(row["at"]) <= units.parse(fired["at"])]
+    return [row for row in record.data.actions if units.parse(row.at) <= units.parse(fired.at)]
 
 
 def change_table(context: SiteContext) -> Markup:
@@ -109,12 +110,12 @@ def change_table(context: SiteContext) -> Markup:
     for record in context.records:
         if not (before := _changes(record)):
             continue
-        earlier = {row["id"] for row in before}
-        after = [row for row in record["actions"] if row["id"] not in earlier and row["outcome"] == "done"]
+        earlier = {row.id for row in before}
+        after = [row for row in record.data.actions if row.id not in earlier and row.outcome == "done"]
         target = context.postmortem(record.ident) or record.path
         rows.append(
             (
-                html.link(context.href(target), record.ident), record["drill"]["trigger"],
+                html.link(context.href(target), record.ident), record.data.drill.trigger,
                 Markup("<br>").join(map(_action, before)), Markup("<br>").join(map(_action, after)),
                 html.link(context.href(f"{SIMULATIONS}#{record.ident.lower()}"), "drill"),
             )
@@ -124,9 +125,9 @@ def change_table(context: SiteContext) -> Markup:
     return html.table(head, rows, label="Changes that triggered an incident", ids=ids)
 
 
-def _action(row: dict[str, object]) -> Markup:
-    old, new = audit.stated(row["old"]), audit.stated(row["new"])
-    return Markup("{} of {}: {} → {}, by {}").format(row["action"], row["target"], old, new, row["actor"])
+def _action(row: AuditRow) -> Markup:
+    old, new = audit.stated(row.old), audit.stated(row.new)
+    return Markup("{} of {}: {} → {}, by {}").format(row.action, row.target, old, new, row.actor)
 
 
 VIEWS = (incident_loop, change_table)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lab import units
 from lab.drills.evidence import burn_replay
+from lab.drills.schema.record import AlertSpan, Prediction
 from lab.site.render import html, svg
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
@@ -40,34 +41,34 @@ class Detection:
 
 def of(record: Record) -> Detection:
     """The detection of a record that has a prediction."""
-    expected, measured = record["prediction"], record["durations"]["detection_seconds"]
+    expected, measured = record.prediction, record.data.durations.detection_seconds
     row = record.verification.rows[0]
     fired = record.first("firing")
     observed = None
-    if expected["tier"] and fired:
-        alert = next(alert for alert in record["alerts"] if _same(alert, expected))
-        counts = record.counts(alert["labels"]["sloth_id"])
-        observed = burn_replay.observed_ratio(counts, expected["effect_seconds"], float(fired["t_seconds"]))
+    if expected.effect_seconds is not None and fired:
+        alert = next(alert for alert in record.data.alerts if _same(alert, expected))
+        counts = record.counts(alert.labels["sloth_id"])
+        observed = burn_replay.observed_ratio(counts, expected.effect_seconds, fired.t_seconds)
     return Detection(
         record.ident,
-        expected["alert"],
-        float(expected["detection_seconds"]),
-        bool(expected["bound"]),
+        expected.alert,
+        expected.detection_seconds,
+        expected.bound,
         row.tier,
         row.computed,
         measured,
-        expected["bad_ratio"],
+        expected.bad_ratio,
         observed,
     )
 
 
-def _same(alert: dict[str, object], prediction: dict[str, object]) -> bool:
-    return (alert["name"], alert["severity"]) == (prediction["alert"], prediction["severity"])
+def _same(alert: AlertSpan, prediction: Prediction) -> bool:
+    return (alert.name, alert.severity) == (prediction.alert, prediction.severity)
 
 
 def detection_proof(context: SiteContext) -> Markup:
     """Every recorded detection as a chart and a table, with the assumed and the observed bad ratio."""
-    detections = [of(record) for record in context.records if record["prediction"]]
+    detections = [of(record) for record in context.records if record.data.prediction]
     rows = [
         (
             Markup("{}<br>{}<br><small>{}</small>").format(

@@ -39,9 +39,9 @@ def drill_record(context: SiteContext, ident: str) -> object:
     record = context.records.find(context.drill(ident).id)
     if record is None:
         return NOT_YET
-    passed = "passed" if record["verdict"]["passed"] else "failed"
+    passed = "passed" if record.data.verdict.passed else "failed"
     target = context.postmortem(ident) or record.path
-    day = Markup('<span class="lab-word">{}</span>').format(units.day(record["started_at"]))
+    day = Markup('<span class="lab-word">{}</span>').format(units.day(record.data.started_at))
     return html.link(context.href(target), Markup("{} {} {}").format(ident, passed, day))
 
 
@@ -85,33 +85,32 @@ def last_exercised(context: SiteContext, alert: str) -> Markup:
         return Markup(
             "<p><strong>Last exercised:</strong> {}. No committed record has this alert as the page to answer.</p>{}"
         ).format(NOT_YET, alert_loop(context, alert))
-    record = max(proofs, key=lambda record: str(record["started_at"]))
+    record = max(proofs, key=lambda record: record.data.started_at)
     target = context.postmortem(record.ident) or record.path
     page = record.first("page")
-    paged = f", paged after {units.seconds(float(page['t_seconds']))}" if page else ", no page arrived"
-    predicted = units.seconds(float(record["prediction"]["detection_seconds"]))
+    paged = f", paged after {units.seconds(page.t_seconds)}" if page else ", no page arrived"
+    predicted = units.seconds(record.prediction.detection_seconds)
     return Markup(
         "<p><strong>Last exercised:</strong> {} by {} (responder {}){}; alert predicted after {}; lab time, {}x. "
         "Verdict: {}.</p>{}"
     ).format(
-        units.day(record["started_at"]), html.link(context.href(target), record.ident), record["responder"], paged,
-        predicted, record.factor, "passed" if record["verdict"]["passed"] else "failed", alert_loop(context, alert),
+        units.day(record.data.started_at), html.link(context.href(target), record.ident), record.data.responder, paged,
+        predicted, record.factor, "passed" if record.data.verdict.passed else "failed", alert_loop(context, alert),
     )  # fmt: skip
 
 
 def last_proven(context: SiteContext, alert: str) -> str:
     """The date of the last passed record of an alert, `2026-11-23`, or `not yet recorded`."""
     days = [
-        units.day(record["started_at"])
+        units.day(record.data.started_at)
         for record in context.records
-        if _proves(record, alert) and record["verdict"]["passed"]
+        if _proves(record, alert) and record.data.verdict.passed
     ]
     return max(days, default=NOT_YET)
 
 
 def _proves(record: Record, alert: str) -> bool:
-    prediction = record.data.get("prediction") or {}
-    return prediction.get("alert") == alert
+    return record.data.prediction is not None and record.data.prediction.alert == alert
 
 
 def runbook_commands(context: SiteContext) -> Markup:
@@ -151,11 +150,11 @@ def incident_measures(context: SiteContext) -> Markup:
     rows: list[tuple[object, ...]] = []
     measured: list[list[float | None]] = []
     for record in context.records:
-        if not record["prediction"]:
+        if not record.data.prediction:
             continue
-        values = [record["durations"][key] for key in MEASURES]
+        values = [record.data.durations.of(key) for key in MEASURES]
         measured.append(values)
-        spent = max((budget["budget_spent_ratio"] for budget in record["budget"].values()), default=0.0)
+        spent = max((budget.budget_spent_ratio for budget in record.data.budget.values()), default=0.0)
         where = html.link(context.href(f"{SIMULATIONS}#{record.ident.lower()}"), record.ident)
         rows.append((where, *map(_seconds, values), units.percent(spent)))
     if len(rows) > 2:

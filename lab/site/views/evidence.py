@@ -16,11 +16,11 @@ def runbook_trace(context: SiteContext, ident: str) -> Markup:
     record = context.records.read(ident)
     rows = [
         (
-            f"T+{units.seconds(float(step['t_seconds']))}",
-            f"{step['branch']}, {step['step']}", html.code(step["command"], wrap=True),
-            _status(step["exit_status"]), units.seconds(float(step["duration_seconds"])),
+            f"T+{units.seconds(float(step.t_seconds))}",
+            f"{step.branch}, {step.step}", html.code(step.command, wrap=True),
+            _status(step.exit_status), units.seconds(float(step.duration_seconds)),
         )
-        for step in record["runbook"]
+        for step in record.data.runbook
     ]  # fmt: skip
     table = html.table(
         ("After injection", "Branch, step", "Command", "Exit", "Took"),
@@ -28,9 +28,9 @@ def runbook_trace(context: SiteContext, ident: str) -> Markup:
         label=f"Runbook commands of {ident}, lab time {record.factor}x",
     )
     outputs = Markup().join(
-        html.details(Markup("Output of {}").format(html.code(step["command"])), html.code_block(step["output"], "text"))
-        for step in record["runbook"]
-        if step.get("output")
+        html.details(Markup("Output of {}").format(html.code(step.command)), html.code_block(step.output, "text"))
+        for step in record.data.runbook
+        if step.output
     )
     return table + outputs
 
@@ -44,10 +44,10 @@ def actions(context: SiteContext, ident: str) -> Markup:
     record = context.records.read(ident)
     rows = [
         (
-            units.clock(row["at"]), row["actor"], row["action"], row["target"],
-            f"{audit.stated(row['old'])} → {audit.stated(row['new'])}", row["outcome"],
+            units.clock(row.at), row.actor, row.action, row.target,
+            f"{audit.stated(row.old)} → {audit.stated(row.new)}", row.outcome,
         )
-        for row in record["actions"]
+        for row in record.data.actions
     ]  # fmt: skip
     head = ("UTC", "By", "Action", "Target", "Change", "Outcome")
     return html.table(head, rows, label=f"Control actions of {ident}", row_heads=False)
@@ -58,11 +58,11 @@ def budget_table(context: SiteContext, ident: str) -> Markup:
     record = context.records.read(ident)
     rows = [
         (
-            slo, units.percent(spent["objective_ratio"]), units.number(spent["total_events"]),
-            units.number(spent["bad_events"]), units.percent(spent["bad_ratio"]),
-            units.percent(spent["budget_spent_ratio"]),
+            slo, units.percent(spent.objective_ratio), units.number(spent.total_events),
+            units.number(spent.bad_events), units.percent(spent.bad_ratio),
+            units.percent(spent.budget_spent_ratio),
         )
-        for slo, spent in record["budget"].items()
+        for slo, spent in record.data.budget.items()
     ]  # fmt: skip
     period = units.seconds(context.slos.lab.period_seconds)
     head = (
@@ -81,13 +81,13 @@ def verdict(context: SiteContext, ident: str) -> Markup:
     record = context.records.read(ident)
     rows = [
         (
-            check["name"],
-            html.badge("ok" if check["passed"] else "bad", "pass" if check["passed"] else "fail"),
-            check["detail"],
+            check.name,
+            html.badge("ok" if check.passed else "bad", "pass" if check.passed else "fail"),
+            check.detail,
         )
-        for check in record["verdict"]["checks"]
+        for check in record.data.verdict.checks
     ]
-    passed = record["verdict"]["passed"]
+    passed = record.data.verdict.passed
     heading = Markup("<p>Verdict: {}</p>").format(
         html.badge("ok" if passed else "bad", "passed" if passed else "failed")
     )
@@ -97,16 +97,16 @@ def verdict(context: SiteContext, ident: str) -> Markup:
 def evidence(context: SiteContext, ident: str) -> Markup:
     """The provenance of a record: its inputs by content hash, versions, intervals and cores."""
     record = context.records.read(ident)
-    lab = record["lab"]
+    lab = record.data.lab
     rows: list[tuple[object, object]] = [
         ("Record", html.link(context.href(record.path), record.path)),
-        ("Started", units.minute(record["started_at"])),
+        ("Started", units.minute(record.data.started_at)),
         ("Factor", f"{record.factor}x"),
-        ("Scrape / evaluation", f"{lab['scrape_interval_seconds']} s / {lab['evaluation_interval_seconds']} s"),
-        ("Cores", lab["cores"]),
+        ("Scrape / evaluation", f"{lab.scrape_interval_seconds:g} s / {lab.evaluation_interval_seconds:g} s"),
+        ("Cores", lab.cores),
     ]
-    rows += [(name, version) for name, version in lab["versions"].items()]
-    rows += [(html.code(path), html.code(_short(digest))) for path, digest in record["inputs"].items()]
+    rows += [(name, version) for name, version in lab.versions.items()]
+    rows += [(html.code(path), html.code(_short(digest))) for path, digest in record.data.inputs.items()]
     return html.table(("Input", "Value"), rows, label=f"Provenance of {ident}")
 
 
@@ -117,9 +117,7 @@ def _short(digest: str) -> str:
 
 def log_lines(context: SiteContext, ident: str) -> Markup:
     """The log lines that the record holds, one JSON object per line."""
-    lines = [
-        row if isinstance(row, str) else json.dumps(row, sort_keys=True) for row in context.records.read(ident)["logs"]
-    ]
+    lines = [json.dumps(row, sort_keys=True) for row in context.records.read(ident).data.logs]
     return html.details(f"{len(lines)} log lines", html.code_block("\n".join(lines), "json"))
 
 

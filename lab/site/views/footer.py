@@ -37,7 +37,7 @@ def foot(context: SiteContext, changed: str, records: list[Record]) -> str:
 
 
 def _captured(context: SiteContext, records: list[Record]) -> Markup:
-    days = sorted({units.day(record["started_at"]) for record in records})
+    days = sorted({units.day(record.data.started_at) for record in records})
     when = Markup(" to ").join(Markup('<time datetime="{0}">{0}</time>').format(day) for day in (days[0], days[-1]))
     if len(days) == 1:
         when = Markup('<time datetime="{0}">{0}</time>').format(days[0])

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab import units
+from lab.clients.documents import as_builtins
 from lab.drills.schema import figures
+from lab.drills.schema.record import Evidence
 from lab.errors import LabError
 from lab.site.render import html, timeseries
 from lab.site.render.html import Markup
@@ -21,8 +23,8 @@ def lab_note(context: SiteContext, ident: str) -> Markup:
     """When and by which responder an incident was recorded, and the factor of its lab times."""
     record = context.records.read(ident)
     return Markup('<p class="lab-note">Recorded {} by responder {}; lab time, {}x; evidence {}.</p>').format(
-        units.minute(record["started_at"]),
-        html.code(record["responder"]),
+        units.minute(record.data.started_at),
+        html.code(record.data.responder),
         record.factor,
         _evidence_link(context, record),
     )
@@ -50,11 +52,11 @@ def _at(record: Record, kind: str) -> float:
     event = record.first(kind)
     if event is None:
         raise LabError(f"record {record.ident} has no {kind!r} event; it has {', '.join(_kinds(record))}")
-    return float(event["t_seconds"])
+    return float(event.t_seconds)
 
 
 def _kinds(record: Record) -> list[str]:
-    return list(dict.fromkeys(event["kind"] for event in record.timeline))
+    return list(dict.fromkeys(event.kind for event in record.timeline))
 
 
 def before(context: SiteContext, ident: str, name: str) -> str:
@@ -72,7 +74,7 @@ def facts(context: SiteContext, ident: str) -> Markup:
     """The main times of an incident in large type: alert predicted, page delivered, mitigated and recovered."""
     record = context.records.read(ident)
     shown = [
-        ("Alert predicted", float(record["prediction"]["detection_seconds"])),
+        ("Alert predicted", float(record.prediction.detection_seconds)),
         ("Page delivered" if record.alert_is_page else "Ticket delivered", _at(record, "page")),
     ]
     # Without an SLO at stake the incident ends when its alert resolves.
@@ -91,12 +93,12 @@ def facts(context: SiteContext, ident: str) -> Markup:
 
 def recorded_day(context: SiteContext, ident: str) -> str:
     """The date of a record, `2026-11-23`."""
-    return units.day(context.records.read(ident)["started_at"])
+    return units.day(context.records.read(ident).data.started_at)
 
 
 def fact(context: SiteContext, ident: str, path: str) -> str:
     """One plain value of a record by its dotted path, `lab.cores`. Raises LabError when there is none."""
-    value: Any = context.records.read(ident).data
+    value: Any = as_builtins(context.records.read(ident).data)
     for key in path.split("."):
         if not isinstance(value, Mapping) or key not in value:
             raise LabError(f"record {ident} has no {path!r}")
@@ -113,18 +115,18 @@ def timeline(context: SiteContext, ident: str, signal: str = "") -> Markup:
     record = context.records.read(ident)
     rows = []
     for event in record.timeline:
-        phase = PHASES[event["kind"]][0] if event["kind"] in PHASES and record.first(event["kind"]) is event else ""
-        offset = float(event["t_seconds"])
-        detail = Markup("<br>{}").format(html.breakable(event["detail"])) if event["detail"] else ""
+        phase = PHASES[event.kind][0] if event.kind in PHASES and record.first(event.kind) is event else ""
+        offset = event.t_seconds
+        detail = Markup("<br>{}").format(html.breakable(event.detail)) if event.detail else ""
         instant = html.link(
             f"{context.href('lab.md')}?replay={ident}&t={offset:.1f}",
             f"T{units.seconds(offset) if offset < 0 else '+' + units.seconds(offset)}",
         )
         rows.append(
             (
-                Markup("{}<br><small>{}</small>").format(instant, units.clock(event["at"])),
-                _to_chart(ident, signal, phase), Markup("<b>{}</b>{}").format(event["title"], detail),
-                event["by"], _evidence(context, record, event["evidence"]),
+                Markup("{}<br><small>{}</small>").format(instant, units.clock(event.at)),
+                _to_chart(ident, signal, phase), Markup("<b>{}</b>{}").format(event.title, detail),
+                event.by, _evidence(context, record, event.evidence),
             )
         )  # fmt: skip
     head = ("After injection, UTC", "Instant", "Event", "By", "Evidence")
@@ -137,24 +139,24 @@ def _to_chart(ident: str, signal: str, phase: str) -> object:
     return html.link(f"#{chart_id(ident, signal)}-{phase.lower()}", phase)
 
 
-def _evidence(context: SiteContext, record: Record, evidence: dict[str, str] | None) -> object:
+def _evidence(context: SiteContext, record: Record, evidence: Evidence | None) -> object:
     """The evidence of a row: a JSON pointer into the record, or the query that shows it at that instant."""
-    if not evidence:
+    if evidence is None:
         return ""
-    if "pointer" in evidence:
-        return html.link(context.href(record.path), html.code(evidence["pointer"]))
-    return html.code(evidence["query"], wrap=True)
+    if evidence.pointer:
+        return html.link(context.href(record.path), html.code(evidence.pointer))
+    return html.code(evidence.query or "", wrap=True)
 
 
 def durations(context: SiteContext, ident: str) -> Markup:
     """Every measured duration of an incident with its definition."""
     record = context.records.read(ident)
     means = {figure.key: (figure.name, figure.means) for figure in figures.FIGURES}
-    means["mtta_seconds"] = (figures.acknowledgement(record["responder"]), means["mtta_seconds"][1])
+    means["mtta_seconds"] = (figures.acknowledgement(record.data.responder), means["mtta_seconds"][1])
     means["run_seconds"] = ("Run", figures.RUN_MEANS)
     rows = [
         (Markup("<b>{}</b><br><small>{}</small>").format(*means[key]), detection.shown(value))
-        for key, value in record["durations"].items()
+        for key, value in as_builtins(record.data.durations).items()
     ]
     return html.table(("Duration", f"Measured (lab time, {record.factor}x)"), rows, label="Durations", numeric=True)
 
@@ -162,14 +164,12 @@ def durations(context: SiteContext, ident: str) -> Markup:
 def prediction(context: SiteContext, ident: str) -> Markup:
     """The detection of an incident: predicted before the fault, computed from the record's counts, and measured."""
     record = context.records.read(ident)
-    due, measured = record["prediction"], detection.of(record)
+    due, measured = record.prediction, detection.of(record)
     paged = _at(record, "page")
-    allowance, expected = float(due["allowance_seconds"]), float(due["detection_seconds"])
-    stretch = float(due["tolerance_ratio"])
-    met = paged <= expected * stretch + allowance
-    severity = due["severity"]
+    allowance, stretch, severity = due.allowance_seconds, due.tolerance_ratio, due.severity
+    met = paged <= due.latest_seconds
     rows = [
-        (f"Alert expected, as a {severity}", html.link(context.runbook(due["alert"]), due["alert"])),
+        (f"Alert expected, as a {severity}", html.link(context.runbook(due.alert), due.alert)),
         ("Predicted before the fault: alert firing", detection.predicted(measured)),
         *([("Allowed, since its inputs are random", f"{stretch:g} times the prediction")] if stretch > 1 else []),
         *([("Computed from the recorded counts", detection.shown(measured.computed))] if measured.tier else []),
@@ -181,9 +181,7 @@ def prediction(context: SiteContext, ident: str) -> Markup:
         (f"Measured: {severity} delivered", units.seconds(paged)),
         ("Within the prediction", html.badge("ok" if met else "bad", "yes" if met else "no")),
     ]
-    steps = Markup("<ol>{}</ol>").format(
-        Markup().join(Markup("<li>{}</li>").format(step) for step in due["arithmetic"])
-    )
+    steps = Markup("<ol>{}</ol>").format(Markup().join(Markup("<li>{}</li>").format(step) for step in due.arithmetic))
     table = html.table(("Detection", f"Lab time, {record.factor}x"), rows, label="Detection, predicted and measured")
     return table + html.details("How the prediction is computed", steps)
 

@@ -27,7 +27,7 @@ def postmortem_head(context: SiteContext, ident: str) -> Markup:
     rows = [
         ("Status", front_matter.status),
         ("Severity", drill.severity),
-        ("Date", units.minute(record["t0"])),
+        ("Date", units.minute(record.data.t0)),
         ("Duration", _duration(record)),
         ("Authors", ", ".join(front_matter.authors)),
         ("Reviewers", ", ".join(front_matter.reviewers)),
@@ -39,18 +39,20 @@ def postmortem_head(context: SiteContext, ident: str) -> Markup:
 
 def _duration(record: Record) -> str:
     """From the injection to the recovery, or to the resolved alert without an SLO at stake."""
-    times = record["durations"]
-    end, after = ("recovery", "mttr_seconds") if record["users"] is not None else ("resolved alert", "resolved_seconds")
-    if times[after] is None:
+    times = record.data.durations
+    end, seconds = (
+        ("resolved alert", times.resolved_seconds) if record.data.users is None else ("recovery", times.mttr_seconds)
+    )
+    if seconds is None:
         return f"no {end} in the record"
-    return f"{units.seconds(float(times[after]))}, from the fault to the {end} (lab time, {record.factor}x)"
+    return f"{units.seconds(seconds)}, from the fault to the {end} (lab time, {record.factor}x)"
 
 
 def _services(record: Record) -> list[str]:
     """The services of the pages; without a page, those of the predicted alert's tickets."""
-    alert = record["prediction"]["alert"]
-    paged = [row["service"] for row in record["pages"] if row["severity"] == PAGE]
-    alerted = [row["service"] for row in record["pages"] if row["alertname"] == alert]
+    alert = record.prediction.alert
+    paged = [row.service for row in record.data.pages if row.severity == PAGE]
+    alerted = [row.service for row in record.data.pages if row.alertname == alert]
     return sorted({service for service in paged or alerted if service}) or [units.ABSENT]
 
 
@@ -60,11 +62,13 @@ def _impact(context: SiteContext, record: Record, drill: Drill) -> list[tuple[st
         none = "no SLO at stake"
         return [("Users hit", none), ("Requests hit", none), ("Error budget spent", none)]
     slo = context.slos.slo(drill.effect.slo)
-    users, spent = record["users"], record["budget"][slo.sloth_id]
+    users, spent = record.data.users, record.data.budget[slo.sloth_id]
+    if users is None:
+        raise LabError(f"record {record.path} counts no users, but {slo.sloth_id} was at stake; record the drill again")
     return [
-        ("Users hit", _of(users["hit"], users["asked"], f"who used the {slo.service} service")),
-        ("Requests hit", _of(spent["bad_events"], spent["total_events"], f"counted by {title(slo)}")),
-        ("Error budget spent", f"{units.percent(spent['budget_spent_ratio'])} of that of {title(slo)}"),
+        ("Users hit", _of(users.hit, users.asked, f"who used the {slo.service} service")),
+        ("Requests hit", _of(spent.bad_events, spent.total_events, f"counted by {title(slo)}")),
+        ("Error budget spent", f"{units.percent(spent.budget_spent_ratio)} of that of {title(slo)}"),
     ]
 
 
@@ -81,15 +85,15 @@ def postmortem_index(context: SiteContext) -> Markup:
         heading = re.search(r"^# (.+)$", path.read_text(), re.MULTILINE)
         record, drill = context.records.read(ident), context.drill(ident)
         page = f"{POSTMORTEMS}/{path.name}"
-        recovered = record["durations"]["mttr_seconds"]
+        recovered = record.data.durations.mttr_seconds
         rows.append(
             (
                 Markup("{}<br><small>{}, {}</small>").format(
                     html.link(context.href(page), heading[1] if heading else ident),
-                    units.day(record["t0"]), postmortem_pages.front_matter(path, f"docs/{page}").status,
+                    units.day(record.data.t0), postmortem_pages.front_matter(path, f"docs/{page}").status,
                 ),
                 drill.severity, drill.trigger,
-                html.link(context.runbook(record["prediction"]["alert"]), record["prediction"]["alert"]),
+                html.link(context.runbook(record.prediction.alert), record.prediction.alert),
                 units.ABSENT if recovered is None else units.seconds(float(recovered)),
             )
         )  # fmt: skip
