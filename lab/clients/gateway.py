@@ -14,26 +14,26 @@ from lab.services.retry import RetryPolicy
 
 
 class Canary(Document, frozen=True, kw_only=True):
-    """The share of users that the canary serves."""
+    """The share of users that are routed to the canary, in percent."""
 
     weight_percent: float
 
 
 class Flag(Document, frozen=True, kw_only=True):
-    """A switch, and what it does."""
+    """A feature flag: whether it is on, and a description."""
 
     enabled: bool
     help: str = ""
 
 
 class FeedCache(Document, frozen=True, kw_only=True):
-    """How long a feed counts as fresh."""
+    """The TTL of cached feeds."""
 
     feed_ttl_seconds: float
 
 
 class GatewayState(Document, frozen=True, kw_only=True):
-    """What GET /admin/state answers: every setting of the gateway that can change while it runs."""
+    """The answer of GET /admin/state: every setting of the gateway that can change while it runs."""
 
     canary: Canary
     flags: dict[str, Flag]
@@ -46,7 +46,7 @@ class GatewayState(Document, frozen=True, kw_only=True):
     upstreams: dict[str, list[str]]  # base URLs by upstream
 
     def part(self, name: str) -> dict[str, Any]:
-        """One part as plain JSON, as it is set."""
+        """One part as plain JSON, in the form that `GatewayAdmin.set_part` takes."""
         return dict(as_builtins(getattr(self, name)))
 
 
@@ -62,7 +62,7 @@ class GatewayAdmin:
         return cls(f"http://{LOOPBACK}:{ports.gateway_admin}", read_token(home))
 
     def state(self) -> GatewayState:
-        """Everything that can be set."""
+        """Every setting that can change while the gateway runs."""
         return convert(self.http.call("GET", "/admin/state"), GatewayState, self.http.what)
 
     def canary_weight(self) -> float:

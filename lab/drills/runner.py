@@ -24,7 +24,7 @@ from lab.drills.schema.figures import PEOPLE
 from lab.drills.schema.record import Evidence, Record
 from lab.drills.spec.drill import Drill, catalogue
 from lab.drills.spec.prediction import predict
-from lab.drills.undo.journal import RANDOM, exclusive, undo, undo_left_over, undoing
+from lab.drills.undo.journal import RANDOM, exclusive, undo, undoing
 from lab.drills.undo.watchdog import guarded
 from lab.errors import NotRunning, UsageError
 from lab.slo.catalogue import LAB, find_slo, load_windows
@@ -258,6 +258,3 @@ def _until(done: Callable[[], bool], end: float) -> bool:
         if time.time() >= end:
             return False
         time.sleep(POLL_SECONDS)
-
-
-__all__ = ["run_drill", "undo_left_over"]

@@ -61,15 +61,15 @@ def test_inc_001_pages_in_time_and_its_runbook_mitigates_it(lab: EmbeddedLab, tm
 
 @more_drills
 @pytest.mark.parametrize(
-    ("ident", "beside"), [("INC-001", "FeedCanarySlowerThanStable"), ("INC-017", "ProcessRestarted")]
+    ("ident", "further_alert"), [("INC-001", "FeedCanarySlowerThanStable"), ("INC-017", "ProcessRestarted")]
 )
-def test_the_grading_fails_a_wrong_responder(lab: EmbeddedLab, ident: str, beside: str) -> None:
+def test_the_grading_fails_a_wrong_responder(lab: EmbeddedLab, ident: str, further_alert: str) -> None:
     status, record, progress = run(lab, ident, "--responder", "wrong")
     assert status == 1
     assert record["verdict"]["passed"] is False
     assert "sli_recovered" in record["verdict"]["why"]
     assert f"drill {ident} failed: " in progress
-    assert beside in {row["name"] for row in record["alerts"] if row["t_seconds"] >= 0}
+    assert further_alert in {row["name"] for row in record["alerts"] if row["t_seconds"] >= 0}
     assert next(check for check in record["verdict"]["checks"] if check["name"] == "silent_alerts")["passed"]
     assert eventually(lambda: weight(lab) == 0, 60)
     assert len([row for row in lab.status()["processes"] if row["service"] == "feed"]) == 2

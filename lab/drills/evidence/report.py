@@ -29,11 +29,11 @@ def summary(record: Record) -> Iterator[str]:
         if value is None and not prediction:
             continue
         shown = "never" if value is None else f"{value:.1f} s"
-        beside = ""
+        comparison = ""
         if prediction and key == "page_seconds":
             latest = prediction.latest_seconds
-            beside = f", predicted {prediction.detection_seconds:.1f} s, at the latest {latest:.1f} s"
-        yield f"  {name:<16} {shown:>9}  {meaning}{beside}"
+            comparison = f", predicted {prediction.detection_seconds:.1f} s, at the latest {latest:.1f} s"
+        yield f"  {name:<16} {shown:>9}  {meaning}{comparison}"
     for slo, spent in record.budget.items():
         if spent.bad_events:
             yield (
@@ -54,8 +54,8 @@ def _score(record: Record, score: Score) -> Iterator[str]:
     yield f"  solution         {drill.title} ({drill.component}, {drill.trigger})"
     yield f"  {'':<16} {'you':>9}  {'autopilot':>9}"
     for name, key, meaning in list(_figures(record.responder))[2:6]:
-        beside = _shown(autopilot.of(key) if autopilot else None)
-        yield f"  {name:<16} {_shown(record.durations.of(key)):>9}  {beside:>9}  {meaning}"
+        reference = _shown(autopilot.of(key) if autopilot else None)
+        yield f"  {name:<16} {_shown(record.durations.of(key)):>9}  {reference:>9}  {meaning}"
     if diagnosis := score.diagnosis:
         yield f"  diagnosis        {', '.join(diagnosis.components)}, {diagnosis.trigger}: {diagnosis.score:g} of 1"
     yield f"  false pages {len(score.false_pages)}, harmful actions {len(score.harmful_actions)}"

@@ -1,4 +1,4 @@
-"""The journal of a drill as frozen types: what must be put back, by whom, and until when."""
+"""The journal of a drill as frozen types: the state that its undo must restore, its process and its expiry."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-Captured = dict[str, Any]  # what a fault found before it was injected: JSON that its own `undo` reads
-Settings = dict[str, Any]  # one part of the gateway's state, put back whole
+Captured = dict[str, Any]  # the state that a fault captured before its injection: JSON that its own `undo` reads
+Settings = dict[str, Any]  # one part of the gateway's state, restored as a whole
 
 
 class ControlState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the verbs can change, as a drill found it. Keys that an older journal lacks are left alone by the undo."""
+    """The control state before a drill. Parts that an older journal lacks are not restored."""
 
     canary_weight_percent: float
     flags: dict[str, bool]
@@ -24,21 +24,21 @@ class ControlState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalledFault(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault, as `lab.drills.faults.of_json` reads it, and what it found."""
+    """One fault, as `lab.drills.faults.of_json` reads it, and the state that it captured."""
 
     fault: dict[str, Any]
     found: Captured
 
 
 class ToUndo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is put back. A blind journal holds it packed, so that nobody reads off what is broken."""
+    """The state to restore. A blind journal holds it packed, so that it does not reveal the fault at a glance."""
 
     state: ControlState
     faults: list[JournalledFault] = []
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The journal as it lies on the disk: either `packed` or `state` and `faults`. Instants are UTC strings."""
+    """The journal file: either `packed`, or `state` and `faults`. Timestamps are UTC strings."""
 
     drill: str
     pid: Annotated[int, Meta(ge=1)]

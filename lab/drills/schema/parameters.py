@@ -73,8 +73,8 @@ def parameters(cls: type) -> list[tuple[str, Parameter, Any]]:
     return [(f.name, f.metadata[_KEY], f.default) for f in dataclasses.fields(cls) if _KEY in f.metadata]
 
 
-def read(cls: type[T], node: Node, *beside: str) -> T:
-    """An instance of `cls` from a mapping, which may also have the keys `beside`.
+def read(cls: type[T], node: Node, *other_keys: str) -> T:
+    """An instance of `cls` from a mapping, which may also have `other_keys`.
 
     Raises SpecError with the file, line and key of a parameter that is missing, unknown (with the nearest known one) or
     out of range. `cls` may refuse a combination by raising ValueError.
@@ -83,11 +83,11 @@ def read(cls: type[T], node: Node, *beside: str) -> T:
     names = [name for name, _, _ in known]
     if isinstance(node.value, dict):
         for key, member in node.value.items():
-            if key not in (*beside, *names):
+            if key not in (*other_keys, *names):
                 takes = f"must be one of {', '.join(names)}" if names else "it takes no parameters"
                 raise member.refuse(f"unknown key{nearest(key, names)}; {takes}")
     required = tuple(name for name, _, default in known if default is MISSING)
-    members = node.mapping(*beside, *names, required=required)
+    members = node.mapping(*other_keys, *names, required=required)
     values = {name: parameter.read(members[name]) for name, parameter, _ in known if name in members}
     try:
         return cls(**values)
