@@ -68,7 +68,7 @@ def run_drill(
             echo(f"undid an earlier drill: {line}")
         if not keep_history:
             seconds = clean_slate.clean(clients.home, clients.ports, clients.pager)
-            echo(f"clean slate: history deleted, every error budget full; monitoring was down for {seconds:.1f} s")
+            echo(f"clean slate: history deleted, every error budget full; monitoring resumed after {seconds:.1f} s")
         incident = _open(drill, responder, clients, echo)
         incident.program, incident.variables, incident.blind = program, variables, blind
         incident.kept_history = keep_history
