@@ -23,13 +23,15 @@ from lab.control import actions
 from lab.control.lab_clients import LabClients
 from lab.drills.faults import FaultContext
 from lab.errors import LabError
+from lab.slo.query import builders
 from scripts.figures import write_section
 
 PEOPLE, PEOPLES_RATE, USUAL_RATE = 4, 180.0, 2.0
 FLUSH_SECONDS, WATCHED_SECONDS, SETTLE_SECONDS = 4.0, 24, 12.0
 MIN_RATIO = 3.0
-_BUILT = f'sum(rate({names.DB_OPERATION_DURATION}_count{{job="feed",db_operation_name="feed.rank"}}[3s]))'
-_ALL = f'sum(rate({names.DB_OPERATION_DURATION}_count{{job="feed"}}[3s]))'
+_OPERATIONS = f"{names.DB_OPERATION_DURATION}_count"
+_BUILT = builders.rate(_OPERATIONS, "3s", 'job="feed",db_operation_name="feed.rank"')
+_ALL = builders.rate(_OPERATIONS, "3s", 'job="feed"')
 
 
 def measure(clients: LabClients) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab import names
 from lab.control.lab_clients import LabClients
 from lab.errors import ToolError
+from lab.slo.query.builders import rate, ratio
 from lab.stack.backends import valkey
 
 WINDOW = "15s"
@@ -28,15 +29,17 @@ def read(clients: LabClients) -> dict[str, float | None]:
     except ValkeyError as error:
         raise ToolError(f"the cache does not answer: {error}; see `fleetops status`") from error
     for name in ("feed", "user"):
-        lookups = f'sum(rate({names.CACHE_REQUESTS}{{cache="{name}"}}[{WINDOW}]))'
+        lookups = rate(names.CACHE_REQUESTS, WINDOW, f'cache="{name}"')
         stats[f"{name}_lookups_per_second"] = clients.prometheus.number(lookups)
         for result in ("hit", "stale"):
-            matching = f'sum(rate({names.CACHE_REQUESTS}{{cache="{name}",result="{result}"}}[{WINDOW}]))'
-            stats[f"{name}_{result}_ratio"] = clients.prometheus.number(f"{matching} / ({lookups} > 0)")
+            matching = rate(names.CACHE_REQUESTS, WINDOW, f'cache="{name}",result="{result}"')
+            stats[f"{name}_{result}_ratio"] = clients.prometheus.number(ratio(matching, lookups))
     rates = {
-        "feed_coalesced_per_second": names.CACHE_COALESCED,
-        "feed_refreshes_per_second": names.CACHE_REFRESHES,
-        "feed_db_rankings_per_second": f'{names.DB_OPERATION_DURATION}_count{{db_operation_name="feed.rank"}}',
+        "feed_coalesced_per_second": rate(names.CACHE_COALESCED, WINDOW),
+        "feed_refreshes_per_second": rate(names.CACHE_REFRESHES, WINDOW),
+        "feed_db_rankings_per_second": rate(
+            f"{names.DB_OPERATION_DURATION}_count", WINDOW, 'db_operation_name="feed.rank"'
+        ),
     }
-    stats |= {name: clients.prometheus.number(f"sum(rate({metric}[{WINDOW}]))") for name, metric in rates.items()}
+    stats |= {name: clients.prometheus.number(query) for name, query in rates.items()}
     return {name: value if value is None else round(value, 3) for name, value in stats.items()}

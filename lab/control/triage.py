@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from lab import names
 from lab.clients.prometheus import Prometheus
 from lab.errors import UsageError
+from lab.slo.query.builders import mean, rate, ratio
 
 # Long enough for a few dozen requests at default traffic, short enough to see a change within half a minute.
 WINDOW = "15s"
@@ -87,29 +88,20 @@ def judge(prometheus: Prometheus, service: str, cause: str) -> Suspect:
     return CAUSES[service][cause](Target(service, prometheus))
 
 
-def _mean(selector: str, metric: str, window: str = WINDOW, offset: str = "") -> str:
-    at = f"[{window}]" + (f" offset {offset}" if offset else "")
-    return f"sum(rate({metric}_sum{{{selector}}}{at})) / (sum(rate({metric}_count{{{selector}}}{at})) > 0)"
-
-
 def _canary(target: Target) -> Suspect:
     """The canary compared with the stable version over the same window."""
     route = f'job="feed",{names.LABEL_ROUTE}="{names.ROUTE_FEED}"'
     stable = f'{route},{names.LABEL_VERSION}="{names.VERSION_STABLE}"'
     canary = f'{route},{names.LABEL_VERSION}!="{names.VERSION_STABLE}"'
     count = f"{names.HTTP_SERVER_DURATION}_count"
-    share = (
-        target.number(f"sum(rate({count}{{{canary}}}[{WINDOW}])) / (sum(rate({count}{{{route}}}[{WINDOW}])) > 0)")
-        or 0.0
-    )
+    share = target.number(ratio(rate(count, WINDOW, canary), rate(count, WINDOW, route))) or 0.0
     if share < CANARY_MIN_SHARE:
         return Suspect("canary", 0.0, f"the canary answers {share:.1%} of feed requests")
     weight = target.number(f"max({names.GATEWAY_CANARY_WEIGHT})") or 0.0
-    new, old = (target.number(_mean(selector, names.HTTP_SERVER_DURATION)) for selector in (canary, stable))
+    new, old = (target.number(mean(names.HTTP_SERVER_DURATION, WINDOW, side)) for side in (canary, stable))
     failing = f'{names.LABEL_STATUS}=~"5.."'
     errors = [
-        target.number(f"sum(rate({count}{{{side},{failing}}}[{WINDOW}])) / sum(rate({count}{{{side}}}[{WINDOW}]))")
-        or 0.0
+        target.number(ratio(rate(count, WINDOW, f"{side},{failing}"), rate(count, WINDOW, side))) or 0.0
         for side in (canary, stable)
     ]
     slower = new / old if new and old else 0.0
@@ -124,8 +116,10 @@ def _canary(target: Target) -> Suspect:
 
 def _cache(target: Target) -> Suspect:
     selector = f'cache="{target.service}"'
-    total = f"sum(rate({names.CACHE_REQUESTS}{{{selector}}}[{WINDOW}]))"
-    hit = target.number(f'sum(rate({names.CACHE_REQUESTS}{{{selector},result="hit"}}[{WINDOW}])) / ({total} > 0)')
+    hits, lookups = (
+        rate(names.CACHE_REQUESTS, WINDOW, matchers) for matchers in (f'{selector},result="hit"', selector)
+    )
+    hit = target.number(ratio(hits, lookups))
     if hit is None:
         return Suspect("cache", 0.0, "no cache lookups")
     score = (1 - hit) / (1 - MIN_HIT_RATIO)
@@ -151,15 +145,11 @@ def _user_service(target: Target) -> Suspect:
 def _slower(target: Target, cause: str, metric: str, selector: str, by: str, min_seconds: float, noun: str) -> Suspect:
     """The worst of the series `metric` by label `by`, against its baseline; below `min_seconds` none is implicated."""
 
-    def mean(window: str, offset: str) -> dict[str, float]:
-        at = f"[{window}]{offset}"
-        query = (
-            f"sum by ({by}) (rate({metric}_sum{{{selector}}}{at}))"
-            f" / (sum by ({by}) (rate({metric}_count{{{selector}}}{at})) > 0)"
-        )
-        return {sample.labels.get(by, ""): sample.value for sample in target.prometheus.instant(query)}
+    def means(window: str, offset: str = "") -> dict[str, float]:
+        total, count = (rate(f"{metric}_{part}", window, selector, by=by, offset=offset) for part in ("sum", "count"))
+        return {sample.labels.get(by, ""): sample.value for sample in target.prometheus.instant(ratio(total, count))}
 
-    current, baseline = mean(WINDOW, ""), mean(BEFORE, f" offset {BEFORE_OFFSET}")
+    current, baseline = means(WINDOW), means(BEFORE, BEFORE_OFFSET)
     worst = Suspect(cause, 0.0, f"no {noun} was measured")
     for name, seconds in current.items():
         usual = baseline.get(name)
@@ -178,10 +168,8 @@ def _slower(target: Target, cause: str, metric: str, selector: str, by: str, min
 
 def _errors(target: Target) -> Suspect:
     count = f"{names.HTTP_SERVER_DURATION}_count"
-    query = (
-        f'sum by ({names.LABEL_STATUS}) (rate({count}{{{target.job},{names.LABEL_STATUS}=~"5.."}}[{WINDOW}]))'
-        f" / scalar(sum(rate({count}{{{target.job}}}[{WINDOW}])))"
-    )
+    failing = rate(count, WINDOW, f'{target.job},{names.LABEL_STATUS}=~"5.."', by=names.LABEL_STATUS)
+    query = f"{failing} / scalar({rate(count, WINDOW, target.job)})"
     shares = {sample.labels[names.LABEL_STATUS]: sample.value for sample in target.prometheus.instant(query)}
     worst = {code: share for code, share in sorted(shares.items(), key=lambda pair: -pair[1]) if share > 0}
     if not worst:
@@ -191,7 +179,7 @@ def _errors(target: Target) -> Suspect:
 
 
 def _pool(target: Target) -> Suspect:
-    wait = target.number(_mean(target.job, names.DB_POOL_WAIT))
+    wait = target.number(mean(names.DB_POOL_WAIT, WINDOW, target.job))
     used = target.number(
         f'max(sum by (instance) ({names.DB_POOL_CONNECTIONS}{{{target.job},state="used"}})'
         f" / sum by (instance) ({names.DB_POOL_MAX}{{{target.job}}}))"
@@ -217,19 +205,17 @@ def _replica_down(target: Target) -> Suspect:
 def _saturation(target: Target) -> Suspect:
     busy = f'max_over_time({names.HTTP_SERVER_THREADS}{{{target.job},state="busy"}}[{WINDOW}])'
     total = f'{names.HTTP_SERVER_THREADS}{{{target.job},state="all"}}'
-    ratio = target.number(f"max({busy} / ignoring (state) {total})")
-    if ratio is None:
+    used = target.number(f"max({busy} / ignoring (state) {total})")
+    if used is None:
         return Suspect("saturation", 0.0, "no thread count")
-    return Suspect("saturation", ratio / MAX_THREADS_BUSY, f"busiest replica used {ratio:.0%} of its threads")
+    return Suspect("saturation", used / MAX_THREADS_BUSY, f"busiest replica used {used:.0%} of its threads")
 
 
 def _upstream(target: Target) -> Suspect:
     """Upstreams whose calls fail or time out."""
-    count = f"{names.HTTP_CLIENT_DURATION}_count"
-    query = (
-        f'sum by ({names.LABEL_UPSTREAM}) (rate({count}{{{target.job},{names.LABEL_STATUS}!~"[234].."}}[{WINDOW}]))'
-        f" / (sum by ({names.LABEL_UPSTREAM}) (rate({count}{{{target.job}}}[{WINDOW}])) > 0)"
-    )
+    count, by = f"{names.HTTP_CLIENT_DURATION}_count", names.LABEL_UPSTREAM
+    failing = rate(count, WINDOW, f'{target.job},{names.LABEL_STATUS}!~"[234].."', by=by)
+    query = ratio(failing, rate(count, WINDOW, target.job, by=by))
     shares = {s.labels.get(names.LABEL_UPSTREAM, "?"): s.value for s in target.prometheus.instant(query) if s.value > 0}
     if not shares:
         return Suspect("upstream", 0.0, "every upstream answers")
@@ -239,9 +225,9 @@ def _upstream(target: Target) -> Suspect:
 
 def _client(target: Target) -> Suspect:
     """The client with the largest share of all requests, among the clients that have their own series."""
-    named = f'{names.GATEWAY_CLIENT_REQUESTS}{{client!="other"}}'
-    greediest = target.prometheus.instant(f"topk(1, sum by (client) (rate({named}[{WINDOW}])) > 0)")
-    total = target.number(f"sum(rate({names.GATEWAY_CLIENT_REQUESTS}[{WINDOW}]))")
+    named = rate(names.GATEWAY_CLIENT_REQUESTS, WINDOW, 'client!="other"', by="client")
+    greediest = target.prometheus.instant(f"topk(1, {named} > 0)")
+    total = target.number(rate(names.GATEWAY_CLIENT_REQUESTS, WINDOW))
     if not greediest or not total:
         return Suspect("client", 0.0, "no client sends enough requests to have its own series")
     share = greediest[0].value / total
@@ -251,11 +237,10 @@ def _client(target: Target) -> Suspect:
 
 def _anonymous(target: Target) -> Suspect:
     """A crowd of anonymous clients: their share of the requests within quota, and the growth of all requests."""
-    requests = f"sum(rate({names.GATEWAY_PRIORITY_REQUESTS}[{WINDOW}]))"
-    anonymous = target.number(f'sum(rate({names.GATEWAY_PRIORITY_REQUESTS}{{priority="guest"}}[{WINDOW}]))') or 0.0
-    total = target.number(requests)
+    anonymous = target.number(rate(names.GATEWAY_PRIORITY_REQUESTS, WINDOW, 'priority="guest"')) or 0.0
+    total = target.number(rate(names.GATEWAY_PRIORITY_REQUESTS, WINDOW))
     # Anonymous clients that were there two minutes ago are not a sudden crowd.
-    before = target.number(requests.replace(f"[{WINDOW}]", f"[1m] offset {BEFORE_OFFSET}"))
+    before = target.number(rate(names.GATEWAY_PRIORITY_REQUESTS, "1m", offset=BEFORE_OFFSET))
     if not total:
         return Suspect("guests", 0.0, "no requests")
     text = f"{anonymous:.0f} of {total:.0f} requests/s are anonymous" + (f"; {before:.0f}/s before" if before else "")
@@ -266,16 +251,14 @@ def _anonymous(target: Target) -> Suspect:
 def _retries(target: Target) -> Suspect:
     """Retries that reach an upstream, per first attempt."""
     by = names.LABEL_UPSTREAM
-    sent = f'{names.HTTP_CLIENT_RETRIES}{{{target.job},outcome!="over_budget"'
-    query = (
-        f'sum by ({by}) (rate({sent},cause!="unreachable"}}[{WINDOW}]))'
-        f" / (sum by ({by}) (rate({names.HTTP_CLIENT_DURATION}_count{{{target.job}}}[{WINDOW}]))"
-        f" - sum by ({by}) (rate({sent}}}[{WINDOW}])) > 1)"
-    )
+    sent = f'{target.job},outcome!="over_budget"'
+    arrived = rate(names.HTTP_CLIENT_RETRIES, WINDOW, f'{sent},cause!="unreachable"', by=by)
+    calls = rate(f"{names.HTTP_CLIENT_DURATION}_count", WINDOW, target.job, by=by)
+    query = f"{arrived} / ({calls} - {rate(names.HTTP_CLIENT_RETRIES, WINDOW, sent, by=by)} > 1)"
     ratios = {s.labels.get(by, "?"): s.value for s in target.prometheus.instant(query) if s.value > 0}
     if not ratios:
         return Suspect("retries", 0.0, "no retries reach an upstream")
-    text = ", ".join(f"{name}: {ratio:.1f} retries per first attempt" for name, ratio in sorted(ratios.items()))
+    text = ", ".join(f"{name}: {value:.1f} retries per first attempt" for name, value in sorted(ratios.items()))
     return Suspect("retries", max(ratios.values()) / MAX_RETRY_RATIO, text)
 
 

@@ -16,7 +16,7 @@ from lab.clients.documents import as_builtins
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
 from lab.drills.evidence import collect, counts, definitions, milestones
-from lab.drills.evidence.signals import sample, signals
+from lab.drills.evidence.signals import FEED_P99, feed_threshold_seconds, sample, signals
 from lab.drills.grading.verdict import Facts, grade
 from lab.drills.pipeline import alertmanager_version, read_pipeline
 from lab.drills.run.incident import Incident
@@ -29,7 +29,6 @@ from lab.slo.catalogue import find_slo
 
 BEFORE_SECONDS = 30
 AFTER_SECONDS = 30
-PREVIEW = "feed-latency-p99"  # the SLO whose burn rate a control's record has
 KEPT = 50
 BAD_REQUEST = 2
 _NUMBERS = re.compile(r"\[\n\s*(?:(?:-?[\d.]+(?:e[-+]?\d+)?|null),?\s*)+\]")
@@ -37,7 +36,7 @@ _NUMBERS = re.compile(r"\[\n\s*(?:(?:-?[\d.]+(?:e[-+]?\d+)?|null),?\s*)+\]")
 
 def build(incident: Incident) -> Record:
     """The graded record of an incident that has ended. Raises LabError when its evidence is incomplete."""
-    focus = incident.slo or find_slo(PREVIEW)
+    focus = incident.slo or find_slo(FEED_P99)
     start, end = incident.t0 - BEFORE_SECONDS, min(time.time(), incident.ended_at + AFTER_SECONDS)
     sampled = [sample(incident.clients.prometheus, signal, incident.t0, start, end) for signal in signals(focus)]
     fired = collect.alerts(incident)
@@ -49,7 +48,6 @@ def build(incident: Incident) -> Record:
     failed = [check for check in checks if not check.passed]
     starved = collect.starved(incident, start)
     pages = [page for page in incident.clients.pager.pages() if epoch_seconds(page.received_at) >= incident.t0]
-    slow = next((signal.objective for signal in signals(focus) if signal.name == "feed_p99_seconds"), None)
     passed = not failed and not starved
     record = Record(
         schema=SCHEMA,
@@ -76,7 +74,7 @@ def build(incident: Incident) -> Record:
         runbook=incident.runbook,
         counts=counted,
         signals=sampled,
-        logs=collect.sampled_logs(incident, slow or 0.4) if incident.slo else [],
+        logs=collect.sampled_logs(incident, feed_threshold_seconds()) if incident.slo else [],
         users=collect.users(incident),
         budget=spent,
         verdict=Verdict(

@@ -9,10 +9,12 @@ from lab import names, units
 from lab.clients.prometheus import Prometheus
 from lab.drills.schema.measurements import SignalSamples
 from lab.drills.schema.parts import Samples
-from lab.slo.catalogue import LAB, load_specs, load_windows
+from lab.errors import LabError
+from lab.slo.catalogue import LAB, find_slo, load_specs, load_windows
 from lab.slo.model import PAGE, Slo
 from lab.slo.query.builders import mean, quantile, rate
 from lab.slo.rendering import series
+from lab.slo.thresholds import threshold_seconds
 
 _GATEWAY = 'job="gateway"'
 _FAILED = f'job="gateway",{names.LABEL_STATUS}=~"5.."'
@@ -20,6 +22,7 @@ _FAILED = f'job="gateway",{names.LABEL_STATUS}=~"5.."'
 _SERVED_FEED = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}",{names.LABEL_STATUS}=~"2.."'
 _GATEWAY_FEED = f'job="gateway",{_SERVED_FEED}'
 WINDOW = "5s"
+FEED_P99 = "feed-latency-p99"
 DIGITS = 4  # significant digits of a recorded sample
 
 
@@ -111,12 +114,20 @@ def _requests(matchers: str) -> str:
     return rate(f"{names.HTTP_SERVER_DURATION}_count", WINDOW, matchers)
 
 
+def feed_threshold_seconds() -> float:
+    """The latency within which a feed must be answered, as the p99 SLO's spec states it. LabError if it states none."""
+    threshold = threshold_seconds(find_slo(FEED_P99))
+    if threshold is None:
+        raise LabError(f"{FEED_P99} compares with no bucket edge, so its signals have no objective")
+    return threshold
+
+
 def _latency(name: str, whose: str, where: str, matchers: str) -> list[Signal]:
     """The p99, which a histogram gives to the nearest bucket, and the mean, which it gives exactly."""
     p99 = quantile(0.99, names.HTTP_SERVER_DURATION, WINDOW, matchers)
     average = mean(names.HTTP_SERVER_DURATION, WINDOW, matchers)
     return [
-        Signal(f"{name}_p99_seconds", f"{whose} p99 {where}", p99, units.QUANTILE, 0.4),
+        Signal(f"{name}_p99_seconds", f"{whose} p99 {where}", p99, units.QUANTILE, feed_threshold_seconds()),
         Signal(f"{name}_mean_seconds", f"{whose} mean latency {where}", average, "seconds"),
     ]
 

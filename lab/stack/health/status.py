@@ -10,6 +10,7 @@ from lab.clients.pager import Pager
 from lab.errors import LabError
 from lab.names import TRAFFIC_COMPLETED
 from lab.paths import Home, Ports
+from lab.slo.query.builders import rate
 from lab.stack import replicas, running
 from lab.stack.backends import monitoring
 from lab.stack.console_key import console_url
@@ -149,8 +150,8 @@ def silences(home: Home, ports: Ports) -> list[str] | None:
 
 def _rate(home: Home, ports: Ports) -> float | None:
     """Completed requests a second of the load generator, over the last ten seconds."""
-    rate = _number(home, ports, f"sum(rate({TRAFFIC_COMPLETED}[10s]))")
-    return None if rate is None else round(rate, 1)
+    completed = _number(home, ports, rate(TRAFFIC_COMPLETED, "10s"))
+    return None if completed is None else round(completed, 1)
 
 
 def _too_busy(home: Home, ports: Ports) -> str:
