@@ -55,7 +55,7 @@ class FakeGateway:
     def __init__(self) -> None:
         self.state: dict[str, Any] = {
             "canary": {"weight_percent": 0},
-            "flags": {"canary": {"enabled": True, "help": "off: nobody"}},
+            "flags": {"canary": {"enabled": True, "help": "off: no client"}},
             "ratelimit": {"client_per_second": 50, "client_burst": 100},
             "shed": {"max_inflight": 160, "guest_ratio": 0.5},
             "retry": {"max_retries": 1, "budget_ratio": 5, "on": ["unreachable"]},

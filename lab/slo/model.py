@@ -12,7 +12,7 @@ SEVERITIES = (PAGE, TICKET)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value stands in a spec file, for errors that are found after reading."""
+    """The place of a value in a spec file, for errors that are found after reading."""
 
     file: str
     line: int
@@ -128,7 +128,7 @@ class Slo:
     alerts: dict[str, AlertPolicy]  # by severity
     policy: Policy
     origin: Origin
-    origins: dict[str, Origin]  # where queries, labels and annotations stand, by key
+    origins: dict[str, Origin]  # places of queries, labels and annotations, by key
     spec_version: str
     info_labels: dict[str, str] = field(default_factory=dict)  # on sloth_slo_info only
     intervals: Intervals = field(default_factory=Intervals)

@@ -1,6 +1,6 @@
 """Proofs of edge cases: idle, new, dead and nearly idle services, absences, outages and changed labels.
 
-The proofs' titles stand in the generated test files.
+The titles are part of the generated test files.
 """
 
 from __future__ import annotations

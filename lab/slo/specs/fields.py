@@ -24,7 +24,7 @@ _COLD_START = {"as_warm": True, "plain": False}
 
 
 def origin(node: Node) -> Origin:
-    """Where a value stands in its file."""
+    """The place of a value in its file."""
     return Origin(node.file, node.line, node.key)
 
 

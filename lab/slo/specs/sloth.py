@@ -72,7 +72,7 @@ def _sli(node: Node) -> tuple[EventsSli | RawSli, dict[str, Origin]]:
             "SLI plugins are not supported (they run inside Sloth); write the plugin's queries under events or raw"
         )
     if len(kinds) != 1:
-        raise node.refuse("must hold either events or raw")
+        raise node.refuse("must have either events or raw")
     if "events" in kinds:
         queries = kinds["events"].mapping("error_query", "total_query", required=("error_query", "total_query"))
         error, total = read_query(queries["error_query"]), read_query(queries["total_query"])
@@ -85,7 +85,7 @@ def _sli(node: Node) -> tuple[EventsSli | RawSli, dict[str, Origin]]:
 
 
 def _alerting_origins(alerting: Node) -> dict[str, Origin]:
-    """Where each label and annotation stands, by `alerting.labels.NAME`, `page_alert.annotations.NAME`, …"""
+    """The place of each label and annotation, by `alerting.labels.NAME`, `page_alert.annotations.NAME`, …"""
     parts = alerting.value if isinstance(alerting.value, dict) else {}
     scopes = [("alerting", parts)] + [
         (f"{s}_alert", node.value) for s in SEVERITIES if (node := parts.get(f"{s}_alert"))
