@@ -51,7 +51,7 @@ test: $(VENV) ## every test this machine can run, and why others were skipped; D
 # start processes or wait for seconds.
 SLOW_TESTS := tests/docs tests/cli/test_up_and_down.py \
 	tests/control/test_config.py tests/control/test_database.py \
-	tests/drills/test_responders_command.py tests/drills/test_stoppable.py \
+	tests/drills/test_fault_helpers.py tests/drills/test_responders_command.py tests/drills/test_stoppable.py \
 	tests/oncall/test_pager_process.py \
 	tests/services/test_fleet_processes.py tests/services/test_link_memory.py tests/services/test_link_proxy.py \
 	tests/services/test_schema.py tests/services/test_fanout.py tests/services/test_feed_service.py \
