@@ -25,4 +25,4 @@ def epoch_seconds(text: str) -> float:
             return seconds
     except (ValueError, OverflowError):
         pass
-    raise UsageError(f"{text[:40]!r} is not an instant such as 2026-01-31T12:00:00Z")
+    raise UsageError(f"{text[:40]!r} is not a timestamp such as 2026-01-31T12:00:00Z")

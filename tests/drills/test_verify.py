@@ -69,8 +69,8 @@ HAND = [
     ("a count gone", lambda d: d["counts"][P99]["bad"].__setitem__(60, None), f"/counts/{P99}: count 60"),
     ("a length", lambda d: d["counts"][P99]["bad"].pop(), f"/counts/{P99}: total has"),
     ("an SLO", lambda d: d["counts"].pop(P99), f"/counts/{P99}: is missing"),
-    ("the firing instant", lambda d: d["alerts"][0].update(starts_at=made_record.at(23.2)), "/alerts/0/t_seconds"),
-    ("the firing instant everywhere", lambda d: shift_alert(d, -4), "/alerts/0/starts_at"),
+    ("the time of the firing", lambda d: d["alerts"][0].update(starts_at=made_record.at(23.2)), "/alerts/0/t_seconds"),
+    ("the time of the firing everywhere", lambda d: shift_alert(d, -4), "/alerts/0/starts_at"),
     ("the first notice", lambda d: d["pages"][0].update(received_at=made_record.at(25.5)), "/pages/0/received_at"),
     ("the page's start", lambda d: d["pages"][0].update(starts_at=made_record.at(24.0)), "/pages/0/starts_at"),
     ("the end of the alert", lambda d: d["alerts"][0].update(ends_at=made_record.at(39)), "/alerts/0/ends_at"),
@@ -80,7 +80,7 @@ HAND = [
     ("the budget", lambda d: d["budget"][P99].update(budget_spent_ratio=0.5), f"/budget/{P99}/budget_spent_ratio"),
     ("an order", lambda d: d["pages"][0].update(acked_at=made_record.at(25)), "/pages/0/acked_at"),
     ("a time that cannot be", lambda d: d.update(ended_at=made_record.at(-1)), "/ended_at"),
-    ("no instant", lambda d: d.update(t0="2026-13-02T03:04:05.000Z"), "/t0"),
+    ("not a timestamp", lambda d: d.update(t0="2026-13-02T03:04:05.000Z"), "/t0"),
     ("time zero", lambda d: d.update(t0=made_record.at(1)), "/timeline/0/t_seconds"),
 ]
 

@@ -30,7 +30,7 @@ def incoherent(record: Record) -> Iterator[str]:
     yield from _figures(record)
 
 
-def _instants(record: Record) -> Iterator[tuple[str, str]]:
+def _timestamps(record: Record) -> Iterator[tuple[str, str]]:
     yield from (("/started_at", record.started_at), ("/t0", record.t0), ("/ended_at", record.ended_at))
     parts: tuple[tuple[str, Sequence[object], tuple[str, ...]], ...] = (
         ("timeline", record.timeline, ("at",)),
@@ -40,12 +40,12 @@ def _instants(record: Record) -> Iterator[tuple[str, str]]:
     )
     for part, rows, keys in parts:
         for index, row in enumerate(rows):
-            instants = ((key, getattr(row, key)) for key in keys)
-            yield from ((f"/{part}/{index}/{key}", at) for key, at in instants if at is not None)
+            timestamps = ((key, getattr(row, key)) for key in keys)
+            yield from ((f"/{part}/{index}/{key}", at) for key, at in timestamps if at is not None)
 
 
 def _unreadable(record: Record) -> Iterator[str]:
-    for key, text in _instants(record):
+    for key, text in _timestamps(record):
         try:
             epoch_seconds(str(text))
         except UsageError as error:
@@ -59,7 +59,7 @@ def _order(record: Record) -> Iterator[str]:
     for index in range(len(record.pages)):
         pairs += [(f"/pages/{index}", "starts_at", "received_at"), (f"/pages/{index}", "starts_at", "resolved_at")]
         pairs += [(f"/pages/{index}", "received_at", "acked_at")]
-    known = dict(_instants(record))
+    known = dict(_timestamps(record))
     for place, first, then in pairs:
         before, after = known.get(f"{place}/{first}"), known.get(f"{place}/{then}")
         if before and after and epoch_seconds(after) < epoch_seconds(before):
@@ -87,7 +87,7 @@ def _page(record: Record) -> Iterator[str]:
         return
     expected = (prediction.alert, prediction.severity)
     notices = [(i, page) for i, page in enumerate(record.pages) if (page.alertname, page.severity) == expected]
-    at = first_instants(record)
+    at = first_occurrences(record)
     if not notices:
         if "page" in at:
             yield f"/pages: holds no {prediction.severity} {prediction.alert}, the timeline has its delivery"
@@ -97,14 +97,14 @@ def _page(record: Record) -> Iterator[str]:
     for kind, key in _OF_PAGE.items():
         if kind == "resolved":  # of an alert that fired again the last notice has its end
             index, page = notices[-1]
-        instant: str | None = getattr(page, key)
-        seconds = None if instant is None else epoch_seconds(instant) - zero
+        timestamp: str | None = getattr(page, key)
+        seconds = None if timestamp is None else epoch_seconds(timestamp) - zero
         if kind == "resolved" and kind not in at:
             continue
         if (seconds is None) != (kind not in at) or (
             seconds is not None and abs(seconds - at[kind]) > ROUNDING_SECONDS
         ):
-            yield f"/pages/{index}/{key}: is {instant}, the timeline's {kind} is {_shown(at.get(kind))}"
+            yield f"/pages/{index}/{key}: is {timestamp}, the timeline's {kind} is {_shown(at.get(kind))}"
     starts = [row.t_seconds for row in record.alerts if (row.name, row.severity) == expected]
     if starts and "firing" in at and min(abs(start - at["firing"]) for start in starts) > SAME_SECONDS:
         index, page = notices[0]
@@ -114,7 +114,7 @@ def _page(record: Record) -> Iterator[str]:
 
 def _figures(record: Record) -> Iterator[str]:
     """The durations follow from the timeline."""
-    at: dict[str, float | None] = dict(first_instants(record))
+    at: dict[str, float | None] = dict(first_occurrences(record))
     rows = [row for row in record.timeline if row.kind == "action"]
     pointers = [((row.evidence and row.evidence.pointer) or "").rpartition("/")[2] for row in rows]
     done = [record.actions[int(number)] for number in pointers if number.isdigit()]
@@ -129,7 +129,7 @@ def _figures(record: Record) -> Iterator[str]:
             yield f"/durations/{key}: is {_shown(recorded)}, the timeline makes it {_shown(value)}"
 
 
-def first_instants(record: Record) -> dict[str, float]:
+def first_occurrences(record: Record) -> dict[str, float]:
     """The first occurrence of each kind of timeline row, in seconds after the injection."""
     first: dict[str, float] = {}
     for row in sorted(record.timeline, key=lambda row: row.t_seconds):

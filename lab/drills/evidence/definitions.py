@@ -15,7 +15,7 @@ from lab.drills.schema.measurements import Durations, SloBudget
 from lab.slo.model import Slo
 from lab.slo.replay import Counts
 
-Instants = Mapping[str, float | None]
+Milestones = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Change:
     new: Any
 
 
-def durations(instants: Instants, run_seconds: float) -> Durations:
+def durations(milestones: Milestones, run_seconds: float) -> Durations:
     """The figures of an incident from its milestones; None for a figure whose start or end never happened."""
     seconds: dict[str, float | None] = {}
     for figure in FIGURES:
-        end, start = instants.get(figure.end), instants.get(figure.start) if figure.start else 0.0
+        end, start = milestones.get(figure.end), milestones.get(figure.start) if figure.start else 0.0
         seconds[figure.key] = None if end is None or start is None else round(end - start, 3)
     return Durations(**seconds, run_seconds=round(run_seconds, 3))
 

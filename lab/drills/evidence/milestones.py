@@ -20,20 +20,20 @@ from lab.slo.catalogue import find_slo
 from lab.slo.model import Slo
 
 KINDS: dict[str, Kind] = {DIAGNOSE: "diagnosis", HINT: "hint"}
-Instants = dict[str, float | None]
+Milestones = dict[str, float | None]
 
 
-def read(incident: Incident, sampled: list[SignalSamples]) -> Instants:
+def read(incident: Incident, sampled: list[SignalSamples]) -> Milestones:
     """The milestones by name, in seconds after the injection; None for one that never happened."""
     page = incident.page
-    instants: dict[str, float | None] = dict.fromkeys(
+    milestones: dict[str, float | None] = dict.fromkeys(
         ("sli_bad", "firing", "page", "ack", "diagnosis", "action", "recovered", "resolved")
     )
     if incident.slo is not None:
         values, start = _values(sampled, incident.slo)
-        instants["sli_bad"] = collect.sli_bad_at(values, start, incident.slo.budget_ratio)
+        milestones["sli_bad"] = collect.sli_bad_at(values, start, incident.slo.budget_ratio)
         if page is not None:
-            instants["recovered"] = _recovered(incident, sampled, incident.since_t0(epoch_seconds(page.starts_at)))
+            milestones["recovered"] = _recovered(incident, sampled, incident.since_t0(epoch_seconds(page.starts_at)))
     if page is not None:
         for name, key in (
             ("firing", "starts_at"),
@@ -41,19 +41,19 @@ def read(incident: Incident, sampled: list[SignalSamples]) -> Instants:
             ("ack", "acked_at"),
         ):
             at: str | None = getattr(page, key)
-            instants[name] = incident.since_t0(epoch_seconds(at)) if at else None
+            milestones[name] = incident.since_t0(epoch_seconds(at)) if at else None
         # An alert that fired again has resolved when its last notice has.
         ends = [notice.resolved_at for notice in incident.expected()] or [page.resolved_at]
         known = [epoch_seconds(end) for end in ends if end]
-        instants["resolved"] = incident.since_t0(max(known)) if len(known) == len(ends) else None
-        if (end := instants["resolved"]) is not None and incident.t0 + end > incident.ended_at:
-            instants["resolved"] = None  # the clean-up resolved it
-    good = instants["recovered"] if incident.slo else instants["resolved"]
-    instants["action"] = definitions.mitigation(changes(incident.responder_actions(), incident.t0), good)
+        milestones["resolved"] = incident.since_t0(max(known)) if len(known) == len(ends) else None
+        if (end := milestones["resolved"]) is not None and incident.t0 + end > incident.ended_at:
+            milestones["resolved"] = None  # the clean-up resolved it
+    good = milestones["recovered"] if incident.slo else milestones["resolved"]
+    milestones["action"] = definitions.mitigation(changes(incident.responder_actions(), incident.t0), good)
     diagnoses = [row.t_seconds for row in incident.timeline if row.kind == "diagnosis"]
     diagnoses += [incident.since_t0(epoch_seconds(row.at)) for row in incident.actions() if row.action == DIAGNOSE]
-    instants["diagnosis"] = min(diagnoses, default=None)
-    return {name: None if at is None else round(at, 3) for name, at in instants.items()}
+    milestones["diagnosis"] = min(diagnoses, default=None)
+    return {name: None if at is None else round(at, 3) for name, at in milestones.items()}
 
 
 def changes(actions: Iterable[AuditRow], t0: float) -> list[Change]:
@@ -87,7 +87,7 @@ def _recovered(incident: Incident, sampled: list[SignalSamples], after: float) -
     return None if None in recoveries else max(at for at in recoveries if at is not None)
 
 
-def put_on_timeline(incident: Incident, instants: Instants, counts: Mapping[str, SloCounts]) -> None:
+def put_on_timeline(incident: Incident, milestones: Milestones, counts: Mapping[str, SloCounts]) -> None:
     """Add the milestones and the audit rows to the timeline.
 
     `counts` are the record's; the ratios in the windows when the alert fired are computed from them.
@@ -121,7 +121,7 @@ def put_on_timeline(incident: Incident, instants: Instants, counts: Mapping[str,
         rows["recovered"] = (f"Every SLI of {services} inside its objective", "", "prometheus", Evidence(query=sli))
         rows["resolved"] = (f"{page.alertname} resolved", "", "alertmanager", Evidence(pointer="/pages/0"))
     for kind, (title, detail, by, evidence) in rows.items():
-        if (at := instants[kind]) is not None:
+        if (at := milestones[kind]) is not None:
             incident.note(kind, title, detail, by=by, at=incident.t0 + at, evidence=evidence)
     for index, row in enumerate(actions):
         if epoch_seconds(row.at) <= incident.ended_at and row.actor != CLEANER:

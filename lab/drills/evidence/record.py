@@ -15,7 +15,9 @@ from lab.atomic_write import write_text
 from lab.clients.documents import as_builtins
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
-from lab.drills.evidence import collect, counts, definitions, milestones
+from lab.drills.evidence import collect, counts, definitions
+from lab.drills.evidence.milestones import Milestones, put_on_timeline
+from lab.drills.evidence.milestones import read as read_milestones
 from lab.drills.evidence.signals import FEED_P99, feed_threshold_seconds, sample, signals
 from lab.drills.grading.verdict import Facts, grade
 from lab.drills.pipeline import alertmanager_version, read_pipeline
@@ -41,10 +43,10 @@ def build(incident: Incident) -> Record:
     sampled = [sample(incident.clients.prometheus, signal, incident.t0, start, end) for signal in signals(focus)]
     fired = collect.alerts(incident)
     counted = counts.read(incident.clients.prometheus, incident.windows, incident.t0, end)
-    instants = milestones.read(incident, sampled)
-    milestones.put_on_timeline(incident, instants, counted)
+    milestones = read_milestones(incident, sampled)
+    put_on_timeline(incident, milestones, counted)
     spent = collect.budget(incident, counted)
-    checks = grade(incident.drill, incident.prediction, facts(incident, instants, fired))
+    checks = grade(incident.drill, incident.prediction, facts(incident, milestones, fired))
     failed = [check for check in checks if not check.passed]
     starved = collect.starved(incident, start)
     pages = [page for page in incident.clients.pager.pages() if epoch_seconds(page.received_at) >= incident.t0]
@@ -66,7 +68,7 @@ def build(incident: Incident) -> Record:
         ended_at=utc_text(incident.ended_at),
         inputs=incident.inputs,
         prediction=incident.prediction,
-        durations=definitions.durations(instants, incident.ended_at - incident.started_at),
+        durations=definitions.durations(milestones, incident.ended_at - incident.started_at),
         timeline=sorted(incident.timeline, key=lambda row: row.t_seconds),
         alerts=fired,
         pages=pages[::-1],
@@ -139,7 +141,7 @@ def read(file: Path) -> Record:
         raise LabError(f"{file}: {error}") from None
 
 
-def facts(incident: Incident, instants: milestones.Instants, fired: list[AlertSpan]) -> Facts:
+def facts(incident: Incident, milestones: Milestones, fired: list[AlertSpan]) -> Facts:
     """The facts to grade: the milestones, the alerts that the incident raised, and its end."""
     raised = {(row.name, row.severity) for row in fired if row.t_seconds >= 0}
     raised |= {
@@ -147,14 +149,14 @@ def facts(incident: Incident, instants: milestones.Instants, fired: list[AlertSp
     }
     return Facts(
         page=incident.page.alertname if incident.page else None,
-        page_at=instants["page"],
-        acked_at=instants["ack"],
+        page_at=milestones["page"],
+        acked_at=milestones["ack"],
         fired=frozenset(raised),
         runbook_expected=incident.responder not in PEOPLE,
         branch=incident.branch,
         invalid_commands=tuple(step.command for step in incident.runbook if step.exit_status == BAD_REQUEST),
-        recovered_at=instants["recovered"],
-        resolved_at=_resolved_at(incident, instants),
+        recovered_at=milestones["recovered"],
+        resolved_at=_resolved_at(incident, milestones),
         overdue=incident.overdue,
         held=incident.held,
         restored=incident.restored(incident.ended_at),
@@ -163,9 +165,9 @@ def facts(incident: Incident, instants: milestones.Instants, fired: list[AlertSp
     )
 
 
-def _resolved_at(incident: Incident, instants: milestones.Instants) -> float | None:
+def _resolved_at(incident: Incident, milestones: Milestones) -> float | None:
     """When the alert resolved; None if it fired at the end."""
-    return instants["resolved"] if incident.page is not None and incident.page.resolved else None
+    return milestones["resolved"] if incident.page is not None and incident.page.resolved else None
 
 
 def _lab(incident: Incident) -> LabFacts:
