@@ -15,7 +15,7 @@ from lab.drills.schema.measurements import Durations, SloBudget
 from lab.slo.model import Slo
 from lab.slo.replay import Counts
 
-Milestones = Mapping[str, float | None]
+Milestones = Mapping[str, float | None]  # seconds after the injection by name; None: it never happened
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from lab.clients.documents import AuditRow, Page
 from lab.clients.times import epoch_seconds
 from lab.control import audit
 from lab.drills.evidence import burn_replay, collect, definitions
-from lab.drills.evidence.definitions import Change
+from lab.drills.evidence.definitions import Change, Milestones
 from lab.drills.evidence.signals import sli_name
 from lab.drills.run.diagnosis import DIAGNOSE, HINT
 from lab.drills.run.incident import Incident
@@ -20,7 +20,6 @@ from lab.slo.catalogue import find_slo
 from lab.slo.model import Slo
 
 KINDS: dict[str, Kind] = {DIAGNOSE: "diagnosis", HINT: "hint"}
-Milestones = dict[str, float | None]
 
 
 def read(incident: Incident, sampled: list[SignalSamples]) -> Milestones:

@@ -16,7 +16,8 @@ from lab.clients.documents import as_builtins
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
 from lab.drills.evidence import collect, counts, definitions
-from lab.drills.evidence.milestones import Milestones, put_on_timeline
+from lab.drills.evidence.definitions import Milestones
+from lab.drills.evidence.milestones import put_on_timeline
 from lab.drills.evidence.milestones import read as read_milestones
 from lab.drills.evidence.signals import FEED_P99, feed_threshold_seconds, sample, signals
 from lab.drills.grading.verdict import Facts, grade
