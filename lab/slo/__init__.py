@@ -12,7 +12,6 @@ The functions that the other packages use:
     first_detection(tiers, budget_ratio, profile)       the same, with the tier that fires first
     reset_seconds(tier, budget_ratio, bad_ratio)        seconds that a tier keeps firing after recovery
     budget_spent_ratio(tier, windows)   the fraction of the budget spent when a tier fires
-    load_rules(profile)                 every rule as a dict, with its group and file
 
 All modules except `catalogue`, `generate`, `generated`, `loadable`, `check` and `promtool` are free of I/O.
 """
@@ -24,7 +23,6 @@ from lab.slo.catalogue import (
     PROFILES,
     detection_seconds,
     find_slo,
-    load_rules,
     load_specs,
     load_windows,
     route,
@@ -46,7 +44,6 @@ __all__ = [
     "detection_seconds",
     "find_slo",
     "first_detection",
-    "load_rules",
     "load_specs",
     "load_windows",
     "reachable",

@@ -6,9 +6,6 @@ import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from lab.errors import SpecError, UsageError
 from lab.paths import RULES
@@ -94,15 +91,6 @@ class Catalogue:
             *sorted((self.rules / "platform").glob("*.rules.yml")),
         ]
 
-    def load_rules(self, profile: str) -> list[dict[str, Any]]:
-        """Every rule a Prometheus of this profile loads, with its `group` and `file` (relative to `rules`) added."""
-        rules = []
-        for path in self.rule_files(profile):
-            for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
-                place = {"group": group["name"], "file": str(path.relative_to(self.rules))}
-                rules += [place | rule for rule in group["rules"]]
-        return rules
-
 
 @cache
 def committed() -> Catalogue:
@@ -159,11 +147,6 @@ def detection_seconds(
     """
     detection = first_detection((windows or load_windows(LAB)).of(severity), slo.budget_ratio, profile)
     return detection[0] if detection else None
-
-
-def load_rules(profile: str) -> list[dict[str, Any]]:
-    """Every rule of the repository that a Prometheus of this profile loads, with its `group` and `file`."""
-    return committed().load_rules(profile)
 
 
 def title(slo: Slo) -> str:

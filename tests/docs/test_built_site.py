@@ -111,7 +111,7 @@ def test_every_alert_has_its_runbook_section_and_every_section_its_alert(site_fo
     files = RuleFiles(RULES)
     named = set()
     for name in files.names():
-        annotation = files.alert(name, "lab")[0].data["annotations"]["runbook_url"]
+        annotation = files.alert(name, "lab")[0].rule.annotations["runbook_url"]
         url, fragment = urldefrag(annotation.replace("{{ $externalLabels.site }}/", HERE))
         assert url == f"{HERE}03_runbooks/", f"{name}: {annotation}"
         assert fragment == name.lower()

@@ -17,7 +17,9 @@ import pytest
 from support import eventually, fire, free_port, running
 
 from lab.paths import RULES
-from lab.slo import load_rules, promtool
+from lab.slo import promtool
+from lab.slo.catalogue import committed
+from lab.slo.rule_files import read_groups
 from lab.stack.tools.binaries import find
 
 pytestmark = pytest.mark.promtool
@@ -102,8 +104,8 @@ def _is_ready(url: str) -> bool:
 
 def burns(severity: str) -> list[dict[str, str]]:
     """The labels that the SLOs' alerts of one severity carry when Prometheus sends them."""
-    rules = [rule for rule in load_rules("lab") if rule.get("labels", {}).get("sloth_severity") == severity]
-    return [rule["labels"] | {"alertname": rule["alert"]} for rule in rules]
+    rules = [rule for file in committed().rule_files("lab") for group in read_groups(file) for rule in group.rules]
+    return [rule.labels | {"alertname": rule.alert} for rule in rules if rule.labels.get("sloth_severity") == severity]
 
 
 def names(notification: dict[str, Any]) -> list[str]:

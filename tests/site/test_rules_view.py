@@ -15,7 +15,8 @@ from lab.site.sources.context import SiteContext
 from lab.site.views import (
     rules,
 )
-from lab.slo import load_rules
+from lab.slo.catalogue import committed
+from lab.slo.rule_files import read_groups
 
 
 def test_a_rule_on_a_page_is_exactly_the_rule_in_its_file(context: SiteContext) -> None:
@@ -46,8 +47,9 @@ def test_every_lab_rule_links_to_its_expression_in_prometheus(context: SiteConte
     asked = [
         parse_qs(urlsplit(html.unescape(href)).query)["g0.expr"][0] for href in re.findall('href="([^"]+)"', shown)
     ]
-    loaded = [rule for rule in load_rules("lab") if rule["group"].startswith("slo-feed-latency-p99")]
-    assert asked == [rule["expr"] for rule in loaded]
+    groups = [group for file in committed().rule_files("lab") for group in read_groups(file)]
+    named = [group for group in groups if group.name.startswith("slo-feed-latency-p99")]
+    assert asked == [rule.expr for group in named for rule in group.rules]
     assert "href" not in str(rules.slo_rules(context, "feed-latency-p99", "production"))
     assert "http://127.0.0.1:8090/graph" in str(rules.alert_rule(context, "FeedLatencyP99Burn"))
 

@@ -18,7 +18,6 @@ from lab.slo import (
     PRODUCTION,
     PROFILES,
     find_slo,
-    load_rules,
     load_specs,
     load_windows,
     route,
@@ -29,6 +28,7 @@ from lab.slo.check import drift
 from lab.slo.generate import PLAIN, render_slos
 from lab.slo.model import Slo
 from lab.slo.rendering.rules import generate
+from lab.slo.rule_files import read_groups
 
 OBJECTIVES = {
     "feed-availability": (0.999, "FeedAvailabilityBurn"),
@@ -88,14 +88,15 @@ def test_the_tiers_are_those_of_the_sre_workbook() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_alert_has_severity_service_runbook_and_dashboard(profile: str) -> None:
-    alerts = [rule for rule in load_rules(profile) if "alert" in rule]
+    groups = [group for file in committed().rule_files(profile) for group in read_groups(file)]
+    alerts = [rule for group in groups for rule in group.rules if rule.alert]
     assert len(alerts) > 12
     for rule in alerts:
-        assert {"severity", "service"} <= rule["labels"].keys(), rule["alert"]
-        assert {"summary", "description", "runbook_url", "dashboard_url"} <= rule["annotations"].keys(), rule["alert"]
-        anchor = f"{{{{ $externalLabels.site }}}}/03_runbooks/#{rule['alert'].lower()}"
-        assert rule["annotations"]["runbook_url"] == anchor
-        assert rule["labels"]["severity"] in {"page", "ticket", "none"}
+        assert {"severity", "service"} <= rule.labels.keys(), rule.alert
+        assert {"summary", "description", "runbook_url", "dashboard_url"} <= rule.annotations.keys(), rule.alert
+        anchor = f"{{{{ $externalLabels.site }}}}/03_runbooks/#{rule.alert.lower()}"
+        assert rule.annotations["runbook_url"] == anchor
+        assert rule.labels["severity"] in {"page", "ticket", "none"}
 
 
 def test_recorded_series_have_sloths_names_with_the_profiles_windows() -> None:

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from lab.clients.documents import as_builtins
 from lab.drills.runbook.content_hash import content_hash
 from lab.oncall import deadman
 from lab.paths import RULES
 from lab.slo.durations import parse_duration
 from lab.slo.model import PAGE, SEVERITIES
-from lab.slo.specs.document import LOADER
+from lab.slo.rule_files import read_groups
 
 PLATFORM_RULES = RULES / "platform"
 
@@ -53,24 +51,18 @@ def find(name: str, severity: str) -> Alert | None:
 
 def rule_sha256(file: Path, name: str) -> str | None:
     """The content hash of the rules that raise `name` in a rule file, ignoring comments and layout; None: no rule."""
-    rules = [rule for rule in _rules(file) if rule.get("alert") == name]
+    rules = [rule for group in read_groups(file) for rule in group.rules if rule.alert == name]
     if not rules:
         return None
-    return content_hash(json.dumps(rules, sort_keys=True).encode())
+    return content_hash(json.dumps(as_builtins(rules), sort_keys=True).encode())
 
 
 def _files() -> list[Path]:
     return sorted([*(RULES / "lab").glob("*.rules.yml"), *PLATFORM_RULES.glob("*.rules.yml")])
 
 
-def _rules(file: Path) -> Iterator[dict[str, Any]]:
-    for group in yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)["groups"]:  # noqa: S506 - a safe loader
-        yield from group["rules"]
-
-
 def _alerts(file: Path) -> Iterator[Alert]:
-    for rule in _rules(file):
-        labels = rule.get("labels", {})
-        if "alert" in rule and labels.get("severity") in SEVERITIES:
-            hold = float(parse_duration(rule["for"])) if "for" in rule else 0.0
-            yield Alert(rule["alert"], labels["severity"], labels.get("sloth_id", ""), hold, rule["expr"], file)
+    for rule in (rule for group in read_groups(file) for rule in group.rules):
+        if rule.alert and (severity := rule.labels.get("severity", "")) in SEVERITIES:
+            hold = float(parse_duration(rule.hold)) if rule.hold else 0.0
+            yield Alert(rule.alert, severity, rule.labels.get("sloth_id", ""), hold, rule.expr, file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,17 +11,26 @@ from typing import Any
 import yaml
 
 from lab.errors import LabError
+from lab.slo.rule_files import LoadedRule, read_groups
 
 
 @dataclass(frozen=True)
 class Part:
-    """A rule or a group of a rule file. `text` is its exact source without the common indent, `line` counts from 1."""
+    """A rule or a group of a rule file; a rule has itself alone as its `rules`.
+
+    `text` is its exact source without the common indent, `line` counts from 1.
+    """
 
     name: str
     file: str  # relative to the checkout
     line: int
     text: str
-    data: dict[str, Any]
+    rules: tuple[LoadedRule, ...]
+
+    @property
+    def rule(self) -> LoadedRule:
+        """The rule, or the first of a group."""
+        return self.rules[0]
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class RuleFiles:
 
     def alerts(self, profile: str) -> list[Part]:
         """Every alerting rule of one profile."""
-        return [rule for _, rules in self._groups[profile] for rule in rules if "alert" in rule.data]
+        return [rule for _, rules in self._groups[profile] for rule in rules if rule.rule.alert]
 
     def alert(self, name: str, profile: str) -> list[Part]:
         """The rules of one alert of a profile or the platform; an SLO's page and ticket share one name.
@@ -54,7 +63,7 @@ class RuleFiles:
     def recorded(self) -> dict[str, str]:
         """Every recorded series, with the file of its rule."""
         rules = [rule for groups in self._groups.values() for _, rules in groups for rule in rules]
-        return {rule.name: rule.file for rule in rules if "record" in rule.data}
+        return {rule.name: rule.file for rule in rules if rule.rule.record}
 
     def groups(self, profile: str, contains: str = "") -> list[Part]:
         """The groups of a profile whose names contain `contains`."""
@@ -69,22 +78,21 @@ class RuleFiles:
             text = path.read_text()
             shown = f"{self.rules.name}/{profile}/{path.name}"
             root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-            documents = yaml.safe_load(text)["groups"]
             nodes = next(value for key, value in root.value if key.value == "groups").value
             lines = text.splitlines()
-            for node, group in zip(nodes, documents, strict=True):
+            for node, group in zip(nodes, read_groups(path), strict=True):
                 rule_nodes = next(value for key, value in node.value if key.value == "rules").value
                 rules = [
-                    _cut(lines, rule_node, shown, rule.get("alert") or rule["record"], rule)
-                    for rule_node, rule in zip(rule_nodes, group["rules"], strict=True)
+                    _cut(lines, rule_node, shown, rule.name, [rule])
+                    for rule_node, rule in zip(rule_nodes, group.rules, strict=True)
                 ]
-                yield _cut(lines, node, shown, group["name"], group), rules
+                yield _cut(lines, node, shown, group.name, group.rules), rules
 
 
-def _cut(lines: list[str], node: yaml.Node, shown: str, name: str, data: dict[str, Any]) -> Part:
+def _cut(lines: list[str], node: yaml.Node, shown: str, name: str, rules: Sequence[LoadedRule]) -> Part:
     start, end = node.start_mark.line, node.end_mark.line
     block = lines[start:end] or lines[start : start + 1]
     while block and (not block[-1].strip() or block[-1].lstrip().startswith("#")):
         block = block[:-1]  # comments and blank lines at the end belong to the next rule
     indent = len(block[0]) - len(block[0].lstrip())
-    return Part(name, shown, start + 1, "\n".join(line[indent:] for line in block), data)
+    return Part(name, shown, start + 1, "\n".join(line[indent:] for line in block), tuple(rules))

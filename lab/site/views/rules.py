@@ -30,7 +30,7 @@ def alert_rule(context: SiteContext, name: str, profile: str = "lab") -> Markup:
     """
     parts = context.rule_files.alert(name, profile)
     for part in parts:
-        query_check.require(context, f"{part.name} at {part.file}:{part.line}", part.data["expr"])
+        query_check.require(context, f"{part.name} at {part.file}:{part.line}", part.rule.expr)
     blocks = [html.details(_summary(part), _block(part) + _open(part, profile)) for part in parts]
     if profile == "lab":
         blocks.append(_in_production(context, name, parts))
@@ -62,7 +62,7 @@ def _in_production(context: SiteContext, name: str, parts: list[Part]) -> Markup
 
 def _windows(part: Part) -> Iterator[int]:
     """The range windows of a rule's expression and its `for`, in seconds."""
-    for text in (*_RANGE.findall(part.data["expr"]), part.data.get("for", "")):
+    for text in (*_RANGE.findall(part.rule.expr), part.rule.hold):
         if text:
             yield parse_duration(text)
 
@@ -71,8 +71,7 @@ def _open(part: Part, profile: str) -> Markup:
     """Links to every expression of a part in the lab's Prometheus; empty for production rules, which no lab loads."""
     if profile != "lab":
         return Markup()
-    rules = part.data.get("rules", [part.data])
-    shown = Markup(", ").join(html.link(_graph(rule["expr"]), rule.get("alert") or rule["record"]) for rule in rules)
+    shown = Markup(", ").join(html.link(_graph(rule.expr), rule.name) for rule in part.rules)
     return Markup('<p class="lab-open">In the running lab\u2019s Prometheus: {}</p>').format(shown)
 
 
@@ -87,7 +86,7 @@ def _graph(expr: str) -> str:
 
 
 def _summary(part: Part) -> Markup:
-    severity = part.data.get("labels", {}).get("severity", "")
+    severity = part.rule.labels.get("severity", "")
     kind = {"page": "bad", "ticket": "warn"}.get(severity, "ok")
     return Markup("Rule {} {}, {}").format(html.code(part.name), html.badge(kind, severity), f"{part.file}:{part.line}")
 
@@ -107,9 +106,7 @@ def slo_rules(context: SiteContext, ident: str, profile: str = "lab") -> Markup:
     ]
     return Markup("\n\n").join(
         html.details(
-            Markup("{} {}:{}, {} rules").format(
-                html.code(group.name), group.file, group.line, len(group.data["rules"])
-            ),
+            Markup("{} {}:{}, {} rules").format(html.code(group.name), group.file, group.line, len(group.rules)),
             _block(group) + _open(group, profile),
         )
         for group in groups
@@ -119,9 +116,9 @@ def slo_rules(context: SiteContext, ident: str, profile: str = "lab") -> Markup:
 def expression(context: SiteContext, name: str, severity: str = "page", profile: str = "lab") -> Markup:
     """The expression of one alert's rule with a severity, else of its first rule."""
     for part in context.rule_files.alert(name, profile):
-        if part.data.get("labels", {}).get("severity") == severity:
-            return html.code_block(part.data["expr"], "promql", title=f"{part.file}:{part.line}")
-    return html.code_block(context.rule_files.alert(name, profile)[0].data["expr"], "promql")
+        if part.rule.labels.get("severity") == severity:
+            return html.code_block(part.rule.expr, "promql", title=f"{part.file}:{part.line}")
+    return html.code_block(context.rule_files.alert(name, profile)[0].rule.expr, "promql")
 
 
 def alert_index(context: SiteContext) -> Markup:
@@ -129,9 +126,9 @@ def alert_index(context: SiteContext) -> Markup:
     rows, ids = [], []
     for name in context.rule_files.names():
         parts = context.rule_files.alert(name, "lab")
-        labels = [part.data.get("labels", {}) for part in parts]
+        labels = [part.rule.labels for part in parts]
         severities = " and ".join(dict.fromkeys(label.get("severity", "") for label in labels))
-        annotations = parts[0].data.get("annotations", {})
+        annotations = parts[0].rule.annotations
         summary = _LABEL.sub(r"(\1)", annotations.get("summary", ""))
         runbook = html.link(context.runbook(name), "runbook") if "runbook_url" in annotations else "no runbook"
         rule = html.link(context.href(f"{RUNBOOKS}#{rule_id(name)}"), f"{Path(parts[0].file).name}:{parts[0].line}")
