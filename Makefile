@@ -10,9 +10,10 @@ BIN := .venv/bin
 VENV := .venv/.installed
 SITE := site/index.html
 # Folders are sources too, so that a deleted file counts as a change; not those of lab, in which Python writes.
-SITE_SOURCES := $(shell find docs rules mkdocs.yml) $(shell find lab -type f -not -name '*.pyc')
+# "docs" and "rules" are targets as well as folders, so the folders are named docs/. and rules/. here.
+SITE_SOURCES := $(shell find docs/. rules/. mkdocs.yml) $(shell find lab -type f -not -name '*.pyc')
 PROOFS := .cache/proofs-hold
-PROOF_SOURCES := $(shell find rules) $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
+PROOF_SOURCES := $(shell find rules/.) $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
 # Pages with parts that cog generates.
 COGGED := README.md ARCHITECTURE.md
 
