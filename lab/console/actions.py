@@ -6,7 +6,6 @@ its own: checks, audit rows and output are those of a terminal.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import threading
@@ -14,10 +13,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from lab.clients.documents import as_builtins
+import msgspec
+
 from lab.clients.times import epoch_seconds
+from lab.console.documents import Actions, LabActions, OfferedDrill, RunningDrill, ScoreCard, StartedDrill
 from lab.drills.evidence import record
 from lab.drills.run import stoppable
 from lab.drills.runbook import command_line, parser
@@ -58,7 +58,7 @@ class ConsoleActions:
     _process: subprocess.Popen[bytes] | None = None
     _ended_by: str | None = None
     _ended: str = ""
-    _last: tuple[str, dict[str, Any]] | None = None
+    _last: tuple[str, ScoreCard] | None = None
 
     @property
     def lab_is_here(self) -> bool:
@@ -99,7 +99,7 @@ class ConsoleActions:
             raise UsageError(f"no responder {responder!r}; on the console it must be one of {', '.join(RESPONDERS)}")
         with self._starting:
             if running := self.running():
-                raise UsageError(f"{running['id']} is already running; wait until it ends or stop it")
+                raise UsageError(f"{running.id} is already running; wait until it ends or stop it")
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
                     [*fleetops(), "drill", "run", drill, "--responder", responder],
@@ -108,8 +108,8 @@ class ConsoleActions:
                 )  # fmt: skip
             self._ended = ""
             stoppable.announce(self.home, drill, self._process.pid)
-            about = {"pid": self._process.pid, "responder": responder, "by": actor}
-            self._about.write_text(json.dumps(about))
+            started = StartedDrill(pid=self._process.pid, responder=responder, by=actor)
+            self._about.write_bytes(msgspec.json.encode(started))
 
     def stop_drill(self, by: object) -> Ran:
         """Stops the running drill, or undoes what a killed one left, under the name `by`; returns when that is done.
@@ -129,37 +129,36 @@ class ConsoleActions:
             self._ended_by = None
             self._ending.release()
 
-    def running(self) -> dict[str, Any] | None:
-        """The running drill: its id and pid; responder and user too if the console started it. None without one."""
+    def running(self) -> RunningDrill | None:
+        """The running drill, or None."""
         if self._process is not None:
             self._process.poll()  # reaps the process if it has ended
         if (runner := stoppable.runner(self.home)) is None:
             return None
-        about = {"id": runner.drill, "pid": runner.pid, "responder": None, "by": None}
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            started_here = json.loads(self._about.read_text())
-            if started_here["pid"] == runner.pid:
-                about |= {"responder": started_here["responder"], "by": started_here["by"]}
-        return about
+        with suppress(OSError, msgspec.DecodeError):
+            started = msgspec.json.decode(self._about.read_bytes(), type=StartedDrill)
+            if started.pid == runner.pid:
+                return RunningDrill(id=runner.drill, pid=runner.pid, responder=started.responder, by=started.by)
+        return RunningDrill(id=runner.drill, pid=runner.pid)
 
-    def state(self) -> dict[str, Any]:
-        """The running drill, its last output lines, the newest score and the drills to start, as JSON types."""
+    def state(self) -> Actions:
+        """The running drill, its last output lines, the newest score and the drills to start: LabActions on a lab."""
         if not self.lab_is_here:
-            return {"able": False, "running": None, "lines": [], "score": None, "drills": []}
-        return {
-            "able": True,
-            "running": self.running(),
-            "left_over": stoppable.left_over(self.home),
-            "ending_by": self._ended_by,
-            "ended": self._ended,
-            "lines": _tail(self._log),
-            "score": self._score(),
-            "drills": [{"id": drill.id, "title": drill.title} for drill in self.drills],
-            "components": [name for name in COMPONENTS if name != "none"],
-            "triggers": [name for name in TRIGGERS if name != "control"],
-        }
+            return Actions()
+        return LabActions(
+            able=True,
+            running=self.running(),
+            left_over=stoppable.left_over(self.home),
+            ending_by=self._ended_by,
+            ended=self._ended,
+            lines=_tail(self._log),
+            score=self._score(),
+            drills=[OfferedDrill(id=drill.id, title=drill.title) for drill in self.drills],
+            components=[name for name in COMPONENTS if name != "none"],
+            triggers=[name for name in TRIGGERS if name != "control"],
+        )
 
-    def _score(self) -> dict[str, Any] | None:
+    def _score(self) -> ScoreCard | None:
         files = list(record.folder(self.home).glob("*.json"))
         if not files:
             return None
@@ -201,19 +200,19 @@ def _branches(page: Path) -> Iterable[parser.Branch]:
     return (branch for section in parser.sections(page) for branch in section.branches())
 
 
-def _score_card(run: Record) -> dict[str, Any]:
-    return {
-        "id": run.drill.id,
-        "title": run.drill.title,
-        "responder": run.responder,
-        "ended_at": run.ended_at,
-        "ended_epoch": epoch_seconds(run.ended_at),
-        "verdict": run.verdict.outcome,
-        "checks": as_builtins(run.verdict.checks),
-        "durations": as_builtins(run.durations),
-        "predicted_seconds": run.prediction.detection_seconds if run.prediction else None,
-        "score": as_builtins(run.score) if run.score else None,
-    }
+def _score_card(run: Record) -> ScoreCard:
+    return ScoreCard(
+        id=run.drill.id,
+        title=run.drill.title,
+        responder=run.responder,
+        ended_at=run.ended_at,
+        ended_epoch=epoch_seconds(run.ended_at),
+        verdict=run.verdict.outcome,
+        checks=run.verdict.checks,
+        durations=run.durations,
+        predicted_seconds=run.prediction.detection_seconds if run.prediction else None,
+        score=None if run.score is msgspec.UNSET else run.score,
+    )
 
 
 def _tail(file: Path) -> list[str]:

@@ -16,19 +16,18 @@ POST /drills/stop          {"by": name}: stops the running drill, or undoes what
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
+import msgspec
 from flask import Blueprint, Response, jsonify, request
+from msgspec.structs import asdict
 from werkzeug.wrappers import Response as AnyResponse
 
-from lab.clients.documents import as_builtins
 from lab.console import queries
 from lab.console.access import Access
 from lab.console.actions import ConsoleActions, person
+from lab.console.documents import AcknowledgedPage, LiveConsole
 from lab.console.snapshot import Watcher
 from lab.console.streams import Streams
 from lab.errors import LabError, UsageError
@@ -62,10 +61,10 @@ def api(
 
     @blueprint.get("/live")
     def live() -> Answer:
-        return jsonify(snapshot())
+        return _json(console())
 
-    def snapshot() -> dict[str, Any]:
-        return watcher.snapshot() | {"actions": actions.state()}
+    def console() -> LiveConsole:
+        return LiveConsole(**asdict(watcher.snapshot()), actions=actions.state())
 
     @blueprint.get("/events")
     def events() -> Answer:
@@ -76,7 +75,7 @@ def api(
         def stream() -> Iterator[str]:
             yield "retry: 2000\n\n"
             for _ in range(int(STREAM_SECONDS / tick_seconds)):
-                yield f"data: {json.dumps(snapshot())}\n\n"
+                yield f"data: {msgspec.json.encode(console()).decode()}\n\n"
                 if draining.wait(tick_seconds):
                     return
 
@@ -86,7 +85,7 @@ def api(
 
     @blueprint.get("/query")
     def query() -> Answer:
-        return jsonify(queries.query(watcher.prometheus, request.args.get("query", "")))
+        return _json(queries.query(watcher.prometheus, request.args.get("query", "")))
 
     @blueprint.get("/tokens")
     def tokens() -> Answer:
@@ -94,7 +93,7 @@ def api(
 
     @blueprint.get("/requests")
     def requests() -> Answer:
-        return jsonify(requests=queries.requests(actions.home))
+        return _json({"requests": queries.requests(actions.home)})
 
     @blueprint.get("/logs")
     def logs() -> Answer:
@@ -103,13 +102,13 @@ def api(
     @blueprint.post("/pages/<id:page_id>/ack")
     def ack(page_id: int) -> Answer:
         page, acked = watcher.pager.ack(page_id, person(json_body().get("by")))
-        return jsonify(as_builtins(page) | {"acked_by_this_call": acked})
+        return _json(AcknowledgedPage(**asdict(page), acked_by_this_call=acked))
 
     @blueprint.post("/run")
     def run() -> Answer:
         body = json_body()
         only_keys(body, "command", "by")
-        return jsonify(asdict(actions.run(body.get("command", ""), body.get("by", ""))))
+        return _json(actions.run(body.get("command", ""), body.get("by", "")))
 
     @blueprint.post("/drills")
     def drills() -> Answer:
@@ -122,10 +121,14 @@ def api(
     def stop() -> Answer:
         body = json_body()
         only_keys(body, "by")
-        return jsonify(asdict(actions.stop_drill(body["by"])))
+        return _json(actions.stop_drill(body["by"]))
 
     @blueprint.errorhandler(LabError)
     def refused(error: LabError) -> Answer:
         return jsonify(error=str(error)), 400 if isinstance(error, UsageError) else 502
 
     return blueprint
+
+
+def _json(document: object) -> Response:
+    return Response(msgspec.json.encode(document), content_type="application/json")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import Any
+
+import msgspec
 
 from lab.clients.prometheus import Prometheus
+from lab.console.documents import ChartLine, LoggedRequest, QueryAnswer, QueryRow
+from lab.drills.schema.parts import Samples
+from lab.drills.schema.record import LogLine
 from lab.errors import LabError, UsageError
 from lab.paths import Home
 from lab.promql_tokens import tokens
@@ -25,8 +29,8 @@ ON_THE_PATH = ("gateway", "feed", "feed-canary", "user")
 HEX = frozenset("0123456789abcdef")
 
 
-def query(prometheus: Prometheus, text: str) -> dict[str, Any]:
-    """The result of a PromQL query now, and as up to three lines over the last SPAN_SECONDS, as the page reads it.
+def query(prometheus: Prometheus, text: str) -> QueryAnswer:
+    """The result of a PromQL query now, and as up to three lines over the last SPAN_SECONDS.
 
     Raises UsageError for an empty or long query, and with Prometheus' own words for one that it refuses.
     """
@@ -39,17 +43,17 @@ def query(prometheus: Prometheus, text: str) -> dict[str, Any]:
     count = SPAN_SECONDS // STEP_SECONDS + 1
     lines = []
     for series in prometheus.range(text, start, end, STEP_SECONDS)[:3]:
-        values: list[float | None] = [None] * count
+        values: Samples = [None] * count
         for at, value in series.points:
             values[round((at - start) / STEP_SECONDS)] = value if math.isfinite(value) else None
-        lines.append({"title": _labels(series.labels), "values": values})
-    return {
-        "total": len(rows),
-        "rows": [{"labels": _labels(row.labels), "value": _number(row.value)} for row in rows[:ROWS]],
-        "start": start,
-        "step_seconds": STEP_SECONDS,
-        "lines": lines,
-    }
+        lines.append(ChartLine(title=_labels(series.labels), values=values))
+    return QueryAnswer(
+        total=len(rows),
+        rows=[QueryRow(labels=_labels(row.labels), value=_number(row.value)) for row in rows[:ROWS]],
+        start=start,
+        step_seconds=STEP_SECONDS,
+        lines=lines,
+    )
 
 
 def highlighted(text: str) -> list[list[str]]:
@@ -62,15 +66,13 @@ def highlighted(text: str) -> list[list[str]]:
         return [["", text]]
 
 
-def requests(home: Home) -> list[dict[str, Any]]:
+def requests(home: Home) -> list[LoggedRequest]:
     """The last requests that the gateway logged, at most REQUESTS, the newest first."""
-    by_trace: dict[str, dict[str, Any]] = {}
+    by_trace: dict[str, LoggedRequest] = {}
     for line in logs.last(logs.files(home, "gateway"), LINES):
-        entry = _entry(line.text)
-        if entry.get("event") == "request" and (trace := str(entry.get("trace_id", ""))):
-            by_trace.pop(trace, None)
-            keys = ("ts", "method", "path", "status", "duration_seconds", "upstream")
-            by_trace[trace] = {"trace_id": trace, **{key: entry.get(key) for key in keys}}
+        if request := _request(line.text):
+            by_trace.pop(request.trace_id, None)
+            by_trace[request.trace_id] = request
     return list(by_trace.values())[-REQUESTS:][::-1]
 
 
@@ -84,12 +86,13 @@ def lines(home: Home, trace: str) -> list[str]:
     return [line.text for line in logs.last(paths, LINES, trace)]
 
 
-def _entry(text: str) -> dict[str, Any]:
+def _request(text: str) -> LoggedRequest | None:
+    """The request that a log line reports; None for any other line."""
     try:
-        entry = json.loads(text)
-    except ValueError:
-        return {}
-    return entry if isinstance(entry, dict) else {}
+        line = msgspec.json.decode(text, type=LogLine)
+        return msgspec.convert(line, LoggedRequest) if line.get("event") == "request" else None
+    except msgspec.DecodeError:
+        return None
 
 
 def _labels(labels: dict[str, str]) -> str:

@@ -12,14 +12,33 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
+
+from msgspec.structs import asdict
 
 from lab import names
-from lab.clients.documents import as_builtins
 from lab.clients.pager import Pager
 from lab.clients.prometheus import ActiveAlert, Prometheus, Sample
 from lab.clients.times import utc_text
 from lab.console.charts import WINDOW, Chart
+from lab.console.documents import (
+    AlertState,
+    BurnTier,
+    ChartLine,
+    ChartSeries,
+    Condition,
+    FlagState,
+    Measured,
+    Node,
+    NodeState,
+    Paged,
+    SloState,
+    Snapshot,
+    Sources,
+    Target,
+    Traffic,
+)
+from lab.drills.schema.parts import Samples
 from lab.errors import LabError
 from lab.slo.catalogue import title
 from lab.slo.durations import format_duration
@@ -27,6 +46,8 @@ from lab.slo.model import PAGE, TICKET, Slo, Tier, Windows
 from lab.slo.query.builders import rate, ratio
 from lab.slo.rendering import series
 from lab.stack.health import machine
+
+T = TypeVar("T", Measured, Paged)
 
 SNAPSHOT_SECONDS = 1.0
 CHART_SPAN_SECONDS = 300
@@ -60,75 +81,66 @@ class Watcher:
     now: Callable[[], float] = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _taken_at: float = 0.0
-    _snapshot: dict[str, Any] | None = None
-    _last_paged: dict[str, Any] = field(default_factory=lambda: {"pages": [], "audit": [], "told_at": None})
+    _snapshot: Snapshot | None = None
+    _last_paged: Paged = field(default_factory=Paged)
 
-    def snapshot(self) -> dict[str, Any]:
-        """The current snapshot as the page reads it, JSON types only, at most SNAPSHOT_SECONDS old."""
+    def snapshot(self) -> Snapshot:
+        """The current snapshot, at most SNAPSHOT_SECONDS old."""
         with self._lock:
             if self._snapshot is None or time.monotonic() - self._taken_at >= SNAPSHOT_SECONDS:
                 self._snapshot = self._take()
                 self._taken_at = time.monotonic()
             return self._snapshot
 
-    def _take(self) -> dict[str, Any]:
+    def _take(self) -> Snapshot:
         at = self.now()
-        snapshot: dict[str, Any] = {"at": utc_text(at), "factor": self.windows.time_factor, "sources": {}}
-        unanswered: dict[str, dict[str, Any]] = {
-            "prometheus": {
-                **{name: [] for name in ("slos", "nodes", "targets", "flags", "series", "alerts")},
-                "flow": {},
-                "silences": None,
-                "too_busy": "",
-            },
-            "pager": self._last_paged,
-        }
-        for source, gather in (("prometheus", self._measured), ("pager", self._paged)):
-            try:
-                snapshot.update(gather(at))
-                snapshot["sources"][source] = "ok"
-            except (LabError, KeyError, ValueError) as error:
-                snapshot.update(unanswered[source])
-                snapshot["sources"][source] = str(error)
-        return snapshot
+        measured, prometheus = _answer(self._measured, at, Measured())
+        self._last_paged, pager = _answer(self._paged, at, self._last_paged)
+        return Snapshot(
+            at=utc_text(at),
+            factor=self.windows.time_factor,
+            sources=Sources(prometheus=prometheus, pager=pager),
+            **asdict(measured),
+            **asdict(self._last_paged),
+        )
 
-    def _measured(self, at: float) -> dict[str, Any]:
+    def _measured(self, at: float) -> Measured:
         instant = self.prometheus.instant
         targets = instant("up")
-        flow = {name: _finite(self.prometheus.number(query)) for name, query in _TRAFFIC.items()}
+        traffic = Traffic(**{name: _finite(self.prometheus.number(query)) for name, query in _TRAFFIC.items()})
         alerts = self.prometheus.alerts()
         flags = sorted((s.labels.get("flag", ""), s.value > 0) for s in instant(names.FEATURE_FLAG_ENABLED))
         slos = self._slos(instant(_SLO_QUERY), alerts)
         others_ratio = self.prometheus.number(machine.too_busy_query())
-        return {
-            "slos": slos,
-            "targets": [
-                {"job": s.labels.get("job", ""), "instance": s.labels.get("instance", ""), "up": s.value > 0}
+        return Measured(
+            slos=slos,
+            targets=[
+                Target(job=s.labels.get("job", ""), instance=s.labels.get("instance", ""), up=s.value > 0)
                 for s in targets
             ],
-            "nodes": _nodes(targets, flow, {slo["service"] for slo in slos if slo["state"] == PAGE}),
-            "flow": flow,
-            "silences": _finite(self.prometheus.number(names.SILENCES_ACTIVE)),
-            "too_busy": "" if others_ratio is None else machine.too_busy(others_ratio),
-            "flags": [{"flag": flag, "enabled": enabled} for flag, enabled in flags],
-            "alerts": [
-                {
-                    "name": alert.labels.get("alertname", ""),
-                    "severity": alert.labels.get("severity", ""),
-                    "state": alert.state,
-                }
+            nodes=_nodes(targets, traffic, {slo.service for slo in slos if slo.state == PAGE}),
+            flow=traffic,
+            silences=_finite(self.prometheus.number(names.SILENCES_ACTIVE)),
+            too_busy="" if others_ratio is None else machine.too_busy(others_ratio),
+            flags=[FlagState(flag=flag, enabled=enabled) for flag, enabled in flags],
+            alerts=[
+                AlertState(
+                    name=alert.labels.get("alertname", ""),
+                    severity=alert.labels.get("severity", ""),
+                    state=alert.state,
+                )
                 for alert in alerts
             ],
-            "series": [self._series(chart, at) for chart in self.charts],
-        }
+            series=[self._series(chart, at) for chart in self.charts],
+        )
 
-    def _slos(self, samples: Sequence[Sample], alerts: Sequence[ActiveAlert]) -> list[dict[str, Any]]:
+    def _slos(self, samples: Sequence[Sample], alerts: Sequence[ActiveAlert]) -> list[SloState]:
         by_id: dict[str, dict[str, float]] = {}
         for sample in samples:
             by_id.setdefault(sample.labels[series.LABEL_ID], {})[sample.labels["__name__"]] = sample.value
         return [self._slo(slo, by_id.get(slo.sloth_id, {}), alerts) for slo in self.slos]
 
-    def _slo(self, slo: Slo, values: dict[str, float], alerts: Sequence[ActiveAlert]) -> dict[str, Any]:
+    def _slo(self, slo: Slo, values: dict[str, float], alerts: Sequence[ActiveAlert]) -> SloState:
         firing = {
             alert.labels.get("severity")
             for alert in alerts
@@ -136,60 +148,78 @@ class Watcher:
         }
         window = self.windows.tiers[0].long_seconds
         error = _finite(values.get(series.error_ratio(window)))
-        states = (
+        states: tuple[tuple[bool, Condition], ...] = (
             (PAGE in firing, "page"),
             (TICKET in firing, "ticket"),
             (error is None, "no data"),
             (error is not None and error > slo.budget_ratio, "outside"),
         )
-        return {
-            "id": slo.sloth_id,
-            "title": title(slo),
-            "service": slo.service,
-            "objective_ratio": slo.objective_ratio,
-            "good_ratio": None if error is None else 1 - error,
-            "window": format_duration(window),
-            "budget_remaining_ratio": _finite(values.get(series.BUDGET_REMAINING)),
-            "tiers": [_tier(tier, slo.budget_ratio, values) for tier in self.windows.tiers],
-            "state": next((name for holds, name in states if holds), "ok"),
-        }
+        return SloState(
+            id=slo.sloth_id,
+            title=title(slo),
+            service=slo.service,
+            objective_ratio=slo.objective_ratio,
+            good_ratio=None if error is None else 1 - error,
+            window=format_duration(window),
+            budget_remaining_ratio=_finite(values.get(series.BUDGET_REMAINING)),
+            tiers=[_tier(tier, slo.budget_ratio, values) for tier in self.windows.tiers],
+            state=next((name for holds, name in states if holds), "ok"),
+        )
 
-    def _series(self, chart: Chart, at: float) -> dict[str, Any]:
+    def _series(self, chart: Chart, at: float) -> ChartSeries:
         end = at - at % CHART_STEP_SECONDS
         start = end - CHART_SPAN_SECONDS
         count = CHART_SPAN_SECONDS // CHART_STEP_SECONDS + 1
         lines = []
         for name, query in chart.queries:
-            values: list[float | None] = [None] * count
+            values: Samples = [None] * count
             for line in self.prometheus.range(query, start, end, CHART_STEP_SECONDS)[:1]:
                 for moment, value in line.points:
                     values[round((moment - start) / CHART_STEP_SECONDS)] = _finite(value)
-            lines.append({"title": name, "values": values})
-        return {
-            "name": chart.name, "title": chart.title, "unit": chart.unit, "objective": chart.objective,
-            "start": start, "step_seconds": CHART_STEP_SECONDS, "lines": lines,
-        }  # fmt: skip
+            lines.append(ChartLine(title=name, values=values))
+        return ChartSeries(
+            name=chart.name,
+            title=chart.title,
+            unit=chart.unit,
+            objective=chart.objective,
+            start=start,
+            step_seconds=CHART_STEP_SECONDS,
+            lines=lines,
+        )
 
-    def _paged(self, at: float) -> dict[str, Any]:
+    def _paged(self, at: float) -> Paged:
         pages, audit = self.pager.pages()[:PAGES_SHOWN], self.pager.audit()[-AUDIT_SHOWN:][::-1]
-        self._last_paged = {"pages": as_builtins(pages), "audit": as_builtins(audit), "told_at": utc_text(at)}
-        return self._last_paged
+        return Paged(pages=pages, audit=audit, told_at=utc_text(at))
 
 
-def _tier(tier: Tier, budget_ratio: float, values: dict[str, float]) -> dict[str, Any]:
-    burns: dict[str, Any] = {}
-    for name, seconds in (("long", tier.long_seconds), ("short", tier.short_seconds)):
-        ratio = _finite(values.get(series.error_ratio(seconds)))
-        burns[f"{name}_window"] = format_duration(seconds)
-        burns[f"{name}_burn"] = None if ratio is None else ratio / budget_ratio
-    return {"severity": tier.severity, "factor": tier.factor, **burns}
+def _answer(gather: Callable[[float], T], at: float, otherwise: T) -> tuple[T, str]:
+    """What a source answers and `ok`; `otherwise` and the reason if it does not answer."""
+    try:
+        return gather(at), "ok"
+    except (LabError, KeyError, ValueError) as error:
+        return otherwise, str(error)
+
+
+def _tier(tier: Tier, budget_ratio: float, values: dict[str, float]) -> BurnTier:
+    def burn(seconds: int) -> float | None:
+        error = _finite(values.get(series.error_ratio(seconds)))
+        return None if error is None else error / budget_ratio
+
+    return BurnTier(
+        severity=tier.severity,
+        factor=tier.factor,
+        long_window=format_duration(tier.long_seconds),
+        long_burn=burn(tier.long_seconds),
+        short_window=format_duration(tier.short_seconds),
+        short_burn=burn(tier.short_seconds),
+    )
 
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _nodes(targets: Sequence[Sample], flow: dict[str, float | None], paging: set[str]) -> list[dict[str, Any]]:
+def _nodes(targets: Sequence[Sample], traffic: Traffic, paging: set[str]) -> list[Node]:
     """One entry per node of the system map: how many of its processes are up, and whether its SLOs page."""
     groups: dict[str, list[bool]] = {name: [] for name in ("traffic", "gateway", "feed", "feed-canary", "user")}
     for target in targets:
@@ -199,19 +229,19 @@ def _nodes(targets: Sequence[Sample], flow: dict[str, float | None], paging: set
         if name:
             groups[name].append(target.value > 0)
     nodes = []
+    state: NodeState
     for name, ups in groups.items():
         state = "unknown" if not ups else "ok" if all(ups) else "warn" if any(ups) else "bad"
         text = f"{sum(ups)} of {len(ups)} up" if ups else "none"
         if name in paging:
             state, text = "bad", "paging" if all(ups) else text
-        nodes.append({"name": name, "state": state, "text": text})
-    hits, pool = flow["cache_hit_ratio"], flow["db_pool_used_ratio"]
-    nodes.append({"name": "cache", **_level(hits, "hits", warn=lambda ratio: ratio < 0.9)})
-    nodes.append({"name": "db", **_level(pool, "pool", warn=lambda ratio: ratio >= 0.9)})
+        nodes.append(Node(name=name, state=state, text=text))
+    nodes.append(_level("cache", "hits", traffic.cache_hit_ratio, warn=lambda ratio: ratio < 0.9))
+    nodes.append(_level("db", "pool", traffic.db_pool_used_ratio, warn=lambda ratio: ratio >= 0.9))
     return nodes
 
 
-def _level(ratio: float | None, what: str, *, warn: Callable[[float], bool]) -> dict[str, str]:
+def _level(name: str, what: str, ratio: float | None, *, warn: Callable[[float], bool]) -> Node:
     if ratio is None:
-        return {"state": "unknown", "text": "no data"}
-    return {"state": "warn" if warn(ratio) else "ok", "text": f"{what} {ratio:.0%}"}
+        return Node(name=name, state="unknown", text="no data")
+    return Node(name=name, state="warn" if warn(ratio) else "ok", text=f"{what} {ratio:.0%}")

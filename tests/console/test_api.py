@@ -38,6 +38,7 @@ def test_an_ack_is_passed_to_the_pager(site: Path, draining: threading.Event) ->
     client = browser_of(console_app(site, draining, MadeUpPrometheus(), pager))
     answer = client.post("/api/pages/7/ack", json={"by": "ada"})
     assert answer.get_json()["acked_by"] == "ada"
+    assert answer.get_json()["acked_by_this_call"] is True
     assert pager.acked == [(7, "ada")]
 
 

@@ -23,6 +23,26 @@ def test_a_query_is_answered_now_and_over_the_last_minutes_and_highlighted_uncha
         assert client.get("/api/query", query_string={"query": empty}).status_code == 400
 
 
+def test_requests_are_the_newest_line_of_each_trace_and_any_other_line_is_left_out(
+    site: Path, client: FlaskClient
+) -> None:
+    folder = Home(site.parent / "home").logs
+    folder.mkdir(parents=True)
+    old = {"ts": "2026-01-02T03:04:01.000Z", "event": "request", "trace_id": "ab" * 16, "status": 200}
+    new = {"ts": "2026-01-02T03:04:03.000Z", "event": "request", "trace_id": "cd" * 16, "duration_seconds": 1}
+    lines = [
+        *(json.dumps(line) for line in (old, new, old | {"status": 503, "upstream": "feed", "route": "/feed"})),
+        *(json.dumps(line) for line in (old | {"event": "start"}, new | {"trace_id": ""}, {"event": "request"}, [1])),
+        "not JSON",
+    ]
+    (folder / "gateway.log").write_text("\n".join(lines) + "\n")
+    empty = dict.fromkeys(("method", "path", "status", "duration_seconds", "upstream"))
+    assert client.get("/api/requests").get_json()["requests"] == [
+        empty | {"ts": old["ts"], "trace_id": old["trace_id"], "status": 503, "upstream": "feed"},
+        empty | {"ts": new["ts"], "trace_id": new["trace_id"], "duration_seconds": 1},
+    ]
+
+
 def test_log_lines_are_those_of_one_request_in_time_order_and_a_bad_id_is_refused(
     site: Path, client: FlaskClient
 ) -> None:

@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
-import json
+import math
 
 import pytest
 from sources import MadeUpPager, MadeUpPrometheus, watcher
 
+from lab.clients.documents import as_builtins
+from lab.console.documents import Node, Sources
+
 
 def test_a_snapshot_holds_every_slo_with_its_objective_burn_rates_and_state() -> None:
     snapshot = watcher(MadeUpPrometheus(), MadeUpPager()).snapshot()
-    slos = {slo["id"]: slo for slo in snapshot["slos"]}
+    slos = {slo.id: slo for slo in snapshot.slos}
     assert set(slos) == {f"{s}-{n}" for s in ("feed", "user") for n in ("availability", "latency-p95", "latency-p99")}
     burning = slos["feed-latency-p99"]
-    assert burning["good_ratio"] == pytest.approx(0.7)
-    assert burning["objective_ratio"] == 0.99
-    assert burning["tiers"][0]["long_burn"] == pytest.approx(30)
-    assert burning["state"] == "page"
-    assert slos["user-availability"]["state"] == "no data"
-    assert snapshot["factor"] == 60
-    assert snapshot["sources"] == {"prometheus": "ok", "pager": "ok"}
+    assert burning.good_ratio == pytest.approx(0.7)
+    assert burning.objective_ratio == 0.99
+    assert burning.tiers[0].long_burn == pytest.approx(30)
+    assert burning.state == "page"
+    assert slos["user-availability"].state == "no data"
+    assert snapshot.factor == 60
+    assert snapshot.sources == Sources(prometheus="ok", pager="ok")
 
 
 def test_the_system_map_shows_what_is_up_and_what_pages() -> None:
     snapshot = watcher(MadeUpPrometheus(), MadeUpPager()).snapshot()
-    nodes = {node["name"]: node for node in snapshot["nodes"]}
-    assert nodes["gateway"] == {"name": "gateway", "state": "ok", "text": "1 of 1 up"}
-    assert nodes["user"] == {"name": "user", "state": "warn", "text": "1 of 2 up"}
-    assert nodes["feed"] == {"name": "feed", "state": "bad", "text": "paging"}
-    assert nodes["feed-canary"]["state"] == "unknown"
+    nodes = {node.name: node for node in snapshot.nodes}
+    assert nodes["gateway"] == Node(name="gateway", state="ok", text="1 of 1 up")
+    assert nodes["user"] == Node(name="user", state="warn", text="1 of 2 up")
+    assert nodes["feed"] == Node(name="feed", state="bad", text="paging")
+    assert nodes["feed-canary"].state == "unknown"
 
 
 def test_charts_have_a_value_or_none_for_every_step() -> None:
     snapshot = watcher(MadeUpPrometheus(), MadeUpPager()).snapshot()
-    for chart in snapshot["series"]:
-        assert {len(line["values"]) for line in chart["lines"]} == {151}
-    assert json.dumps(snapshot, allow_nan=False)
+    for chart in snapshot.series:
+        assert {len(line.values) for line in chart.lines} == {151}
+        assert all(value is None or math.isfinite(value) for line in chart.lines for value in line.values)
 
 
 def test_a_source_that_does_not_answer_is_named_and_the_other_is_shown() -> None:
     snapshot = watcher(MadeUpPrometheus(gone=True), MadeUpPager()).snapshot()
-    assert "does not answer" in snapshot["sources"]["prometheus"]
-    assert snapshot["pages"]
-    assert snapshot["slos"] == []
+    assert "does not answer" in snapshot.sources.prometheus
+    assert snapshot.pages
+    assert not snapshot.slos
+    assert as_builtins(snapshot)["flow"] == {}
     snapshot = watcher(MadeUpPrometheus(), MadeUpPager(gone=True)).snapshot()
-    assert snapshot["sources"]["pager"] != "ok"
-    assert snapshot["slos"]
-    assert snapshot["pages"] == []
-    assert snapshot["told_at"] is None
+    assert snapshot.sources.pager != "ok"
+    assert snapshot.slos
+    assert not snapshot.pages
+    assert snapshot.told_at is None
 
 
 def test_the_last_answer_of_a_silent_pager_is_kept_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,12 +62,13 @@ def test_the_last_answer_of_a_silent_pager_is_kept_with_its_time(monkeypatch: py
     before = sources.snapshot()
     pager.gone, now = True, now + 60
     snapshot = sources.snapshot()
-    assert "does not answer" in snapshot["sources"]["pager"]
-    assert snapshot["pages"] == before["pages"] != []
-    assert snapshot["audit"] == before["audit"]
-    assert snapshot["told_at"] == before["told_at"] == before["at"] < snapshot["at"]
+    assert "does not answer" in snapshot.sources.pager
+    assert snapshot.pages == before.pages
+    assert snapshot.pages
+    assert snapshot.audit == before.audit
+    assert snapshot.told_at == before.told_at == before.at < snapshot.at
     pager.gone = False
-    assert sources.snapshot()["told_at"] > before["told_at"]
+    assert sources.snapshot().told_at == snapshot.at
 
 
 def test_many_viewers_cost_as_many_queries_as_one() -> None:
