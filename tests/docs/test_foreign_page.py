@@ -113,7 +113,7 @@ def give_key(page: chromium.Page, lab: EmbeddedLab) -> None:
 def attack(page: chromium.Page, host: str, lab: EmbeddedLab) -> list[str]:
     """Runs all attempts at once and returns what the page could read."""
     streams = [f"http://{host}:{lab.ports.console}/api/events"] * 12
-    read: list[str] = page.value(f"{ATTACK.strip()}({json.dumps(attempts(host, lab))}, {json.dumps(streams)})")
+    read: list[str] = page.value(f"{ATTACK}\nattack({json.dumps(attempts(host, lab))}, {json.dumps(streams)})")
     return read
 
 
