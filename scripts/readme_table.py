@@ -5,17 +5,16 @@ The figures are those of `make bench` in docs/figures/bench.json, as page 10 sho
 
 from __future__ import annotations
 
-import json
-
 from lab import units
 from lab.paths import DOCS
 from lab.site.build import budgets
+from lab.site.sources.benchmarks import SiteFigures, read
 
 
 def site_figures() -> str:
     """A Markdown table: the worst page's value of each budgeted figure, and the budget."""
-    site = json.loads((DOCS / "figures" / "bench.json").read_text(encoding="utf-8"))["sections"]["site"]
-    worst = budgets.worst(site["pages"]) | {budgets.BUILD.figure: site[budgets.BUILD.figure]}
+    site = read(DOCS, "site", SiteFigures)
+    worst = budgets.worst(site.pages, site.build_seconds)
     rows = [
         f"| {bound.title} | {bound.words(worst[bound.figure])} | {bound.limit} |"
         for bound in (*budgets.PAGE, budgets.LOAD, budgets.CONSOLE_LOAD, budgets.BUILD)

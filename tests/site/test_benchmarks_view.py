@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support import text
@@ -36,6 +38,33 @@ def test_the_cost_of_rules_is_the_measured_one(context: SiteContext) -> None:
         LabError, match=r"docs/figures/bench.json holds no figures of 'rules'; run `python -m scripts.bench_rules "
     ):
         benchmarks.rule_cost(context)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda section: section["ours"].pop("pass_ms"), r"missing required field `pass_ms` - at `\$.ours`"),
+        (lambda section: section.update(ratio="low"), r"Expected `float`, got `str` - at `\$.ratio`"),
+    ],
+)
+def test_an_invalid_figure_is_named_with_the_command_that_measures_it(
+    context: SiteContext, spoil: Callable[[dict[str, Any]], object], named: str
+) -> None:
+    figures = context.docs / "figures" / "bench.json"
+    document = json.loads(figures.read_text())
+    spoil(document["sections"]["rules"])
+    figures.write_text(json.dumps(document))
+    with pytest.raises(LabError, match=rf"docs/figures/bench.json, section 'rules': .*{named}; run `python -m scripts"):
+        benchmarks.rule_cost(context)
+
+
+def test_a_page_without_a_budgeted_figure_is_named(context: SiteContext) -> None:
+    figures = context.docs / "figures" / "bench.json"
+    document = json.loads(figures.read_text())
+    del document["sections"]["site"]["pages"]["lab/"]["cls"]
+    figures.write_text(json.dumps(document))
+    with pytest.raises(LabError, match=r"section 'site': pages/lab/ has no 'cls'; run `python -m scripts.bench_site "):
+        benchmarks.site_figures(context)
 
 
 def test_the_sites_figures_are_shown_with_their_bounds_and_the_load_of_the_machine(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from lab import units
 
@@ -65,27 +64,29 @@ def of_page(page: str) -> tuple[Bound, ...]:
     return (*PAGE, Bound(LOAD.figure, CONSOLE_LOAD.title, CONSOLE_LOAD.value) if page == CONSOLE else LOAD)
 
 
-def worst(pages: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """The worst value of each figure over all pages; the console's weight is a figure of its own, `console_bytes`."""
+def worst(pages: Mapping[str, Mapping[str, float]], build_seconds: float) -> dict[str, float]:
+    """The worst value of each figure over all pages, and the build's.
+
+    The console's weight is a figure of its own, `console_bytes`.
+    """
     values = {
         bound.figure: (min if bound.least else max)(figures[bound.figure] for figures in pages.values())
         for bound in PAGE
     }
     weights = (figures[LOAD.figure] for page, figures in pages.items() if page != CONSOLE)
     values[LOAD.figure] = max(weights, default=0)
-    return values | {CONSOLE_LOAD.figure: pages.get(CONSOLE, {}).get(LOAD.figure, 0)}
+    return values | {
+        CONSOLE_LOAD.figure: pages.get(CONSOLE, {}).get(LOAD.figure, 0),
+        BUILD.figure: build_seconds,
+    }
 
 
-def missed(section: Mapping[str, Any]) -> list[tuple[str, Bound, float]]:
-    """(page, budget, measured value) of every budget missed; page is "" for the whole site.
-
-    `section` is the section `site` of bench.json.
-    """
+def missed(pages: Mapping[str, Mapping[str, float]], build_seconds: float) -> list[tuple[str, Bound, float]]:
+    """(page, budget, measured value) of every budget missed; page is "" for the whole site."""
     misses = [
         (page, bound, figures[bound.figure])
-        for page, figures in section["pages"].items()
+        for page, figures in pages.items()
         for bound in of_page(page)
         if not bound.keeps(figures[bound.figure])
     ]
-    build_seconds = section["build_seconds"]
     return misses if BUILD.keeps(build_seconds) else [*misses, ("", BUILD, build_seconds)]
