@@ -77,7 +77,7 @@ def cache_warm(viewers: int, at_once: int, as_json: bool, reason: str) -> None:
 
     done = cache_warmup.warm(clients(), viewers, at_once, reason)
     if as_json:
-        print_json(done.as_json())
+        print_json(done)
         return
     failures = f"; {done.failed} failed" if done.failed else ""
     click.echo(f"{done.pages} feeds are cached after {done.seconds:g} s{failures}")
@@ -96,7 +96,7 @@ def cache_clients(command: str | None, as_json: bool) -> None:
 
     connections = cache_access.clients(clients(), command)
     if as_json:
-        print_json([connection.as_json() for connection in connections])
+        print_json(connections)
     elif connections:
         table(
             ("USER", "CLIENT", "ADDRESS", "LAST COMMAND", "IDLE"),

@@ -35,7 +35,7 @@ def activity(include_idle: bool, as_json: bool) -> None:
 
     sessions = [session for session in database.activity(clients()) if include_idle or session.state != "idle"]
     if as_json:
-        print_json([session.as_json() for session in sessions])
+        print_json(sessions)
         return
     table(
         ("PID", "APPLICATION", "STATE", "TRANSACTION", "WAITS FOR", "BLOCKED BY", "QUERY"),

@@ -178,7 +178,8 @@ def status(as_json: bool) -> None:
 
     current, audit = gather(home(), ports()), Spool.of(home()).backlog()
     if as_json:
-        text.print_json({**current.as_json(), "audit": audit.as_json()})
+        derived = {"ready": current.ready, "total_rss_bytes": current.total_rss_bytes}
+        text.print_json({**derived, **vars(current), "audit": audit})
     else:
         _print_status(current, audit)
     if not current.ready:
@@ -244,7 +245,7 @@ def doctor(as_json: bool, fetch: bool) -> None:
     findings = [*stack_doctor.examine(home(), ports()), *_leftovers()]
     ok = all(finding.ok for finding in findings)
     if as_json:
-        text.print_json({"ok": ok, "findings": [finding.as_json() for finding in findings]})
+        text.print_json({"ok": ok, "findings": findings})
     else:
         text.table(
             ("", "CHECK", "FOUND"),

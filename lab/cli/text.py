@@ -44,8 +44,10 @@ def aligned(rows: Sequence[Row], right: Sequence[int] = ()) -> list[str]:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    click.echo(json.dumps(value, indent=1))
+    """Print a value as indented JSON; dataclasses and documents as objects of their fields."""
+    from lab.clients.documents import as_builtins
+
+    click.echo(json.dumps(as_builtins(value), indent=1))
 
 
 def seconds(value: float | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import valkey
@@ -29,10 +29,6 @@ class Connection:
     age_seconds: int
     idle_seconds: int
     command: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The row of `fleetops cache clients --json`."""
-        return asdict(self)
 
 
 def clients(clients: LabClients, command: str | None = None) -> list[Connection]:

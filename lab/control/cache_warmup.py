@@ -6,9 +6,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
 
 from lab.clients.http import JsonClient
 from lab.clients.pager import read_token
@@ -31,10 +30,6 @@ class Warmed:
     pages: int
     failed: int
     seconds: float
-
-    def as_json(self) -> dict[str, Any]:
-        """The object of `fleetops cache warm --json`."""
-        return asdict(self)
 
 
 def warm(clients: LabClients, viewers: int = VIEWERS, at_once: int = AT_ONCE, reason: str = "") -> Warmed:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, LiteralString
+from dataclasses import dataclass
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -62,10 +62,6 @@ class Session:
     def idle_in_transaction(self) -> bool:
         """Whether it has an open transaction and runs no statement."""
         return self.state.startswith("idle in transaction")
-
-    def as_json(self) -> dict[str, Any]:
-        """The row of `fleetops db activity --json`."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,10 +40,6 @@ class Backlog:
     def clear(self) -> bool:
         """Whether every row has been delivered."""
         return not (self.waiting or self.refused)
-
-    def as_json(self) -> dict[str, Any]:
-        """The field `audit` of `fleetops status --json`."""
-        return asdict(self)
 
     def __str__(self) -> str:
         waiting = f"{_rows(self.waiting)} waiting for the pager since {self.since}" if self.waiting else ""

@@ -6,7 +6,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from flask import Blueprint, Flask, Response, abort, jsonify, render_template, request
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -20,7 +20,7 @@ from lab.oncall import deadman, webhook
 from lab.oncall.intake import BEGINNING_BYTES, MAX_BYTES, Intake
 from lab.oncall.store import Store
 from lab.plaintext import plain, plain_json
-from lab.telemetry.body import json_body
+from lab.telemetry.body import JsonObject, json_body
 from lab.telemetry.logs import get as get_log
 from lab.telemetry.web import new_app
 
@@ -180,7 +180,7 @@ class PageCounts(Collector):
         yield gauge
 
 
-def _text(body: dict[str, Any], key: str) -> str:
+def _text(body: JsonObject, key: str) -> str:
     value = body.get(key)
     if not isinstance(value, str) or not value.strip() or len(value) > TEXT_LIMIT:
         raise UsageError(f"{key!r} must be a string of 1 to {TEXT_LIMIT} characters")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from flask import Flask, Response, abort, request
 
@@ -13,7 +12,7 @@ from lab.services.cache import Cache
 from lab.services.db import Database, Row
 from lab.services.fanout import OFF, VERSIONS, FanOut
 from lab.services.request_recorder import RequestRecorder
-from lab.telemetry.body import json_body, only_keys
+from lab.telemetry.body import JsonObject, json_body, only_keys
 from lab.telemetry.process import Telemetry, is_config_check, program, run
 from lab.telemetry.settings import Environment, Settings
 from lab.telemetry.web import new_app
@@ -87,7 +86,7 @@ def _json(row: Row) -> bytes:
     return json.dumps(profile, separators=(",", ":")).encode()
 
 
-def checked_fields(body: dict[str, Any]) -> dict[str, str]:
+def checked_fields(body: JsonObject) -> dict[str, str]:
     """The validated fields of a write. Raises UsageError naming the field that is unknown, too long or not a string."""
     only_keys(body, *FIELDS)
     for field, value in body.items():

@@ -12,7 +12,7 @@ from lab.slo.specs.document import LOADER
 
 
 class LoadedRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A rule of a file: a recording rule has `record`, an alerting rule `alert`. Durations as Prometheus writes them."""
+    """A rule of a file: a recording rule has `record`, an alerting rule `alert`. Durations are as Prometheus writes."""
 
     expr: str
     record: str = ""

@@ -10,10 +10,12 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 from lab.errors import UsageError
 from lab.telemetry import json_text
 
+JsonObject = dict[str, Any]  # the decoded body of a request, before its keys have been checked
+
 _EXAMPLE = 'send a JSON object such as {"enabled": true} with Content-Type: application/json'
 
 
-def json_body(*, keep_surrogates: bool = False) -> dict[str, Any]:
+def json_body(*, keep_surrogates: bool = False) -> JsonObject:
     """The request body's JSON object. See `json_text.parse` for what is rejected, and for `keep_surrogates`.
 
     Raises BadRequest (400), RequestEntityTooLarge (413), UnsupportedMediaType (415), and UsageError (400) when the
@@ -37,7 +39,7 @@ def json_body(*, keep_surrogates: bool = False) -> dict[str, Any]:
     return value
 
 
-def only_keys(body: dict[str, Any], *known: str) -> None:
+def only_keys(body: JsonObject, *known: str) -> None:
     """Raise UsageError when `body` is empty or has a key that is not in `known`."""
     unknown = sorted(set(body) - set(known))
     if unknown:
@@ -46,7 +48,7 @@ def only_keys(body: dict[str, Any], *known: str) -> None:
         raise UsageError(f"nothing to set; known: {', '.join(known)}")
 
 
-def number_in(body: dict[str, Any], key: str, low: float, high: float) -> float:
+def number_in(body: JsonObject, key: str, low: float, high: float) -> float:
     """body[key] as a number from `low` to `high`. Raises UsageError, naming the key, otherwise."""
     value = body.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:

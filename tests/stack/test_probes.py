@@ -11,6 +11,7 @@ from support import free_port
 from werkzeug.serving import make_server
 
 from lab.cli import stack
+from lab.clients.documents import as_builtins
 from lab.control.spool import Backlog
 from lab.stack.health import probes
 from lab.stack.health.status import Status
@@ -68,4 +69,4 @@ def test_a_status_with_notes_is_ready(capsys: pytest.CaptureFixture[str]) -> Non
     lines = capsys.readouterr().out.splitlines()
     assert f"note   gateway: {NOTE}" in lines
     assert lines[-1] == "ready"
-    assert status.as_json()["notes"] == [f"gateway: {NOTE}"]
+    assert as_builtins(status)["notes"] == [f"gateway: {NOTE}"]

@@ -18,7 +18,7 @@ from lab.services.gateway import flags
 from lab.services.gateway.priority import RATIOS, Shed
 from lab.services.gateway.rate_limit import Quota
 from lab.services.retry import CAUSES, MAX_RETRIES, RetryPolicy
-from lab.telemetry.body import number_in
+from lab.telemetry.body import JsonObject, number_in
 from lab.telemetry.settings import checked_url
 
 UPSTREAMS = (names.UPSTREAM_USER, names.UPSTREAM_FEED, names.UPSTREAM_CANARY)
@@ -70,13 +70,13 @@ class State:
         }
 
 
-def with_weight(state: State, body: dict[str, Any]) -> State:
+def with_weight(state: State, body: JsonObject) -> State:
     """{"weight_percent": 0..100}"""
     _check_keys(body, ["weight_percent"])
     return replace(state, weight_percent=number_in(body, "weight_percent", 0, 100))
 
 
-def with_flag(state: State, name: str, body: dict[str, Any]) -> State:
+def with_flag(state: State, name: str, body: JsonObject) -> State:
     """{"enabled": bool}; LookupError for an unknown flag."""
     if name not in state.flags:
         raise LookupError(f"no flag {name!r:.80}; there are {', '.join(state.flags)}")
@@ -86,7 +86,7 @@ def with_flag(state: State, name: str, body: dict[str, Any]) -> State:
     return replace(state, flags={**state.flags, name: body["enabled"]})
 
 
-def with_ratelimit(state: State, body: dict[str, Any]) -> State:
+def with_ratelimit(state: State, body: JsonObject) -> State:
     """Any of the four fields of Quota; the others keep their values."""
     _check_keys(body, [limit.name for limit in fields(Quota)])
     return replace(
@@ -94,7 +94,7 @@ def with_ratelimit(state: State, body: dict[str, Any]) -> State:
     )
 
 
-def with_shed(state: State, body: dict[str, Any]) -> State:
+def with_shed(state: State, body: JsonObject) -> State:
     """Any of "max_inflight": 1..10000 and its ratio for each lower priority, 0..1; the others keep their values."""
     _check_keys(body, ["max_inflight", *RATIOS])
     changed: dict[str, Any] = {key: number_in(body, key, 0, 1) for key in RATIOS if key in body}
@@ -103,7 +103,7 @@ def with_shed(state: State, body: dict[str, Any]) -> State:
     return replace(state, shed=replace(state.shed, **changed))
 
 
-def with_retry(state: State, body: dict[str, Any]) -> State:
+def with_retry(state: State, body: JsonObject) -> State:
     """Any of {"max_retries": 0..5, "budget_ratio": 0..5, "on": [cause, …]}; the others keep their values."""
     _check_keys(body, [setting.name for setting in fields(RetryPolicy)])
     changed: dict[str, Any] = {}
@@ -119,7 +119,7 @@ def with_retry(state: State, body: dict[str, Any]) -> State:
     return replace(state, retry=replace(state.retry, **changed))
 
 
-def with_breakers(state: State, body: dict[str, Any]) -> State:
+def with_breakers(state: State, body: JsonObject) -> State:
     """Modes (off, auto or open) by upstream; the others keep theirs."""
     _check_keys(body, list(UPSTREAMS))
     for name, mode in body.items():
@@ -128,7 +128,7 @@ def with_breakers(state: State, body: dict[str, Any]) -> State:
     return replace(state, breakers={**state.breakers, **body})
 
 
-def with_cache(state: State, body: dict[str, Any]) -> State:
+def with_cache(state: State, body: JsonObject) -> State:
     """{"feed_ttl_seconds": 1..86400}"""
     _check_keys(body, ["feed_ttl_seconds"])
     if not body:
@@ -136,7 +136,7 @@ def with_cache(state: State, body: dict[str, Any]) -> State:
     return replace(state, feed_ttl_seconds=number_in(body, "feed_ttl_seconds", MIN_TTL_SECONDS, MAX_TTL_SECONDS))
 
 
-def with_timeouts(state: State, body: dict[str, Any]) -> State:
+def with_timeouts(state: State, body: JsonObject) -> State:
     """Timeouts in seconds by upstream; the others keep theirs."""
     _check_keys(body, list(UPSTREAMS))
     return replace(
@@ -144,7 +144,7 @@ def with_timeouts(state: State, body: dict[str, Any]) -> State:
     )
 
 
-def with_upstream(state: State, name: str, body: dict[str, Any]) -> State:
+def with_upstream(state: State, name: str, body: JsonObject) -> State:
     """{"urls": [base URL, …]}; LookupError for an unknown upstream."""
     if name not in state.upstreams:
         raise LookupError(f"no upstream {name!r:.80}; there are {', '.join(state.upstreams)}")
@@ -156,7 +156,7 @@ def with_upstream(state: State, name: str, body: dict[str, Any]) -> State:
 
 
 # The parts that PUT /admin/PART changes; keys that the body does not contain keep their values.
-PARTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
+PARTS: dict[str, Callable[[State, JsonObject], State]] = {
     "canary": with_weight,
     "ratelimit": with_ratelimit,
     "shed": with_shed,
@@ -167,14 +167,14 @@ PARTS: dict[str, Callable[[State, dict[str, Any]], State]] = {
 }
 
 
-def _integer_in(body: dict[str, Any], key: str, low: int, high: int) -> int:
+def _integer_in(body: JsonObject, key: str, low: int, high: int) -> int:
     value = number_in(body, key, low, high)
     if value != int(value):
         raise UsageError(f"{key}: {value!r:.80} is not a whole number")
     return int(value)
 
 
-def _check_keys(body: dict[str, Any], keys: list[str]) -> None:
+def _check_keys(body: JsonObject, keys: list[str]) -> None:
     if not isinstance(body, dict):  # possible in the file on disk; a request body is always an object
         raise UsageError("is not an object")
     for key in body:

@@ -12,6 +12,7 @@ from lab.errors import LabError, UsageError
 from lab.services.gateway import state as steps
 from lab.services.gateway.state import State
 from lab.telemetry import json_text
+from lab.telemetry.body import JsonObject
 
 Step = Callable[..., State]
 Apply = Callable[[], None]
@@ -83,7 +84,7 @@ def _read(data: bytes, defaults: State) -> tuple[State, tuple[str, ...]]:
     return state, tuple(refused)
 
 
-def _changes(stored: dict[str, Any], defaults: State) -> Iterator[tuple[str, Step, tuple[Any, ...]]]:
+def _changes(stored: JsonObject, defaults: State) -> Iterator[tuple[str, Step, tuple[Any, ...]]]:
     """Each part in `stored`: its name, the function that changes it, and that function's arguments.
 
     A file of an older version may lack parts; flags and upstreams that are no longer known are skipped.

@@ -7,8 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import psutil
 
@@ -34,10 +33,6 @@ class Finding:
     ok: bool
     found: str
     fix: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """The row of `fleetops doctor --json`."""
-        return asdict(self)
 
 
 def examine(home: Home, ports: Ports) -> list[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from lab.clients.alertmanager import Alertmanager
 from lab.clients.pager import Pager
@@ -49,25 +48,6 @@ class Status:
     def total_rss_bytes(self) -> int:
         """The sum of the RSS of all programs; memory shared by two programs counts twice."""
         return sum(row.rss_bytes for row in self.processes)
-
-    def as_json(self) -> dict[str, Any]:
-        """The object of `fleetops status --json`."""
-        return {
-            "ready": self.ready,
-            "running": self.running,
-            "waiting_for": self.waiting_for,
-            "urls": self.urls,
-            "console_url": self.console_url,
-            "processes": [row.as_json() for row in self.processes],
-            "total_rss_bytes": self.total_rss_bytes,
-            "open_pages": self.open_pages,
-            "silences": self.silences,
-            "too_busy": self.too_busy,
-            "notes": self.notes,
-            "requests_per_second": self.requests_per_second,
-            "started_at": self.started_at,
-            "ready_seconds": self.ready_seconds,
-        }
 
 
 def urls(ports: Ports) -> dict[str, str]:

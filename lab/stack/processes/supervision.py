@@ -15,7 +15,7 @@ import sys
 import tempfile
 import xmlrpc.client
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,6 @@ class ProcessRow:
     state: str
     rss_bytes: int
     restarts: int
-
-    def as_json(self) -> dict[str, Any]:
-        """The row of `fleetops status --json`."""
-        return asdict(self)
 
 
 def socket_path(home: Home) -> Path:
