@@ -17,7 +17,7 @@ from typing import Any
 
 from lab.clients.pager import Pager
 from lab.clients.times import utc_text
-from lab.control.spool import Spool
+from lab.control.spool import Row, Spool
 from lab.errors import LabError
 from lab.names import ENV_ACTOR
 from lab.paths import Home
@@ -100,7 +100,7 @@ class AuditTrail:
             raise
         self.deliver({**row, "old": change.old, "new": change.new, "outcome": "done"})
 
-    def deliver(self, row: dict[str, Any]) -> None:
+    def deliver(self, row: Row) -> None:
         """Send the spooled rows, then `row`, to the pager; spool it when the pager does not answer."""
         self.spool.deliver(self.pager.record, row)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lab.control.lab_clients import LabClients
 from lab.errors import UsageError
 from lab.stack import configs
@@ -13,7 +11,7 @@ from lab.stack.configs import Version
 def push(
     clients: LabClients,
     service: str,
-    changes: dict[str, Any],
+    changes: configs.Settings,
     reason: str = "",
     *,
     checked: bool = True,
@@ -63,6 +61,6 @@ def activate(clients: LabClients, service: str, version: int, reason: str = "") 
     return old, new
 
 
-def _audited(version: Version) -> dict[str, Any]:
+def _audited(version: Version) -> configs.Settings:
     """A version as audit rows show it."""
     return {"version": version.version, "settings": version.settings}

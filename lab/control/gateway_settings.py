@@ -7,19 +7,19 @@ from typing import Any
 from lab.control.lab_clients import LabClients
 from lab.errors import UsageError
 
+Settings = dict[str, Any]  # one part of the gateway's state, by name; the gateway checks it
+
 RATELIMIT, SHED, RETRY, TIMEOUTS, BREAKERS, CACHE = PARTS = (
     "ratelimit", "shed", "retry", "timeouts", "breakers", "cache",
 )  # fmt: skip
 
 
-def show(clients: LabClients, part: str) -> dict[str, Any]:
+def show(clients: LabClients, part: str) -> Settings:
     """The current settings of one part (see PARTS), by name. NotRunning when the gateway does not answer."""
     return clients.gateway.state().part(part)
 
 
-def change(
-    clients: LabClients, part: str, values: dict[str, Any], reason: str = ""
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def change(clients: LabClients, part: str, values: Settings, reason: str = "") -> tuple[Settings, Settings]:
     """Change the settings `values` of `part` and keep the others; returns their old and new values.
 
     Raises UsageError for an unknown name (without an audit row) and for a value that the gateway refuses (audited as

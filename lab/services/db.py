@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, LiteralString
@@ -38,7 +38,9 @@ class Session:
         self._durations = durations
         self.operations = 0
 
-    def rows(self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | dict[str, Any]) -> list[Row]:
+    def rows(
+        self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | Mapping[str, Any]
+    ) -> list[Row]:
         """All rows of `query`; `operation` is its name in the metrics."""
         started = perf_counter()
         rows = self._cursor.execute(query, values).fetchall()
@@ -49,7 +51,9 @@ class Session:
             logs.get().debug("db operation", operation=operation, statement=text, values=values, rows=len(rows))
         return rows
 
-    def row(self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | dict[str, Any]) -> Row | None:
+    def row(
+        self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | Mapping[str, Any]
+    ) -> Row | None:
         """The first row of `query`, or None."""
         rows = self.rows(operation, query, values)
         return rows[0] if rows else None

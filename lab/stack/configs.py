@@ -28,6 +28,8 @@ from lab.stack.programs import Program, config_file
 from lab.telemetry import json_text
 from lab.telemetry.config import SETTINGS
 
+Settings = dict[str, Any]  # by name; the service itself checks names and values
+
 CHECK_SECONDS = 20.0
 
 
@@ -40,7 +42,7 @@ class Version:
     at: str = ""
     author: str = ""
     reason: str = "built-in defaults"
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
 
 
 def instances(home: Home, ports: Ports, service: str) -> list[Program]:
@@ -83,7 +85,7 @@ def find(home: Home, service: str, version: int) -> Version:
     return _read(path)
 
 
-def add(home: Home, service: str, settings: dict[str, Any], author: str, reason: str) -> Version:
+def add(home: Home, service: str, settings: Settings, author: str, reason: str) -> Version:
     """Write and activate a new version. Running programs use it from their next start on."""
     known = versions(home, service)
     number = (known[-1].version if known else 0) + 1
@@ -100,7 +102,7 @@ def activate(home: Home, service: str, version: int) -> Version:
     return existing
 
 
-def refusal(program: Program, settings: dict[str, Any] | None = None) -> str:
+def refusal(program: Program, settings: Settings | None = None) -> str:
     """Why `program` would not start with `settings` (None: the active version); "" when it would.
 
     Runs the program with `--check` in its own environment, so the answer is that of a real start. LabError on a

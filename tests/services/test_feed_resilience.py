@@ -14,7 +14,7 @@ from support import eventually
 from werkzeug.exceptions import ServiceUnavailable
 
 from lab.services.feed import page_cache
-from lab.services.feed.profiles import Profiles
+from lab.services.feed.profiles import Profiles, Viewer
 from lab.services.feed.ranking import PAGE_ITEMS
 from lab.services.feed.stable import StablePages
 from lab.telemetry.metrics import CollectorRegistry
@@ -28,7 +28,7 @@ class Gate(Profiles):
         self.release = threading.Event()
         self._lock = threading.Lock()
 
-    def brief(self, user_id: int) -> dict[str, Any] | None:
+    def brief(self, user_id: int) -> Viewer | None:
         with self._lock:
             self.held += 1
         self.release.wait(10)

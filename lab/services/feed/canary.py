@@ -7,13 +7,12 @@ request, so 48 round trips for a feed of 16 items, to a database that is several
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from lab.services.db import Database, Session
 from lab.services.feed.options import FeedOptions
 from lab.services.feed.page_cache import PageCache
 from lab.services.feed.profiles import Profiles
-from lab.services.feed.stable import StablePages, item
+from lab.services.feed.stable import Author, Item, StablePages, item
 
 _POST = "SELECT id, body, like_count, created_at, author_id FROM posts WHERE id = %s"
 _AUTHOR = "SELECT id, handle, display_name FROM users WHERE id = %s"
@@ -38,7 +37,7 @@ class CanaryPages:
         return json.dumps(page, separators=(",", ":")).encode()
 
 
-def _item(session: Session, viewer_id: int, post_id: int) -> dict[str, Any] | None:
+def _item(session: Session, viewer_id: int, post_id: int) -> Item | None:
     post = session.row("post.select", _POST, [post_id])
     if post is None:
         return None
@@ -46,5 +45,5 @@ def _item(session: Session, viewer_id: int, post_id: int) -> dict[str, Any] | No
     following = session.row("follow.exists", _FOLLOWING, [viewer_id, post[4]])
     if author is None or following is None:
         return None
-    brief = {"id": author[0], "handle": author[1], "display_name": author[2]}
+    brief: Author = {"id": author[0], "handle": author[1], "display_name": author[2]}
     return item(*post[:4], author=brief, following=following[0])

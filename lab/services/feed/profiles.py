@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from lab.services.upstream import Upstream, UpstreamTimeoutError, UpstreamUnreachableError
 from lab.telemetry import json_text
@@ -13,13 +13,20 @@ class UnknownUser(Exception):
     """The user service does not know the user."""
 
 
+class Viewer(TypedDict):
+    """Whose feed it is, as the feed shows it."""
+
+    handle: str
+    display_name: str
+
+
 class Profiles:
     """Client of the user service."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
-    def brief(self, user_id: int) -> dict[str, Any] | None:
+    def brief(self, user_id: int) -> Viewer | None:
         """Handle and display name, or None if the user service gives no valid response. Raises UnknownUser."""
         try:
             reply = self._upstream.call("GET", f"/v1/users/{user_id}", {})

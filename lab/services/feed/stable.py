@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 
 from lab.services.db import Database, Session
 from lab.services.feed.options import FeedOptions
@@ -50,16 +51,33 @@ class StablePages:
         return page
 
 
-def _hydrate(session: Session, viewer_id: int, ids: list[int]) -> list[dict[str, Any]]:
+class Author(TypedDict):
+    """Who wrote a post."""
+
+    id: int
+    handle: str
+    display_name: str
+
+
+class Item(TypedDict):
+    """A post in a feed, as JSON; `following` is whether the viewer follows its author."""
+
+    id: int
+    body: str
+    like_count: int
+    created_at: str
+    author: Author
+    following: bool
+
+
+def _hydrate(session: Session, viewer_id: int, ids: list[int]) -> list[Item]:
     return [
         item(*row[:4], author={"id": row[4], "handle": row[5], "display_name": row[6]}, following=row[7])
         for row in session.rows("feed.hydrate", _HYDRATE, [ids, viewer_id])
     ]
 
 
-def item(
-    post_id: int, body: str, like_count: int, created_at: Any, *, author: dict[str, Any], following: bool
-) -> dict[str, Any]:
+def item(post_id: int, body: str, like_count: int, created_at: datetime, *, author: Author, following: bool) -> Item:
     """An item of a feed, in the form that every version returns."""
     return {
         "id": post_id,

@@ -22,6 +22,8 @@ from lab.names import EXTERNAL_LABEL_SITE, LOGIN_USER
 from lab.paths import LOOPBACK, RULES, Home, Ports
 from lab.stack.programs import Program, rules_globs, url
 
+Config = dict[str, Any]  # YAML as Prometheus and Alertmanager read it; promtool and amtool check it
+
 INTERVAL = "1s"
 ALERTMANAGER_TEMPLATE = RULES / "alertmanager.yml"
 WEB_CONFIG = "web.yml"
@@ -63,7 +65,7 @@ def write_targets(home: Home, running: Iterable[Program], jobs_known: Iterable[s
 
     A job of `jobs_known` without a program gets an empty list.
     """
-    jobs: dict[str, list[dict[str, Any]]] = {job: [] for job in jobs_known}
+    jobs: dict[str, list[Config]] = {job: [] for job in jobs_known}
     for program in running:
         if program.job:
             target = {"targets": [f"{LOOPBACK}:{program.metrics_port}"], "labels": {"instance": program.name}}
@@ -82,7 +84,7 @@ def targets(home: Home, job: str) -> list[str]:
     return [str(group["labels"]["instance"]) for group in groups]
 
 
-def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str, Any]:
+def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> Config:
     """The content of prometheus.yml: scrapes and evaluates every INTERVAL.
 
     The external label `site` is the console's URL, for links in the rules' annotations; it is dropped from alerts.
@@ -114,7 +116,7 @@ def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> dict[str
     }
 
 
-def _kept(job: str) -> dict[str, Any]:
+def _kept(job: str) -> Config:
     """The relabelling that keeps only KEPT_METRICS of a job; empty for the lab's own programs."""
     if job not in KEPT_METRICS:
         return {}
@@ -123,12 +125,12 @@ def _kept(job: str) -> dict[str, Any]:
     ]}  # fmt: skip
 
 
-def login(home: Home) -> dict[str, Any]:
+def login(home: Home) -> Config:
     """The HTTP client configuration with the lab's login, as Prometheus, amtool and promtool read it."""
     return {"basic_auth": {"username": LOGIN_USER, "password_file": str(home.token)}}
 
 
-def web_config(home: Home) -> dict[str, Any]:
+def web_config(home: Home) -> Config:
     """The web configuration that makes Prometheus and Alertmanager require the login. NotRunning without a token.
 
     Both accept requests from any origin and for any host name: without a login, any web page could silence alerts or
