@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from lab import units
+from lab.clients.documents import Document
 from lab.drills.runbook import parser
 from lab.errors import LabError
-from lab.promql_tokens import tokens
+from lab.promql_tokens import Token, tokens
 from lab.site.build import npm
 from lab.site.render import links
 from lab.site.sources.context import RUNBOOKS, SiteContext
@@ -25,6 +28,28 @@ SEARCH = "search/search_index.json"
 SECTIONS = "search/sections.json"
 WORKERS = "assets/javascripts/workers"
 _BLOCK = re.compile(r"<pre.*?</pre>", re.DOTALL)
+
+
+class RunbookSection(Document, frozen=True, kw_only=True):
+    """One section of the runbooks, as the console shows it: its branches with the commands of each step."""
+
+    title: str
+    branches: Sequence[parser.Branch]
+
+
+class Replay(Document, frozen=True, kw_only=True):
+    """One committed record in the console's list of replays.
+
+    `href` and `postmortem` are relative to the site's root; `queries` are those of its signals, as tokens.
+    """
+
+    id: str
+    title: str
+    recorded: str
+    factor: int
+    href: str
+    postmortem: str | None
+    queries: Mapping[str, Sequence[Token]]
 
 
 def write(context: SiteContext, site: Path) -> None:
@@ -58,40 +83,33 @@ def defer_search(site: Path) -> None:
     _json(index, search_index | {"docs": []})
 
 
-def runbooks(context: SiteContext) -> dict[str, Any]:
-    """Each runbook section by its anchor: its title, and its branches with the commands of each step."""
+def runbooks(context: SiteContext) -> dict[str, RunbookSection]:
+    """Each runbook section by its anchor."""
     return {
-        section.anchor: {
-            "title": section.title,
-            "branches": [
-                {"number": branch.number, "title": branch.title}
-                | {step: list(getattr(branch, step)) for step in parser.STEPS}
-                for branch in section.branches()
-            ],
-        }
+        section.anchor: RunbookSection(title=section.title, branches=section.branches())
         for section in parser.sections(context.docs / RUNBOOKS)
     }
 
 
-def replays(context: SiteContext) -> list[dict[str, Any]]:
-    """Every committed record as the console's list of replays shows it; `href` is relative to the site's root."""
+def replays(context: SiteContext) -> list[Replay]:
+    """Every committed record, incidents first."""
     incidents_first = sorted(context.records, key=lambda record: (not record.ident.startswith("INC"), record.ident))
     return [_replay(context, record) for record in incidents_first]
 
 
-def _replay(context: SiteContext, record: Record) -> dict[str, Any]:
+def _replay(context: SiteContext, record: Record) -> Replay:
     postmortem = context.postmortem(record.ident)
-    return {
-        "id": record.ident,
-        "title": record.data.drill.title,
-        "recorded": units.minute(record.data.started_at),
-        "factor": record.factor,
-        "href": record.path,
-        "postmortem": links.page_url(postmortem) if postmortem else None,
-        "queries": {signal.query: tokens(signal.query) for signal in record.data.signals},
-    }
+    return Replay(
+        id=record.ident,
+        title=record.data.drill.title,
+        recorded=units.minute(record.data.started_at),
+        factor=record.factor,
+        href=record.path,
+        postmortem=links.page_url(postmortem) if postmortem else None,
+        queries={signal.query: tokens(signal.query) for signal in record.data.signals},
+    )
 
 
-def _json(file: Path, data: Any) -> None:
+def _json(file: Path, document: object) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(data, separators=(",", ":"), ensure_ascii=False) + "\n", encoding="utf-8")
+    file.write_bytes(msgspec.json.encode(document) + b"\n")
