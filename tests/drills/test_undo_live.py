@@ -1,4 +1,4 @@
-"""Each fault against the real thing: it is there, and its undo, in another process's hands, leaves nothing of it.
+"""Each fault against the real thing: it is there, and its undo, by another process, leaves nothing of it.
 
 It runs after the drill in test_incident_live.py (files go by name): a drill waits until a minute is good again.
 """

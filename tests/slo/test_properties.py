@@ -84,7 +84,7 @@ def observe(
 
 @dataclass(frozen=True)
 class Burn:
-    """Two page tiers, a budget, and a constant bad ratio that trips at least the slow tier."""
+    """Two page tiers, a budget, and a constant bad ratio that trips at least the slow-burn tier."""
 
     windows: Windows
     budget: Decimal

@@ -49,8 +49,8 @@ def _audit(clients: LabClients) -> Finding:
     if up:
         clients.trail.flush()
     backlog = clients.trail.spool.backlog()
-    mend = f"read {backlog.refused_file}, then move it away" if backlog.refused else "`fleetops service restart pager`"
-    return Finding("audit-log", not backlog.refused and not (backlog.waiting and up), str(backlog), mend)
+    fix = f"read {backlog.refused_file}, then move it away" if backlog.refused else "`fleetops service restart pager`"
+    return Finding("audit-log", not backlog.refused and not (backlog.waiting and up), str(backlog), fix)
 
 
 def _drill(clients: LabClients) -> Finding:

@@ -146,9 +146,9 @@ def _failures(slos: Sequence[Slo]) -> list[Slo]:
 
 
 def _total_outage(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """Every request fails for a sixth of the quick window; afterwards the slow tier keeps the page firing."""
+    """Every request fails for a sixth of the fast-burn window; afterwards the slow-burn tier keeps the page firing."""
     span = format_duration(windows.of(PAGE)[0].long_seconds // 6)
-    title = f"a total outage of {span} pages at once and resolves when the slow tier lets go"
+    title = f"a total outage of {span} pages at once and resolves when the slow-burn tier clears"
     return _degradation(title, slos, windows, cadence, {slo.sloth_id: 1.0 for slo in _failures(slos)})
 
 

@@ -93,7 +93,7 @@ class _ScenarioFactory:
         hold = max(fires_after // 4, 4 * self.cadence["quick"].allowance_seconds)
         warm = self.quick.long_seconds
         after = self._after("quick", self.slow.short_seconds)
-        yield self._burn("a fast burn pages by the quick tier, and the page resolves", "quick",
+        yield self._burn("a fast burn pages by the fast-burn tier, and the page resolves", "quick",
                          [(warm, 0), (fires_after + hold, fast), (after, 0)])  # fmt: skip
         # 400 requests in the window: few enough that a floor that is too high would suppress the page.
         yield self._burn("a cold start with little traffic pages when a warm one does", "quick",
@@ -105,8 +105,8 @@ class _ScenarioFactory:
     def page_slow(self) -> Iterator[Scenario]:
         under_quick, over = 0.98 * self.quick.factor, 1.25 * self.slow.factor
         for title, rate, warm in (
-            ("just under the quick tier, the slow tier pages", under_quick, self.slow.long_seconds),
-            ("a slow burn pages by the slow tier, cold as well, and the page resolves", over, 0),
+            ("just under the fast-burn tier, the slow-burn tier pages", under_quick, self.slow.long_seconds),
+            ("a slow burn pages by the slow-burn tier, cold as well, and the page resolves", over, 0),
         ):
             fires_after = self._grid("slow", self.slow.long_seconds * self.slow.factor / rate)
             end = self._after("slow", self.slow.short_seconds)
