@@ -10,6 +10,7 @@ from pathlib import Path
 import chromium
 import pytest
 from made_up_console import Console
+from playwright.sync_api import Browser, BrowserContext, Page
 from published import serve
 
 from lab.errors import ToolError
@@ -41,7 +42,7 @@ def published(site_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[chromium.Browser]:
+def browser() -> Iterator[Browser]:
     """One browser per test file."""
     with chromium.browser() as started:
         yield started
@@ -57,11 +58,22 @@ def console(site_folder: Path, tmp_path: Path) -> Iterator[Console]:
 
 
 @pytest.fixture
-def page(browser: chromium.Browser) -> Iterator[chromium.Page]:
-    """A tab tall enough to show a whole page, because charts are drawn when they come near the viewport."""
-    with browser.page() as opened:
-        opened.view(1280, 3000)
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Storage and cache of the test's own. Tabs show a whole page, as charts are drawn when they come into view."""
+    with browser.new_context(viewport={"width": 1280, "height": 3000}) as opened:
         yield opened
+
+
+@pytest.fixture
+def problems(context: BrowserContext) -> list[str]:
+    """The errors on the console and the exceptions of the test's tabs."""
+    return chromium.problems(context)
+
+
+@pytest.fixture
+def page(context: BrowserContext, problems: list[str]) -> Page:
+    """A tab."""
+    return context.new_page()
 
 
 @pytest.fixture(scope="session")

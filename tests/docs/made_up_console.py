@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import chromium
+from playwright.sync_api import Page, expect
 from sources import TOKEN, MadeUpPager, MadeUpPrometheus, settings, watcher
 from support import free_port
 
@@ -18,7 +18,10 @@ from lab.telemetry.process import Telemetry
 from lab.telemetry.server import Server
 from lab.telemetry.settings import Address
 
-MODE = "document.getElementById('live-console').dataset.mode"
+
+def expect_mode(page: Page, mode: str, limit_ms: float | None = None) -> None:
+    """Wait until the console of a page is in a mode: live, lost or replay."""
+    expect(page.locator("#live-console")).to_have_attribute("data-mode", mode, timeout=limit_ms)
 
 
 class Console:
@@ -40,11 +43,11 @@ class Console:
         """The URL that `fleetops up` prints."""
         return f"{self.url}/?key={console_key(TOKEN)}"
 
-    def give_key(self, page: chromium.Page) -> None:
+    def give_key(self, page: Page) -> None:
         """Open the URL with the key in a tab, and leave the page."""
-        page.call("Page.navigate", url=self.url_with_key)
-        page.until(f"location.href === '{self.url}/'")
-        page.open("about:blank")
+        page.goto(self.url_with_key)
+        page.wait_for_url(f"{self.url}/")
+        page.goto("about:blank")
 
     def start(self) -> None:
         """Start to serve."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import chromium
 import pytest
+from playwright.sync_api import Page, expect
 
 pytestmark = [
     pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH"),
@@ -28,7 +28,6 @@ READ = """(async () => {
   scrollTo(0, 0);
   await frames();
 })()"""
-TO_DARK = "document.querySelector('.lab-scheme').click()"
 # Transitions off, so that axe never sees a colour halfway between two schemes.
 NO_TRANSITIONS = """document.head.append(Object.assign(document.createElement("style"), {
   textContent: "*, ::before, ::after { transition: none !important; }",
@@ -40,34 +39,36 @@ def pages(site: Path) -> list[str]:
     return sorted(file.parent.relative_to(site).as_posix().removeprefix(".") for file in site.rglob("index.html"))
 
 
-def violations(page: chromium.Page, rules: dict[str, Any]) -> list[str]:
+def violations(page: Page, rules: dict[str, Any]) -> list[str]:
     """The violations of these rules, each with its first three elements."""
-    options = {"runOnly": rules, "resultTypes": ["violations"]}
-    broken: list[str] = page.value(
-        f"axe.run(document, {json.dumps(options)})"
-        ".then((found) => found.violations.map((one) => `${one.id} (${one.impact}): ${one.nodes.slice(0, 3)"
-        ".map((node) => node.target.join(' ') + ' ' + node.html.slice(0, 160)).join(' | ')}`))"
+    broken: list[str] = page.evaluate(
+        "async (options) => (await axe.run(document, options)).violations.map((one) =>"
+        " `${one.id} (${one.impact}): ${one.nodes.slice(0, 3)"
+        ".map((node) => node.target.join(' ') + ' ' + node.html.slice(0, 160)).join(' | ')}`)",
+        {"runOnly": rules, "resultTypes": ["violations"]},
     )
     return broken
 
 
 def test_no_page_violates_an_accessibility_rule_in_either_scheme(
-    site_folder: Path, published: str, page: chromium.Page, axe: str
+    site_folder: Path, published: str, page: Page, axe: str
 ) -> None:
     """All rules in the light scheme, the colour rules again in the dark one."""
     broken = []
-    page.view(1280, 6000)
+    scheme = page.locator("body")
+    page.set_viewport_size({"width": 1280, "height": 6000})
     for path in pages(site_folder):
-        page.open(f"{published}/{path}{'/' if path else ''}")
-        page.until("document.querySelector('.console') === null || document.querySelector('.console-tile')")
-        assert page.value("document.body.dataset.mdColorScheme") == "default"
-        page.value(NO_TRANSITIONS)
-        page.value(READ)
-        page.value(SETTLED)
-        page.value(axe + "; undefined")
+        chromium.visit(page, f"{published}/{path}{'/' if path else ''}")
+        if page.locator(".console").count():
+            expect(page.locator(".console-tile")).not_to_have_count(0)
+        expect(scheme).to_have_attribute("data-md-color-scheme", "default")
+        page.evaluate(NO_TRANSITIONS)
+        page.evaluate(READ)
+        page.evaluate(SETTLED)
+        page.evaluate(axe + "; undefined")
         broken += [f"/{path}: {violation}" for violation in violations(page, EVERY_RULE)]
-        page.value(TO_DARK)
-        page.until("document.body.dataset.mdColorScheme === 'slate'")
+        page.locator(".lab-scheme").click()
+        expect(scheme).to_have_attribute("data-md-color-scheme", "slate")
         broken += [f"/{path}, dark: {violation}" for violation in violations(page, COLOUR_RULES)]
-        page.value("localStorage.clear()")  # the next page is light again
+        page.evaluate("localStorage.clear()")  # the next page is light again
     assert not broken, "\n".join(broken)

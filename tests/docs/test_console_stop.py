@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import chromium
 import pytest
-from made_up_console import MODE, Console
+from made_up_console import Console, expect_mode
+from playwright.sync_api import Browser, Page, expect
 from polling import eventually
 
 from lab.drills.run import stoppable
@@ -22,9 +24,9 @@ from lab.drills.undo.journal import journal_path
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 
-STOP = "document.querySelector('[data-part=drill-stop]')"
-DIALOG = "document.querySelector('[data-part=stop-dialog]')"
-STATE = "document.querySelector('[data-part=drill-state]').textContent"
+STOP = "[data-part=drill-stop]"
+DIALOG = "[data-part=stop-dialog]"
+STATE = "[data-part=drill-state]"
 DRILL = """
 import sys, time
 from pathlib import Path
@@ -60,29 +62,29 @@ def drill(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[subproc
 
 
 @pytest.fixture
-def page(page: chromium.Page, console: Console, drill: subprocess.Popen[bytes]) -> chromium.Page:
+def page(page: Page, console: Console, drill: subprocess.Popen[bytes]) -> Page:
     """The console of the running drill, in a browser that has its key."""
     console.give_key(page)
     opened(page, console)
     return page
 
 
-def opened(page: chromium.Page, console: Console) -> None:
-    page.open(f"{console.url}/lab/")
-    page.until(f"{MODE} === 'live' && {STOP}.offsetParent !== null")
-    page.value("document.querySelector('[data-part=by]').value = 'ada'")
+def opened(page: Page, console: Console) -> None:
+    chromium.visit(page, f"{console.url}/lab/")
+    expect_mode(page, "live")
+    expect(page.locator(STOP)).to_be_visible()
+    page.locator("[data-part=by]").fill("ada")
 
 
-def ask(page: chromium.Page) -> None:
-    page.value(f"{STOP}.focus()")
-    page.press("Enter", "\r")
-    page.until(f"{DIALOG}.open && document.activeElement.closest('dialog') === {DIALOG}")
+def ask(page: Page) -> None:
+    page.locator(STOP).press("Enter")
+    expect(page.locator(f"{DIALOG}[open] :focus")).to_be_visible()
 
 
-def confirm(page: chromium.Page) -> None:
-    page.press("Tab")
-    page.until("document.activeElement.value === 'stop'")
-    page.press("Enter", "\r")
+def confirm(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_attribute("value", "stop")
+    page.keyboard.press("Enter")
 
 
 def pictures() -> Path | None:
@@ -90,82 +92,84 @@ def pictures() -> Path | None:
     return Path(folder) if (folder := os.environ.get("FLEETOPS_PICTURES")) else None
 
 
-def photograph(page: chromium.Page, name: str) -> None:
+def photograph(page: Page, name: str) -> None:
     if folder := pictures():
-        page.value("document.querySelector('#console-drill').scrollIntoView({ block: 'start' })")
-        page.photograph(folder / f"{name}.png")
+        page.locator("#console-drill").evaluate("(title) => title.scrollIntoView({ block: 'start' })")
+        page.screenshot(path=folder / f"{name}.png")
 
 
 def test_stop_asks_first_then_shows_progress_and_outcome_in_every_tab(
-    console: Console, page: chromium.Page, browser: chromium.Browser, drill: subprocess.Popen[bytes]
+    console: Console, page: Page, problems: list[str], browser: Browser, drill: subprocess.Popen[bytes]
 ) -> None:
-    with browser.page() as other:
+    with browser.new_context() as context:
+        problems_of_other, other = chromium.problems(context), context.new_page()
         console.give_key(other)
         opened(other, console)
-        assert "INC-001 is running, started by ada, responder human" in page.value(STATE)
+        expect(page.locator(STATE)).to_contain_text("INC-001 is running, started by ada, responder human")
         ask(page)
-        assert "Everything it changed is undone" in page.value(f"{DIALOG}.textContent")
-        page.press("Enter", "\r")  # the focus is on the button that continues the drill
-        page.until(f"!{DIALOG}.open && document.activeElement === {STOP}")
+        expect(page.locator(DIALOG)).to_contain_text("Everything it changed is undone")
+        page.keyboard.press("Enter")  # the focus is on the button that continues the drill
+        expect(page.locator(DIALOG)).to_be_hidden()
+        expect(page.locator(STOP)).to_be_focused()
         ask(page)
-        page.press("Escape")
-        page.until(f"!{DIALOG}.open")
+        page.keyboard.press("Escape")
+        expect(page.locator(DIALOG)).to_be_hidden()
         assert drill.poll() is None
         ask(page)
         confirm(page)
         for tab in (page, other):
-            tab.until(f"{STATE}.includes('INC-001 is being given up by ada: undoing')")
-            assert tab.value(f"{STOP}.disabled")
+            expect(tab.locator(STATE)).to_contain_text("INC-001 is being given up by ada: undoing")
+            expect(tab.locator(STOP)).to_be_disabled()
         (console.home.run / "may-end").touch()
         for tab in (page, other):
-            tab.until(f"/^INC-001: given up, undone in [0-9.]+ s \\(by ada\\)$/.test({STATE})")
-            assert tab.value(f"{STOP}.offsetParent === null")
-            assert not tab.value("document.querySelector('[data-part=drill-start]').disabled")
-            assert not tab.problems
-        assert page.value("document.activeElement === document.querySelector('[data-part=drill-state]')")
+            expect(tab.locator(STATE)).to_have_text(re.compile(r"^INC-001: given up, undone in [0-9.]+ s \(by ada\)$"))
+            expect(tab.locator(STOP)).to_be_hidden()
+            expect(tab.locator("[data-part=drill-start]")).to_be_enabled()
+        expect(page.locator(STATE)).to_be_focused()
+        assert problems + problems_of_other == []
 
 
 def test_a_killed_drill_is_undone_from_its_journal_and_a_failure_is_shown(
-    console: Console, page: chromium.Page, drill: subprocess.Popen[bytes]
+    console: Console, page: Page, drill: subprocess.Popen[bytes]
 ) -> None:
     journal_path(console.home).write_text("{")
     drill.kill()
     drill.wait()
-    page.until(f"{STOP}.textContent === 'Undo'")
-    assert "killed before it could undo" in page.value(STATE)
+    expect(page.locator(STOP)).to_have_text("Undo")
+    expect(page.locator(STATE)).to_contain_text("killed before it could undo")
     ask(page)
     confirm(page)
-    page.until("document.querySelector('[data-part=drill-error]').textContent.includes('drill.journal.json')")
+    expect(page.locator("[data-part=drill-error]")).to_contain_text("drill.journal.json")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 1400), (390, 844)], ids=["desktop", "phone"])
 def test_the_stop_button_and_its_dialog_are_accessible_and_fit(
-    console: Console, page: chromium.Page, axe: str, width: int, height: int, dark: bool
+    console: Console, page: Page, axe: str, width: int, height: int, dark: bool
 ) -> None:
-    page.view(width, height, dark=dark)
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme="dark" if dark else "light")
     opened(page, console)
-    page.value(axe + "; undefined")
+    page.evaluate(axe + "; undefined")
     photograph(page, f"running-{width}-{'dark' if dark else 'light'}")
-    page.until(f"{DIALOG} && !{DIALOG}.open")
+    expect(page.locator(DIALOG)).to_be_hidden()
     assert broken(page, "[aria-labelledby=console-drill]") == []
     ask(page)
     photograph(page, f"question-{width}-{'dark' if dark else 'light'}")
     assert broken(page, "[data-part=stop-dialog]") == []
-    box = page.value(
-        f"(({{ left, right, top, bottom }}) => [left, right, top, bottom])({DIALOG}.getBoundingClientRect())"
-    )
-    assert box[0] >= 0
-    assert box[1] <= width
-    assert box[2] >= 0
-    assert box[3] <= height
+    box = page.locator(DIALOG).bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= height
 
 
-def broken(page: chromium.Page, part: str) -> list[str]:
+def broken(page: Page, part: str) -> list[str]:
     """The violations that axe finds in one part of the page."""
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-    violations: list[str] = page.value(
-        f"axe.run(document.querySelector('{part}'), {json.dumps(rules)})"
-        ".then((found) => found.violations.map((one) => `${one.id}: ${one.nodes[0].html}`))"
+    violations: list[str] = page.locator(part).evaluate(
+        "async (part, rules) => (await axe.run(part, { runOnly: rules })).violations"
+        ".map((one) => `${one.id}: ${one.nodes[0].html}`)",
+        ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     )
     return violations

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import chromium
 import pytest
+from playwright.sync_api import Browser, Page, expect
 from published import serve
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
@@ -27,67 +28,65 @@ SMALL = """(() => {
 
 
 def test_every_page_keeps_its_weight_fits_desktop_and_phone_and_contacts_no_other_host(
-    published: str, site_folder: Path, browser: chromium.Browser
+    published: str, site_folder: Path, browser: Browser
 ) -> None:
     """At most 150 kB compressed at first load, 400 kB with a record. Nothing is cut on a desktop or a phone."""
-    heavy, wide, cut, small, hosts, problems = [], [], [], [], set(), []
+    heavy, wide, cut, small, requests, problems = [], [], [], [], [], []
     for file in sorted(site_folder.rglob("index.html")):
         path = file.parent.relative_to(site_folder).as_posix().removeprefix(".")
-        with browser.page() as tab:  # a cache of its own
-            tab.view(1280, 3000)
-            tab.open(f"{published}/{path}{'/' if path else ''}")
-            tab.until("document.querySelector('.console') === null || document.querySelector('.console-tile')")
-            tab.until("performance.getEntriesByType('resource').some((one) => one.name.includes('/workers/'))")
+        with browser.new_context(viewport={"width": 1280, "height": 3000}) as context:  # a cache of its own
+            found = chromium.problems(context)
+            context.on("request", lambda request: requests.append(request.url))
+            tab = context.new_page()
+            chromium.visit(tab, f"{published}/{path}{'/' if path else ''}")
+            if tab.locator(".console").count():
+                expect(tab.locator(".console-tile")).not_to_have_count(0)
+            tab.wait_for_function(
+                "performance.getEntriesByType('resource').some((one) => one.name.includes('/workers/'))"
+            )
             entries = "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
-            weight = tab.value(f"{entries}.reduce((sum, one) => sum + one.transferSize, 0)") / 1000
-            tab.value(
-                "document.querySelectorAll('.lab-run').forEach((run) => { run.style.contentVisibility = 'visible'; })"
+            weight = tab.evaluate(f"{entries}.reduce((sum, one) => sum + one.transferSize, 0)") / 1000
+            tab.add_style_tag(content=".lab-run { content-visibility: visible !important; }")
+            cut += tab.locator(".lab-scroll:not(.console *)").evaluate_all(
+                "(frames) => frames.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.ariaLabel)"
             )
-            frames = "[...document.querySelectorAll('.lab-scroll:not(.console *)')]"
-            cut += tab.value(
-                f"{frames}.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.ariaLabel)"
-            )
-            tab.view(390, 800)
-            width = tab.value("document.documentElement.scrollWidth")
-            small += [(path, words) for words in tab.value(SMALL)]
-            hosts |= {url.split("/")[2] for url in tab.requests if url.startswith("http")}
-            problems += tab.problems
+            tab.set_viewport_size({"width": 390, "height": 800})
+            width = tab.evaluate("document.documentElement.scrollWidth")
+            small += [(path, words) for words in tab.evaluate(SMALL)]
+            problems += found
         if weight > (400 if path == "lab" else 150):
             heavy.append((path, weight))
         if width > 390:
             wide.append((path, width))
     assert (heavy, wide, small, problems) == ([], [], [], [])
     assert [label for label in cut if not label.startswith(MATRICES)] == []
-    assert hosts == {published.split("/")[2]}
+    assert {url.split("/")[2] for url in requests if url.startswith("http")} == {published.split("/")[2]}
 
 
-def test_the_search_index_is_loaded_at_the_first_letter(site_folder: Path, page: chromium.Page) -> None:
+def test_the_search_index_is_loaded_at_the_first_letter(site_folder: Path, page: Page, problems: list[str]) -> None:
     requested: list[str] = []
     with serve(site_folder, requested) as url:
-        page.open(f"{url}/03_runbooks/")
-        page.value("document.querySelector('.md-search__input').focus()")
-        page.until("document.querySelector('.md-search-result__meta').textContent.includes('Type to start searching')")
+        chromium.visit(page, f"{url}/03_runbooks/")
+        page.locator(".md-search__input").focus()
+        expect(page.locator(".md-search-result__meta")).to_contain_text("Type to start searching")
         assert "/search/search_index.json" in requested
         assert "/search/sections.json" not in requested
-        page.call("Input.insertText", text="stampede")
-        page.value("document.querySelector('.md-search__input').dispatchEvent(new KeyboardEvent('keyup'))")
-        page.until("document.querySelector('.md-search-result__item a[href*=\"03_runbooks/\"]')")
+        page.keyboard.type("stampede")
+        expect(page.locator('.md-search-result__item a[href*="03_runbooks/"]')).not_to_have_count(0)
         assert "/search/sections.json" in requested
-    assert not page.problems
+    assert not problems
 
 
-SCHEME = "document.body.dataset.mdColorScheme"
-
-
-def test_a_reader_gets_the_systems_colour_scheme_or_the_one_last_chosen(published: str, page: chromium.Page) -> None:
-    for dark, scheme, other in ((True, "slate", "default"), (False, "default", "slate")):
-        page.view(1280, 800, dark=dark)
-        page.open(f"{published}/")
-        assert page.value(SCHEME) == scheme
-        page.value("document.querySelector('.lab-scheme').click()")
-        assert page.value(SCHEME) == other
-        page.open(f"{published}/glossary/")
-        assert page.value(SCHEME) == other
-        page.value("document.querySelector('.lab-scheme').click()")
-        assert page.value(SCHEME) == scheme
-        page.value("localStorage.clear()")
+def test_a_reader_gets_the_systems_colour_scheme_or_the_one_last_chosen(published: str, page: Page) -> None:
+    shown, switch = page.locator("body"), page.locator(".lab-scheme")
+    for scheme, other in (("slate", "default"), ("default", "slate")):
+        page.emulate_media(color_scheme="dark" if scheme == "slate" else "light")
+        chromium.visit(page, f"{published}/")
+        expect(shown).to_have_attribute("data-md-color-scheme", scheme)
+        switch.click()
+        expect(shown).to_have_attribute("data-md-color-scheme", other)
+        chromium.visit(page, f"{published}/glossary/")
+        expect(shown).to_have_attribute("data-md-color-scheme", other)
+        switch.click()
+        expect(shown).to_have_attribute("data-md-color-scheme", scheme)
+        page.evaluate("localStorage.clear()")

@@ -15,6 +15,8 @@ from typing import Any
 import chromium
 import pytest
 from embedded import EmbeddedLab
+from made_up_console import expect_mode
+from playwright.sync_api import Browser, Page
 from published import serve
 
 from lab.clients.alertmanager import Alertmanager
@@ -91,56 +93,56 @@ def state(lab: EmbeddedLab) -> dict[str, Any]:
 
 
 @pytest.fixture
-def browser() -> Iterator[chromium.Browser]:
+def browser() -> Iterator[Browser]:
     """A browser that resolves the foreign host name to this machine."""
     with chromium.browser(f"--host-resolver-rules=MAP {EVIL} 127.0.0.1") as started:
         yield started
 
 
 @pytest.fixture
-def operators(browser: chromium.Browser, lab: EmbeddedLab) -> Iterator[chromium.Page]:
+def operators(browser: Browser, lab: EmbeddedLab) -> Iterator[Page]:
     """A tab of the operator's browser, which has the console's key."""
-    with browser.page() as page:
+    with browser.new_page() as page:
         give_key(page, lab)
         yield page
 
 
-def give_key(page: chromium.Page, lab: EmbeddedLab) -> None:
-    page.call("Page.navigate", url=lab.status()["console_url"])
-    page.until(f"location.href === 'http://127.0.0.1:{lab.ports.console}/'")
+def give_key(page: Page, lab: EmbeddedLab) -> None:
+    page.goto(lab.status()["console_url"])
+    page.wait_for_url(f"http://127.0.0.1:{lab.ports.console}/")
 
 
-def attack(page: chromium.Page, host: str, lab: EmbeddedLab) -> list[str]:
+def attack(page: Page, host: str, lab: EmbeddedLab) -> list[str]:
     """Runs all attempts at once and returns what the page could read."""
     streams = [f"http://{host}:{lab.ports.console}/api/events"] * 12
-    read: list[str] = page.value(f"{ATTACK}\nattack({json.dumps(attempts(host, lab))}, {json.dumps(streams)})")
+    read: list[str] = page.evaluate(f"{ATTACK}\nattack({json.dumps(attempts(host, lab))}, {json.dumps(streams)})")
     return read
 
 
 @pytest.mark.parametrize("origin", ["127.0.0.1", EVIL])
 def test_a_page_of_another_origin_changes_nothing_reads_nothing_and_blocks_nobody(
-    lab: EmbeddedLab, browser: chromium.Browser, operators: chromium.Page, origin: str, tmp_path: Path
+    lab: EmbeddedLab, browser: Browser, operators: Page, origin: str, tmp_path: Path
 ) -> None:
     (tmp_path / "index.html").write_text("<!doctype html><title>elsewhere</title>")
     before = state(lab)
     with serve(tmp_path) as url:
-        operators.open(url.replace("127.0.0.1", origin) + "/")
+        chromium.visit(operators, url.replace("127.0.0.1", origin) + "/")
         assert attack(operators, "127.0.0.1", lab) == []
-        with browser.page() as another:  # while the foreign page holds every stream that it could open
+        with browser.new_page() as another:  # while the foreign page holds every stream that it could open
             give_key(another, lab)
-            another.open(f"http://127.0.0.1:{lab.ports.console}/lab/")
-            another.until("document.getElementById('live-console').dataset.mode === 'live'")
+            chromium.visit(another, f"http://127.0.0.1:{lab.ports.console}/lab/")
+            expect_mode(another, "live")
     assert state(lab) == before
 
 
 @pytest.mark.parametrize("part", ["console", "pager", "gateway"])
-def test_dns_rebinding_gives_no_access(lab: EmbeddedLab, operators: chromium.Page, part: str) -> None:
+def test_dns_rebinding_gives_no_access(lab: EmbeddedLab, operators: Page, part: str) -> None:
     """The page's origin is the lab's own port under a foreign name.
 
     Alertmanager and Prometheus answer 401 under any name, for which a browser shows no page.
     """
     before = state(lab)
-    operators.call("Page.navigate", url=f"http://{EVIL}:{getattr(lab.ports, part)}/livez")
-    operators.until(f"location.hostname === '{EVIL}' && document.readyState === 'complete'")
+    operators.goto(f"http://{EVIL}:{getattr(lab.ports, part)}/livez")
+    assert operators.evaluate("location.hostname") == EVIL
     assert attack(operators, EVIL, lab) == []
     assert state(lab) == before

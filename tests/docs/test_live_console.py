@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import chromium
 import psutil
 import pytest
 from embedded import EmbeddedLab, more_drills
+from made_up_console import expect_mode
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from lab.clients.prometheus import Prometheus
 from lab.drills.run.stoppable import runner
@@ -21,14 +24,9 @@ pytestmark = [
     pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH"),
     pytest.mark.timeout(720, func_only=True),
 ]
-TILE = "[...document.querySelectorAll('.console-tile')].find((one) => one.textContent.includes('feed latency p99'))"
-# A ticket of the same alert, or of an earlier drill, may be listed beside the page.
-PAGES = (
-    "[...document.querySelectorAll('.console-pages li')].filter((one) => "
-    "one.querySelector('b')?.textContent === 'FeedLatencyP99Burn'"
-    " && one.querySelector('.lab-badge')?.textContent === 'page')"
-)
-FIRING = f"{PAGES}.find((one) => one.dataset.status === 'firing')"
+STOP = "[data-part=drill-stop]"
+DIALOG = "[data-part=stop-dialog]"
+STATE = "[data-part=drill-state]"
 
 
 @pytest.fixture
@@ -40,65 +38,74 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tabs(lab: EmbeddedLab) -> Iterator[tuple[chromium.Page, chromium.Page]]:
+def tabs(lab: EmbeddedLab, browser: Browser, problems: list[str], page: Page) -> Iterator[tuple[Page, Page]]:
     """The live console in two tabs, opened by the URL that `fleetops status` prints."""
     console, url = f"http://127.0.0.1:{lab.ports.console}/", lab.status()["console_url"]
-    with chromium.browser() as browser, browser.page() as one, browser.page() as two:
-        for page in (one, two):
-            page.view(1280, 1560)
-            page.call("Page.navigate", url=url)
-            page.until(f"location.href === '{console}'")
-            page.open(f"{console}lab/")
-            page.until("document.getElementById('live-console').dataset.mode === 'live'")
-        yield one, two
+    with browser.new_page() as other:
+        for tab in (page, other):
+            tab.set_viewport_size({"width": 1280, "height": 1560})
+            tab.goto(url)
+            tab.wait_for_url(console)
+            chromium.visit(tab, f"{console}lab/")
+            expect_mode(tab, "live")
+        yield page, other
 
 
-def text(page: chromium.Page, part: str) -> str:
-    return str(page.value(f"document.querySelector('[data-part=\"{part}\"]').textContent"))
+def alerts(page: Page) -> Locator:
+    """The pages of FeedLatencyP99Burn. A ticket of the same alert, or of an earlier drill, may be listed beside one."""
+    named = page.locator("b", has_text=re.compile("^FeedLatencyP99Burn$"))
+    paging = page.locator(".console-page__head .lab-badge", has_text=re.compile("^page$"))
+    return page.locator(".console-pages li").filter(has=named).filter(has=paging)
 
 
-def run_step(page: chromium.Page, number: int, step: str) -> None:
+def firing(page: Page) -> Locator:
+    """Those of its pages that still fire."""
+    return alerts(page).and_(page.locator("[data-status=firing]"))
+
+
+def run_step(page: Page, number: int, step: str) -> None:
     """Press Run on the first command of a branch's step, and wait for its result."""
-    row = f"document.querySelector('.console-branches > li:nth-child({number}) [data-key^=\"{number}-{step}-\"]')"
-    page.value(f"{row}.click()")
-    page.until(f"{row} && {row}.textContent === 'Run' && {row}.closest('li').querySelector('.lab-badge')", 130)
+    run = page.locator(f'.console-branches > li:nth-child({number}) [data-key^="{number}-{step}-"]').first
+    run.click()
+    expect(run.locator("xpath=ancestor::li[1]").locator(".lab-badge")).not_to_have_count(0, timeout=130_000)
+    expect(run).to_have_text("Run", timeout=130_000)
 
 
 @more_drills
 def test_a_drill_started_on_the_console_is_paged_acknowledged_mitigated_and_scored_there(
-    lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page], pictures: Path
+    lab: EmbeddedLab, tabs: tuple[Page, Page], problems: list[str], pictures: Path
 ) -> None:
     page, other = tabs
-    page.until(f"!{FIRING}", 260)  # a page of an earlier drill may still be firing
-    page.value("window.neverReloaded = true")
-    page.value("document.querySelector('[data-part=by]').value = 'ada'")
-    page.value("document.querySelector('[data-part=drill]').value = 'INC-001'")
-    page.value("document.querySelector('[data-part=drill-form]').requestSubmit()")
-    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('INC-001 is running')")
-    other.until("document.querySelector('[data-part=drill-start]').disabled")
+    expect(firing(page)).to_have_count(0, timeout=260_000)  # a page of an earlier drill may still be firing
+    page.evaluate("window.neverReloaded = true")
+    start_inc_001(page)
+    expect(other.locator("[data-part=drill-start]")).to_be_disabled()
 
-    page.until(f"{FIRING}?.querySelector('button[data-page]')", 260)
-    page.until("document.querySelector('.console-tile[data-state=page]')")
-    page.photograph(pictures / "paged.png")
+    acknowledge = firing(page).first.locator("button[data-page]")
+    expect(acknowledge).to_be_visible(timeout=260_000)
+    expect(page.locator(".console-tile[data-state=page]")).not_to_have_count(0)
+    page.screenshot(path=pictures / "paged.png")
 
-    page.value(f"{FIRING}.querySelector('button').click()")
+    acknowledge.click()
     for tab in tabs:
-        tab.until("document.querySelector('.console-pages').textContent.includes('acknowledged by ada')")
-    page.until("document.querySelector('.console-runbook').textContent.includes('FeedLatencyP99Burn')")
+        expect(tab.locator(".console-pages")).to_contain_text("acknowledged by ada")
+    expect(page.locator(".console-runbook")).to_contain_text("FeedLatencyP99Burn")
     run_step(page, 1, "check")
-    assert "applies" in text(page, "runbook")
+    expect(page.locator("[data-part=runbook]")).to_contain_text("applies")
     run_step(page, 1, "mitigate")
     for tab in tabs:
-        tab.until("document.querySelector('[data-part=audit]').textContent.includes('ada')")
-    page.until(f"['ok', 'ticket'].includes(({TILE}).dataset.state)", 90)
-    page.until(f"{PAGES}.every((one) => one.dataset.status === 'resolved')", 90)
-    page.photograph(pictures / "recovered.png")
-    page.until("document.querySelector('[data-part=score]').textContent.includes('INC-001')", 150)
-    assert "of 100 points" in text(page, "score")
-    assert page.value("window.neverReloaded") is True
-    assert not page.problems
-    page.value("document.querySelector('[data-part=score]').scrollIntoView({ block: 'center' })")
-    page.photograph(pictures / "scored.png")
+        expect(tab.locator("[data-part=audit]")).to_contain_text("ada")
+    tile = page.locator(".console-tile", has_text="feed latency p99").first
+    expect(tile).to_have_attribute("data-state", re.compile("^(ok|ticket)$"), timeout=90_000)
+    expect(alerts(page).and_(page.locator(":not([data-status=resolved])"))).to_have_count(0, timeout=90_000)
+    page.screenshot(path=pictures / "recovered.png")
+    score = page.locator("[data-part=score]")
+    expect(score).to_contain_text("INC-001", timeout=150_000)
+    expect(score).to_contain_text("of 100 points")
+    assert page.evaluate("window.neverReloaded") is True
+    assert not problems
+    score.evaluate("(section) => section.scrollIntoView({ block: 'center' })")
+    page.screenshot(path=pictures / "scored.png")
 
     show = json.loads(lab.fleetops("incident", "show", "INC-001", "--json").stdout)
     assert show["responder"] == "human"
@@ -107,86 +114,76 @@ def test_a_drill_started_on_the_console_is_paged_acknowledged_mitigated_and_scor
     checks = {check["name"]: check["passed"] for check in show["verdict"]["checks"]}
     assert checks["page_arrived"]
     assert checks["sli_recovered"]
-    assert ("passed" if show["verdict"]["passed"] else "failed") in text(page, "score")
+    expect(score).to_contain_text("passed" if show["verdict"]["passed"] else "failed")
 
 
-def start_inc_001(page: chromium.Page) -> None:
+def start_inc_001(page: Page) -> None:
     """Choose INC-001 and press Start, as ada."""
-    page.until("document.querySelector('[data-part=drill] option[value=INC-001]')")
-    page.value("document.querySelector('[data-part=by]').value = 'ada'")
-    page.value("document.querySelector('[data-part=drill]').value = 'INC-001'")
-    page.value("document.querySelector('[data-part=drill-form]').requestSubmit()")
-    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('INC-001 is running')")
+    page.locator("[data-part=by]").fill("ada")
+    page.locator("[data-part=drill]").select_option("INC-001")
+    page.locator("[data-part=drill-start]").click()
+    expect(page.locator(STATE)).to_contain_text("INC-001 is running")
 
 
-def press_stop(page: chromium.Page) -> None:
+def press_stop(page: Page) -> None:
     """With the keyboard alone: Enter on the button opens the dialog, Tab and Enter confirm."""
-    page.until(f"{STOP}.offsetParent !== null && !{STOP}.disabled")
-    page.value(f"{STOP}.focus()")
-    page.press("Enter", "\r")
-    page.until(f"{DIALOG}.open && document.activeElement.closest('dialog') === {DIALOG}")
-    page.press("Tab")
-    page.until("document.activeElement.value === 'stop'")
-    page.press("Enter", "\r")
+    stop = page.locator(STOP)
+    expect(stop).to_be_enabled()
+    stop.press("Enter")
+    expect(page.locator(f"{DIALOG}[open] :focus")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_attribute("value", "stop")
+    page.keyboard.press("Enter")
 
 
-def was_stopped(page: chromium.Page, name: str) -> bool:
-    state = text(page, "drill-state")
-    return f"{name}: given up, undone in " in state and "(by ada)" in state
-
-
-STOP = "document.querySelector('[data-part=drill-stop]')"
-DIALOG = "document.querySelector('[data-part=stop-dialog]')"
+def expect_stopped(tab: Page, name: str) -> None:
+    """Wait until a tab says that ada stopped the drill."""
+    said = re.compile(rf"{name}: given up, undone in .*\(by ada\)")
+    expect(tab.locator(STATE)).to_contain_text(said, timeout=90_000)
 
 
 def test_a_drill_started_on_the_console_is_stopped_there_by_keyboard(
-    lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page], pictures: Path
+    lab: EmbeddedLab, tabs: tuple[Page, Page], problems: list[str], pictures: Path
 ) -> None:
     page, other = tabs
-    assert page.value(f"{STOP}.offsetParent === null")  # nothing to stop
+    expect(page.locator(STOP)).to_be_hidden()  # nothing to stop
     start_inc_001(page)
-    other.until(f"{STOP}.offsetParent !== null")
-    page.value(f"{STOP}.click()")
-    page.until(f"{DIALOG}.open")
-    page.photograph(pictures / "stop.png")
-    assert "Everything it changed is undone" in text(page, "stop-text")
-    page.press("Enter", "\r")  # the focus is on the button that continues the drill
-    page.until(f"!{DIALOG}.open")
-    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('is running')")
+    expect(other.locator(STOP)).to_be_visible()
+    page.locator(STOP).click()
+    expect(page.locator(DIALOG)).to_be_visible()
+    page.screenshot(path=pictures / "stop.png")
+    expect(page.locator("[data-part=stop-text]")).to_contain_text("Everything it changed is undone")
+    page.keyboard.press("Enter")  # the focus is on the button that continues the drill
+    expect(page.locator(DIALOG)).to_be_hidden()
+    expect(page.locator(STATE)).to_contain_text("is running")
     press_stop(page)
     for tab in tabs:
-        tab.until("document.querySelector('[data-part=drill-state]').textContent.includes('given up, undone in')", 90)
-        assert was_stopped(tab, "INC-001")
-        assert tab.value(f"{STOP}.offsetParent === null")
-        assert not tab.value("document.querySelector('[data-part=drill-start]').disabled")
+        expect_stopped(tab, "INC-001")
+        expect(tab.locator(STOP)).to_be_hidden()
+        expect(tab.locator("[data-part=drill-start]")).to_be_enabled()
     assert not journal_path(lab.home).exists()
     assert runner(lab.home) is None
-    assert not page.problems
+    assert not problems
 
 
 @more_drills
-def test_an_injected_fault_is_undone_when_its_drill_is_stopped(
-    lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page]
-) -> None:
+def test_an_injected_fault_is_undone_when_its_drill_is_stopped(lab: EmbeddedLab, tabs: tuple[Page, Page]) -> None:
     page, _ = tabs
-    weight = "document.querySelector('[data-part=flow]').textContent"
+    flow = page.locator("[data-part=flow]")
     start_inc_001(page)
-    page.until(f"/Canary weight [1-9]/.test({weight})", 300)
+    expect(flow).to_contain_text(re.compile("Canary weight [1-9]"), timeout=300_000)
     press_stop(page)
-    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('given up, undone in')", 90)
-    assert was_stopped(page, "INC-001")
-    page.until(f"{weight}.includes('Canary weight 0 %')", 30)
+    expect_stopped(page, "INC-001")
+    expect(flow).to_contain_text("Canary weight 0 %", timeout=30_000)
     assert not journal_path(lab.home).exists()
 
 
 @more_drills
-def test_a_drill_killed_with_its_watchdog_is_undone_on_the_console(
-    lab: EmbeddedLab, tabs: tuple[chromium.Page, chromium.Page]
-) -> None:
+def test_a_drill_killed_with_its_watchdog_is_undone_on_the_console(lab: EmbeddedLab, tabs: tuple[Page, Page]) -> None:
     page, _ = tabs
-    weight = "document.querySelector('[data-part=flow]').textContent"
+    flow = page.locator("[data-part=flow]")
     start_inc_001(page)
-    page.until(f"/Canary weight [1-9]/.test({weight})", 300)
+    expect(flow).to_contain_text(re.compile("Canary weight [1-9]"), timeout=300_000)
     running = runner(lab.home)
     assert running is not None
     drill = psutil.Process(running.pid)
@@ -194,37 +191,32 @@ def test_a_drill_killed_with_its_watchdog_is_undone_on_the_console(
         if "lab.drills.undo.watchdog" in child.cmdline():
             child.kill()
     drill.kill()
-    page.until(f"{STOP}.textContent === 'Undo'")
-    assert "killed before it could undo" in text(page, "drill-state")
+    expect(page.locator(STOP)).to_have_text("Undo")
+    expect(page.locator(STATE)).to_contain_text("killed before it could undo")
     press_stop(page)
-    page.until("document.querySelector('[data-part=drill-state]').textContent.includes('given up, undone in')", 90)
-    assert was_stopped(page, "a killed drill")
-    page.until(f"{weight}.includes('Canary weight 0 %')", 30)
+    expect_stopped(page, "a killed drill")
+    expect(flow).to_contain_text("Canary weight 0 %", timeout=30_000)
     assert not journal_path(lab.home).exists()
 
 
 def test_the_lab_answers_a_query_and_the_log_lines_of_a_request(
-    lab: EmbeddedLab,
-    tabs: tuple[chromium.Page, chromium.Page],
+    lab: EmbeddedLab, tabs: tuple[Page, Page], problems: list[str]
 ) -> None:
     page, _ = tabs
-    page.value("document.querySelector('[data-part=query-tab]').click()")
+    page.locator("[data-part=query-tab]").click()
     # A rate needs two scrapes and its chart two rates, and an earlier drill emptied the history.
     served = 'rate(http_server_request_duration_seconds_count{job="feed"}[10s] offset 10s)'
     Prometheus.of(lab.home, lab.ports).wait(served, 40)
-    page.value("document.querySelector('[data-part=query-form]').requestSubmit()")
-    page.until("document.querySelector('[data-part=query-rows]').textContent.includes('service_version')", 30)
+    page.locator("[data-part=query-form]").evaluate("(form) => form.requestSubmit()")
+    expect(page.locator("[data-part=query-rows]")).to_contain_text("service_version", timeout=30_000)
     # A chart is drawn when it comes into view.
-    page.until("document.querySelector('[data-part=query-chart] figure')")
-    page.value("document.querySelector('[data-part=query-chart]').scrollIntoView()")
-    page.until("document.querySelector('[data-part=query-chart] canvas')")
-    page.value("document.querySelector('[data-part=logs-tab]').click()")
-    page.until("document.querySelector('[data-part=requests] button')", 60)
-    page.value("document.querySelector('[data-part=requests] button').click()")
-    page.until("document.querySelector('[data-part=log-lines]').textContent.includes('\"trace_id\"')", 30)
-    services = page.value(
-        "[...new Set(document.querySelector('[data-part=log-lines]').textContent.split('\\n')"
-        ".map((line) => JSON.parse(line).service))]"
-    )
-    assert "gateway" in services
-    assert not page.problems
+    chart = page.locator("[data-part=query-chart]")
+    expect(chart.locator("figure")).not_to_have_count(0)
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator("canvas")).not_to_have_count(0)
+    page.locator("[data-part=logs-tab]").click()
+    page.locator("[data-part=requests] button").first.click(timeout=60_000)
+    lines = page.locator("[data-part=log-lines]")
+    expect(lines).to_contain_text('"trace_id"', timeout=30_000)
+    assert "gateway" in {json.loads(line)["service"] for line in (lines.text_content() or "").splitlines()}
+    assert not problems

@@ -19,6 +19,7 @@ import chromium
 import pytest
 import yaml
 from embedded import free_base
+from playwright.sync_api import expect
 from support import eventually, fire, running
 
 from lab import names
@@ -188,14 +189,18 @@ def test_a_real_browser_on_another_origin_changes_nothing(delivery: Delivery, tm
     script = TRY_EVERYTHING.replace("SILENCE", json.dumps(SILENCE)).replace("ADDRESS", json.dumps(delivery.address))
     script = script.replace("ALERTS", json.dumps([{"labels": {"alertname": "Invented", "severity": "page"}}]))
     elsewhere = partial(QuietHandler, directory=tmp_path)
-    with ThreadingHTTPServer(("127.0.0.1", 0), elsewhere) as server, chromium.page() as page:
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), elsewhere) as server,
+        chromium.browser() as browser,
+        browser.new_page() as page,
+    ):
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         if logged_in:
             login = f"http://{names.LOGIN_USER}:{delivery.token}@"
-            page.call("Page.navigate", url=f"{delivery.address}/api/v2/status".replace("http://", login))
-            page.until("document.body && document.body.innerText.includes('versionInfo')")
-        page.open(f"http://localhost:{server.server_port}/")
-        statuses = page.value(script)
+            page.goto(f"{delivery.address}/api/v2/status".replace("http://", login))
+            expect(page.locator("body")).to_contain_text("versionInfo")
+        page.goto(f"http://localhost:{server.server_port}/")
+        statuses = page.evaluate(script)
         server.shutdown()
     assert len(statuses) == 16
     assert set(statuses) <= {"blocked", 0}, "an answer can be read"
