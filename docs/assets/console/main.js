@@ -255,7 +255,7 @@ export function start(root) {
     for (const chart of charts) chart.repaint();
   });
   repaint.observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
-  part("by").value = kept("fleetops-by");
+  part("by").value ||= kept("fleetops-by") ?? ""; // who types before the console is ready keeps the name
   part("by").addEventListener("change", () => kept("fleetops-by", part("by").value.trim()));
 
   (async () => {
