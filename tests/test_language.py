@@ -9,7 +9,7 @@ from lab.paths import ROOT
 
 # Each was a private word for what the right column says.
 RETIRED = {
-    r"promis(e|es|ed)\b(?! ?[\((.])": "SLO, objective",
+    r"promise[sd]?\b(?! ?[\((.])": "SLO, objective",
     r"mend(s|ed|ing)?": "fix, mitigate, resolve",
     r"troubles?": "failure, incident, degradation",
     r"lets go": "clears, resolves",
