@@ -1,10 +1,12 @@
-"""Soak test for memory: RSS of every process of a lab under default traffic, with five drills in the first quarter.
+"""Soak test for memory: every process of a lab under default traffic, with five drills in the first quarter.
 
     python -m scripts.soak [--minutes N] [--record FILE] [--json]
 
 The lab is separate, in a temporary directory and on its own ports (`--port-base`), so another lab can run at the same
-time. The exit status is 1 when the total exceeds 1 GiB, or when a process grows by more than 2 MiB per hour over the
-second half. Ctrl-C stops the lab and prints the results so far.
+time. The exit status is 1 when the total RSS exceeds 1 GiB, or when the private memory of a process grows by more than
+2 MiB per hour over the second half. Private memory leaves out shared memory, whose size is fixed (PostgreSQL's
+buffers), and mapped files, whose pages the kernel can drop (Prometheus's blocks). Ctrl-C stops the lab and prints the
+results so far.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from lab.errors import LabError
+from lab.site.sources.benchmarks import ProcessMemory
 from lab.stack.tools import binaries
 from scripts.figures import write_section
 
@@ -32,27 +36,28 @@ STATUS_SECONDS = 60.0
 # Above the noise of single memory pages and arenas; a real leak exceeds this.
 MAX_SLOPE_MIB_PER_HOUR = 2.0
 MAX_TOTAL_MIB = 1024.0
+TOTAL = "total"
 # The table shows medians of this many samples, because a single one may coincide with a garbage collection.
 MEDIAN_SAMPLES = 9
 
 
 @dataclass(frozen=True)
 class Sample:
-    """RSS in MiB of each process, with their sum as `total`, `seconds` after the lab was ready."""
+    """RSS and private memory in MiB of each process, and of all as `total`, `seconds` after the lab was ready."""
 
     seconds: float
     rss_mib: dict[str, float]
+    private_mib: dict[str, float]
 
 
-def slope_mib_per_hour(samples: Sequence[Sample], process: str) -> float:
+def slope_per_hour(points: Sequence[tuple[float, float]]) -> float:
     """Theil-Sen estimator, the median slope of all pairs: a single restart or garbage collection does not change it.
 
-    Pairs are taken from at most 120 evenly spaced samples. 0 for fewer than two.
+    Points are (seconds, value); at most 120 evenly spaced ones are used. 0 for fewer than two.
     """
-    points = [(sample.seconds / 3600, sample.rss_mib[process]) for sample in samples if process in sample.rss_mib]
-    points = points[:: max(1, len(points) // 120)]
+    points = points[:: max(1, -(-len(points) // 120))]
     slopes = sorted(
-        (later[1] - earlier[1]) / (later[0] - earlier[0])
+        (later[1] - earlier[1]) / (later[0] - earlier[0]) * 3600
         for index, earlier in enumerate(points)
         for later in points[index + 1 :]
         if later[0] > earlier[0]
@@ -60,44 +65,45 @@ def slope_mib_per_hour(samples: Sequence[Sample], process: str) -> float:
     return _median(slopes)
 
 
-def figures(samples: Sequence[Sample]) -> dict[str, Any]:
-    """The table: RSS at the start, at half time and at the end, the peak, and the slope over the second half.
+def memory(samples: Sequence[Sample]) -> dict[str, ProcessMemory]:
+    """One row for each process that exists at the end, and `total`.
 
-    In MiB and MiB per hour; one row for each process that exists at the end, and `total`. The start is that of the
-    process's own first samples. Raises LabError without samples.
+    The start is that of the process's own first samples. Raises LabError without samples.
     """
     if not samples:
         raise LabError("the lab stopped before the first sample")
-    half = samples[-1].seconds / 2
-    second = [sample for sample in samples if sample.seconds >= half]
-    rows = {
-        process: {
-            "start_mib": round(_level(samples, process), 1),
-            "half_mib": round(_level(second, process), 1),
-            "end_mib": round(_level(samples[::-1], process), 1),
-            "peak_mib": round(max(sample.rss_mib.get(process, 0.0) for sample in samples), 1),
-            "slope_mib_per_hour": round(slope_mib_per_hour(second, process), 2),
-        }
+    second = [sample for sample in samples if sample.seconds >= samples[-1].seconds / 2]
+    return {
+        process: ProcessMemory(
+            start_mib=round(_level(samples, process), 1),
+            half_mib=round(_level(second, process), 1),
+            end_mib=round(_level(samples[::-1], process), 1),
+            peak_mib=round(max(sample.rss_mib.get(process, 0.0) for sample in samples), 1),
+            slope_mib_per_hour=round(
+                slope_per_hour([(at.seconds, at.rss_mib[process]) for at in second if process in at.rss_mib]), 2
+            ),
+            private_slope_mib_per_hour=round(
+                slope_per_hour([(at.seconds, at.private_mib[process]) for at in second if process in at.private_mib]), 2
+            ),
+        )
         for process in samples[-1].rss_mib
     }
-    return {"minutes": round(samples[-1].seconds / 60, 1), "samples": len(samples), "processes": rows}
 
 
-def out_of_bounds(table_figures: dict[str, Any]) -> list[str]:
+def out_of_bounds(processes: Mapping[str, ProcessMemory]) -> list[str]:
     """A sentence for each limit that the figures exceed."""
-    rows = table_figures["processes"]
     exceeded = [
-        f"{process} grew by {row['slope_mib_per_hour']:g} MiB per hour over the second half"
-        for process, row in rows.items()
-        if process != "total" and row["slope_mib_per_hour"] > MAX_SLOPE_MIB_PER_HOUR
+        f"{process} grew by {row.private_slope_mib_per_hour:g} MiB of private memory per hour over the second half"
+        for process, row in processes.items()
+        if process != TOTAL and (row.private_slope_mib_per_hour or 0.0) > MAX_SLOPE_MIB_PER_HOUR
     ]
-    if rows["total"]["peak_mib"] > MAX_TOTAL_MIB:
-        exceeded.append(f"the total reached {rows['total']['peak_mib']:g} MiB, more than {MAX_TOTAL_MIB:g}")
+    if processes[TOTAL].peak_mib > MAX_TOTAL_MIB:
+        exceeded.append(f"the total reached {processes[TOTAL].peak_mib:g} MiB, more than {MAX_TOTAL_MIB:g}")
     return exceeded
 
 
 def _level(samples: Sequence[Sample], process: str) -> float:
-    """The median of a process's first samples."""
+    """The median RSS of a process's first samples."""
     levels = [sample.rss_mib[process] for sample in samples if process in sample.rss_mib]
     return _median(sorted(levels[:MEDIAN_SAMPLES]))
 
@@ -144,9 +150,12 @@ class Lab:
         answer = self.run("status", "--json", seconds=STATUS_SECONDS)
         with suppress(ValueError, KeyError):
             status = json.loads(answer.stdout)
-            if status["processes"]:
-                rss = {row["name"]: row["rss_bytes"] / 2**20 for row in status["processes"]}
-                return Sample(seconds, {**rss, "total": status["total_rss_bytes"] / 2**20})
+            if rows := status["processes"]:
+                rss, private = (
+                    {row["name"]: row[key] / 2**20 for row in rows} for key in ("rss_bytes", "private_bytes")
+                )
+                rss[TOTAL], private[TOTAL] = sum(rss.values()), sum(private.values())
+                return Sample(seconds, rss, private)
         return None
 
 
@@ -172,17 +181,20 @@ def watch(lab: Lab, minutes: float, drills: Sequence[str]) -> tuple[list[Sample]
 
 def _progress(sample: Sample, minutes: float, drill: str) -> None:
     left = max(0.0, minutes - sample.seconds / 60)
-    sys.stderr.write(f"\rsoak: {sample.rss_mib['total']:5.0f} MiB in total, {left:5.1f} min left {drill:8}")
+    sys.stderr.write(f"\rsoak: {sample.rss_mib[TOTAL]:5.0f} MiB in total, {left:5.1f} min left {drill:8}")
     sys.stderr.flush()
 
 
-def table(table_figures: dict[str, Any]) -> str:
+def table(processes: Mapping[str, ProcessMemory]) -> str:
     """The figures as a table for a terminal."""
-    lines = [f"{'process':14} {'start':>7} {'half':>7} {'end':>7} {'peak':>7}  MiB;  MiB/h over the second half"]
+    lines = [
+        f"{'':14} {'RSS in MiB':>31}   {'MiB/h, second half':>18}",
+        f"{'process':14} {'start':>7} {'half':>7} {'end':>7} {'peak':>7}   {'RSS':>8}  {'private':>8}",
+    ]
     lines += [
-        f"{process:14} {row['start_mib']:7.1f} {row['half_mib']:7.1f} {row['end_mib']:7.1f} {row['peak_mib']:7.1f}"
-        f"        {row['slope_mib_per_hour']:+6.2f}"
-        for process, row in table_figures["processes"].items()
+        f"{process:14} {row.start_mib:7.1f} {row.half_mib:7.1f} {row.end_mib:7.1f} {row.peak_mib:7.1f}"
+        f"   {row.slope_mib_per_hour:+8.2f}  {row.private_slope_mib_per_hour or 0.0:+8.2f}"
+        for process, row in processes.items()
     ]
     return "\n".join(lines)
 
@@ -207,14 +219,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lab = Lab(Path(folder), options.port_base)
             with lab.up():
                 samples, drills = watch(lab, options.minutes, DRILLS)
-        result = {**figures(samples), "drills": drills, "prometheus": version}
-        result["out_of_bounds"] = exceeded = out_of_bounds(result)
+        processes = memory(samples)
+        exceeded = out_of_bounds(processes)
+        result = {
+            "minutes": round(samples[-1].seconds / 60, 1), "samples": len(samples),
+            "drills": drills, "prometheus": version,
+            "processes": msgspec.to_builtins(processes), "out_of_bounds": exceeded,
+        }  # fmt: skip
         if options.record:
             write_section(options.record, "soak", result)
     except LabError as error:
         sys.stderr.write(f"\nsoak: {error}\n")
         return error.exit_status
-    sys.stdout.write(json.dumps(result) if options.json else f"\n{table(result)}")
+    sys.stdout.write(json.dumps(result) if options.json else f"\n{table(processes)}")
     sys.stdout.write("".join(f"\nout of bounds: {sentence}" for sentence in exceeded) + "\n")
     return int(bool(exceeded))
 

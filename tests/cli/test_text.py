@@ -47,8 +47,8 @@ def test_colours_need_a_terminal_and_no_color_turns_them_off(
 
 def test_status_is_a_table_of_processes_then_facts_then_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     processes = [
-        ProcessRow("gateway", "gateway", 71, "running", 40 << 20, 0),
-        ProcessRow("feed-1", "feed", None, "backoff", 0, 12),
+        ProcessRow("gateway", "gateway", 71, "running", 40 << 20, 30 << 20, 0),
+        ProcessRow("feed-1", "feed", None, "backoff", 0, 0, 12),
     ]
     urls = {"console": "http://127.0.0.1:8000", "gateway": "http://127.0.0.1:8010"}
     status = Status(True, urls, "http://127.0.0.1:8000/?key=1", processes, ["feed-1: backoff"], open_pages=2)

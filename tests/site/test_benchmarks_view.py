@@ -90,7 +90,9 @@ def test_the_sites_figures_are_shown_with_their_bounds_and_the_load_of_the_machi
 
 def test_the_memory_of_every_process_is_the_measured_one(context: SiteContext) -> None:
     file = context.docs / "figures" / "bench.json"
-    row = {"start_mib": 50.2, "half_mib": 55.5, "end_mib": 55.6, "peak_mib": 61.4, "slope_mib_per_hour": -0.24}
+    row = {"start_mib": 50.2, "half_mib": 55.5, "end_mib": 55.6, "peak_mib": 61.4,
+        "slope_mib_per_hour": 3.4, "private_slope_mib_per_hour": -0.24,
+    }  # fmt: skip
     section = {
         "minutes": 120.1,
         "drills": {"INC-001": "passed", "INC-007": "status 1"},
@@ -100,7 +102,9 @@ def test_the_memory_of_every_process_is_the_measured_one(context: SiteContext) -
     }
     write_section(file, "soak", section)
     shown = text(benchmarks.soak_table(context))
-    assert re.search(r"gateway\s+50\s+56\s+56\s+61\s+\u22120.2\s+total\s+50\s+56\s+56\s+901\s+\u22120.2", shown)
+    assert re.search(
+        r"gateway\s+50\s+56\s+56\s+61\s+\+3.4\s+\u22120.2\s+total\s+50\s+56\s+56\s+901\s+\+3.4\s+\u22120.2", shown
+    )
     assert "120 minutes of default traffic, drills in the first quarter: INC-001 passed, INC-007 status 1." in shown
     assert "Out of bounds: gateway grew by 3 MiB an hour over the second half." in shown
     file.write_text(json.dumps({"sections": {}}))

@@ -38,8 +38,9 @@ def test_shared_memory_is_counted_once_and_private_memory_in_full() -> None:
     try:
         assert family.stdout is not None
         assert family.stdout.readline() == b"ready\n"
-        mib = supervision._memory(family.pid)[0] / 2**20
+        mib, private = (size / 2**20 for size in supervision._memory(family.pid)[0])
     finally:
         os.killpg(family.pid, signal.SIGKILL)
         family.communicate()
     assert SHARED_MIB + CHILDREN * OWN_MIB < mib < 2 * SHARED_MIB + CHILDREN * OWN_MIB
+    assert CHILDREN * OWN_MIB < private < SHARED_MIB + CHILDREN * OWN_MIB

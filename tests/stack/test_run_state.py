@@ -39,7 +39,7 @@ def home(tmp_path: Path) -> Home:
 def healthy(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A lab at port 9000 whose programs all run; this process stands in for supervisord and all of them."""
     expected = [SimpleNamespace(name=name) for name in ("postgres", "gateway")]
-    rows = [ProcessRow(program.name, program.name, os.getpid(), "running", 1, 0) for program in expected]
+    rows = [ProcessRow(program.name, program.name, os.getpid(), "running", 1, 1, 0) for program in expected]
     monkeypatch.setattr(Supervisor, "pid", lambda _: os.getpid())
     monkeypatch.setattr(Supervisor, "processes", lambda _: rows)
     monkeypatch.setattr(replicas, "expected", lambda *_: expected)
@@ -78,7 +78,7 @@ def test_a_file_of_another_run_is_ignored(healthy: Home) -> None:
 
 
 def test_a_lab_whose_start_was_killed_is_not_running(healthy: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Supervisor, "processes", lambda _: [ProcessRow("postgres", "postgres", 1, "running", 1, 0)])
+    monkeypatch.setattr(Supervisor, "processes", lambda _: [ProcessRow("postgres", "postgres", 1, "running", 1, 1, 0)])
     (healthy.run / "lab.json").write_text("")
     assert running.find(healthy) is None
 

@@ -91,13 +91,17 @@ class SiteFigures(Section, frozen=True, kw_only=True):
 
 
 class ProcessMemory(Document, frozen=True, kw_only=True):
-    """The RSS of one process; the slope is that of the second half."""
+    """The memory of one process. The levels are its RSS; the slopes are those of the second half.
+
+    `private_slope_mib_per_hour` leaves out shared memory and mapped files, whose pages the kernel can drop.
+    """
 
     start_mib: float
     half_mib: float
     end_mib: float
     peak_mib: float
     slope_mib_per_hour: float
+    private_slope_mib_per_hour: float | None = None  # None: not measured, by an older `make soak`
 
 
 class Soak(Section, frozen=True, kw_only=True):

@@ -92,12 +92,15 @@ def soak_table(context: SiteContext) -> Markup:
         (
             process,
             *(f"{mib:.0f}" for mib in (memory.start_mib, memory.half_mib, memory.end_mib, memory.peak_mib)),
-            f"{memory.slope_mib_per_hour:+.1f}".replace("-", units.MINUS),
+            *(
+                "not measured" if slope is None else f"{slope:+.1f}".replace("-", units.MINUS)
+                for slope in (memory.slope_mib_per_hour, memory.private_slope_mib_per_hour)
+            ),
         )
         for process, memory in soak.processes.items()
     ]
     out_of_bounds = "; ".join(soak.out_of_bounds)
-    head = ("RSS in MiB", "Start", "Halfway", "End", "Peak", "MiB per hour, second half")
+    head = ("RSS in MiB", "Start", "Halfway", "End", "Peak", "MiB per hour, second half", "of which private")
     table = html.table(head, rows, label="Memory of every process", numeric=True)
     return table + Markup(
         '<p class="lab-note">{} minutes of default traffic, drills in the first quarter: {}.'

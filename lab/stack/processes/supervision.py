@@ -39,8 +39,9 @@ LOG_BACKUPS = 2
 class ProcessRow:
     """One supervised process. `state` is supervisord's state in lower case, or "frozen" after SIGSTOP.
 
-    `rss_bytes` covers the process and its children, shared memory counted once; `restarts` counts the starts after the
-    first since `fleetops up`.
+    `rss_bytes` covers the process and its children, shared memory counted once; `private_bytes` leaves out shared
+    memory and mapped files, whose pages the kernel can drop. `restarts` counts the starts after the first since
+    `fleetops up`.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ProcessRow:
     pid: int | None
     state: str
     rss_bytes: int
+    private_bytes: int
     restarts: int
 
 
@@ -235,10 +237,10 @@ class Supervisor:
             count = starts(self._home, name)
             if count:
                 pid = int(info["pid"]) or None
-                rss, frozen = _memory(pid)
-                rows.append(ProcessRow(name, service_of(name), pid, "frozen" if frozen else state, rss, count - 1))
+                memory, frozen = _memory(pid)
+                rows.append(ProcessRow(name, service_of(name), pid, "frozen" if frozen else state, *memory, count - 1))
         own = self.pid()
-        rows.append(ProcessRow(SUPERVISOR, SUPERVISOR, own, "running", _memory(own, children=False)[0], 0))
+        rows.append(ProcessRow(SUPERVISOR, SUPERVISOR, own, "running", *_memory(own, children=False)[0], 0))
         return rows
 
 
@@ -267,22 +269,23 @@ def _lines(file: Path) -> int:
         return 0
 
 
-def _memory(pid: int | None, *, children: bool = True) -> tuple[int, bool]:
-    """(RSS in bytes of the process and its children, whether the process is frozen by SIGSTOP).
+def _memory(pid: int | None, *, children: bool = True) -> tuple[tuple[int, int], bool]:
+    """((RSS, private memory) in bytes of the process and its children, whether it is frozen by SIGSTOP).
 
     Shared memory counts once: every backend of PostgreSQL maps the same buffers, and the sum of their RSS would be
-    several times their real use. Where the system does not report shared memory (macOS), it is that sum.
+    several times their real use. Where the system does not report shared memory (macOS), both are that sum.
     """
     if pid is None:
-        return 0, False
+        return (0, 0), False
     try:
         process = psutil.Process(pid)
         memory, frozen = [process.memory_info()], process.status() == psutil.STATUS_STOPPED
         descendants = process.children(recursive=True) if children else []
     except psutil.Error:
-        return 0, False
+        return (0, 0), False
     for child in descendants:
         with contextlib.suppress(psutil.Error):
             memory.append(child.memory_info())
     shared = [getattr(info, "shared", 0) for info in memory]
-    return sum(info.rss for info in memory) - sum(shared) + max(shared), frozen
+    private = sum(info.rss for info in memory) - sum(shared)
+    return (private + max(shared), private), frozen
