@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--controls", is_flag=True, help="Run the negative controls of the grading instead: responders none and wrong."
 )
-@click.option("--fresh", is_flag=True, help="Start again instead of resuming a stopped campaign.")
+@click.option("--fresh", is_flag=True, help="Start again instead of resuming.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the results on standard output, progress on standard error."
 )
@@ -27,7 +27,8 @@ def run_all(controls: bool, fresh: bool, as_json: bool) -> int:
     """Run all drills, and update the committed records.
 
     Exit status 0 when every run ends as expected. Every drill must pass with the autopilot; with --controls, every
-    drill must fail. A void run (the machine was too busy) is repeated once. A stopped campaign is resumed.
+    drill must fail. A void run (the machine was too busy) is repeated once. A campaign that was stopped, or
+    whose results were not all as expected, is resumed with the missing and the unexpected runs.
 
     \b
     Example: fleetops drill all
@@ -38,10 +39,10 @@ def run_all(controls: bool, fresh: bool, as_json: bool) -> int:
     runs = campaign.plan(catalogue(), controls=controls)
     state = campaign.Campaign(home(), controls=controls)
     if fresh:
-        state.finish()
+        state.clear()
     missing = state.resume(runs)
     if len(missing) < len(runs):
-        click.echo(f"going on: {len(runs) - len(missing)} of {len(runs)} are done", err=True)
+        click.echo(f"resuming: {len(runs) - len(missing)} of {len(runs)} runs are done", err=True)
     for number, run in enumerate(missing, start=len(runs) - len(missing) + 1):
         click.echo(f"\n[{number}/{len(runs)}] {run.drill.id} {run.drill.title} ({run.responder})", err=True)
         result = _run(run)
@@ -55,8 +56,11 @@ def run_all(controls: bool, fresh: bool, as_json: bool) -> int:
         print_json([{**vars(row), "late_seconds": row.late_seconds} for row in results])
     else:
         _print_campaign(results)
-    state.finish()
-    return 0 if all(row.as_expected for row in results) else 1
+    if not all(row.as_expected for row in results):
+        click.echo("run it again to repeat only the runs that were not as expected", err=True)
+        return 1
+    state.clear()
+    return 0
 
 
 def _run(run: Run) -> Result:

@@ -1,7 +1,7 @@
 """A campaign runs the whole catalogue: which runs it has, which are done, and where a stopped campaign continues.
 
-Its state is a file written after every run, so that a stopped campaign continues with the missing runs. A result counts
-only as long as the inputs of its run have not changed.
+Its state is a file written after every run, so that a campaign that was stopped, or that had unexpected results,
+continues with the runs that are missing or unexpected. A result is kept only while the inputs of its run are unchanged.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ class Campaign:
         self.results[result.key] = result
         write_json(self.file, {key: vars(value) for key, value in self.results.items()})
 
-    def finish(self) -> None:
-        """End the campaign; the next one starts from the beginning."""
+    def clear(self) -> None:
+        """Remove the stored results; the next campaign starts from the beginning."""
         self.file.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Result]:

@@ -52,7 +52,7 @@ def test_a_stopped_campaign_repeats_missing_failed_and_outdated_runs(tmp_path: P
     assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs[1:]
     first.add(result(runs[0], replace_struct(document, inputs={"rules/old.yml": "sha256:" + "0" * 64})))
     assert Campaign(Home(tmp_path), controls=False).resume(runs) == runs
-    first.finish()
+    first.clear()
     assert list((tmp_path / "data").iterdir()) == []
 
 
@@ -162,16 +162,20 @@ def test_drill_all_runs_the_missing_drills_writes_records_and_reports_unexpected
     answers["INC-001"] = fails
     assert run(["drill", "all", "--json"]) == 1
     output = capsys.readouterr()
-    assert "going on: 1 of 2 are done" in output.err
+    assert "resuming: 1 of 2 runs are done" in output.err
     assert "UNEXPECTED: held: no" in output.err
     assert [(row["key"], row["as_expected"]) for row in json.loads(output.out)] == [
         ("D0/autopilot", True),
         ("INC-001/autopilot", False),
     ]
     assert not (records / "INC-001.json").exists()
-    answers["D0"] = fails
+    answers["INC-001"] = document
+    assert run(["drill", "all"]) == 0, "only the unexpected run is repeated"
+    assert list(clients.home.data.glob("drills*.json")) == []
+    assert (records / "INC-001.json").exists()
+    answers["D0"] = answers["INC-001"] = fails
     assert run(["drill", "all", "--controls"]) == 0
     assert "3 of 3 as expected" in capsys.readouterr().out
     assert ran == [
-        "D0/autopilot", "INC-001/autopilot", "INC-001/autopilot", "D0/wrong", "INC-001/none", "INC-001/wrong",
+        "D0/autopilot", *["INC-001/autopilot"] * 3, "D0/wrong", "INC-001/none", "INC-001/wrong",
     ]  # fmt: skip
