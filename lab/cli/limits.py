@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lab.cli.shared import AS_JSON, REASON, clients
 from lab.cli.text import fields, print_json
+
+if TYPE_CHECKING:
+    from lab.clients.gateway import PartSettings
 
 
 def show(part: str, as_json: bool) -> None:
@@ -21,7 +24,7 @@ def show(part: str, as_json: bool) -> None:
     fields([(_option(name), _text(value)) for name, value in values.items()])
 
 
-def change(part: str, values: dict[str, Any], reason: str) -> None:
+def change(part: str, values: PartSettings, reason: str) -> None:
     """Change the given settings of one part (None: not given), and print old and new values."""
     from lab.control import gateway_settings
 

@@ -12,6 +12,8 @@ from lab.services.gateway.priority import Shed
 from lab.services.gateway.rate_limit import Quota
 from lab.services.retry import RetryPolicy
 
+PartSettings = dict[str, Any]  # the settings of one part of the gateway, by name; the gateway checks them
+
 
 class Canary(Document, frozen=True, kw_only=True):
     """The share of users that are routed to the canary, in percent."""
@@ -45,7 +47,7 @@ class GatewayState(Document, frozen=True, kw_only=True):
     timeouts: dict[str, float]  # seconds by upstream
     upstreams: dict[str, list[str]]  # base URLs by upstream
 
-    def part(self, name: str) -> dict[str, Any]:
+    def part(self, name: str) -> PartSettings:
         """One part as plain JSON, in the form that `GatewayAdmin.set_part` takes."""
         return dict(as_builtins(getattr(self, name)))
 
@@ -77,6 +79,6 @@ class GatewayAdmin:
         """Turn a flag on or off."""
         self.http.call("PUT", f"/admin/flags/{name}", {"enabled": enabled})
 
-    def set_part(self, part: str, value: dict[str, Any]) -> None:
+    def set_part(self, part: str, value: PartSettings) -> None:
         """Set the part of the state at /admin/`part`; keys that `value` leaves out keep their values."""
         self.http.call("PUT", f"/admin/{part}", value)

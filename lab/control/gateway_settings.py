@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from lab.clients.gateway import PartSettings
 from lab.control.lab_clients import LabClients
 from lab.errors import UsageError
-
-Settings = dict[str, Any]  # one part of the gateway's state, by name; the gateway checks it
 
 RATELIMIT, SHED, RETRY, TIMEOUTS, BREAKERS, CACHE = PARTS = (
     "ratelimit", "shed", "retry", "timeouts", "breakers", "cache",
 )  # fmt: skip
 
 
-def show(clients: LabClients, part: str) -> Settings:
+def show(clients: LabClients, part: str) -> PartSettings:
     """The current settings of one part (see PARTS), by name. NotRunning when the gateway does not answer."""
     return clients.gateway.state().part(part)
 
 
-def change(clients: LabClients, part: str, values: Settings, reason: str = "") -> tuple[Settings, Settings]:
+def change(clients: LabClients, part: str, values: PartSettings, reason: str = "") -> tuple[PartSettings, PartSettings]:
     """Change the settings `values` of `part` and keep the others; returns their old and new values.
 
     Raises UsageError for an unknown name (without an audit row) and for a value that the gateway refuses (audited as

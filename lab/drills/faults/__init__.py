@@ -35,7 +35,6 @@ process, as soon as the runner is gone or the drill has expired; else the next `
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from lab.drills.faults.base import Fault, Profile
 from lab.drills.faults.cache import CacheFlush
@@ -53,6 +52,7 @@ from lab.drills.faults.nothing import Nothing
 from lab.drills.faults.process import ProcessSignal
 from lab.drills.faults.scrape import ScrapeTargetsLost
 from lab.drills.faults.sql import OpenTransactions, SqlStatements
+from lab.drills.schema.journal import FaultJson
 from lab.drills.schema.parameters import from_json, nearest, read
 from lab.slo.specs.document import Node
 
@@ -90,12 +90,12 @@ def read_fault(node: Node) -> Fault:
     return read(FAULTS[kind.text()], node, "kind")
 
 
-def as_json(fault: Fault) -> dict[str, Any]:
+def as_json(fault: Fault) -> FaultJson:
     """Kind and parameters, as the journal stores them and `read_fault` reads them."""
     return {"kind": fault.kind, **asdict(fault)}
 
 
-def of_json(value: dict[str, Any], where: str) -> Fault:
+def of_json(value: FaultJson, where: str) -> Fault:
     """The inverse of `as_json`. Raises SpecError; `where` names the file in it."""
     return read_fault(from_json(value, where))
 

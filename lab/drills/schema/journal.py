@@ -4,40 +4,42 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
+
+from lab.clients.documents import Document
+from lab.clients.gateway import PartSettings
 
 Captured = dict[str, Any]  # the state that a fault captured before its injection: JSON that its own `undo` reads
-Settings = dict[str, Any]  # one part of the gateway's state, restored as a whole
+FaultJson = dict[str, Any]  # kind and parameters of one fault
 
 
-class ControlState(msgspec.Struct, frozen=True, kw_only=True):
+class ControlState(Document, frozen=True, kw_only=True):
     """The control state before a drill. Parts that an older journal lacks are not restored."""
 
     canary_weight_percent: float
     flags: dict[str, bool]
     replicas: dict[str, int]  # by service
-    parts: dict[str, Settings] = {}  # of the gateway's state, by the part's address
+    parts: dict[str, PartSettings] = field(default_factory=dict)  # restored as a whole, by the part's address
     drained: list[str] | None = None
     frozen: list[str] | None = None
-    configs: dict[str, int] = {}  # version by service
+    configs: dict[str, int] = field(default_factory=dict)  # version by service
 
 
-class JournalledFault(msgspec.Struct, frozen=True, kw_only=True):
+class JournalledFault(Document, frozen=True, kw_only=True):
     """One fault, as `lab.drills.faults.of_json` reads it, and the state that it captured."""
 
-    fault: dict[str, Any]
+    fault: FaultJson
     found: Captured
 
 
-class ToUndo(msgspec.Struct, frozen=True, kw_only=True):
+class ToUndo(Document, frozen=True, kw_only=True):
     """The state to restore. A blind journal holds it packed, so that it does not reveal the fault at a glance."""
 
     state: ControlState
-    faults: list[JournalledFault] = []
+    faults: list[JournalledFault] = field(default_factory=list)
 
 
-class Journal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Journal(Document, frozen=True, kw_only=True, omit_defaults=True):
     """The journal file: either `packed`, or `state` and `faults`. Timestamps are UTC strings."""
 
     drill: str
@@ -47,4 +49,4 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: str | None = None
     packed: str | None = None
     state: ControlState | None = None
-    faults: list[JournalledFault] = []
+    faults: list[JournalledFault] = field(default_factory=list)

@@ -1,1 +1,1 @@
-"""Putting the lab back: snapshot, journal, watchdog and recovery."""
+"""Undoing a drill: snapshot, journal, watchdog and recovery."""

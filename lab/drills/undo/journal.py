@@ -1,12 +1,12 @@
-"""What a drill must put back, written down before it touches anything.
+"""The journal of a drill: the state to restore, written before the drill changes anything.
 
-The journal holds faults of the drill with what each found, the control state as the drill found it, and the instant
-at which all of that expires. Whoever finds one that no living drill holds (the guard, the next drill, `fleetops up`,
-`doctor` or `drill undo`) undoes it, so even a drill that was killed leaves nothing behind.
+It holds the drill's faults with the state that each captured, the control state, and the time at which both expire. A
+journal without a running drill is undone by the watchdog, the next drill, `fleetops up`, `doctor` or `drill undo`,
+whichever comes first, so a drill that was killed leaves nothing behind.
 
-The journal of a blind drill must not say what is broken, and must still be undone by anybody. It therefore holds every
-fault of the catalogue: undoing one that was never injected changes nothing. They are packed besides, so that nobody
-takes the first of them for the answer.
+The journal of a blind drill must not reveal the fault, yet any process must be able to undo it. It therefore holds
+every fault of the catalogue, since undoing a fault that was never injected changes nothing, and it is packed, so that
+its first entry is not mistaken for the answer.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ CLEANER = "drill-cleanup"
 
 
 class DrillRunning(UsageError):
-    """A drill holds the lab now; nothing was changed."""
+    """Another drill is running; nothing was changed."""
 
 
 @contextmanager
 def exclusive(home: Home) -> Iterator[None]:
-    """Hold the lab for one drill; DrillRunning when another one does."""
+    """Take the lock that allows one drill at a time. Raises DrillRunning when another drill holds it."""
     with _locked(home.run / "drill.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
         yield
 
@@ -52,10 +52,10 @@ def undoing(
     *,
     blind: bool = False,
 ) -> Iterator[None]:
-    """Undo the faults and put the control state back when the body ends, however it ends. Hold `exclusive` around it.
+    """Write the journal; when the body ends, however it ends, undo the faults and restore the control state.
 
-    `expires_at` (epoch seconds) is when somebody else may do it, although the drill still runs. `blind`: `drill_id` is
-    not written down; pass the faults of every drill, and an expiry that fits any of them.
+    The caller holds `exclusive`. From `expires_at` (epoch seconds) on, the watchdog may undo a drill that still runs.
+    `blind`: the journal does not name `drill_id`; pass the faults of every drill and an expiry that fits all of them.
     """
     context = FaultContext(clients)
     at = time.time()
@@ -81,10 +81,11 @@ def undoing(
 
 
 def undo(clients: LabClients, of_process: int | None = None) -> list[str]:
-    """Put back what the journal holds, the last fault first, and remove it; what was changed, one line each.
+    """Undo the faults of the journal, last one first, restore the control state, and remove the journal.
 
-    With `of_process`, only a journal which that process wrote. LabError when something could not be put back: all the
-    rest has been, and the journal stays for the next try. DamagedJournal when it cannot be read: it is moved aside.
+    Returns one line per change. `of_process`: only a journal that this process (a pid) wrote. Raises LabError when
+    something could not be restored; everything else was, and the journal stays for the next attempt. Raises
+    DamagedJournal when the journal cannot be read; it was moved aside.
     """
     path = journal_path(clients.home)
     with _locked(clients.home.run / "undo.lock", fcntl.LOCK_EX):
@@ -105,14 +106,14 @@ def undo(clients: LabClients, of_process: int | None = None) -> list[str]:
             problems.append(str(error))
         if problems:
             raise LabError(
-                f"drill {journal.drill} is not all undone ({'; '.join(problems)}); 'fleetops drill undo' tries again"
+                f"drill {journal.drill} is not fully undone ({'; '.join(problems)}); 'fleetops drill undo' tries again"
             )
         path.unlink()
     return changed
 
 
 def _undo_faults(context: FaultContext, faults: Sequence[tuple[Fault, Captured]]) -> tuple[list[str], list[str]]:
-    """(what was changed, what could not be). What fails is tried again as long as that helps: one may need another."""
+    """(changes, errors), one line each. Failed faults are retried while others succeed: one may depend on another."""
     changed: list[str] = []
     while True:
         problems: list[str] = []
@@ -131,15 +132,15 @@ def _undo_faults(context: FaultContext, faults: Sequence[tuple[Fault, Captured]]
 
 
 def set_aside_if_damaged(home: Home) -> None:
-    """Move a journal that cannot be read aside, whether or not the lab runs; raises DamagedJournal then."""
+    """Raise DamagedJournal, after moving the journal aside, when it cannot be read. The lab need not run."""
     with _locked(home.run / "undo.lock", fcntl.LOCK_EX):
         readable(journal_path(home))
 
 
 def undo_at_rest(clients: LabClients) -> list[str]:
-    """Before a start of the lab: put back files that would keep it from starting. The journal stays for the rest.
+    """Before a start of the lab: restore files that would keep it from starting; returns one line per change.
 
-    DamagedJournal when it cannot be read: it is moved aside.
+    The journal stays, for what needs a running lab. Raises DamagedJournal when it cannot be read; it was moved aside.
     """
     if (held := readable(journal_path(clients.home))) is None:
         return []
@@ -149,7 +150,7 @@ def undo_at_rest(clients: LabClients) -> list[str]:
 
 
 def undo_left_over(clients: LabClients) -> list[str]:
-    """Undo what a killed drill left, unless a drill is running now; returns what was changed."""
+    """Undo the journal of a killed drill; returns one line per change, none while a drill is running."""
     if not journal_path(clients.home).exists():
         return []
     try:
@@ -160,7 +161,7 @@ def undo_left_over(clients: LabClients) -> list[str]:
 
 
 def running(home: Home) -> bool:
-    """Whether a drill holds the lab now."""
+    """Whether a drill is running."""
     try:
         with exclusive(home):
             return False
@@ -169,9 +170,9 @@ def running(home: Home) -> bool:
 
 
 def current(home: Home) -> Journal | None:
-    """The journal as it is now or None when there is none; DamagedJournal when it is no journal.
+    """The journal, or None when there is none. Raises DamagedJournal when it cannot be read.
 
-    The `drill` of a blind one is RANDOM.
+    The `drill` of a blind journal is RANDOM.
     """
     return read(journal_path(home))
 

@@ -1,4 +1,4 @@
-"""The file of a drill's journal: where it lies, what it holds, and what is done with one that cannot be read."""
+"""The file of a drill's journal: its path, its encoding, and the handling of a damaged one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.drills.schema.journal import Captured, ControlState, Journal, ToUndo
 from lab.errors import LabError, UsageError
 from lab.paths import Home
 
-RANDOM = "random"  # what a drill is called that nobody is told before its verdict
+RANDOM = "random"  # the name of a blind drill until its verdict
 
 
 class DamagedJournal(LabError):
@@ -23,14 +23,14 @@ class DamagedJournal(LabError):
 
 
 def journal_path(home: Home) -> Path:
-    """Where the journal of a running (or killed) drill lies."""
+    """The path of the journal of a running or killed drill."""
     return home.data / "drill.journal.json"
 
 
 def read(path: Path) -> Journal | None:
-    """The journal as it is written, its drill called RANDOM when it is blind; None when there is none.
+    """The journal in file `path`, or None when there is no file. The drill of a blind one is RANDOM.
 
-    Raises DamagedJournal, naming the key, when the file holds no journal.
+    Raises DamagedJournal, naming the invalid key, when the file does not hold a journal.
     """
     try:
         journal = msgspec.json.decode(path.read_bytes(), type=Journal)
@@ -44,12 +44,12 @@ def read(path: Path) -> Journal | None:
 
 
 def packed(content: ToUndo) -> str:
-    """Faults and state as a blind journal holds them; `content` is the reverse, and no secret."""
+    """Faults and state, compressed, for a blind journal. Not encrypted; `content` is the inverse."""
     return base64.b64encode(zlib.compress(msgspec.json.encode(content))).decode()
 
 
 def content(path: Path, journal: Journal) -> ToUndo:
-    """What a journal read from `path` says must be put back; DamagedJournal when that cannot be read."""
+    """The state to restore, of a journal read from `path`. Raises DamagedJournal when it cannot be decoded."""
     if journal.packed is None:
         if journal.state is None:
             raise DamagedJournal(f"{path} is damaged (it holds no state)")
@@ -61,9 +61,9 @@ def content(path: Path, journal: Journal) -> ToUndo:
 
 
 def readable(path: Path) -> tuple[Journal, ControlState, list[tuple[Fault, Captured]]] | None:
-    """The journal, the control state and the faults with what each found; None when there is no journal.
+    """The journal, the control state, and each fault with the state it captured; None when there is no journal.
 
-    One that is damaged is moved aside and kept: DamagedJournal says where.
+    A damaged journal is moved aside; DamagedJournal says where to.
     """
     try:
         if (journal := read(path)) is None:

@@ -1,4 +1,4 @@
-"""What a lab that was stopped in the middle of something leaves behind, put right by whoever comes next."""
+"""Recovery from a drill or a lab that was killed: undone by `fleetops up` and `fleetops doctor`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lab.stack.processes.supervision import Supervisor
 
 
 def before_start(clients: LabClients) -> list[str]:
-    """With no lab running: undo of a killed drill what would keep the lab from starting; one line for each thing."""
+    """Before the lab starts: undo the parts of a killed drill that would keep it from starting; one line per change."""
     try:
         return [f"undid a drill that was killed: {line}" for line in undo_at_rest(clients)]
     except DamagedJournal as damaged:
@@ -26,10 +26,10 @@ def before_start(clients: LabClients) -> list[str]:
 
 
 def tidy(clients: LabClients, started_at: float) -> list[str]:
-    """Undo a killed drill, close pages that were open when the lab stopped; one line for each thing done.
+    """Undo a killed drill and close pages that were open when the lab stopped; one line per change.
 
-    `started_at` is when this start of the lab began (epoch seconds). Alertmanager forgets what fired when it stops, so
-    nobody would ever tell the pager that an older page is over; what still fires arrives as a page of its own.
+    `started_at` is when this start of the lab began (epoch seconds). A stopped Alertmanager loses its firing alerts, so
+    it never resolves pages from before its stop; an alert that still fires arrives as a new page.
     """
     done = [f"undid a drill that was killed: {line}" for line in undo_left_over(clients)]
     clients.trail.flush()
@@ -40,7 +40,7 @@ def tidy(clients: LabClients, started_at: float) -> list[str]:
 
 
 def examine(clients: LabClients) -> list[Finding]:
-    """What is left of a drill that was killed, and of the audit log. Undoes and delivers it when the lab runs."""
+    """The checks of `fleetops doctor` for a killed drill and undelivered audit rows; fixed at once if the lab runs."""
     return [_drill(clients), _audit(clients)]
 
 
@@ -62,11 +62,11 @@ def _drill(clients: LabClients) -> Finding:
     try:
         set_aside_if_damaged(clients.home)
         if Supervisor(clients.home).pid() is None:
-            left = f"a drill was killed; {journal_path(clients.home)} holds what it left"
+            left = f"a drill was killed; {journal_path(clients.home)} holds the state to restore"
             return Finding(name, False, left, "`fleetops up` undoes it")
         changed = undo_left_over(clients)
     except DamagedJournal as error:
-        return Finding(name, False, str(error), "put back by hand what is not as usual")
+        return Finding(name, False, str(error), "restore the settings by hand")
     except LabError as error:
         return Finding(name, False, f"a drill was killed and cannot be undone: {error}", "`fleetops drill undo`")
     if journal_path(clients.home).exists():

@@ -1,4 +1,4 @@
-"""The control state of the lab: taken before a drill, put back after it."""
+"""The control state of the lab: captured before a drill, restored after it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lab.stack.processes.supervision import Supervisor
 
 SCALED = ("user", "feed", "feed-canary")
 CONFIGURED = ("gateway", *SCALED)
-# Parts of the gateway's state that are put back whole, each at /admin/PART. Canary, flags and replicas have verbs.
+# Parts of the gateway's state that are restored as a whole, each at /admin/PART. Canary, flags and replicas have verbs.
 PARTS = gateway_settings.PARTS
 
 
 def take(clients: LabClients) -> ControlState:
-    """Everything a verb can change: weight, flags, replicas, limits, configuration, what is drained or frozen."""
+    """Everything that a control can change: canary weight, flags, replicas, limits, configuration, drained, frozen."""
     now = clients.gateway.state()
     counts = state.read_replicas(clients.home)
     return ControlState(
@@ -38,7 +38,7 @@ def _frozen(clients: LabClients) -> list[str]:
 
 
 def restore(clients: LabClients, wanted: ControlState, reason: str) -> list[str]:
-    """Bring the lab back to `wanted`; returns what was changed, one line each."""
+    """Restore the state `wanted`; returns one line per change."""
     now, changed = take(clients), []
     if (weight := wanted.canary_weight_percent) != now.canary_weight_percent:
         actions.set_canary_weight(clients, weight, reason)
@@ -71,5 +71,5 @@ def restore(clients: LabClients, wanted: ControlState, reason: str) -> list[str]
 
 
 def _no_longer(now: list[str] | None, wanted: list[str] | None) -> list[str]:
-    """The names of `now` that are to go; none where an older journal says nothing of them."""
+    """The names of `now` that `wanted` lacks; none when `wanted` is None, as in a journal of an older version."""
     return [] if wanted is None else sorted(set(now or []) - set(wanted))

@@ -1,8 +1,8 @@
-"""A drill's watchdog: `python -m lab.drills.undo.watchdog`. It undoes the fault when the runner no longer can.
+"""A drill's watchdog: `python -m lab.drills.undo.watchdog`. It undoes the drill when the runner no longer can.
 
-It hangs on a line that only the runner holds. When the line ends (the runner finished, or was killed, whatever the
-signal), or the drill has outlived its expiry, it undoes what the journal still holds; usually that is nothing. It is
-started before anything is broken and does not even import what it may need until then, so it costs the drill nothing.
+Blocks on a pipe that only the runner holds open. At EOF (the runner finished, or was killed by any signal) or when the
+drill expires, it undoes what the journal still holds, usually nothing. It starts before the fault is injected, and
+imports the code for the undo only when needed, so that it costs the drill no CPU time.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ TRY_SECONDS = 90.0
 AGAIN_SECONDS = 1.0
 LEAVE_SECONDS = 5.0
 LOG = "drill-guard.log"
-MARK = "FLEETOPS_LAB_ID"  # lab/stack/processes/supervision.py: how `fleetops down` knows the processes of a lab
+MARK = "FLEETOPS_LAB_ID"  # marks the processes of a lab for `fleetops down`; see lab/stack/processes/supervision.py
 
 
 @contextmanager
 def guarded(home: Home, ports: Ports, expires_at: float) -> Iterator[None]:
-    """Have a guard watch this process for the length of the body, and for `expires_at` (epoch seconds)."""
+    """Run the watchdog of this process while the body runs. The drill expires at `expires_at` (epoch seconds)."""
     home.logs.mkdir(parents=True, exist_ok=True)
     env = {**os.environ, "FLEETOPS_HOME": str(home.path), "FLEETOPS_PORT_BASE": str(ports.base), MARK: str(home.path)}
     with (home.logs / LOG).open("ab") as log:
@@ -46,12 +46,12 @@ def guarded(home: Home, ports: Ports, expires_at: float) -> Iterator[None]:
     finally:
         if guard.stdin is not None:
             guard.stdin.close()
-        with suppress(subprocess.TimeoutExpired):  # it tries again what could not be undone, also without this process
+        with suppress(subprocess.TimeoutExpired):  # it retries a failed undo, also after this process has ended
             guard.wait(LEAVE_SECONDS)
 
 
 def main() -> None:
-    """Watch standard input until it ends or the drill expires; then undo what is left."""
+    """Wait for EOF on standard input or the expiry of the drill; then undo what the journal still holds."""
     runner, expires_at = int(sys.argv[1]), float(sys.argv[2])
     select([sys.stdin], [], [], max(0.0, expires_at - time.time()))
     end = time.monotonic() + TRY_SECONDS
@@ -61,7 +61,7 @@ def main() -> None:
                 _say("undone", line)
             return
         except (LabError, OSError) as error:
-            if _disk_is_full():  # no control can be changed until it no longer is
+            if _disk_is_full():  # no control can be changed while it is
                 end = time.monotonic() + TRY_SECONDS
             if time.monotonic() > end:
                 _say("gave up", str(error))
