@@ -53,7 +53,7 @@ def test_unquoted_shell_syntax_is_refused_by_character_and_line(command: str, ch
     with pytest.raises(SpecError) as refused:
         arguments(command, "page.md", 7)
     assert refused.value.line == 7
-    assert str(refused.value).endswith(f"needs a shell for {character!r}; there is none here, so quote it")
+    assert str(refused.value).endswith(f"needs a shell for {character!r}; commands run without one: quote it")
 
 
 @pytest.mark.parametrize("command", ["fleetops query 'up", 'fleetops query "up', "fleetops query up'"])
@@ -64,7 +64,7 @@ def test_an_unclosed_quote_is_refused(command: str) -> None:
 
 @pytest.mark.parametrize("command", ["fleetops a\nb", "fleetops a\tb", "fleetops 'a\0b'", "fleetops 'a\udcffb'"])
 def test_unprintable_characters_are_refused(command: str) -> None:
-    with pytest.raises(SpecError, match="no printable character"):
+    with pytest.raises(SpecError, match="not a printable character"):
         arguments(command)
 
 

@@ -70,7 +70,7 @@ fleetops query 'absent(ALERTS{alertname="FeedSlow"})' --wait 60
 """
 
 
-ALONE = "an include stands alone on its line"
+ALONE = "an include must be alone on its line"
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_line_of_the_page_knows_where_it_is_written(page: Path) -> None:
         ('recovered("FeedSlow")', 'recovered("# Shared branches")', 24, "has no '# Shared branches'"),
         (', service="feed") }}', ") }}", 5, "give a value for service"),
         (', recovered="FeedSlow"', "", 5, "give a value for recovered"),
-        ('service="feed"', 'service="feed", zone="b"', 5, "there is no $zone"),
+        ('service="feed"', 'service="feed", zone="b"', 5, "unknown value for $zone"),
         ('service="feed") }}', 'service="feed") }} first', 5, ALONE),
         ('{{ recovered("FeedSlow")', 'fleetops status {{ recovered("FeedSlow")', 24, ALONE),
         ('{{ recovered("FeedSlow")', '{{- recovered("FeedSlow")', 24, ALONE),
@@ -156,8 +156,8 @@ def test_a_wrong_include_is_refused_by_the_line_of_the_page(
             20,
             "no section includes 'An index is missing'",
         ),
-        ("# Commands that", "## FeedSlow\n\n# Commands that", 24, "there are two parts 'FeedSlow'"),
-        ("carry its load.", "cost $ 5.", 5, "write '$$' for the sign itself"),
+        ("# Commands that", "## FeedSlow\n\n# Commands that", 24, "the part 'FeedSlow' is defined twice"),
+        ("carry its load.", "cost $ 5.", 5, "write '$$' for a literal '$'"),
         ("restart $service", "restart $service && reboot", 12, "needs a shell"),
         (" .mitigate }", " .mend }", 11, "'mend' block"),
     ],

@@ -88,7 +88,7 @@ def test_the_hash_of_a_section_changes_with_its_text_alone(tmp_path: Path) -> No
         ("--wait 10\n```", "--wait 10", 24, "never closed"),
         ("{ .bash .mitigate }", "{ .bash .mitigate .danger }", 18, "write this block as '{ .bash .mitigate }'"),
         ("{ .bash .mitigate }", "{ .sh .mitigate }", 18, "write this block as '{ .bash .mitigate }'"),
-        ("canary weight 0", "query '{{ up }}'", 20, "the site would fill in '{{'"),
+        ("canary weight 0", "query '{{ up }}'", 20, "contains '{{', which the site would fill in"),
     ],
 )
 def test_whatever_does_not_fit_the_format_is_refused_by_line(
@@ -217,9 +217,9 @@ def test_a_page_without_a_section_is_refused_in_words(tmp_path: Path, text: str)
 @pytest.mark.parametrize(
     ("old", "new", "line", "named"),
     [
-        ("## Other", "## Other {#id}", 28, "'{#' is the site's template language"),
-        ("## Other", "{% raw %}\n## Other\n{% endraw %}", 28, "'{%' is the site's template language"),
-        ("## Other", "## Other {{ name }}", 28, "the site would fill in the heading"),
+        ("## Other", "## Other {#id}", 28, "'{#' is template syntax"),
+        ("## Other", "{% raw %}\n## Other\n{% endraw %}", 28, "'{%' is template syntax"),
+        ("## Other", "## Other {{ name }}", 28, "contains '{{', which the site would fill in"),
         ("## Other", "> ## Other", None, "'Other' does not begin its line"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How records name content: by its hash, and so that the way of hashing is told with it."""
+"""Content hashes, which identify the inputs of records. The prefix names the algorithm."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import hashlib
 
 
 def content_hash(content: bytes) -> str:
-    """`sha256:…` in hexadecimal."""
+    """The SHA-256 of `content`, as `sha256:` and 64 hexadecimal digits."""
     return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""Runs a runbook's commands exactly as printed: an argument list, this very installation, no shell."""
+"""Runs runbook commands exactly as printed, without a shell, and the programs of responders."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOCALE = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
 @dataclass(frozen=True)
 class Ran:
-    """One finished command. `output` is what a person would have read, both streams."""
+    """One finished command. `output` is stdout and stderr as one text, at most OUTPUT_CHARACTERS."""
 
     command: str
     exit_status: int
@@ -40,7 +40,10 @@ class Ran:
 
 
 def run_command(command: str, actor: str) -> Ran:
-    """Run one `fleetops` command in the name of `actor`; a command that hangs counts as failed (124)."""
+    """Run one `fleetops` command as `actor`. After TIMEOUT_SECONDS it is killed, and its exit status is TIMED_OUT.
+
+    Raises SpecError for a command line that is not accepted (command_line.py).
+    """
     words = [*fleetops(), *arguments(command)[1:]]
     started, clock = time.time(), time.monotonic()
     try:
@@ -68,11 +71,11 @@ def hand_over(
     say: Callable[[str], None],
     variables: tuple[str, ...] = (),
 ) -> int:
-    """Run `program` with `page` as JSON on standard input and `fleetops` first on PATH; its exit status.
+    """Run `program` with `page` as JSON on standard input and `fleetops` first on PATH; returns its exit status.
 
-    It runs in an empty folder of its own, which is also its HOME. Of this process's environment it gets PATH, the
-    locale and `variables`, and besides what `fleetops` needs to reach this lab. What it says, on both streams, goes to
-    `say` line by line. After `seconds` it is ended, with all it started (124).
+    It runs in a new empty folder, which is also its HOME. Its environment has PATH, the locale, `variables`, and what
+    `fleetops` needs to reach this lab. `say` receives its output, both streams, line by line. When it ends, or after
+    `seconds` (exit status TIMED_OUT), its process group is killed.
     """
     with tempfile.TemporaryDirectory(prefix="responder-", ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(
@@ -90,7 +93,7 @@ def hand_over(
 
 
 def _absolute(program: tuple[str, ...]) -> list[str]:
-    """The program, and the files among its arguments, as they are called from another folder."""
+    """The command with absolute paths of the program and of arguments that are files: it runs in another folder."""
     words = [shutil.which(program[0]) or program[0], *program[1:]]
     return [str(Path(word).absolute()) if Path(word).is_file() else word for word in words]
 
@@ -110,7 +113,7 @@ def _environment(actor: str, variables: tuple[str, ...], folder: str) -> dict[st
 
 def _wait(process: subprocess.Popen[bytes], page: Page, seconds: float, reader: threading.Thread) -> int:
     try:
-        with suppress(BrokenPipeError):  # it may not want to read
+        with suppress(BrokenPipeError):  # the program may exit without reading it
             if process.stdin is not None:
                 process.stdin.write(msgspec.json.encode(page))
                 process.stdin.close()
@@ -131,6 +134,6 @@ def _tell(process: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
 
 
 def fleetops() -> list[str]:
-    """The words that start `fleetops` of this very installation."""
+    """The words of a command that starts the `fleetops` of this installation."""
     script = Path(sys.executable).with_name("fleetops")
     return [str(script)] if script.is_file() else [sys.executable, "-m", "lab.cli.main"]

@@ -1,13 +1,13 @@
-"""A runbook page with its shared branches filled in; each line knows the file and the line where it is written.
+"""Fills in the shared branches of a runbook page. Each resulting line keeps its source file and line number.
 
-A branch that several sections need is written once, in `templates/` beside the page, in a file of the page's name. A
-section includes it by its title and gives a value to each `$name` in it:
+A branch that several sections need is written once, in a file in `templates/` beside the page with the page's name. A
+section includes it by its title and gives a value for each `$name` in it:
 
     ### 2. {{ branch("A $service replica is down", recovered="FeedLatencyP99Burn", service="feed") }}
 
-The line `$recovered` of a shared branch stands for the commands of the part of that name in the same file, which verify
-that this alert has recovered; `recovered=""` adds none. A section's own branches include the same commands with
-`{{ recovered("FeedLatencyP99Burn") }}`.
+In a shared branch, the line `$recovered` is replaced with commands that verify that the alert has recovered. They are
+those of the part that `recovered` names, in the same file; `recovered=""` adds none. A section's own branches include
+the same commands with `{{ recovered("FeedLatencyP99Burn") }}`.
 
 On the site, `branch` and `recovered` are macros (lab/site/views/runbook_branches.py). Programs read the page with
 `page_lines`, which evaluates the same calls with the same functions.
@@ -39,7 +39,7 @@ _JINJA = Environment(autoescape=False, undefined=StrictUndefined)  # noqa: S701 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a page as people read it, and where it is written. `number` counts from 1."""
+    """One line of the filled-in page, with its source file and line number (from 1)."""
 
     text: str
     file: Path
@@ -48,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Part:
-    """A second-level heading of a shared file: the lines below it, and the lines of their fenced blocks alone."""
+    """A second-level section of a shared file: its title, its lines, and the lines inside its fenced blocks."""
 
     title: Line
     lines: tuple[Line, ...]
@@ -59,13 +59,13 @@ class Shared:
     """The shared branches of one page. `used` collects the titles of the parts that have been included."""
 
     def __init__(self, page: Path) -> None:
-        """Reads the shared file of `page`. Raises SpecError by line when it does not fit the format."""
+        """Reads the shared file of `page`. Raises SpecError with the line of a format error."""
         self.file = page.parent / TEMPLATES / page.name
         self.parts = _parts(self.file, _source(self.file))
         self.used: set[str] = set()
 
     def branch(self, title: str, *, recovered: str | None = None, **values: str) -> list[Line]:
-        """A shared branch: its title, then its lines. Raises UsageError for an unknown title, name or value."""
+        """A shared branch: its title, then its lines. Raises UsageError for an unknown title or wrong values."""
         part = self._part(title)
         values |= {} if recovered is None else {RECOVERED: recovered}
         commands = self._commands(recovered) if recovered else ()
@@ -100,10 +100,10 @@ class Shared:
 
 
 def page_lines(page: Path) -> tuple[Line, ...]:
-    """The lines of a page as people read it.
+    """The lines of a runbook page with its includes filled in.
 
-    Raises SpecError with file and line for an include that is unknown, lacks a value or does not stand alone on its
-    line, and for a shared branch that no section includes.
+    Raises SpecError with file and line for an include that is unknown, lacks a value or shares its line with other
+    text, and for a shared branch that no section includes.
     """
     return _filled(page, page.read_text(encoding="utf-8"), _source(page.parent / TEMPLATES / page.name))
 
@@ -121,7 +121,7 @@ def _fill(line: Line, shared: Shared) -> list[Line]:
         return [line]
     include = _INCLUDE.fullmatch(line.text)
     if include is None:
-        problem = "an include stands alone on its line, as '### 1. {{ branch(…) }}' or '{{ recovered(…) }}'"
+        problem = "an include must be alone on its line, as '### 1. {{ branch(…) }}' or '{{ recovered(…) }}'"
         raise SpecError(line.file, problem, line=line.number)
     before, call = include["before"], include["call"]
     try:
@@ -136,7 +136,7 @@ def _substituted(lines: Iterable[Line], values: dict[str, str], names: set[str])
     if missing := sorted(names - values.keys()):
         raise UsageError(f"give a value for {', '.join(missing)}")
     if unknown := sorted(values.keys() - names):
-        raise UsageError(f"there is no ${', $'.join(unknown)} to give a value for")
+        raise UsageError(f"unknown value for ${', $'.join(unknown)}: the included text does not use it")
     return [Line(Template(line.text).substitute(values), line.file, line.number) for line in lines]
 
 
@@ -159,7 +159,7 @@ def _parts(file: Path, source: str) -> dict[str, Part]:
     lines = _numbered(file, source)
     for line in lines:
         if not Template(line.text).is_valid():
-            raise SpecError(file, "'$' begins the name of a value; write '$$' for the sign itself", line=line.number)
+            raise SpecError(file, "'$' must begin the name of a value; write '$$' for a literal '$'", line=line.number)
     found = outline(source) if source else ()
     tops = [(one, one.line) for one in found if isinstance(one, Heading) and one.level <= PART_LEVEL and one.line]
     ends = [line for _, line in tops[1:]] + [len(lines) + 1]
@@ -169,7 +169,7 @@ def _parts(file: Path, source: str) -> dict[str, Part]:
             continue
         title = Line(lines[start - 1].text.lstrip("# "), file, start)
         if title.text in parts:
-            raise SpecError(file, f"there are two parts {title.text!r}", line=start)
+            raise SpecError(file, f"the part {title.text!r} is defined twice", line=start)
         blocks = [one for one in found if isinstance(one, Block) and one.text and start < one.line < end]
         commands = [lines[at] for one in blocks for at in range(one.line, one.line + one.text.count("\n") + 1)]
         parts[title.text] = Part(title, tuple(_stripped(lines[start : end - 1])), tuple(commands))
@@ -177,6 +177,6 @@ def _parts(file: Path, source: str) -> dict[str, Part]:
 
 
 def _stripped(lines: list[Line]) -> list[Line]:
-    """Without the blank lines at the end."""
+    """The lines without trailing blank lines."""
     last = max((at for at, line in enumerate(lines, 1) if line.text.strip()), default=0)
     return lines[:last]

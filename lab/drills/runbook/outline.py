@@ -1,8 +1,8 @@
-"""A page as the site reads it: its headings with the anchors the site gives them, and its fenced blocks, by line.
+"""Outlines a Markdown page: its headings with their anchors on the site, and its fenced blocks, with line numbers.
 
-The page goes through the site's own Markdown, with the extensions of mkdocs.yml, so what counts as a heading, a comment
-or a fence, and which id a heading gets, is what a reader sees. Markdown keeps no line numbers; each line that may begin
-a heading or a runbook step is therefore marked with its number, and the mark is taken off before ids are given.
+The page is converted by the site's own Markdown with the extensions of mkdocs.yml, so headings, comments, fences and
+heading ids are those of the published page. Markdown keeps no line numbers: each line that may begin a heading or a
+runbook step is marked with its number, and the marks are removed before ids are assigned.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONFIG = ROOT / "mkdocs.yml"
 BUILT_IN = ("toc", "tables", "fenced_code")  # what MkDocs adds to the extensions of its configuration
 LEVELS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 FENCE = "pymdownx.superfences"
-# Extensions of ours change how a finished page is drawn, not what it says.
+# The lab's own extensions change only the presentation of a finished page, so they are not used here.
 OURS = "lab."
 # Treeprocessors run from high to low: inline (20), attr_list (8), toc (5).
 BEFORE_INLINE, BEFORE_IDS, AFTER_IDS = 21, 15, 4
@@ -41,7 +41,7 @@ _LINE = "data-line"
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading. `line` counts from 1 in the file; None when it does not begin its line (in a list, a quotation)."""
+    """A heading. `line` counts from 1 in the file; None when it does not begin its line, as in a quotation."""
 
     level: int
     anchor: str
@@ -53,7 +53,7 @@ class Heading:
 class Block:
     """A fenced block with an attribute list, e.g. `{ .bash .check }`. `line` is that of its fence.
 
-    One that is not `closed` is no block to the site; nothing but its line is known.
+    The site does not treat an unclosed fence as a block: `closed` is False, and only `line` is set.
     """
 
     line: int
@@ -65,7 +65,7 @@ class Block:
 
 @lru_cache(maxsize=8)
 def outline(source: str) -> tuple[Heading | Block, ...]:
-    """Headings and attributed blocks of a page in order. `source` is the file's text."""
+    """The headings, and the blocks with an attribute list, of a page in order. `source` is the file's text."""
     from mkdocs.utils.meta import get_data
 
     source = source.replace("\r\n", "\n").replace("\r", "\n")
@@ -89,7 +89,7 @@ def _marked(line: str, following: list[str], number: int) -> str:
 
 
 class _Reader(Extension):
-    """Collects what the page holds, in three places of Markdown's own order."""
+    """A Markdown extension that collects headings and blocks, with three tree processors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class _Reader(Extension):
         self.found: list[Heading | Block] = []
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - Markdown's own name
-        """Registers the three."""
+        """Registers the tree processors."""
         for name, priority, work in (
             ("lab_unclosed", BEFORE_INLINE, self._find_unclosed),
             ("lab_lines", BEFORE_IDS, self._take_marks),
@@ -110,11 +110,11 @@ class _Reader(Extension):
             md.treeprocessors.register(step, name, priority)
 
     def fence(self, text: str, language: str, _css: str, _options: Any, _md: Markdown, **more: Any) -> str:
-        """What superfences asks for each block: the HTML that stands for it."""
+        """The formatter that superfences calls for each block: records the block, and returns a placeholder for it."""
         line = (more.get("attrs") or {}).get(_LINE)
         if line is None:
             return "<pre></pre>"
-        # A fence inside another one is text of that one; its mark must not be.
+        # A fence inside another one is part of its text, without the mark.
         text = re.sub(rf" {_LINE}=\d+ (?=\}}\s*$)", "", _MARK.sub("", text), flags=re.M)
         stands = f"<pre>{line}</pre>"
         self.blocks[stands] = Block(int(line), language, tuple(more.get("classes") or ()), text)
@@ -155,7 +155,7 @@ def _flat(tokens: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """mkdocs.yml holds a tag of its own, !ENV, in a place that says nothing about Markdown."""
+    """Reads values with MkDocs' tag !ENV as null; no Markdown option uses it."""
 
 
 _Loader.add_constructor("!ENV", lambda _loader, _node: None)

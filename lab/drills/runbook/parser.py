@@ -1,9 +1,9 @@
-"""Reads docs/03_runbooks.md as a program: sections by anchor, branches in order, the three blocks of each.
+"""Parses docs/03_runbooks.md: sections by anchor, their branches in order, and the commands of each branch.
 
-What is a heading, a fence or a comment, and which anchor a heading has, the site's own Markdown says (outline.py). A
-branch is `### <n>. <title>` with one fenced block each of `{ .bash .check }`, `{ .bash .mitigate }` and
-`{ .bash .validate }`; one command a line. Shared branches are filled in first (includes.py), so that what is executed
-and hashed is what a person reads. Whatever does not fit is refused by the file and line where it is written.
+The site's own Markdown determines headings, fences, comments and anchors (outline.py). A branch is `### <n>. <title>`
+with one fenced block each of `{ .bash .check }`, `{ .bash .mitigate }` and `{ .bash .validate }`; one command per line.
+Shared branches are filled in first (includes.py), so that the text that is executed and hashed is the text that people
+read. A format error raises SpecError with its source file and line.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ LANGUAGE = "bash"
 SECTION_LEVEL, BRANCH_LEVEL = 2, 3
 
 _BRANCH = re.compile(r"(?P<number>\d+)\. (?P<title>.+)")
-# The site renders a page's templates before its Markdown: what stands in one is not what a reader gets.
+# The site renders templates before Markdown, so readers would not see the text of a template.
 _TEMPLATE = re.compile(r"\{[%#]")
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One thing that may be wrong: how to tell, what to do, how to know that it worked. Commands as printed."""
+    """One possible cause: the commands that check for it, mitigate it, and validate the mitigation, as printed."""
 
     number: int
     title: str
@@ -64,7 +64,7 @@ class Section:
         return content_hash(self.text.encode())
 
     def branches(self) -> list[Branch]:
-        """The branches in order; SpecError names the line that is not as the format asks."""
+        """The branches in order. Raises SpecError with the first line that violates the format."""
         found: list[Branch] = []
         heading: tuple[int, int, str] | None = None
         blocks: dict[str, tuple[str, ...]] = {}
@@ -79,7 +79,7 @@ class Section:
                 continue
             step, commands = value[0], value[1:]
             if heading is None or step not in STEPS or step in blocks:
-                raise self._refusal(f"a {step!r} block has no place here", line)
+                raise self._refusal(f"unexpected {step!r} block; a branch has one each of {', '.join(STEPS)}", line)
             blocks[step] = commands
         if heading:
             found.append(self._branch(heading, blocks))
@@ -116,9 +116,9 @@ class Section:
             command = line.strip()
             if command and not command.startswith("#"):
                 if "{{" in command:
-                    raise self._refusal(f"{command!r}: the site would fill in '{{{{'", number)
+                    raise self._refusal(f"{command!r} contains '{{{{', which the site would fill in", number)
                 written = self.page[number - 1]
-                arguments(command, written.file, written.number)  # refused where it stands
+                arguments(command, written.file, written.number)  # raises SpecError with its source line
                 yield command
 
     def _refusal(self, problem: str, line: int) -> SpecError:
@@ -127,25 +127,27 @@ class Section:
 
 
 def sections(file: Path) -> list[Section]:
-    """Every section of a runbook page; SpecError when it has none, or one whose anchor the site would not give it."""
+    """Every section of a runbook page. Raises SpecError when it has none, and for template syntax outside includes."""
     from lab.drills.runbook.includes import page_lines
     from lab.drills.runbook.outline import Heading, outline
 
     page = page_lines(file)
     for line in page:
         if template := _TEMPLATE.search(line.text):
-            problem = f"{template[0]!r} is the site's template language; runbooks have none"
+            problem = f"{template[0]!r} is template syntax, which a runbook must not contain"
             raise SpecError(line.file, problem, line=line.number)
     parts = outline("\n".join(line.text for line in page))
     tops = [(at, part) for at, part in enumerate(parts) if isinstance(part, Heading) and part.level <= SECTION_LEVEL]
     ends = [(at, _line(file, heading)) for at, heading in tops[1:]] + [(len(parts), len(page) + 1)]
     found = []
-    for (at, heading), (after, end) in zip(tops, ends, strict=False):  # without a heading there is an end too many
+    for (at, heading), (after, end) in zip(tops, ends, strict=False):  # without headings, `ends` still has one element
         if heading.level == SECTION_LEVEL:
             start = _line(file, heading)
             number = page[start - 1].number
             if "{{" in heading.title:
-                raise SpecError(file, f"the site would fill in the heading {heading.title!r}", line=number)
+                raise SpecError(
+                    file, f"the heading {heading.title!r} contains '{{{{', which the site would fill in", line=number
+                )
             text = "\n".join(one.text for one in page[start - 1 : end - 1]).strip() + "\n"
             found.append(Section(heading.anchor, heading.title, text, file, number, parts[at + 1 : after], page))
     if not found:
@@ -160,9 +162,9 @@ def _line(file: Path, heading: Heading) -> int:
 
 
 def find(file: Path, runbook_url: str) -> Section:
-    """The section of `file` that a runbook_url leads to: its path must be the page's, its fragment a section's anchor.
+    """The section of `file` that a runbook_url links to: its path is the page's, its fragment the section's anchor.
 
-    Raises SpecError for a URL whose path is another page's, and for a fragment without a section.
+    Raises SpecError for the path of another page, and for a fragment that is not the anchor of a section.
     """
     url = urlsplit(runbook_url)
     address = f"/{file.stem}/"  # as MkDocs publishes the file
