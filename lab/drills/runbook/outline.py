@@ -32,6 +32,9 @@ OURS = "lab."
 # Treeprocessors run from high to low: inline (20), attr_list (8), toc (5).
 BEFORE_INLINE, BEFORE_IDS, AFTER_IDS = 21, 15, 4
 
+TocToken = dict[str, Any]  # a heading as Markdown's table of contents holds it, with its `children`
+ExtensionOptions = dict[str, Any]  # of one Markdown extension, as mkdocs.yml has them
+
 _MARK = re.compile("\ue000(\\d+)\ue001")
 _HASHES = re.compile(r"#{1,6} *")
 _UNDERLINE = re.compile(r"[=-]+ *$")
@@ -148,7 +151,7 @@ class _Reader(Extension):
                     self.found.append(self.blocks[stands])
 
 
-def _flat(tokens: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _flat(tokens: list[TocToken]) -> Iterator[TocToken]:
     for token in tokens:
         yield token
         yield from _flat(token["children"])
@@ -162,7 +165,7 @@ _Loader.add_constructor("!ENV", lambda _loader, _node: None)
 
 
 @lru_cache(maxsize=1)
-def _configured() -> dict[str, dict[str, Any]]:
+def _configured() -> dict[str, ExtensionOptions]:
     """The Markdown extensions of the site, each with its options, in order."""
     given = yaml.load(CONFIG.read_text(), _Loader)["markdown_extensions"]  # noqa: S506 - a SafeLoader
     named = [next(iter(one.items())) if isinstance(one, dict) else (one, None) for one in given]
@@ -173,7 +176,7 @@ def _extensions() -> list[str]:
     return list(dict.fromkeys((*BUILT_IN, *_configured())))
 
 
-def _options(reader: _Reader) -> dict[str, dict[str, Any]]:
+def _options(reader: _Reader) -> dict[str, ExtensionOptions]:
     every = {"name": "*", "class": "", "format": reader.fence}
     found = {name: dict(options) for name, options in _configured().items()}
     return {**found, FENCE: {**found.get(FENCE, {}), "custom_fences": [every]}}
