@@ -74,7 +74,7 @@ HAND = [
     ("the first notice", lambda d: d["pages"][0].update(received_at=made_record.at(25.5)), "/pages/0/received_at"),
     ("the page's start", lambda d: d["pages"][0].update(starts_at=made_record.at(24.0)), "/pages/0/starts_at"),
     ("the end of the alert", lambda d: d["alerts"][0].update(ends_at=made_record.at(39)), "/alerts/0/ends_at"),
-    ("the alert", lambda d: d["alerts"].clear(), "/alerts: page FeedLatencyP99Burn is missing"),
+    ("the alert", lambda d: d["alerts"].clear(), "/alerts: page FeedLatencyP99Burn did not fire"),
     ("the tier", lambda d: d["prediction"].update(tier="page.slow"), "/prediction/tier"),
     ("a duration", lambda d: d["durations"].update(mttm_seconds=20.0), "/durations/mttm_seconds"),
     ("the budget", lambda d: d["budget"][P99].update(budget_spent_ratio=0.5), f"/budget/{P99}/budget_spent_ratio"),
@@ -96,7 +96,7 @@ def test_a_record_changed_by_hand_is_refused_by_key(
 
 def test_an_alert_that_the_counts_do_not_explain_is_a_problem(document: dict[str, Any]) -> None:
     counted(document, lambda _: 0)
-    assert any("by /counts not then" in problem for problem in verify(parse(document)).problems)
+    assert any("by the counts not then" in problem for problem in verify(parse(document)).problems)
 
 
 def test_a_budget_that_was_not_whole_at_the_injection_is_named(document: dict[str, Any]) -> None:

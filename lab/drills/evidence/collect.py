@@ -31,7 +31,8 @@ SAMPLED_LINES = 6
 def sli_bad_at(values: Samples, start_seconds: float, budget_ratio: float) -> float | None:
     """Seconds after the injection at which the SLI first missed its objective; None: never.
 
-    `values` are bad ratios, one a second from `start_seconds` on; `budget_ratio` is the largest good one.
+    `values` are bad ratios, one a second from `start_seconds` on; `budget_ratio` is the largest ratio within the
+    objective.
     """
     for index, value in enumerate(values):
         at = start_seconds + index
@@ -41,7 +42,7 @@ def sli_bad_at(values: Samples, start_seconds: float, budget_ratio: float) -> fl
 
 
 def sli_recovered_at(values: Samples, start_seconds: float, budget_ratio: float, after_seconds: float) -> float | None:
-    """Seconds after the injection at which the SLI recovered, from `after_seconds` on, for GOOD_SECONDS; None: never.
+    """Seconds after the injection, `after_seconds` or later, from which the SLI was good for GOOD_SECONDS; None: never.
 
     The other parameters are those of `sli_bad_at`.
     """

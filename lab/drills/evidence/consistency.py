@@ -53,7 +53,7 @@ def _unreadable(record: Record) -> Iterator[str]:
 
 
 def _order(record: Record) -> Iterator[str]:
-    """Nothing ends before it begins, and nothing happens to a page before it arrives."""
+    """Timestamps in the wrong order, such as an end before its start or an acknowledgement before its page."""
     pairs = [("", "started_at", "t0"), ("", "t0", "ended_at")]
     pairs += [(f"/alerts/{i}", "starts_at", "ends_at") for i in range(len(record.alerts))]
     for index in range(len(record.pages)):
@@ -70,18 +70,18 @@ def _order(record: Record) -> Iterator[str]:
 
 
 def _timeline(record: Record) -> Iterator[str]:
-    """Every t_seconds counts from t0."""
+    """Rows whose t_seconds is not their timestamp less t0."""
     zero = epoch_seconds(record.t0)
     rows = [(f"/timeline/{i}", "at", row.at, row.t_seconds) for i, row in enumerate(record.timeline)]
     rows += [(f"/alerts/{i}", "starts_at", row.starts_at, row.t_seconds) for i, row in enumerate(record.alerts)]
     for place, key, at, t_seconds in rows:
         since = epoch_seconds(at) - zero
         if abs(since - t_seconds) > ROUNDING_SECONDS:
-            yield f"{place}/t_seconds: is {t_seconds:g}, {key} less t0 is {since:.3f}"
+            yield f"{place}/t_seconds: is {t_seconds:g}, but {key} less t0 is {since:.3f}"
 
 
 def _page(record: Record) -> Iterator[str]:
-    """The timeline's milestones of the expected alert are those of its first notice, and of its alert span."""
+    """Milestones of the expected alert that differ between the timeline and its pages or its span in /alerts."""
     prediction = record.prediction
     if prediction is None:
         return
@@ -90,12 +90,12 @@ def _page(record: Record) -> Iterator[str]:
     at = first_occurrences(record)
     if not notices:
         if "page" in at:
-            yield f"/pages: holds no {prediction.severity} {prediction.alert}, the timeline has its delivery"
+            yield f"/pages: has no {prediction.severity} {prediction.alert}, but the timeline has its delivery"
         return
     index, page = notices[0]
     zero = epoch_seconds(record.t0)
     for kind, key in _OF_PAGE.items():
-        if kind == "resolved":  # of an alert that fired again the last notice has its end
+        if kind == "resolved":  # if the alert fired again, its last page has its end
             index, page = notices[-1]
         timestamp: str | None = getattr(page, key)
         seconds = None if timestamp is None else epoch_seconds(timestamp) - zero
@@ -104,16 +104,16 @@ def _page(record: Record) -> Iterator[str]:
         if (seconds is None) != (kind not in at) or (
             seconds is not None and abs(seconds - at[kind]) > ROUNDING_SECONDS
         ):
-            yield f"/pages/{index}/{key}: is {timestamp}, the timeline's {kind} is {_shown(at.get(kind))}"
+            yield f"/pages/{index}/{key}: is {timestamp}, but the timeline's {kind} is {_shown(at.get(kind))}"
     starts = [row.t_seconds for row in record.alerts if (row.name, row.severity) == expected]
     if starts and "firing" in at and min(abs(start - at["firing"]) for start in starts) > SAME_SECONDS:
         index, page = notices[0]
-        fired = f"/alerts has {prediction.alert} at {_shown(starts[0])}"
+        fired = f"but /alerts has {prediction.alert} at {_shown(starts[0])}"
         yield f"/pages/{index}/starts_at: is {page.starts_at}, {fired}"
 
 
 def _figures(record: Record) -> Iterator[str]:
-    """The durations follow from the timeline."""
+    """Durations that do not follow from the timeline."""
     at: dict[str, float | None] = dict(first_occurrences(record))
     rows = [row for row in record.timeline if row.kind == "action"]
     pointers = [((row.evidence and row.evidence.pointer) or "").rpartition("/")[2] for row in rows]
@@ -126,7 +126,7 @@ def _figures(record: Record) -> Iterator[str]:
         recorded, value = record.durations.of(key), durations.of(key)
         differs = recorded is not None and value is not None and abs(recorded - value) > 0.003
         if differs or (recorded is None) != (value is None):
-            yield f"/durations/{key}: is {_shown(recorded)}, the timeline makes it {_shown(value)}"
+            yield f"/durations/{key}: is {_shown(recorded)}, but by the timeline {_shown(value)}"
 
 
 def first_occurrences(record: Record) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The events of every SLO second by second, from the gateway's counters: what a record is verified against.
+"""Counts the events of every SLO per second, from the gateway's counters. Records are verified against these counts.
 
 An SLO's own queries are rates over a window. The same queries with irate() return the increment between the last two
 scrapes, without extrapolation: multiplied by the time between them it is a whole number of events. Each query is
@@ -39,7 +39,7 @@ def read(prometheus: Prometheus, windows: Windows, t0: float, end: float) -> dic
 
 
 def increments(query: str) -> str:
-    """An SLO's query rewritten to the increment between the last two scrapes, per second."""
+    """An SLO's query rewritten to the rate of increase between the last two scrapes, per second."""
     return in_window(_RATE.sub("irate(", query), REACH_SECONDS)
 
 

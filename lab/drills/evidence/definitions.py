@@ -41,7 +41,7 @@ def durations(milestones: Milestones, run_seconds: float) -> Durations:
 
 
 def mitigation(changes: Sequence[Change], recovered: float | None) -> float | None:
-    """The time of the change that completed the mitigation; None without a recovery or a change in effect at it."""
+    """The time of the change that completed the mitigation; None without a recovery, or a change in effect then."""
     if recovered is None:
         return None
     before = [change for change in changes if change.at <= recovered]

@@ -41,7 +41,7 @@ def read(incident: Incident, sampled: list[SignalSamples]) -> Milestones:
         ):
             at: str | None = getattr(page, key)
             milestones[name] = incident.since_t0(epoch_seconds(at)) if at else None
-        # An alert that fired again has resolved when its last notice has.
+        # An alert that fired again is resolved when its last page is.
         ends = [notice.resolved_at for notice in incident.expected()] or [page.resolved_at]
         known = [epoch_seconds(end) for end in ends if end]
         milestones["resolved"] = incident.since_t0(max(known)) if len(known) == len(ends) else None

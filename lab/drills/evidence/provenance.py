@@ -44,7 +44,7 @@ def of_drill(drill: Drill) -> dict[str, str]:
 
 
 def stale(record: Record) -> list[str]:
-    """The inputs of a record whose content has changed since."""
+    """The names of a record's inputs whose content has changed since the recording."""
     changed = []
     for name, digest in record.inputs.items():
         path, _, anchor = name.partition("#")

@@ -115,10 +115,10 @@ def _requests(matchers: str) -> str:
 
 
 def feed_threshold_seconds() -> float:
-    """The latency within which a feed must be answered, as the p99 SLO's spec states it. LabError if it states none."""
+    """The latency within which a feed must be answered, from the spec of the p99 SLO. LabError if the spec has none."""
     threshold = threshold_seconds(find_slo(FEED_P99))
     if threshold is None:
-        raise LabError(f"{FEED_P99} compares with no bucket edge, so its signals have no objective")
+        raise LabError(f"the query of {FEED_P99} has no bucket edge (le), so the feed signals have no objective")
     return threshold
 
 

@@ -22,7 +22,7 @@ from lab.slo.model import SEVERITIES, TICKET, EventsSli, Slo, Windows
 from lab.slo.rendering.budget import interval_seconds
 from lab.slo.replay import Counts, Span
 
-# A budget that rounds to 100 % at the injection: a few slow requests in a steady minute are not an incident.
+# Less than 1, because a few slow requests before the injection are not an incident.
 WHOLE_BUDGET_RATIO = 0.995
 # Two timestamps this close are the same.
 SAME_SECONDS = 0.005
@@ -92,12 +92,12 @@ def _counted(record: Record, slo: Slo, windows: Windows, counts: Counts) -> Iter
     for name, values, stated in (("total", row.total, row.total_events), ("bad", row.bad, row.bad_events)):
         events = round(sum(value or 0 for value in values), 3)
         if abs(events - stated) > 0.001:
-            yield f"/counts/{key}/{name}_events: is {stated:g}, {name} adds up to {events:g}"
+            yield f"/counts/{key}/{name}_events: is {stated:g}, but {name} adds up to {events:g}"
         if any(value is not None and value < 0 for value in values):
-            yield f"/counts/{key}/{name}: holds a count below zero"
+            yield f"/counts/{key}/{name}: contains a negative count"
     until, last = _until(record), counts.at(counts.size - 1)
     if last < until - BEFORE_SECONDS:
-        yield f"/counts/{key}/total: ends {last:.0f} s after the injection, the run after {until:.0f} s"
+        yield f"/counts/{key}/total: ends {last:.0f} s after the injection, but the run after {until:.0f} s"
     spent = record.budget.get(key)
     if spent is None:
         yield f"/budget/{key}: is missing; record the drill again"
@@ -105,7 +105,7 @@ def _counted(record: Record, slo: Slo, windows: Windows, counts: Counts) -> Iter
     for name, value in as_builtins(definitions.budget(counts, until, slo, windows.period_seconds)).items():
         stated = getattr(spent, name)
         if abs(stated - value) > (0 if name.endswith("_events") else 0.001 * max(1.0, value)):
-            yield f"/budget/{key}/{name}: is {stated:g}, the counts make it {value:g}"
+            yield f"/budget/{key}/{name}: is {stated:g}, but by the counts {value:g}"
     left = definitions.budget_at_start_ratio(counts, until, slo, windows.period_seconds)
     if left < WHOLE_BUDGET_RATIO:
         yield f"/counts/{key}/bad: the budget stood at {left:.1%} at the injection, not at 100 %"
@@ -131,7 +131,7 @@ def _alert(record: Record, slo: Slo, windows: Windows, counts: Counts, severity:
         tier = must[0].tier if must else None
         first = prediction if not rows else None
         if first and tier and tier != first.tier:
-            wrong.append(f"/prediction/tier: {first.tier} was predicted, by /counts {tier} fired")
+            wrong.append(f"/prediction/tier: {first.tier} was predicted, but by the counts {tier} fired")
         problems += wrong
         rows.append(
             Row(
@@ -197,19 +197,19 @@ def _disagreement(must: list[Span], did: list[Span], until: float, allowance: fl
     for start, end, fires in apart:
         if end - start <= allowance or (start == -BEFORE_SECONDS and end - start <= 2 * allowance):
             continue
-        allows = f"one scrape and one evaluation allow {allowance:g} s"
+        allows = f"the tolerance of one scrape and one evaluation is {allowance:g} s"
         begun = next((span for span in did if abs(span.start - (start if fires else end)) < SAME_SECONDS), None)
         over = next((span for span in did if abs(_end(span, until) - (end if fires else start)) < SAME_SECONDS), None)
         if begun:
             when = f"at {end:.1f} s" if fires else f"at {start:.1f} s"
             when = when if _fires(must, end + SAME_SECONDS if fires else start + SAME_SECONDS, until) else "not then"
-            yield f"/alerts/{begun.tier}/starts_at", f"fired at {begun.start:.1f} s, by /counts {when}; {allows}"
+            yield f"/alerts/{begun.tier}/starts_at", f"fired at {begun.start:.1f} s, but by the counts {when}; {allows}"
         elif over:
-            problem = f"cleared at {_end(over, until):.1f} s, by /counts at {start if fires else end:.1f} s"
+            problem = f"cleared at {_end(over, until):.1f} s, but by the counts at {start if fires else end:.1f} s"
             yield f"/alerts/{over.tier}/ends_at", f"{problem}; {allows}"
         else:
-            problem = "fired, by /counts it must not have" if fires else "is missing, by /counts it fired"
-            yield "/alerts", f"{problem} from {start:.1f} to {end:.1f} s; {allows}"
+            problem = "fired, but by the counts must not" if fires else "did not fire, but by the counts must"
+            yield "/alerts", f"{problem}, from {start:.1f} to {end:.1f} s; {allows}"
 
 
 def _fires(spans: list[Span], at: float, until: float) -> bool:
