@@ -24,8 +24,8 @@ runs a helper process that ends with the fault. A class overrides only what it n
   * on a fault that is half injected, already fixed by a responder, or undone before: it checks, then acts;
   * when a part does not answer: it raises LabError, and the journal stays for the next attempt.
 `undo_at_rest` runs before a start of the lab, with no process running: for files that would keep it from starting.
-A fault that acts under an actor of its own in the audit log names it in `actor`; that actor's changes are part of the
-fault, never a responder's action. `profile` is the share of requests reached over time (lab/drills/spec/prediction.py).
+A fault whose changes are in the audit log names their actor in `actor`; changes by that actor are part of the fault,
+never a responder's action. `profile` is the share of requests reached over time (lab/drills/spec/prediction.py).
 
 Who undoes it, and when: the runner at the end of the drill; the watchdog (lab/drills/undo/watchdog.py), a separate
 process, as soon as the runner is gone or the drill has expired; else the next `fleetops drill run`, `up`, `doctor` or

@@ -35,7 +35,7 @@ class CacheFlush(Fault):
             return {"may_flush": cache_access.may(cache, valkey.JOB_USER, COMMAND)}
 
     def inject(self, context: FaultContext) -> None:
-        """Start the job, with the permissions it has on any instance; returns after its first flush."""
+        """Allow FLUSHALL for the job's account and start the job; returns after its first flush."""
         with _connected(context) as cache:
             cache_access.permit(cache, valkey.JOB_USER, COMMAND, allowed=True)
         address = valkey.url(context.ports.valkey, valkey.JOB_USER)

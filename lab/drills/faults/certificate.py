@@ -11,7 +11,7 @@ from lab.drills.faults.base import Captured, Fault
 from lab.drills.faults.context import FaultContext
 from lab.drills.schema.parameters import choice, number
 
-# A certificate with a shorter lifetime is this fault's.
+# A certificate with a shorter lifetime was issued by this fault.
 SHORT_SECONDS = 86_400.0
 
 
@@ -21,17 +21,17 @@ class ShortCertificate(Fault):
 
     kind: ClassVar[str] = "short-certificate"
     actor: ClassVar[str] = "cert-pipeline"
-    server: str = choice(admin_clients.link_names, "The server that gets it.")
+    server: str = choice(admin_clients.link_names, "The server that gets the certificate.")
     lifetime_seconds: float = number(5, 3600, "Its validity.")
 
     def inject(self, context: FaultContext) -> None:
-        """Issue it; new connections see it from now on."""
+        """Issue the certificate, which new connections get from then on."""
         pipeline = context.clients.acting_as(self.actor)
         _, new = certificates.rotate(pipeline, self.server, "scheduled issue", self.lifetime_seconds)
         context.report(f"{self.actor} gave {self.server} a certificate that expires at {utc_text(new.not_after)}")
 
     def undo(self, context: FaultContext, captured: Captured) -> list[str]:
-        """Issue a certificate of the usual lifetime, unless a responder has."""
+        """Issue a certificate with the usual lifetime, unless a responder has done so."""
         shown = certificates.shown(context.clients)
         now = next(certificate for certificate in shown if certificate.name == self.server)
         if now.not_after - now.not_before > SHORT_SECONDS:

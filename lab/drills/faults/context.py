@@ -34,7 +34,7 @@ def silently(_line: str) -> None:
 
 @dataclass
 class FaultContext:
-    """Close it at the end of the fault: that stops the helpers."""
+    """The parts of the running lab that a fault may change. `close` ends the helper processes of the fault."""
 
     clients: LabClients
     report: Report = silently
@@ -119,7 +119,7 @@ class FaultContext:
         return changed
 
     def start_helper(self, options: Options) -> HelperProcess:
-        """Start the helper that takes these options; returns when it is ready. It ends with this fault."""
+        """Start the helper that takes these options; returns when it is ready. `close` ends it."""
         helper = HelperProcess.start(self.home, self.ports, options)
         self.helpers.append(helper)
         return helper

@@ -29,7 +29,7 @@ class FanOutRelease(Fault):
         return self._push().capture(context)
 
     def inject(self, context: FaultContext) -> None:
-        """Release it, one replica after the other."""
+        """Release the version to one replica after the other."""
         self._push().inject(context)
 
     def undo(self, context: FaultContext, captured: Captured) -> list[str]:

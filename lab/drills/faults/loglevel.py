@@ -14,7 +14,7 @@ from lab.telemetry.settings import LOG_LEVELS
 
 @dataclass(frozen=True)
 class LogLevel(Fault):
-    """A running service's log level is changed and left so."""
+    """The log level of a running service is changed and not changed back."""
 
     kind: ClassVar[str] = "log-level"
     actor: ClassVar[str] = "support"

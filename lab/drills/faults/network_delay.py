@@ -42,7 +42,7 @@ class NetworkDetour(Fault):
         context.report(f"each round trip to {self.replica} takes {self.extra_delay_seconds:g} s longer")
 
     def undo(self, context: FaultContext, captured: Captured) -> list[str]:
-        """Route the gateway directly again; the proxy ends with its runner."""
+        """Route the gateway directly to the replica again; the proxy ends with the process that started it."""
         if replicas.detour(context.home, context.ports, self.replica, None) is None:
             return []
         return [f"the gateway connects to {self.replica} directly again"]

@@ -22,7 +22,7 @@ def process_names() -> list[str]:
 class ProcessSignal(Fault):
     """A process is frozen (STOP), killed (KILL) or terminated (TERM); a service means all its replicas.
 
-    Supervision restarts a process that ended within a second or two, unless `stays_down`, as if its host were gone.
+    Supervision restarts an ended process within seconds; with `stays_down` it does not, as if the host were lost.
     """
 
     kind: ClassVar[str] = "process-signal"
@@ -35,11 +35,11 @@ class ProcessSignal(Fault):
             raise ValueError("a frozen process (STOP) still runs; it cannot stay down")
 
     def capture(self, context: FaultContext) -> Captured:
-        """`instances`: the names of the instances that it reaches."""
+        """`instances`: the names of the instances that get the signal."""
         return {"instances": [program.name for program in context.programs(self.process)]}
 
     def inject(self, context: FaultContext) -> None:
-        """Send the signal to each of them."""
+        """Send the signal to each instance."""
         for program in context.programs(self.process):
             context.supervisor.signal(program.name, self.signal)
             if self.stays_down:

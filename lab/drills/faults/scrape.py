@@ -31,7 +31,7 @@ class ScrapeTargetsLost(Fault):
         monitoring.write_targets(context.home, (), [self.job])
 
     def undo(self, context: FaultContext, captured: Captured) -> list[str]:
-        """Rewrite the target list, unless a responder has."""
+        """Rewrite the target list, unless a responder has done so."""
         if monitoring.targets(context.home, self.job):
             return []
         expected = replicas.expected(context.home, context.ports)

@@ -60,7 +60,7 @@ class OpenTransactions(Fault):
 
 
 def _run(context: FaultContext, statements: tuple[str, ...]) -> list[str]:
-    """Run statements in order; returns those that changed something (PostgreSQL sends a notice for each other)."""
+    """Run statements in order; returns those that changed something (for each other one, PostgreSQL sends a notice)."""
     import psycopg
 
     done: list[str] = []

@@ -18,7 +18,7 @@ from lab.paths import home, ports
 from lab.stack.backends import postgres
 
 RECONNECT_SECONDS = 0.2
-# A statement that has not returned after this time is taken to wait for a lock.
+# A statement that has not returned after this time is assumed to be waiting for a lock.
 LOCK_WAIT_SECONDS = 1.0
 
 
@@ -32,7 +32,7 @@ class Session(threading.Thread):
         self.failure = ""
 
     def run(self) -> None:
-        """Hold the transaction; reconnect when it was ended from outside, if the options say so."""
+        """Hold the transaction open; with `reopens`, reconnect when the session was ended from outside."""
         while True:
             try:
                 self._hold()
