@@ -50,12 +50,12 @@ def run_drill(
 ) -> Record:
     """Run `drill` and return its record.
 
-    The responder `command` runs `program` with these `variables` of the environment. `blind`: the fault is not revealed
-    before the verdict; to a program it never is. Prometheus and Alertmanager start without history, so that only this
-    incident raises alerts; with `keep_history` they keep it, and earlier incidents may make alerts fire sooner.
+    The responder `command` runs `program` with these `variables` of the environment. With `blind`, the fault is not
+    revealed before the verdict; it is never revealed to a program. Prometheus and Alertmanager start without history,
+    so that only this incident raises alerts; with `keep_history`, earlier incidents may make alerts fire sooner.
 
     Raises UsageError for an unknown responder or program, NotRunning when the lab is not running, LabError when it does
-    not reach a steady state, Void when the machine is too busy for that.
+    not reach a steady state, Void when the machine is too busy.
     """
     blind = blind or responder in PROGRAMS
     if responder not in RESPONDERS:
@@ -155,7 +155,7 @@ def recover(incident: Incident) -> None:
             return
     if incident.slo is not None:
         end = time.time()
-    # A control whose recovery only the alert shows has failed at the limit, and need not wait longer.
+    # If only the alert shows the recovery, a control of the grading has failed at the limit: no further wait is needed.
     only_alert = incident.slo is None and incident.drill.restored is None
     extra_seconds = 0 if only_alert and incident.responder in CONTROLS else incident.drill.limits.recover_seconds
     if _until(lambda: _resolved(incident), end + extra_seconds):
@@ -190,7 +190,10 @@ PHASES: tuple[Callable[[Incident], None], ...] = (steady, inject, detect, respon
 
 
 def allowed_seconds(incident: Incident) -> float:
-    """How long after the page the SLI may stay bad: the drill's limit, after a person has had half an hour to act."""
+    """How long after the page the SLI may stay bad, in seconds.
+
+    The drill's limit; for a person or a program, counted from the end of its work, which has its own deadline.
+    """
     limit = incident.drill.limits.respond_seconds
     if incident.responder not in PEOPLE:
         return limit
@@ -251,7 +254,7 @@ def _resolved(incident: Incident) -> bool:
 
 
 def _until(done: Callable[[], bool], end: float) -> bool:
-    """Poll `done` until it is true or the time is `end` (epoch seconds); returns whether it became true."""
+    """Poll `done` until it returns True or `end` (epoch seconds) has passed; returns whether it did."""
     while True:
         if done():
             return True

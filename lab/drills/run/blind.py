@@ -1,4 +1,4 @@
-"""Blind drills: what is visible of one while it runs reveals nothing about its fault.
+"""Blind drills: nothing that is visible while one runs reveals its fault.
 
 Its journal holds the faults of the whole catalogue, its expiry fits the longest drill, and its process has no drill id
 in its arguments. The responder, or a program of the same user, can read all three.
@@ -29,7 +29,7 @@ def incidents() -> list[Drill]:
 
 
 def hide(drill_id: str, program: list[str]) -> None:
-    """Restart this process without `drill_id` in its arguments, in which case it does not return.
+    """Restart this process with `random` instead of `drill_id` in its arguments; return if they do not contain it.
 
     `program` is the command that starts `fleetops`. The id is passed through a pipe, which can be read only once.
     Raises UsageError for an unknown id.

@@ -30,7 +30,7 @@ Hint = tuple[int, int, str]  # its number from 1, the number of hints, its text
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the process of a blind drill answers: a hint, or why there is none."""
+    """The answer of a blind drill's process: a hint, or the reason why there is none."""
 
     hint: Hint | None = None
     error: str = ""

@@ -22,7 +22,10 @@ POLL_SECONDS = 0.25
 
 @dataclass
 class Incident:
-    """Times are epoch seconds. `t0` is the injection of the fault; until then, the start of the run."""
+    """The state of one drill while it runs.
+
+    Times are epoch seconds. `t0` is the injection of the fault; until then, the start of the run.
+    """
 
     drill: Drill
     clients: LabClients
@@ -33,7 +36,7 @@ class Incident:
     echo: Report
     context: FaultContext
     program: tuple[str, ...] = ()  # the command line of the responder `command`
-    variables: tuple[str, ...] = ()  # names of the environment variables that it gets
+    variables: tuple[str, ...] = ()  # names of the environment variables that the program gets
     blind: bool = False  # whether the output must not reveal the fault
     kept_history: bool = False  # whether Prometheus still has samples from before the drill
     started_at: float = field(default_factory=time.time)

@@ -146,7 +146,7 @@ def drill_for(drill: Drill, responder: str) -> Drill:
 
 
 def check_program(responder: str, program: tuple[str, ...]) -> None:
-    """Raise UsageError when the responder needs a program that is missing or not executable, or runs none."""
+    """Raise UsageError when the program that the responder needs is missing, or one is given that it does not run."""
     if responder != "command":
         if program:
             raise UsageError(f"the responder {responder} runs no program; --responder command does")

@@ -75,7 +75,10 @@ class Silence:
     bound: ClassVar[bool] = True  # no later than: the last Watchdog may have arrived long before the fault
 
     def detection(self, hold_seconds: float) -> tuple[float, list[str]]:
-        """As above; `hold_seconds` is the switch's timeout, counted from a Watchdog at the injection at the latest."""
+        """Seconds from the injection until the page, at the latest, and the arithmetic line by line.
+
+        `hold_seconds` is the switch's timeout, which counts from the last Watchdog.
+        """
         at = hold_seconds + PERIOD_SECONDS
         line = (
             f"the switch waits {hold_seconds:g} s from the last Watchdog, and checks every {PERIOD_SECONDS:g} s:"

@@ -1,4 +1,4 @@
-"""Predicts when the alert reaches the responder, from the drill, the SLO, the windows and the pipeline. Pure."""
+"""Predicts when the alert reaches the responder, from the drill, the SLO, the windows and the pipeline."""
 
 from __future__ import annotations
 
