@@ -88,7 +88,7 @@ def readable(line: Line, *, color: bool) -> str:
 
 
 def _object(text: str) -> dict[str, Any]:
-    """The JSON object of a line; empty when it is none."""
+    """The JSON object of a line; empty if the line is not a JSON object."""
     try:
         parsed = json.loads(text)
     except ValueError:

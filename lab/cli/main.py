@@ -164,7 +164,7 @@ def run(arguments: list[str]) -> int:
         return 0
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _fail(f"disk full: cannot write {error.filename or 'to it'}; free some space, then try again", 1)
+            return _fail(f"disk full: cannot write {error.filename or 'output'}; free some space, then try again", 1)
         if os.environ.get("FLEETOPS_DEBUG"):
             raise
         return _fail(f"unexpected {type(error).__name__}: {error}; FLEETOPS_DEBUG=1 shows where, please report it", 1)

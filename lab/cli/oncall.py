@@ -105,8 +105,8 @@ def page_show(page_id: int, as_json: bool) -> None:
 def triage(service: str, cause: str | None, as_json: bool) -> int:
     """Rank the possible causes of a degraded SERVICE, with evidence.
 
-    SERVICE is feed, user or gateway. SCORE is the measurement divided by its threshold: a cause is implicated from 1
-    on.
+    SERVICE is feed, user or gateway. SCORE is the measurement divided by its threshold; a cause with a SCORE of 1 or
+    more is implicated.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Shared by the commands: the options --reason and --json, and the lab clients. Imports wait until a command runs."""
+"""The options --reason and --json and the lab clients, for all commands. Imports are deferred until a command runs."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class _LiveStatus:
 
     def show(self, status: Status) -> None:
         """Show `status`."""
-        state = "ready" if status.ready else "not ready: " + (status.waiting_for or ["the lab"])[0]
+        state = "ready" if status.ready else "not ready: " + (status.waiting_for or ["the lab is not running"])[0]
         state += f" · {status.open_pages or 'no'} open pages"
         if status.too_busy:
             state += " · " + status.too_busy.partition(";")[0]
@@ -198,7 +198,7 @@ def _print_status(status: Status, audit: Backlog) -> None:
         facts.append(("open pages", str(status.open_pages)))
     if status.too_busy:
         facts.append(("TOO BUSY", status.too_busy))
-    facts += [("SILENCED", f"{silence}: such alerts page nobody") for silence in status.silences or ()]
+    facts += [("SILENCED", f"{silence}: matching alerts page nobody") for silence in status.silences or ()]
     facts += [("note", note) for note in status.notes]
     if not audit.clear:
         facts.append(("audit log", str(audit)))

@@ -20,7 +20,7 @@ from lab.stack.programs import Program, url
 
 @dataclass(frozen=True)
 class Status:
-    """One status. `waiting_for` lists what keeps the lab from being ready; `console_url` includes the console's key.
+    """One status. `waiting_for` lists the reasons why the lab is not ready; `console_url` includes the console's key.
 
     `too_busy` is a message while the machine is too busy for valid measurements, else "". `open_pages` and `silences`
     are None when the pager or Alertmanager does not answer. Times are epoch seconds.
@@ -83,7 +83,7 @@ def gather(home: Home, ports: Ports) -> Status:
     if full := disk.full(home):
         waiting.insert(0, full)
     if run is None or run.phase != "ready":
-        waiting.append("the start to finish")
+        waiting.append("the start has not finished")
     return Status(
         running=True,
         urls=urls(ports),
