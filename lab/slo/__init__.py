@@ -7,7 +7,7 @@ The functions that the other packages use:
     find_slo("feed-latency-p99")        one of them by id; UsageError for an unknown id
     route(slo)                          the gateway's route template that it measures
     load_windows("lab"|"production")    Windows: period_seconds, scrape_interval_seconds, time_factor, tiers, of("page")
-    time_factor()                       production seconds to a lab second (60)
+    time_factor()                       production seconds per lab second (60)
     detection_seconds(slo, [(seconds, bad_ratio), …])   seconds until its page fires (lab windows), or None
     first_detection(tiers, budget_ratio, profile)       the same, with the tier that fires first
     reset_seconds(tier, budget_ratio, bad_ratio)        seconds that a tier keeps firing after recovery

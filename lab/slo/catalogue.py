@@ -1,4 +1,4 @@
-"""The repository's own SLOs, windows and rule files, and what docs, drills and the console need to know of them."""
+"""Finds the repository's own SLOs, windows and rule files, for docs, drills, the console and the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From spec files to the text of rule files: reads, validates and renders."""
+"""Reads and validates spec files, and renders the text of rule files."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Cell:
     severity: str
     tier: str | None  # the tier that fires first
     detection_seconds: float | None
-    reset_seconds: float | None  # until the alert resolves, after the bad ratio went on for ten minutes past detection
+    reset_seconds: float | None  # until the alert resolves, after the bad ratio lasted ten minutes beyond detection
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from lab.slo.specs.document import LOADER
 
 
 class LoadedRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A rule of a file: a recording rule has `record`, an alerting rule `alert`. Durations are as Prometheus writes."""
+    """A rule of a file: a recording rule has `record`, an alerting rule `alert`. Durations are strings like 5m."""
 
     expr: str
     record: str = ""
@@ -41,7 +41,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_groups(file: Path) -> list[LoadedGroup]:
-    """The groups of a rule file, in order. LabError names the file, and the key where it is not one."""
+    """The groups of a rule file, in order. Raises LabError that names the file, and the invalid key if there is one."""
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 - a safe loader
         return msgspec.convert(content, _File).groups

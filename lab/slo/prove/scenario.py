@@ -27,7 +27,7 @@ class Cadence:
 
     @property
     def before_seconds(self) -> int:
-        """How long before a predicted instant its effect must not be visible yet.
+        """How many seconds before a predicted instant its effect must not be visible yet.
 
         Prometheus 3 excludes the sample on a window's far edge and may therefore be one step earlier than 2.x.
         """
