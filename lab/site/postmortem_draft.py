@@ -1,7 +1,7 @@
 """The draft of a postmortem: macros give every number from the record, TO_WRITE marks what a person must write.
 
-The draft holds only what the record can give: no burn rate for an incident without an SLO at stake, no runbook trace
-for a responder that ran no runbook command.
+The draft contains only what the record has data for: no burn rate for an incident without an SLO at stake, no
+runbook trace for a responder that ran no runbook command.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def moved(record: Record) -> list[str]:
 
 
 def _moved_by(line: Line, objective: float | None) -> float:
-    """The change of a signal as a multiple of its threshold, at most 100; from 1 it moved."""
+    """The change of a signal as a multiple of its threshold, at most 100; at 1 or more it has moved."""
     before, worst, _ = extremes(line, objective)
     if objective is not None:
         good, bad = (worst, objective) if wrong_side_is_above(line, objective) else (objective, worst)

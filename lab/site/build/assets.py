@@ -62,17 +62,17 @@ def write(context: SiteContext, site: Path) -> None:
 
 
 def defer_search(site: Path) -> None:
-    """Makes the theme load its search engine and index at the first search: together they outweigh most pages.
+    """Makes the theme load its search engine and index at the first search: together they are larger than most pages.
 
-    Leaves the runbooks' commands out of the index but keeps their prose. Raises LabError for a theme without exactly
-    one search worker.
+    Leaves the runbooks' commands out of the index but keeps their prose. Raises LabError unless the theme has
+    exactly one search worker, and the site late.js.
     """
     index, late = site / SEARCH, site / WORKERS / "late.js"
     if not index.exists():
         return
     engines = sorted((site / WORKERS).glob("search.*.min.js"))
     if len(engines) != 1 or not late.exists():
-        raise LabError(f"{WORKERS} of the theme holds {len(engines)} search workers; exactly one is supported")
+        raise LabError(f"{WORKERS} must contain late.js and one search.*.min.js; it has {len(engines)} of the latter")
     engines[0].rename(site / WORKERS / "engine.js")
     late.rename(engines[0])
     search_index = json.loads(index.read_text(encoding="utf-8"))

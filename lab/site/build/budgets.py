@@ -67,7 +67,7 @@ def of_page(page: str) -> tuple[Bound, ...]:
 def worst(pages: Mapping[str, Mapping[str, float]], build_seconds: float) -> dict[str, float]:
     """The worst value of each figure over all pages, and the build's.
 
-    The console's weight is a figure of its own, `console_bytes`.
+    The console's weight is a separate figure, `console_bytes`.
     """
     values = {
         bound.figure: (min if bound.least else max)(figures[bound.figure] for figures in pages.values())

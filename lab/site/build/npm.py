@@ -1,4 +1,4 @@
-"""Third-party scripts of the site: npm fetches them by a lock file at build time; git holds no copy.
+"""Third-party scripts of the site: npm fetches the versions of a lock file at build time; none is committed.
 
 They are cached in .cache/npm, so only the first build after a change of the lock file contacts the npm registry.
 """

@@ -101,7 +101,7 @@ class Record:
         raise LabError(f"record {self.path} has no signal {name!r}; its signals are {known}")
 
     def firing_spans(self, alert: str) -> list[tuple[float, float]]:
-        """(start, end) of every span in which `alert` fired, in seconds from injection; of its page if it paged."""
+        """(start, end) of every span in which `alert` fired, in seconds from injection; only its pages, if it paged."""
         rows = [row for row in self.data.alerts if row.name == alert]
         paged = [row for row in rows if row.severity == PAGE]
         spans = []
@@ -138,7 +138,7 @@ class Records:
         return record
 
     def pop_used(self) -> list[Record]:
-        """Every record read since the last call, so those that the page just rendered draws from."""
+        """Every record read since the last call. After each page, these are the records that the page uses."""
         used, self._used = list(self._used.values()), {}
         return used
 

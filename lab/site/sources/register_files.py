@@ -35,7 +35,7 @@ PRIORITIES = {
 
 @dataclass(frozen=True)
 class Risk:
-    """What may go wrong, the alert that would detect it, and the drill that proves this."""
+    """A risk: what may go wrong, the alert that would detect it, and the drill that proves this."""
 
     id: str
     title: str
@@ -50,7 +50,7 @@ class Risk:
 
 @dataclass(frozen=True)
 class ActionItem:
-    """Work that an incident left, and the proof that it is done."""
+    """An action item: work that follows from an incident, and the proof that it is done."""
 
     id: str
     incident: str

@@ -16,7 +16,7 @@ from lab.slo.rule_files import LoadedRule, read_groups
 
 @dataclass(frozen=True)
 class Part:
-    """A rule or a group of a rule file; a rule has itself alone as its `rules`.
+    """A rule or a group of a rule file. `rules` are those of the group, or the rule alone.
 
     `text` is its exact source without the common indent, `line` counts from 1.
     """

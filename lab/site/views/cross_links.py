@@ -97,7 +97,7 @@ def _list(entries: Iterable[tuple[str, Sequence[Markup]]]) -> Markup:
 
 
 def _changes(record: Record) -> list[AuditRow]:
-    """The control actions of a record that came before its alert, so may have triggered it."""
+    """The control actions of a record before its alert, which may have triggered it."""
     fired = record.first("firing") or record.first("page")
     if fired is None:
         return []

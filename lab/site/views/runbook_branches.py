@@ -1,4 +1,4 @@
-"""What a runbook page includes: branches that several alerts share, and the commands that verify a recovery."""
+"""Macros of runbook pages: branches that several alerts share, and the commands that verify a recovery."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.site.sources.context import SiteContext
 
 
 def branch(context: SiteContext, title: str, **values: str) -> str:
-    """A shared branch from its title on, with a value for each `$name` in it."""
+    """A shared branch as Markdown, with its title first. `values` has a value for each `$name` in it."""
     return _text(_shared(context).branch(title, **values))
 
 
