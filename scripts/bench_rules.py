@@ -7,8 +7,8 @@ Every group is evaluated every second and its last duration is read; the minimum
 contention for CPU. The work per second is this cost times the rate at which the group is evaluated in normal operation.
 The exit status is 1 when our rules cost more.
 
-The Prometheus on PATH is measured, otherwise the lab's own. To store the figures of another version in a section of
-their own: PATH=FOLDER:$PATH python -m scripts.bench_rules --section rules_newer ...
+The Prometheus on PATH is measured, otherwise the lab's own. To store the figures of another version in a separate
+section: PATH=FOLDER:$PATH python -m scripts.bench_rules --section rules_newer ...
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _refuse_failures(url: str) -> None:
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Prometheus's URL, with the port from its log: it listens on a free port of its own choice."""
+    """Prometheus's URL, with the port from its log: it chooses a free port."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         text = log.read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 """Format and lint the site's scripts and style sheets with Biome, by biome.json: `python -m scripts.javascript check`.
 
-`fmt` writes what `check` asks for. Biome comes from the npm registry by .ci/javascript/package-lock.json, once; it is
-kept in .cache/npm. A machine that cannot fetch it skips the step with one line; continuous integration (`CI` is set)
-fails instead.
+`fmt` makes the changes that `check` asks for. Biome is fetched once from the npm registry, at the version in
+.ci/javascript/package-lock.json, and cached in .cache/npm. A machine that cannot fetch it skips the step with
+one line; in continuous integration (`CI` is set) the step fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ARGUMENTS = {"check": ("check", "--error-on-warnings"), "fmt": ("check", "--writ
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Biome's exit status; 0 if Biome cannot be fetched outside continuous integration."""
+    """Run Biome and return its exit status; 0 if it cannot be fetched, except in continuous integration."""
     parser = argparse.ArgumentParser(prog="scripts.javascript", description=__doc__.partition("\n")[0])
     parser.add_argument("action", choices=ARGUMENTS)
     action = parser.parse_args(arguments).action

@@ -1,7 +1,7 @@
 """The generated parts of ARCHITECTURE.md: the list of packages and the picture of their imports.
 
 `python -m scripts.package_picture` writes them again, `--check` fails with a diff when they differ. Both come from the
-source: docstrings, import statements, and the order of floors in tests/test_imports.py. cog puts them between its
+source: docstrings, import statements, and the order of layers in tests/test_imports.py. cog puts them between its
 markers in ARCHITECTURE.md.
 """
 
@@ -23,7 +23,7 @@ GROUND = "ground"
 
 
 def order() -> tuple[str, ...]:
-    """The packages and modules of `lab` from the lowest floor up, as tests/test_imports.py enforces them."""
+    """The packages and modules of `lab` from the lowest layer up, as tests/test_imports.py enforces them."""
     tree = ast.parse((ROOT / "tests" / "test_imports.py").read_text(encoding="utf-8"))
     (value,) = (
         node.value
@@ -62,7 +62,7 @@ def _imported(file: Path) -> Iterator[str]:
 
 
 def reduced(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """The arrows that no longer path implies (the transitive reduction of a graph without cycles)."""
+    """The arrows that are not implied by a longer path (the transitive reduction of a graph without cycles)."""
 
     def reachable(node: str) -> set[str]:
         return {end for near in graph[node] for end in {near, *reachable(near)}}
@@ -71,7 +71,7 @@ def reduced(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
 
 
 def picture() -> str:
-    """A Mermaid flowchart, a line for each arrow, from the highest floor down."""
+    """A Mermaid flowchart, a line for each arrow, from the highest layer down."""
     rank = {area: number for number, area in enumerate((GROUND, *order()))}
     arrows = [
         f"  {start} --> {end}"
@@ -83,7 +83,7 @@ def picture() -> str:
 
 
 def packages() -> str:
-    """A Markdown list of everything in `lab`, from the highest floor down, each with its own docstring's summary."""
+    """A Markdown list of everything in `lab`, from the highest layer down, each with the summary of its docstring."""
     lines = []
     for area in reversed(order()):
         folder = LAB / area
