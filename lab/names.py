@@ -52,7 +52,7 @@ GATEWAY_CLIENT_REQUESTS = "gateway_client_requests_total"
 BREAKER_STATE = "circuit_breaker_state"  # {upstream, state="closed"|"half-open"|"open"}: 1 for the state it is in
 BREAKER_REFUSED = "circuit_breaker_refused_total"  # {upstream}
 GATEWAY_CANARY_WEIGHT = "gateway_canary_weight_ratio"
-GATEWAY_STATE_REFUSED = "gateway_state_refused_parts"  # stored settings rejected at start, which have their defaults
+GATEWAY_STATE_REFUSED = "gateway_state_refused_parts"  # stored settings rejected at start, replaced by their defaults
 FEATURE_FLAG_ENABLED = "feature_flag_enabled"  # {flag}
 
 # Caches and the database.
@@ -91,7 +91,7 @@ LOG_QUOTA = "log_quota_bytes"  # {process}: maximum for the log and its rotated 
 LOG_WRITTEN = "log_written_bytes_total"  # {process}
 DISK_FREE = "state_directory_free_bytes"  # free space on the filesystem of the state directory
 CPU_SECONDS = "machine_cpu_seconds_total"  # {by="lab"|"others"|"idle"}: of all processors
-PROCESS_STARTS = "supervised_process_starts_total"  # {process, service}: also when it never got to serve metrics
+PROCESS_STARTS = "supervised_process_starts_total"  # {process, service}: also of processes that never served metrics
 PROCESS_STARTS_UNPLANNED = (
     "supervised_process_unplanned_starts_total"  # of these, restarts by the supervisor after the process exited
 )

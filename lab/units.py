@@ -72,7 +72,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def bucket(value: float) -> str:
-    """A quantile of a latency histogram, in seconds, as the bucket that contains it: a histogram is no more exact."""
+    """A quantile of a latency histogram, in seconds, as the bucket that contains it, the resolution of a histogram."""
     edges = (0.0, *names.LATENCY_BUCKETS_SECONDS)
     above = next((edge for edge in edges[1:] if value <= edge), None)
     if above is None:

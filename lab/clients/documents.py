@@ -74,5 +74,5 @@ def convert(value: Any, kind: type[T], what: str) -> T:
 
 
 def as_builtins(document: Any) -> Any:
-    """A document, or a list of documents, as plain JSON values: what a reader of its JSON would have."""
+    """A document, or a list of documents, as plain JSON values: dict, list, str, int, float, bool, None."""
     return msgspec.json.decode(msgspec.json.encode(document))

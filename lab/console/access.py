@@ -1,6 +1,6 @@
 """Access to the live console: a browser needs a session cookie, a program the control token.
 
-Everything below /api refuses other origins, which browsers state in Origin and Sec-Fetch-Site. The cookie alone is not
+Everything below /api refuses other origins, which browsers name in Origin and Sec-Fetch-Site. The cookie alone is not
 enough, because cookies ignore ports: a page that another program serves on 127.0.0.1 belongs to the same site.
 """
 

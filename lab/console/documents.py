@@ -117,7 +117,7 @@ class ChartSeries(Document, frozen=True, kw_only=True):
 
 
 class Measured(Document, frozen=True, kw_only=True):
-    """What a snapshot shows from Prometheus; the defaults while it does not answer.
+    """The part of a snapshot that comes from Prometheus; the defaults while Prometheus does not answer.
 
     `silences` is the number of active silences; `too_busy` says why the machine is too busy for the lab, or "".
     """
@@ -134,7 +134,7 @@ class Measured(Document, frozen=True, kw_only=True):
 
 
 class Paged(Document, frozen=True, kw_only=True):
-    """What the pager answered at `told_at`: the newest pages and audit rows, newest first. None: it never answered."""
+    """The pager's last answer, received at `told_at` (None: it never answered): pages and audit rows, newest first."""
 
     pages: Sequence[Page] = ()
     audit: Sequence[AuditRow] = ()

@@ -193,7 +193,7 @@ class Watcher:
 
 
 def _answer(gather: Callable[[float], T], at: float, otherwise: T) -> tuple[T, str]:
-    """What a source answers and `ok`; `otherwise` and the reason if it does not answer."""
+    """(the source's answer, "ok"); (`otherwise`, the reason) if it does not answer."""
     try:
         return gather(at), "ok"
     except (LabError, KeyError, ValueError) as error:

@@ -14,7 +14,7 @@ from lab.stack.processes.supervision import Supervisor
 
 
 def set_canary_weight(clients: LabClients, percent: float, reason: str = "") -> float:
-    """Send `percent` (0 to 100) of users to the canary; returns the previous percentage. UsageError outside it."""
+    """Send `percent` (0 to 100) of users to the canary; returns the previous one. UsageError outside that range."""
     if not 0 <= percent <= 100:
         raise UsageError(f"canary weight {percent:g} is not a percentage from 0 to 100")
     with clients.trail.action("canary weight", "gateway", new=percent, reason=reason) as change:

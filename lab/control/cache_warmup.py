@@ -19,7 +19,7 @@ from lab.stack.programs import Program, url
 
 VIEWERS = 400
 AT_ONCE = 3
-# Computing a feed takes long while the database is overloaded.
+# Long, because computing a feed is slow while the database is overloaded.
 FEED_SECONDS = 10.0
 
 
@@ -35,8 +35,8 @@ class Warmed:
 def warm(clients: LabClients, viewers: int = VIEWERS, at_once: int = AT_ONCE, reason: str = "") -> Warmed:
     """Request the feeds of the `viewers` most active viewers, `at_once` at a time, so that all of them are cached.
 
-    A cached feed costs almost nothing; one that is not is computed and cached. Raises LabError when every request
-    fails, NotRunning when no replica answers.
+    A request for a cached feed costs almost nothing; any other feed is computed and cached. Raises LabError when every
+    request fails, NotRunning when no replica answers.
     """
     feeds = replicas.instances(clients.home, clients.ports, UPSTREAM_FEED)
     with clients.trail.action("cache warm", UPSTREAM_FEED, new=viewers, reason=reason) as change:

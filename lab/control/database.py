@@ -47,7 +47,7 @@ ORDER BY 1
 
 @dataclass(frozen=True)
 class Session:
-    """One client session. `waits_for`: the mode of the lock it waits for, or ""; `blocked_by`: who holds it (pids)."""
+    """One client session. `waits_for`: the mode of the lock it waits for, or ""; `blocked_by`: pids of its holders."""
 
     pid: int
     application: str

@@ -42,7 +42,7 @@ SERVICES = ("feed", "user", "gateway")
 
 @dataclass(frozen=True)
 class Suspect:
-    """One possible cause. `score` is the measurement divided by its threshold: a cause is implicated from 1 on."""
+    """One possible cause. `score` is the measurement divided by its threshold; 1 or more implicates the cause."""
 
     cause: str
     score: float

@@ -32,7 +32,7 @@ SEVERITIES = frozenset({"page", "ticket"})
 def create_app(store: Store, switch: deadman.DeadMansSwitch, intake: Intake | None = None) -> Flask:
     """The app over one store, its dead-man's switch and its intake. The caller attaches telemetry and authentication.
 
-    `intake` defaults to one over the same store, with metrics that nobody scrapes.
+    `intake` defaults to one over the same store, whose metrics are not exported.
     """
     app = new_app("lab.oncall", max_body_bytes=MAX_BODY_BYTES)
     intake = intake or Intake(store)

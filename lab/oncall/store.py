@@ -55,8 +55,8 @@ class Store:
         """Store a whole notification in one transaction; returns the number of new pages.
 
         A notice belongs to the open page of its fingerprint whatever its start, because two replicas of Prometheus
-        report two starts. With none open, a firing notice with the start of a resolved page reopens that page: a page
-        shown twice is an annoyance, a lost page is an outage.
+        report two starts. With none open, a firing notice with the start of a resolved page reopens that page,
+        because a lost page does more harm than a page that is shown twice.
 
         Labels, annotations and `received_at` of a page stay those of its first notice, because later notices describe a
         later moment. Later notices change only the status.

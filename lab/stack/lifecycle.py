@@ -27,8 +27,8 @@ from lab.stack.tools import binaries
 
 Say = Callable[[str, str], None]
 READY_SECONDS = 90.0
-# An aborted start serves no traffic yet. A signal that reaches a program between fork and exec is lost, and supervisord
-# would wait for each such program in turn.
+# Short, because an aborted start serves no traffic yet. A signal that reaches a program between fork and exec is
+# lost, and supervisord would wait for each such program in turn.
 ABORT_SECONDS = 8.0
 MAX_STARTS = 4
 

@@ -103,7 +103,7 @@ def drained(home: Home) -> list[str]:
 
 
 def drain(home: Home, ports: Ports, name: str, *, back: bool = False) -> bool:
-    """Take the replica `name` out of the gateway's rotation (with `back`: put it back); whether it was drained before.
+    """Take the replica `name` out of the gateway's rotation (`back`: into it); returns whether it was drained before.
 
     Raises UsageError for a name that is not a running replica, and for the last replica in rotation; NotRunning.
     """
@@ -195,5 +195,5 @@ def reload(home: Home, ports: Ports, name: str) -> int:
 
 
 def reload_rules(home: Home, ports: Ports, promtool: Path) -> int:
-    """Reload the rule files of the running Prometheus, as `monitoring.reload_rules` does; the number of rule groups."""
+    """Reload the rule files of the running Prometheus, with `monitoring.reload_rules`; the number of rule groups."""
     return monitoring.reload_rules(home, ports, promtool, lambda: Supervisor(home).signal("prometheus", "HUP"))

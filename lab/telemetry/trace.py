@@ -28,7 +28,7 @@ _RANDOM = random.SystemRandom()
 
 
 class Entered(NamedTuple):
-    """What `leave` needs to undo `enter`."""
+    """The tokens with which `leave` undoes `enter`."""
 
     context: Token[otel_context.Context]
     request_id: Token[str]

@@ -1,4 +1,4 @@
-"""A minimal keep-alive HTTP/1.1 client connection: it reads only as much as the status of a response needs."""
+"""A minimal keep-alive HTTP/1.1 client connection, which parses only the status and the length of a response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides which clients get their own label in metrics: heavy ones. All others are "other", to limit cardinality."""
+"""Names clients with many requests in metrics. All others share the label value "other", to limit cardinality."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def read(path: Path) -> Certificate:
 
 
 def ensure(home: Home, name: str, now: float) -> bool:
-    """Issue the certificate of `name` if it, or the authority, is missing or due for renewal; whether it was issued."""
+    """Issue the certificate of `name` if it or the authority is missing or due for renewal; returns whether it did."""
     if not _is_current(home.authority, now):
         _write_authority(home, now)
         issue(home, name, LIFETIME_DAYS * DAY_SECONDS, now)

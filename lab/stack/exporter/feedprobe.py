@@ -1,8 +1,8 @@
 """The feed correctness probe: reads the feeds of some users as a client does, and compares them with the database.
 
-All golden signals are green while every user gets somebody else's feed; only a client that knows the expected feed can
-notice. The probe has its own accounts in the seed data: one author and some followers. Every few probes it writes the
-author's profile unchanged, so that the fan-out after an edit is exercised too.
+All golden signals can be green while every user gets another user's feed: only a client that knows the expected feed
+detects this. The probe has its own accounts in the seed data: one author and some followers. Every few probes it writes
+the author's profile unchanged, so that the fan-out after an edit is exercised too.
 """
 
 from __future__ import annotations
