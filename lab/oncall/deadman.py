@@ -1,6 +1,6 @@
 """The dead-man's switch: the Watchdog alert always fires, so when it stops arriving the pager raises a page itself.
 
-Only the pager can: an alert about the broken path from Prometheus to the pager would have to travel that path.
+Only the pager can do this: an alert about the broken path from Prometheus to the pager would have to travel that path.
 """
 
 from __future__ import annotations

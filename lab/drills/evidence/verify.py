@@ -1,7 +1,7 @@
 """Verifies a record: recomputes its alerts from its counts, and its figures from its timeline.
 
 Each alert must have fired as the rules do on these counts: by the predicted tier, within one scrape and one evaluation,
-and for the same time. Every budget must be whole at the injection, so that only this incident can have raised an alert.
+and for the same time. Every budget must be full at the injection, so that only this incident can have raised an alert.
 """
 
 from __future__ import annotations

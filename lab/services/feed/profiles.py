@@ -14,7 +14,7 @@ class UnknownUser(Exception):
 
 
 class Viewer(TypedDict):
-    """Whose feed it is, as the feed shows it."""
+    """The viewer of a feed, as the feed contains it."""
 
     handle: str
     display_name: str

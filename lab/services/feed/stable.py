@@ -52,7 +52,7 @@ class StablePages:
 
 
 class Author(TypedDict):
-    """Who wrote a post."""
+    """The author of a post, as the feed contains it."""
 
     id: int
     handle: str

@@ -31,6 +31,6 @@ def mean(histogram: str, window: str, matchers: str = "", *, by: str = "", offse
 def quantile(ratio_below: float, histogram: str, window: str, matchers: str = "") -> str:
     """The value that `ratio_below` (0 to 1, so 0.99 for the p99) of a histogram's observations do not exceed.
 
-    A histogram knows it to one bucket only; Prometheus interpolates inside the bucket.
+    A histogram gives only the bucket that contains it; Prometheus interpolates linearly inside that bucket.
     """
     return f"histogram_quantile({ratio_below}, {rate(f'{histogram}_bucket', window, matchers, by='le')})"
