@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab import names
 from lab.control.lab_clients import LabClients
-from lab.errors import ToolError
+from lab.errors import NotRunning
 from lab.slo.query.builders import rate, ratio
 from lab.stack.backends import valkey
 
@@ -14,7 +14,7 @@ WINDOW = "15s"
 def read(clients: LabClients) -> dict[str, float | None]:
     """Ratios (0 to 1), rates (per second, over WINDOW) and sizes, by name; None for a value without samples.
 
-    Raises ToolError when the cache does not answer, NotRunning when Prometheus does not.
+    Raises NotRunning when the cache or Prometheus does not answer.
     """
     import valkey as client
     from valkey.exceptions import ValkeyError
@@ -27,7 +27,7 @@ def read(clients: LabClients) -> dict[str, float | None]:
             stats["memory_bytes"] = int(info["used_memory"])
             stats["evicted_entries"] = int(info["evicted_keys"])
     except ValkeyError as error:
-        raise ToolError(f"the cache does not answer: {error}; see `fleetops status`") from error
+        raise NotRunning(f"the cache does not answer: {error}; see `fleetops status`") from error
     for name in ("feed", "user"):
         lookups = rate(names.CACHE_REQUESTS, WINDOW, f'cache="{name}"')
         stats[f"{name}_lookups_per_second"] = clients.prometheus.number(lookups)

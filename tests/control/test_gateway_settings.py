@@ -14,7 +14,7 @@ from lab.cli import limits, main
 from lab.clients.prometheus import Prometheus
 from lab.control import cache_stats, cache_warmup, gateway_settings
 from lab.control.lab_clients import LabClients
-from lab.errors import LabError, NotRunning, ToolError, UsageError
+from lab.errors import LabError, NotRunning, UsageError
 from lab.paths import Home, Ports
 from lab.stack.programs import Program
 
@@ -184,5 +184,5 @@ def test_cache_stats_combine_the_cache_server_and_prometheus(clients: LabClients
 
 
 def test_an_unreachable_cache_is_a_clear_error(clients: LabClients) -> None:
-    with pytest.raises(ToolError, match=r"the cache does not answer.*fleetops status"):
+    with pytest.raises(NotRunning, match=r"the cache does not answer.*fleetops status"):
         cache_stats.read(replace(clients, ports=Ports(1024)))
