@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 from embedded import EmbeddedLab, make_lab
+from hypothesis import settings
 from servers import postgres_url, seeded_url, server_home, valkey_url  # noqa: F401 - fixtures of every test
 
 from lab.errors import ToolError
 from lab.paths import ROOT, SITE
 from lab.stack.tools import binaries
+
+# A busy machine makes a single example slow; the time of an example is nothing that a test checks.
+settings.register_profile("fleetops", deadline=None)
+settings.load_profile("fleetops")
 
 
 @pytest.fixture(scope="session")

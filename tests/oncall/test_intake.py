@@ -95,7 +95,7 @@ JSON = st.recursive(
 
 
 @given(odd=st.lists(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(alert(), JSON)), max_size=4))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_valid_alert_is_stored_whatever_stands_beside_it(post: Post, app: Flask, store: Store, odd: Any) -> None:
     with sqlite3.connect(store.path) as db:
         db.execute("DELETE FROM pages")

@@ -48,7 +48,7 @@ def test_no_request_gets_a_5xx_response_or_causes_a_traceback(
     any_request = requests(app)
 
     @settings(
-        max_examples=-(-REQUESTS // len(APPS)), deadline=None, database=None, derandomize=not CAMPAIGN,
+        max_examples=-(-REQUESTS // len(APPS)), database=None, derandomize=not CAMPAIGN,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.data())

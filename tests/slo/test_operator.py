@@ -57,7 +57,7 @@ def test_two_specs_give_two_object_names(first: tuple[str, str], second: tuple[s
 words = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])", fullmatch=True)
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(ids=st.lists(st.tuples(words, words), min_size=2, max_size=4, unique_by="-".join))
 def test_different_slos_give_different_valid_object_names(ids: list[tuple[str, str]]) -> None:
     class Named:

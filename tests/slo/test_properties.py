@@ -25,9 +25,7 @@ from lab.slo.rendering.rule_file import render
 from lab.slo.rendering.rules import generate
 
 pytestmark = pytest.mark.promtool
-frugal = settings(
-    max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=(Phase.generate,)
-)
+frugal = settings(max_examples=2, derandomize=True, suppress_health_check=list(HealthCheck), phases=(Phase.generate,))
 WARM = 60  # seconds of good events before, longer than any page window
 PER_SECOND = 1_000_000
 PERIOD, SHORTEST, INTERVAL = 60, 4, 2

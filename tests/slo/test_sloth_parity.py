@@ -162,9 +162,7 @@ stories = st.lists(
 )
 
 
-@settings(
-    max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=(Phase.generate,)
-)
+@settings(max_examples=5, derandomize=True, suppress_health_check=list(HealthCheck), phases=(Phase.generate,))
 @given(story=stories)
 def test_plain_alerts_agree_with_sloths_at_every_evaluation(tmp_path: Path, story: list[tuple[int, int, int]]) -> None:
     story = [(60, 997, 0), *story, (30, 40, 130), (60, 997, 1)]

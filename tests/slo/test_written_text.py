@@ -210,7 +210,7 @@ def altered(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 @given(text=st.one_of(altered(), st.text(max_size=60), st.lists(words, max_size=8).map("\n".join)))
 @example(text='a: "\\UFFFFFFFF"')
 @example(text="a: !<tag:yaml.org,2002:null> [a]")

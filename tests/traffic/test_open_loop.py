@@ -25,7 +25,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @given(rate=st.floats(1, 500), steps=st.lists(st.floats(0.001, 3), min_size=1, max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_arrivals_do_not_depend_on_how_often_they_are_polled(rate: float, steps: list[float]) -> None:
     """The schedule is fixed in advance: no arrival is lost or moved because polling was late."""
     often, once = Arrivals(rate, 0.0), Arrivals(rate, 0.0)
