@@ -25,13 +25,13 @@ def guard_proofs(slos: Sequence[Slo], windows: Windows) -> Iterator[Proof]:
     """The proofs of one service's edge cases."""
     cadence = cadences(windows)["guards"]
     long = windows.of(PAGE)[0].long_seconds
-    yield _silent(slos, windows, "idle time alerts nobody and leaves the budget whole", cadence,
+    yield _silent(slos, windows, "idle time fires no alert and consumes no budget", cadence,
                   [Phase(long // 6), Phase(long // 4, per_second=0)])  # fmt: skip
     yield _silent(slos, windows, "a service that never had a request has its whole budget", cadence,
                   [Phase(long // 4, per_second=0)])  # fmt: skip
     yield _silent(slos, windows, "before the first failure there is no counter, and the budget is whole", cadence,
                   [Phase(long // 4)], without_errors=True)  # fmt: skip
-    yield _silent(slos, windows, "dead targets burn no budget (TargetDown tells of them)", cadence,
+    yield _silent(slos, windows, "dead targets consume no budget; TargetDown fires instead", cadence,
                   [Phase(long // 6), Phase(long // 4, present=False)])  # fmt: skip
     yield _bucket_ahead_of_count(slos, windows, cadence)
     yield _few_failures(slos, windows, cadence)
@@ -82,7 +82,7 @@ def _one_sample_per_slo(slos: Sequence[Slo]) -> list[tuple[dict[str, str], float
 def _bucket_ahead_of_count(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
     """A bucket is read slightly ahead of its count: bad events are just below zero, and the ratio is 0."""
     until = windows.of(PAGE)[0].long_seconds // 4
-    proof = _silent(slos, windows, "a bucket a hair ahead of its count is health", cadence, [Phase(until)])
+    proof = _silent(slos, windows, "a bucket slightly ahead of its count counts as good", cadence, [Phase(until)])
     behind = Phase(until, per_second=Phase.per_second - 1000)
     slower = input_series(slos, [behind], cadence.step_seconds)
     counters = {name: slower[name] if "_bucket{" not in name else values for name, values in proof.series.items()}
@@ -90,7 +90,7 @@ def _bucket_ahead_of_count(slos: Sequence[Slo], windows: Windows, cadence: Caden
 
 
 def _few_failures(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Proof:
-    """Ten requests in a long window: fewer failures than the policy's floor alert nobody, as many as the floor do."""
+    """Ten requests in a long window: fewer failures than the policy's floor fire no alert, as many as the floor do."""
     quick = windows.of(PAGE)[0]
     floor = max(slo.policy.min_bad_events for slo in slos)
     rate = 10 / quick.long_seconds
@@ -106,7 +106,7 @@ def _few_failures(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> Pr
     pages = [({"alertname": slo.alert_name, series.LABEL_SEVERITY: PAGE}, 1.0) for slo in paged]
     paging = f'ALERTS{{alertstate="firing",{series.LABEL_SEVERITY}="{PAGE}"}}'
     return Proof(
-        f"on a nearly idle service {floor - 1} failures alert nobody, {floor} page",
+        f"on a nearly idle service {floor - 1} failures fire no alert, {floor} page",
         cadence.step_seconds,
         input_series(slos, phases, cadence.step_seconds),
         [
@@ -222,7 +222,7 @@ def _changed_labels(slos: Sequence[Slo], windows: Windows, cadence: Cadence) -> 
         if slo.enabled(severity)
     }
     phases = (Phase(before), Phase(burn, {slo.sloth_id: rate * slo.budget_ratio for slo in slos}))
-    title = "labels that changed on the way do not make the history young"
+    title = "labels that change do not reset the history"
     proof = prove_scenario(slos, Scenario(title, cadence, phases, fires, before + burn))
     steps, more, shortest = before // cadence.step_seconds, burn // cadence.step_seconds, windows.shortest_seconds
     values = {

@@ -128,7 +128,7 @@ class _ScenarioFactory:
         under = 0.95 * tier.factor
         more = self._grid(cadence, tier.long_seconds * (tier.factor - under) / (over - under))
         longer = self._grid(cadence, 1.05 * warm)
-        yield self._burn("just under every threshold nobody is told, ever; a little above, soon", cadence,
+        yield self._burn("just below every threshold no alert ever fires; just above, it fires soon", cadence,
                          [(longer, under), (more + held, over), (reset, 0)])  # fmt: skip
         under_page = 0.97 * self.slow.factor
         long_enough = self._grid(
