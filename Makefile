@@ -52,11 +52,11 @@ test: $(VENV) ## every test this machine can run, and why others were skipped; D
 # start processes or wait for seconds.
 SLOW_TESTS := tests/docs tests/cli/test_up_and_down.py \
 	tests/control/test_config.py tests/control/test_database.py \
-	tests/drills/test_fault_helpers.py tests/drills/test_responders_command.py tests/drills/test_stoppable.py \
+	tests/drills/faults/test_fault_helpers.py tests/drills/run/test_responders_command.py tests/drills/run/test_stoppable.py \
 	tests/oncall/test_pager_process.py \
 	tests/services/test_fleet_processes.py tests/services/test_link_memory.py tests/services/test_link_proxy.py \
-	tests/services/test_schema.py tests/services/test_fanout.py tests/services/test_feed_service.py \
-	tests/services/test_feed_resilience.py tests/services/test_user_service.py tests/site/test_npm.py tests/stack/test_supervisord.py \
+	tests/services/test_schema.py tests/services/test_fanout.py tests/services/feed/test_feed_service.py \
+	tests/services/feed/test_feed_resilience.py tests/services/test_user_service.py tests/site/build/test_npm.py tests/stack/processes/test_supervisord.py \
 	tests/telemetry/test_server.py tests/test_contributing.py tests/traffic
 
 test-fast: $(VENV) ## the tests that need no lab, browser or promtool, in under a minute

@@ -107,5 +107,5 @@ def test_the_sli_turns_bad_at_its_first_sample_above_the_budget_after_the_inject
 
 def test_the_sli_has_recovered_once_it_stays_good_for_five_seconds() -> None:
     values = [0.5, 0.5, 0.0, 0.5, 0.0, 0.0, 0.0, None, 0.0, 0.0, 0.0]
-    assert sli_recovered_at(values, 0, 0.01, after_seconds=0) == 5
+    assert sli_recovered_at(values, 0, 0.01, after_seconds=0) == 4, "from its first good second on, the gap included"
     assert sli_recovered_at(values[:8], 0, 0.01, after_seconds=0) is None

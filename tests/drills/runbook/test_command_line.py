@@ -79,7 +79,7 @@ TEXTS = st.text(alphabet=" ;|&<>$`*?#~!(){}[]\\\"'=ab-/.é%^:,@+\t", max_size=30
 
 
 @pytest.mark.skipif(SHELL is None, reason="no shell to compare with")
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(TEXTS, min_size=1, max_size=80))
 def test_a_shell_reads_the_same_arguments_from_every_accepted_line(texts: list[str]) -> None:
     accepted: dict[str, list[str]] = {}
