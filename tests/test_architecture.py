@@ -58,3 +58,16 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
     named = set(re.findall(r"`((?:lab|rules|docs|tests|scripts|\.ci|\.github)/[\w./-]*\w)`", text))
     assert len(named) > 15
     assert not sorted(name for name in named if not (ROOT / name).exists())
+
+
+MAX_LINES, MAX_MODULES = 300, 20
+FOLDERS = sorted(
+    {file.parent.relative_to(ROOT) for top in ("lab", "scripts", "tests") for file in (ROOT / top).rglob("*.py")}
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=str)
+def test_modules_and_folders_keep_a_size_that_one_can_survey(folder: Path) -> None:
+    modules = {file.name: len(file.read_text().splitlines()) for file in (ROOT / folder).glob("*.py")}
+    assert {name: lines for name, lines in modules.items() if lines > MAX_LINES} == {}
+    assert len(modules) <= MAX_MODULES
