@@ -23,7 +23,7 @@ from lab.slo.rendering.budget import interval_seconds
 from lab.stack import logs
 from lab.stack.health import machine
 
-# The SLI counts as recovered after this many consecutive good seconds.
+# The SLI counts as recovered after this many good seconds without a bad one between them.
 GOOD_SECONDS = 5
 SAMPLED_LINES = 6
 
@@ -44,16 +44,19 @@ def sli_bad_at(values: Samples, start_seconds: float, budget_ratio: float) -> fl
 def sli_recovered_at(values: Samples, start_seconds: float, budget_ratio: float, after_seconds: float) -> float | None:
     """Seconds after the injection, `after_seconds` or later, from which the SLI was good for GOOD_SECONDS; None: never.
 
-    The other parameters are those of `sli_bad_at`.
+    A second without a sample neither counts nor interrupts. The other parameters are those of `sli_bad_at`.
     """
-    good = 0
+    since, good = 0.0, 0
     for index, value in enumerate(values):
         at = start_seconds + index
         if at < after_seconds or value is None:
             continue
-        good = good + 1 if value <= budget_ratio else 0
+        if value > budget_ratio:
+            good = 0
+            continue
+        since, good = (since if good else at), good + 1
         if good > GOOD_SECONDS:
-            return at - GOOD_SECONDS
+            return since
     return None
 
 
