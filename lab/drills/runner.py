@@ -101,8 +101,6 @@ def inject(incident: Incident) -> None:
     incident.report("fault injected" if incident.blind else f"inject: {incident.drill.title}")
     if incident.prediction is None:
         incident.note("inject", "No fault: this is the control")
-    elif not incident.drill.actors:
-        incident.note("inject", f"Fault injected: {incident.drill.fault_kind}", at=incident.t0)
     for fault in incident.drill.faults:
         fault.inject(incident.context)
 

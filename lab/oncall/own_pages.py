@@ -5,11 +5,17 @@ from __future__ import annotations
 from lab.oncall.webhook import Notice
 
 SERVICE = "monitoring"
+PREFIX = "pager:"
 
 
 def fingerprint(alertname: str, key: str = "") -> str:
     """The fingerprint of such a page; `key` distinguishes several pages of one alertname."""
-    return f"pager:{alertname}{key and ':'}{key}"
+    return f"{PREFIX}{alertname}{key and ':'}{key}"
+
+
+def is_own(page_fingerprint: str) -> bool:
+    """Whether the pager raised a page itself, by its fingerprint."""
+    return page_fingerprint.startswith(PREFIX)
 
 
 def notice(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lab import names
@@ -58,6 +58,19 @@ def sli_recovered_at(values: Samples, start_seconds: float, budget_ratio: float,
         if good > GOOD_SECONDS:
             return since
     return None
+
+
+def holds_from(samples: Sequence[float], end: float) -> float | None:
+    """The time from which a condition held until `end`; None if it did not.
+
+    `samples` are the times, one a second, at which it held.
+    """
+    since = end
+    for at in sorted(samples, reverse=True):
+        if since - at > 1.5:
+            break
+        since = at
+    return since if since < end else None
 
 
 def alerts(incident: Incident) -> list[AlertSpan]:

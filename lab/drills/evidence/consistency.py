@@ -70,8 +70,10 @@ def _order(record: Record) -> Iterator[str]:
 
 
 def _timeline(record: Record) -> Iterator[str]:
-    """Rows whose t_seconds is not their timestamp less t0."""
+    """A timeline without the injection, and rows whose t_seconds is not their timestamp less t0."""
     zero = epoch_seconds(record.t0)
+    if not any(row.kind == "inject" for row in record.timeline):
+        yield "/timeline: has no row of kind inject"
     rows = [(f"/timeline/{i}", "at", row.at, row.t_seconds) for i, row in enumerate(record.timeline)]
     rows += [(f"/alerts/{i}", "starts_at", row.starts_at, row.t_seconds) for i, row in enumerate(record.alerts)]
     for place, key, at, t_seconds in rows:
@@ -118,7 +120,7 @@ def _figures(record: Record) -> Iterator[str]:
     rows = [row for row in record.timeline if row.kind == "action"]
     pointers = [((row.evidence and row.evidence.pointer) or "").rpartition("/")[2] for row in rows]
     done = [record.actions[int(number)] for number in pointers if number.isdigit()]
-    good = at.get("recovered", at.get("resolved") if record.prediction and not _has_sli(record) else None)
+    good = at.get("recovered", at.get("resolved") if record.prediction and not _has_recovery(record) else None)
     at["action"] = definitions.mitigation(changes(done, epoch_seconds(record.t0)), good)
     ran = epoch_seconds(record.ended_at) - epoch_seconds(record.started_at)
     durations = definitions.durations(at, ran)
@@ -137,8 +139,8 @@ def first_occurrences(record: Record) -> dict[str, float]:
     return first
 
 
-def _has_sli(record: Record) -> bool:
-    return any(check.name == "sli_recovered" for check in record.verdict.checks)
+def _has_recovery(record: Record) -> bool:
+    return any(check.name in ("sli_recovered", "restored") for check in record.verdict.checks)
 
 
 def _shown(seconds: float | None) -> str:

@@ -16,6 +16,7 @@ from lab.drills.schema.measurements import SignalSamples, SloCounts
 from lab.drills.schema.parts import Samples
 from lab.drills.schema.record import Evidence, Kind
 from lab.drills.undo.journal import CLEANER
+from lab.oncall import own_pages
 from lab.slo.catalogue import find_slo
 from lab.slo.model import Slo
 
@@ -33,6 +34,8 @@ def read(incident: Incident, sampled: list[SignalSamples]) -> Milestones:
         milestones["sli_bad"] = collect.sli_bad_at(values, start, incident.slo.budget_ratio)
         if page is not None:
             milestones["recovered"] = _recovered(incident, sampled, incident.since_t0(epoch_seconds(page.starts_at)))
+    elif page is not None and incident.drill.restored is not None:
+        milestones["recovered"] = _restored(incident, incident.drill.restored.query, epoch_seconds(page.starts_at))
     if page is not None:
         for name, key in (
             ("firing", "starts_at"),
@@ -47,7 +50,7 @@ def read(incident: Incident, sampled: list[SignalSamples]) -> Milestones:
         milestones["resolved"] = incident.since_t0(max(known)) if len(known) == len(ends) else None
         if (end := milestones["resolved"]) is not None and incident.t0 + end > incident.ended_at:
             milestones["resolved"] = None  # the clean-up resolved it
-    good = milestones["recovered"] if incident.slo else milestones["resolved"]
+    good = milestones["recovered"] if _has_recovery(incident) else milestones["resolved"]
     milestones["action"] = definitions.mitigation(changes(incident.responder_actions(), incident.t0), good)
     diagnoses = [row.t_seconds for row in incident.timeline if row.kind == "diagnosis"]
     diagnoses += [incident.since_t0(epoch_seconds(row.at)) for row in incident.actions() if row.action == DIAGNOSE]
@@ -86,6 +89,19 @@ def _recovered(incident: Incident, sampled: list[SignalSamples], after: float) -
     return None if None in recoveries else max(at for at in recoveries if at is not None)
 
 
+def _restored(incident: Incident, query: str, after: float) -> float | None:
+    """When the drill's own condition held for good, in seconds after the injection; `after` in epoch seconds."""
+    matrix = incident.clients.prometheus.range(query, after, incident.ended_at)
+    times = [at for series in matrix for at, _ in series.points]
+    at = collect.holds_from(times, incident.ended_at)
+    return None if at is None else incident.since_t0(at)
+
+
+def _has_recovery(incident: Incident) -> bool:
+    """Whether an SLI or a condition of the drill shows the recovery, and not the alert alone."""
+    return incident.slo is not None or incident.drill.restored is not None
+
+
 def put_on_timeline(incident: Incident, milestones: Milestones, counts: Mapping[str, SloCounts]) -> None:
     """Add the milestones and the audit rows to the timeline.
 
@@ -103,11 +119,13 @@ def put_on_timeline(incident: Incident, milestones: Milestones, counts: Mapping[
     }
     if page is not None:
         fired = _burn(incident, page, counts) or page.description
-        rows["firing"] = (f"{page.alertname} firing", fired, "prometheus", Evidence(pointer="/alerts"))
+        own = own_pages.is_own(page.fingerprint)
+        fired_by, sent_by = ("pager", "pager") if own else ("prometheus", "alertmanager")
+        rows["firing"] = (f"{page.alertname} firing", fired, fired_by, Evidence(pointer="/alerts"))
         rows["page"] = (
             f"{page.severity.title()} {page.id} delivered",
             page.summary,
-            "alertmanager",
+            sent_by,
             Evidence(pointer="/pages/0"),
         )
         rows["ack"] = (
@@ -118,7 +136,10 @@ def put_on_timeline(incident: Incident, milestones: Milestones, counts: Mapping[
         )
         services = " and ".join(incident.drill.services)
         rows["recovered"] = (f"Every SLI of {services} inside its objective", "", "prometheus", Evidence(query=sli))
-        rows["resolved"] = (f"{page.alertname} resolved", "", "alertmanager", Evidence(pointer="/pages/0"))
+        if (condition := incident.drill.restored) is not None and incident.slo is None:
+            title = condition.means[:1].upper() + condition.means[1:]
+            rows["recovered"] = (title, "", "prometheus", Evidence(query=condition.query))
+        rows["resolved"] = (f"{page.alertname} resolved", "", sent_by, Evidence(pointer="/pages/0"))
     for kind, (title, detail, by, evidence) in rows.items():
         if (at := milestones[kind]) is not None:
             incident.note(kind, title, detail, by=by, at=incident.t0 + at, evidence=evidence)
@@ -130,6 +151,8 @@ def put_on_timeline(incident: Incident, milestones: Milestones, counts: Mapping[
             incident.note(
                 kind, change(row), detail, by=row.actor, at=at, evidence=Evidence(pointer=f"/actions/{index}")
             )
+    if incident.drill.faults and not any(row.kind == "inject" for row in incident.timeline):
+        incident.note("inject", f"Fault injected: {incident.drill.fault_kind}", at=incident.t0)
 
 
 def _burn(incident: Incident, page: Page, counts: Mapping[str, SloCounts]) -> str:

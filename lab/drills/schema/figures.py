@@ -68,8 +68,9 @@ FIGURES = (
         "MTTR",
         "recovered",
         "",
-        "fault to recovered SLIs",
-        "From the injection of the fault to the recovery: every SLI of the services at stake inside its objective.",
+        "fault to recovery",
+        "From the injection of the fault to the recovery: every SLI of the services at stake inside its objective, or,"
+        " where no SLO is at stake, the condition that the drill states.",
     ),
     Figure(
         "resolved_seconds",

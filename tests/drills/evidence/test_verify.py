@@ -81,6 +81,7 @@ HAND = [
     ("an order", lambda d: d["pages"][0].update(acked_at=made_record.at(25)), "/pages/0/acked_at"),
     ("a time that cannot be", lambda d: d.update(ended_at=made_record.at(-1)), "/ended_at"),
     ("not a timestamp", lambda d: d.update(t0="2026-13-02T03:04:05.000Z"), "/t0"),
+    ("the injection", lambda d: d["timeline"].pop(0), "/timeline: has no row of kind inject"),
     ("time zero", lambda d: d.update(t0=made_record.at(1)), "/timeline/0/t_seconds"),
 ]
 
