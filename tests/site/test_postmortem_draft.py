@@ -63,7 +63,7 @@ def test_a_draft_without_action_items_has_rows_that_the_register_accepts(
     rows = dedent(text.split("``` yaml\n")[1].split("    ```")[0])
     (tmp_path / "items.yml").write_text(rows)
     items = register_files.action_items(tmp_path / "items.yml")
-    assert [(item.id, item.type, item.priority, item.due.isoformat()) for item in items] == [
+    assert [(item.id, item.type, item.priority, str(item.due)) for item in items] == [
         ("AI-001-1", "prevent", "P1", "2026-01-16"),
         ("AI-001-2", "detect", "P2", "2026-04-03"),
         ("AI-001-3", "mitigate", "P3", "2026-07-03"),

@@ -59,7 +59,7 @@ class ActionItem:
     owner: str
     status: str
     priority: str  # one of PRIORITIES
-    due: date  # stays when the item is done
+    due: date | None  # None once the item is done
     proof: str
 
 
@@ -85,12 +85,17 @@ def action_items(file: Path = ACTION_ITEMS) -> list[ActionItem]:
     keys = ("id", "incident", "type", "text", "owner", "status", "priority", "due", "proof")
     rows = []
     for node in _rows(file):
-        row = node.mapping(*keys, required=keys)
+        row = node.mapping(*keys, required=tuple(key for key in keys if key != "due"))
         _one_of(row["type"], TYPES)
         _one_of(row["status"], STATUSES)
         _one_of(row["priority"], tuple(PRIORITIES))
         texts = {key: row[key].text() for key in keys if key != "due"}
-        rows.append(ActionItem(due=_day(row["due"]), **texts))
+        is_open = row["status"].text() == "open"
+        if is_open and "due" not in row:
+            raise node.refuse("due is missing, which every open item has")
+        if not is_open and "due" in row:
+            raise row["due"].refuse("an item that is done has no due date; remove it")
+        rows.append(ActionItem(due=_day(row["due"]) if is_open else None, **texts))
     return _unique(rows, file)
 
 

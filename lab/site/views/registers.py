@@ -7,7 +7,7 @@ from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources import register_files
 from lab.site.sources.context import SIMULATIONS, SiteContext
-from lab.site.sources.register_files import Risk
+from lab.site.sources.register_files import ActionItem, Risk
 from lab.site.views.drill_catalogue import drill_record
 
 _LEVEL = {"low": "ok", "medium": "warn", "high": "bad"}
@@ -75,12 +75,12 @@ def action_items(context: SiteContext, ident: str = "", status: str = "") -> Mar
         status = html.badge("ok" if item.status == "done" else "warn", item.status)
         cells: tuple[object, ...] = (
             Markup("{}<br>{}").format(html.whole(item.id), status),
-            Markup("{}<br><small>To {}. Owner: {}</small>").format(item.text, item.type, item.owner),
-            Markup("{}<br>{}").format(item.priority, html.whole(item.due.isoformat())),
-            html.breakable(item.proof),
+            Markup("{}<br><small>To {}. Owner: {}</small>").format(_text(item.text), item.type, item.owner),
+            _priority(item),
+            _text(item.proof),
         )
         rows.append(cells if ident else (*cells, where))
-    head = ("Item, status", "Action, purpose and owner", "Priority, due", "Proof that it is done")
+    head = ("Item, status", "Action, purpose and owner", "Priority, due while open", "Proof that it is done")
     ids = [item.id.lower() for item in items]
     return html.table(
         head if ident else (*head, "Incident"),
@@ -88,6 +88,18 @@ def action_items(context: SiteContext, ident: str = "", status: str = "") -> Mar
         label=f"Action items, {status}" if status else "Action items",
         ids=ids,
     )
+
+
+def _priority(item: ActionItem) -> object:
+    if item.due is None:
+        return item.priority
+    return Markup("{}<br>{}").format(item.priority, html.whole(item.due.isoformat()))
+
+
+def _text(text: str) -> Markup:
+    """The text of a register with what stands between backquotes as code."""
+    parts = text.split("`")
+    return Markup().join(html.code(part) if index % 2 else html.breakable(part) for index, part in enumerate(parts))
 
 
 def priority_table(_context: SiteContext) -> Markup:

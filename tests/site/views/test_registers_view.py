@@ -42,3 +42,20 @@ def test_action_items_show_priority_and_due_date(context: SiteContext) -> None:
         priority.means in meanings and f"{priority.days} days" in meanings
         for priority in register_files.PRIORITIES.values()
     )
+
+
+def test_an_item_that_is_done_shows_no_due_date_and_identifiers_are_code(context: SiteContext) -> None:
+    done = str(registers.action_items(context, "INC-001", "done"))
+    assert not re.search(r">20\d\d-\d\d-\d\d<", done)
+    assert "<code>lock_timeout</code>" in registers.action_items(context, "INC-006")
+
+
+def test_no_identifier_in_an_action_item_is_set_as_prose() -> None:
+    identifier = re.compile(r"\b[a-z]+_[a-z_]+\b|\bfleetops \w|(?<!\w)/[a-z]+")
+    found = [
+        f"{item.id}: {hit[0]}"
+        for item in register_files.action_items()
+        for prose in (*item.text.split("`")[::2], *item.proof.split("`")[::2])
+        if (hit := identifier.search(re.sub(r"\b(?:tests|rules)/\S+", "", prose)))
+    ]
+    assert not found
