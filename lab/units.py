@@ -17,6 +17,8 @@ def seconds(value: float) -> str:
     """A duration: `0.4 s`, `17.4 s`, `3 min 36 s`, `2 h 5 min`, `1 d 12 h`; rounded before it is split into units."""
     if value < 0:
         return f"{MINUS}{seconds(-value)}"
+    if value < 0.0005:
+        return f"0{NBSP}s"
     if value < 1:
         return f"{value * 1000:.0f}{NBSP}ms" if value < 0.1 else f"{value:.2g}{NBSP}s"
     if value < 120:
@@ -28,6 +30,25 @@ def seconds(value: float) -> str:
     if whole < 172800:
         return _pair(whole, 3600, "h", 60, "min")
     return _pair(round(value / 3600) * 3600, 86400, "d", 3600, "h")
+
+
+def tenths(value: float) -> str:
+    """A measured duration, with the same precision as its neighbours in a column: `9.0 s` beside `22.7 s`."""
+    return f"{value:.1f}{NBSP}s" if 0.1 <= value < 119.95 else seconds(value)
+
+
+def offset(value: float) -> str:
+    """Whole seconds before or after an instant, with their sign: `+5 s`. Zero has none."""
+    whole = round(value)
+    return f"{'+' if whole > 0 else MINUS if whole < 0 else ''}{abs(whole)}{NBSP}s"
+
+
+def size(value: float) -> str:
+    """Bytes as `512 B`, `3.0 kB` or `17.9 MB`."""
+    for unit, scale in (("MB", 1e6), ("kB", 1e3)):
+        if abs(value) >= scale:
+            return f"{value / scale:.1f}{NBSP}{unit}"
+    return f"{value:.0f}{NBSP}B"
 
 
 def _pair(value: int, big: int, big_name: str, small: int, small_name: str) -> str:

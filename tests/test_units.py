@@ -16,12 +16,31 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0, "0 ms"), (0.0412, "41 ms"), (0.5, "0.5 s"), (17.44, "17.4 s"), (60, "60 s"), (216, "3 min 36 s"),
-        (2592, "43 min 12 s"), (25920, "7 h 12 min"), (129600, "36 h"), (2592000, "30 d"), (-2, "\u22122 s"),
+        (0, "0 s"), (0.0002, "0 s"), (0.0412, "41 ms"), (0.5, "0.5 s"), (17.44, "17.4 s"), (60, "60 s"),
+        (216, "3 min 36 s"), (2592, "43 min 12 s"), (25920, "7 h 12 min"), (129600, "36 h"), (2592000, "30 d"),
+        (-2, "\u22122 s"),
     ],
 )  # fmt: skip
 def test_a_duration_has_at_most_two_units_and_no_trailing_zeros(value: float, text: str) -> None:
     assert plain(units.seconds(value)) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.4, "0 s"), (0, "0 s"), (-39.9, "\u221240 s"), (5.2, "+5 s")])
+def test_an_offset_has_a_sign_unless_it_is_zero(value: float, text: str) -> None:
+    assert plain(units.offset(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(9, "9.0 s"), (22.71, "22.7 s"), (0.04, "40 ms"), (0, "0 s"), (119.96, "120 s"), (216, "3 min 36 s")],
+)
+def test_a_measured_duration_has_tenths(value: float, text: str) -> None:
+    assert plain(units.tenths(value)) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(512, "512 B"), (3015, "3.0 kB"), (17_882_437, "17.9 MB")])
+def test_a_size_is_scaled_for_reading(value: float, text: str) -> None:
+    assert plain(units.size(value)) == text
 
 
 @given(st.floats(min_value=0, max_value=1e7))

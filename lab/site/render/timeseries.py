@@ -76,6 +76,8 @@ def summary(line: Line, objective: float | None) -> str:
     """
     if not line.known:
         return f"{line.title}: no sample was recorded."
+    if len({value for _, value in line.known}) == 1:
+        return f"{line.title}: {units.quantity(line.known[0][1], line.unit)} throughout."
     worst_at, worst = _worst(line, objective)
     extreme = "highest" if objective is None else "worst"
     text = (

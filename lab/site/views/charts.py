@@ -75,7 +75,7 @@ def _data(heading: str, lines: list[Line]) -> Markup:
     times = sorted({at for column in columns for at in column})
     rows = [
         (
-            f"{at:+.0f} s",
+            units.offset(at),
             *(units.quantity(column.get(at), line.unit) for column, line in zip(columns, lines, strict=True)),
         )
         for at in times

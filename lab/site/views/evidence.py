@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 
 from lab import units
+from lab.clients.documents import AuditRow
 from lab.control import audit
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
 def runbook_trace(context: SiteContext, ident: str) -> Markup:
@@ -39,13 +43,25 @@ def _status(code: int) -> Markup:
     return html.badge("ok" if code == 0 else "warn", str(code))
 
 
+def change_text(row: AuditRow) -> str:
+    """The old and the new value of a control action, with sizes and times for reading."""
+    old, new = (_humanised(row.action, value) for value in (row.old, row.new))
+    return f"{old} → {new}"
+
+
+def _humanised(action: str, value: object) -> str:
+    if action == "log rotate" and isinstance(value, dict):  # bytes by process
+        return audit.stated({name: units.size(size) for name, size in value.items()})
+    return _STAMP.sub(lambda stamp: units.minute(stamp[0]), audit.stated(value))
+
+
 def actions(context: SiteContext, ident: str) -> Markup:
     """The control actions during the incident, from the audit log."""
     record = context.records.read(ident)
     rows = [
         (
             units.clock(row.at), row.actor, row.action, row.target,
-            f"{audit.stated(row.old)} → {audit.stated(row.new)}", row.outcome,
+            change_text(row), row.outcome,
         )
         for row in record.data.actions
     ]  # fmt: skip

@@ -44,6 +44,11 @@ def test_the_summary_gives_the_values_before_at_worst_and_at_the_end_and_the_tim
     assert text == "Feed p99: 20 ms before the fault, 900 ms at its worst (T+2 s), 20 ms at the end; 3 s above 400 ms."
 
 
+def test_a_signal_that_never_changes_has_no_instant_at_which_it_is_highest() -> None:
+    errors = Line("Server errors", "ratio", -2, 1, (0.0, 0.0, None, 0.0))
+    assert timeseries.summary(errors, None).replace("\u00a0", " ") == "Server errors: 0 % throughout."
+
+
 def test_a_signal_without_an_objective_has_no_worst_side() -> None:
     load = Line("Requests", "requests/s", -1, 1, (80.0, 80.0, 95.0, 81.0))
     assert "at its highest (T+1 s)" in timeseries.summary(load, None).replace("\u00a0", " ")

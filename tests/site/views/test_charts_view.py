@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support import text
 
@@ -31,3 +33,9 @@ def test_the_title_of_a_chart_names_a_quantity_or_asks_and_states_no_result(cont
     with pytest.raises(LabError, match="states a result"):
         charts.chart(context, "INC-001", "feed_p99_seconds", title=title)
     assert "figure" in charts.chart(context, "INC-001", "feed_p99_seconds", title="Load: does it relent?")
+
+
+def test_the_times_of_a_data_table_have_the_minus_sign_of_the_axis(context: SiteContext) -> None:
+    data = text(charts.chart(context, "INC-001", "feed_p99_seconds"))
+    assert "\u22121 s" in data and "+1 s" in data
+    assert not re.search(r"(?<![\w.])[-+]0 s|-\d+ s", data)
