@@ -44,7 +44,8 @@ def budget_spent_ratio(tier: Tier, windows: Windows) -> float:
 def first_detection(tiers: Iterable[Tier], budget_ratio: float, profile: Profile) -> tuple[float, Tier] | None:
     """When an alert first fires under a profile whose last piece continues for ever, and which tier fires."""
     starts = [(intervals[0][0], tier) for tier in tiers if (intervals := tier_intervals(tier, budget_ratio, profile))]
-    return min(starts, key=lambda pair: pair[0]) if starts else None
+    # Rounded, so that the first of tiers that fire together wins, whatever the last bit of their times.
+    return min(starts, key=lambda pair: round(pair[0], 6)) if starts else None
 
 
 def alert_intervals(tiers: Iterable[Tier], budget_ratio: float, profile: Profile) -> list[Interval]:

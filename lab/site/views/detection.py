@@ -13,6 +13,7 @@ from lab.site.render import html, svg
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
 from lab.site.sources.records import Record
+from lab.site.views.tiers import tier_words
 
 # In pixels.
 HEIGHT, TOP, PLOT = 300, 12, 248
@@ -74,7 +75,7 @@ def detection_proof(context: SiteContext) -> Markup:
             Markup("{}<br>{}<br><small>{}</small>").format(
                 html.link(context.href(f"records/{row.ident}.json"), row.ident),
                 row.alert,
-                row.tier or "no burn rate",
+                tier_words(row.tier) if row.tier else "no burn rate",
             ),
             predicted(row),
             shown(row.computed),
@@ -91,13 +92,13 @@ def detection_proof(context: SiteContext) -> Markup:
 
 def predicted(detection: Detection) -> str:
     """The predicted time as text; an upper bound has a `≤`."""
-    seconds = units.seconds(detection.predicted)
+    seconds = units.tenths(detection.predicted)
     return f"≤{units.NBSP}{seconds}" if detection.bound else seconds
 
 
 def shown(seconds: float | None) -> str:
     """A duration as text; a dash for None."""
-    return units.ABSENT if seconds is None else units.seconds(float(seconds))
+    return units.ABSENT if seconds is None else units.tenths(float(seconds))
 
 
 def _figure(context: SiteContext, detections: Sequence[Detection]) -> Markup:
@@ -172,7 +173,7 @@ def scatter(detections: Sequence[Detection], description: str) -> Markup:
             (row.measured, "dot dot--bound" if row.bound else "dot", "measured"),
         ):
             if seconds is not None:
-                label = f"{row.ident}: predicted {predicted(row)}, {name} {units.seconds(seconds)}"
+                label = f"{row.ident}: predicted {predicted(row)}, {name} {units.tenths(seconds)}"
                 parts.append(_dot(kind, across(row.predicted), down(seconds), label))
     return svg.drawing("detection-scatter", "Predicted and measured detection", description, HEIGHT, parts)
 

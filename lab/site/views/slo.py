@@ -9,6 +9,7 @@ from lab.errors import LabError
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
+from lab.site.views.tiers import tier_words
 from lab.slo import burn_rate
 from lab.slo.catalogue import title
 from lab.slo.durations import format_duration
@@ -71,7 +72,7 @@ def tier_table(context: SiteContext) -> Markup:
     lab = {tier.name: tier for tier in context.slos.lab.tiers}
     rows = [
         (
-            tier.name.replace(".", ", "), f"{tier.factor:g}x", units.percent(tier.budget_ratio),
+            tier_words(tier.name), f"{tier.factor:g}x", units.percent(tier.budget_ratio),
             _windows(tier), _windows(lab[tier.name]),
         )
         for tier in context.slos.production.tiers

@@ -48,4 +48,16 @@ def test_a_production_time_is_computed_with_production_windows_not_a_multiplied_
 
 def test_the_slow_burn_page_outlasts_a_ten_minute_outage_by_half_an_hour(context: SiteContext) -> None:
     assert slo.tail(context, "feed-availability", 600).replace("\u00a0", " ") == "29 min 49 s"
-    assert slo.tail(context, "feed-availability", 60).replace("\u00a0", " ") == "0 ms"
+    assert slo.tail(context, "feed-availability", 60).replace("\u00a0", " ") == "0 s"
+
+
+def test_of_tiers_that_fire_together_the_first_is_in_bold(context: SiteContext) -> None:
+    """At 95 % and 100 % bad, 3x over a day and 1x over three days both fire after 3 h 36 min."""
+    row = next(row for row in str(slo.detection_table(context)).split("<tr") if "95" in row and "ticket 3x" in row)
+    assert '<b class="lab-paged">3\u00a0h\u00a036\u00a0min</b>' in row
+
+
+def test_tiers_are_named_by_their_burn(context: SiteContext) -> None:
+    shown = text(slo.tier_table(context))
+    assert all(name in shown for name in ("fast-burn page", "slow-burn page", "fast-burn ticket", "slow-burn ticket"))
+    assert "quick" not in shown
