@@ -17,6 +17,7 @@ from lab.site.sources.context import SiteContext
 from lab.site.sources.records import PHASES, Record
 from lab.site.views import detection
 from lab.site.views.charts import chart_id
+from lab.site.views.tiers import tier_words
 
 
 def lab_note(context: SiteContext, ident: str) -> Markup:
@@ -39,13 +40,13 @@ def moment(context: SiteContext, ident: str, kind: str) -> str:
 
     Raises LabError that lists the record's kinds of events.
     """
-    return units.seconds(_at(context.records.read(ident), kind))
+    return units.tenths(_at(context.records.read(ident), kind))
 
 
 def between(context: SiteContext, ident: str, start: str, end: str) -> str:
     """Time between the graded events of two kinds, as text."""
     record = context.records.read(ident)
-    return units.seconds(_at(record, end) - _at(record, start))
+    return units.tenths(_at(record, end) - _at(record, start))
 
 
 def _at(record: Record, kind: str) -> float:
@@ -70,6 +71,17 @@ def worst(context: SiteContext, ident: str, name: str) -> str:
     return units.quantity(extremes(line, objective)[1], line.unit)
 
 
+def at_worst(context: SiteContext, ident: str, name: str, thing: str, *, opening: bool = False) -> str:
+    """The subject of a sentence on a ratio: `at worst 4 % of feed requests`, or `no feed request` when it stayed 0.
+
+    `thing` is singular, `feed request`; with `opening` it starts its sentence. The verb must suit both: `failed`.
+    """
+    line, objective, _ = context.records.read(ident).signal(name)
+    ratio = extremes(line, objective)[1]
+    text = f"at worst {units.quantity(ratio, line.unit)} of {thing}s" if ratio else f"no {thing}"
+    return text[0].upper() + text[1:] if opening else text
+
+
 def facts(context: SiteContext, ident: str) -> Markup:
     """The main times of an incident in large type: alert predicted, page delivered, mitigated and recovered."""
     record = context.records.read(ident)
@@ -84,7 +96,7 @@ def facts(context: SiteContext, ident: str) -> Markup:
             shown.append((title, _at(record, kind)))
     cells = Markup().join(
         Markup('<div><span class="lab-fact__name">{}</span><span class="lab-fact__value">T+{}</span></div>').format(
-            name, units.seconds(value)
+            name, units.tenths(value)
         )
         for name, value in shown
     )
@@ -173,17 +185,36 @@ def prediction(context: SiteContext, ident: str) -> Markup:
         ("Predicted before the fault: alert firing", detection.predicted(measured)),
         *([("Allowed, since its inputs are random", f"{stretch:g} times the prediction")] if stretch > 1 else []),
         *([("Computed from the recorded counts", detection.shown(measured.computed))] if measured.tier else []),
-        *([("By tier", measured.tier)] if measured.tier else []),
+        *([("By tier", tier_words(measured.tier))] if measured.tier else []),
         *([("Bad ratio, assumed", units.percent(measured.assumed))] if measured.assumed is not None else []),
         *([("Bad ratio, observed", units.percent(measured.observed))] if measured.observed is not None else []),
         ("Measured: alert firing", detection.shown(measured.measured)),
-        ("Allowed from firing to the pager (scrape, evaluations, grouping)", units.seconds(allowance)),
-        (f"Measured: {severity} delivered", units.seconds(paged)),
-        ("Within the prediction", html.badge("ok" if met else "bad", "yes" if met else "no")),
+        (
+            "Allowed in all from the first bad request to the pager (scrape, evaluations, grouping)",
+            units.seconds(allowance),
+        ),
+        (f"Measured: {severity} delivered", units.tenths(paged)),
+        (f"{severity.capitalize()} within prediction and allowances", _met(measured, allowance, met)),
     ]
-    steps = Markup("<ol>{}</ol>").format(Markup().join(Markup("<li>{}</li>").format(step) for step in due.arithmetic))
+    steps = Markup("<ol>{}</ol>").format(
+        Markup().join(Markup("<li>{}</li>").format(tier_words(step)) for step in due.arithmetic)
+    )
     table = html.table(("Detection", f"Lab time, {record.factor}x"), rows, label="Detection, predicted and measured")
     return table + html.details("How the prediction is computed", steps)
+
+
+def _met(measured: detection.Detection, allowance: float, met: bool) -> Markup:
+    """Whether the page came in time, and whether the alert fired well before a prediction that no bound explains."""
+    if not met:
+        return html.badge("bad", "no")
+    if measured.measured is None or measured.measured > measured.predicted:
+        return html.badge("ok", "yes")
+    early = units.tenths(measured.predicted - measured.measured)
+    if measured.bound:
+        return html.badge("ok", f"yes, fired {early} before the bound")
+    if measured.predicted - measured.measured > allowance:
+        return html.badge("warn", f"yes, but fired {early} earlier than predicted")
+    return html.badge("ok", "yes")
 
 
 def figure_means(_context: SiteContext, key: str) -> str:
@@ -196,5 +227,5 @@ def figure_means(_context: SiteContext, key: str) -> str:
 
 
 VIEWS = (
-    figure_means, moment, between, before, worst, facts, recorded_day, fact, timeline, durations, prediction,
+    figure_means, moment, between, before, worst, at_worst, facts, recorded_day, fact, timeline, durations, prediction,
 )  # fmt: skip

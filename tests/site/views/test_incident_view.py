@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from made_record import INSTANTS, at, record
@@ -55,6 +56,39 @@ def test_values_for_sentences_come_from_the_record(context: SiteContext) -> None
     assert plain(incident.between(context, "INC-001", "page", "ack")) == "0.5 s"
     assert incident.recorded_day(context, "INC-001") == "2026-01-02"
     assert incident.fact(context, "INC-001", "lab.cores") == "2"
+
+
+def test_a_page_in_time_says_when_the_alert_fired_well_before_its_prediction(
+    context: SiteContext, rewrite: Rewrite
+) -> None:
+    assert re.search(r"allowances\s+yes\s", text(incident.prediction(context, "INC-001")))
+    due = record()["prediction"]
+    rewrite(prediction=due | {"detection_seconds": 34.2})
+    shown = text(incident.prediction(context, "INC-001"))
+    assert "yes, but fired 10.0 s earlier than predicted" in shown
+    rewrite(prediction=due | {"detection_seconds": 34.2, "bound": True})
+    assert "yes, fired 10.0 s before the bound" in text(incident.prediction(context, "INC-001"))
+    assert "from the first bad request to the pager" in shown
+    assert "page.quick" not in shown and "fast-burn page" in shown
+
+
+def test_a_change_is_shown_with_sizes_and_times_for_reading(context: SiteContext, rewrite: Rewrite) -> None:
+    row = record()["actions"][0]
+    rotated = row | {"action": "log rotate", "old": {"gateway": 17_882_437}, "new": {"gateway": 3015}}
+    renewed = row | {"old": "2027-02-28T10:37:31.000Z", "new": "2026-11-30T11:01:08.000Z"}
+    rewrite(actions=[rotated, renewed])
+    shown = text(evidence.actions(context, "INC-001"))
+    assert "gateway 17.9 MB → gateway 3.0 kB" in shown
+    assert "2027-02-28 10:37 UTC → 2026-11-30 11:01 UTC" in shown
+
+
+def test_a_ratio_that_stayed_zero_is_said_in_words(context: SiteContext, rewrite: Rewrite) -> None:
+    signals = record()["signals"]
+    signal = next(signal for signal in signals if signal["unit"] == "ratio")
+    for worst, said in ((0.0, "No feed request"), (0.25, "At worst 25\u00a0% of feed requests")):
+        signal["values"] = [0.0] * (len(signal["values"]) - 1) + [worst]
+        rewrite(signals=signals)
+        assert incident.at_worst(context, "INC-001", signal["name"], "feed request", opening=True) == said
 
 
 def test_markup_in_a_record_is_escaped(context: SiteContext, rewrite: Rewrite) -> None:
