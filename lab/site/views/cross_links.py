@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 
 from lab import units
 from lab.clients.documents import AuditRow
-from lab.control import audit
 from lab.drills.spec.drill import Drill
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources import register_files
 from lab.site.sources.context import CHANGES, RISKS, RUNBOOKS, SIMULATIONS, SLOS, SiteContext
 from lab.site.sources.records import Record
+from lab.site.views.evidence import change_text
 
 CONSOLE = "lab.md"
 
@@ -46,7 +46,7 @@ def incident_loop(context: SiteContext, ident: str) -> Markup:
     """Links from one drill to its alert, rule, runbook, record, replay, postmortem, action items, risks and change."""
     drill = context.drill(ident)
     alert = drill.expect.alert
-    risks = [risk for risk in register_files.risks() if risk.drill == ident or risk.alert == alert]
+    risks = [risk for risk in register_files.risks() if risk.drill == ident]
     entries: list[tuple[str, Sequence[Markup]]] = []
     if alert:
         entries = [
@@ -126,8 +126,7 @@ def change_table(context: SiteContext) -> Markup:
 
 
 def _action(row: AuditRow) -> Markup:
-    old, new = audit.stated(row.old), audit.stated(row.new)
-    return Markup("{} of {}: {} → {}, by {}").format(row.action, row.target, old, new, row.actor)
+    return Markup("{} of {}: {}, by {}").format(row.action, row.target, change_text(row), row.actor)
 
 
 VIEWS = (incident_loop, change_table)

@@ -159,15 +159,20 @@ def incident_measures(context: SiteContext) -> Markup:
         rows.append((where, *map(_seconds, values), units.percent(spent)))
     if len(rows) > 2:
         columns = [[value for value in column if value is not None] for column in zip(*measured, strict=True)]
-        rows.append(
-            (f"Median of {len(rows)}", *(_seconds(median(column) if column else None) for column in columns), "")
-        )
+        rows.append(("Median", *map(_median, columns), ""))
     head = ("Incident", *MEASURES.values(), "Budget")
     return html.table(head, rows, label=f"Incidents, lab time {context.factor}x", numeric=True)
 
 
+def _median(column: list[float]) -> object:
+    """The median with the number of incidents behind it, which differs by column."""
+    if not column:
+        return units.ABSENT
+    return Markup("{}<br><small>of {}</small>").format(units.tenths(median(column)), len(column))
+
+
 def _seconds(value: float | None) -> str:
-    return units.ABSENT if value is None else units.seconds(float(value))
+    return units.ABSENT if value is None else units.tenths(float(value))
 
 
 VIEWS = (

@@ -18,7 +18,7 @@ def score_table(_context: SiteContext) -> Markup:
     slow, prompt = f"{scorecard.SLOWEST_RATIO:g}", units.seconds(scorecard.PROMPT_ACK_SECONDS)
     rows = (
         ("recovery", f"{scorecard.RECOVERY_POINTS}", "the SLI recovered and held, whatever the fix"),
-        ("diagnosis", f"{scorecard.DIAGNOSIS_POINTS}", "component and trigger class; partial points as below"),
+        ("diagnosis", f"{scorecard.DIAGNOSIS_POINTS}", "component and trigger class; partial points as above"),
         ("speed", f"{scorecard.SPEED_POINTS}", f"as fast as the autopilot; no points from {slow} times its time"),
         ("acknowledgement", f"{scorecard.ACK_POINTS}", f"within {prompt}; no points from {slow} times that"),
         ("each hint", f"{units.MINUS}{scorecard.HINT_POINTS}", "bought, whether read or not"),
