@@ -73,7 +73,7 @@ def site_figures(context: SiteContext) -> Markup:
     ]
     return table + Markup(
         '<p class="lab-note">{} pages, Lighthouse {}, median of {},'
-        " measured on {} on {} cores with a load of {} before. {}</p>"
+        " measured on {} on {} cores load average {} beforehand. {}</p>"
     ).format(
         len(measured.pages),
         measured.lighthouse,
@@ -83,6 +83,12 @@ def site_figures(context: SiteContext) -> Markup:
         measured.load_average,
         f"Out of bounds: {'; '.join(missed)}." if missed else "Every page is within its bounds.",
     )
+
+
+def _outcome(result: str) -> str:
+    """The result of a drill in words; `make soak` records an exit status other than 0 as `status N`."""
+    words = {"status 1": "failed", "status 3": "void"}
+    return words.get(result, result)
 
 
 def soak_table(context: SiteContext) -> Markup:
@@ -107,7 +113,7 @@ def soak_table(context: SiteContext) -> Markup:
         " Prometheus {}, {} cores, measured on {}. {}</p>"
     ).format(
         f"{soak.minutes:.0f}",
-        ", ".join(f"{ident} {outcome}" for ident, outcome in soak.drills.items()),
+        ", ".join(f"{ident} {_outcome(outcome)}" for ident, outcome in soak.drills.items()),
         soak.prometheus,
         soak.host.cpus,
         units.day(soak.measured_at),

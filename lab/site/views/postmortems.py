@@ -57,17 +57,17 @@ def _services(record: Record) -> list[str]:
 
 
 def _impact(context: SiteContext, record: Record, drill: Drill) -> list[tuple[str, str]]:
-    """Users and requests hit, and budget spent, of the SLO at stake."""
+    """Users and requests affected, and budget spent, of the SLO at stake."""
     if drill.effect is None:
         none = "no SLO at stake"
-        return [("Users hit", none), ("Requests hit", none), ("Error budget spent", none)]
+        return [("Users affected", none), ("Requests affected", none), ("Error budget spent", none)]
     slo = context.slos.slo(drill.effect.slo)
     users, spent = record.data.users, record.data.budget[slo.sloth_id]
     if users is None:
         raise LabError(f"record {record.path} counts no users, but {slo.sloth_id} was at stake; record the drill again")
     return [
-        ("Users hit", _of(users.hit, users.asked, f"who used the {slo.service} service")),
-        ("Requests hit", _of(spent.bad_events, spent.total_events, f"counted by {title(slo)}")),
+        ("Users affected", _of(users.hit, users.asked, f"who used the {slo.service} service")),
+        ("Requests affected", _of(spent.bad_events, spent.total_events, f"counted by {title(slo)}")),
         ("Error budget spent", f"{units.percent(spent.budget_spent_ratio)} of that of {title(slo)}"),
     ]
 

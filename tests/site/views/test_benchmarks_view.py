@@ -85,7 +85,7 @@ def test_the_sites_figures_are_shown_with_their_bounds_and_the_load_of_the_machi
     shown = text(benchmarks.site_figures(context))
     assert re.search(r"first load of a page, compressed\s+108 kB\s+at most 150 kB", shown)
     assert re.search(r"with its record\s+141 kB\s+at most 400 kB", shown)
-    assert "a load of 4.5 before. Out of bounds: total blocking time of 03_runbooks/ (0.21 s)." in shown
+    assert "load average 4.5 beforehand. Out of bounds: total blocking time of 03_runbooks/ (0.21 s)." in shown
 
 
 def test_the_memory_of_every_process_is_the_measured_one(context: SiteContext) -> None:
@@ -95,7 +95,7 @@ def test_the_memory_of_every_process_is_the_measured_one(context: SiteContext) -
     }  # fmt: skip
     section = {
         "minutes": 120.1,
-        "drills": {"INC-001": "passed", "INC-007": "status 1"},
+        "drills": {"INC-001": "passed", "INC-007": "status 1", "INC-009": "status 3"},
         "prometheus": "3.5.3",
         "out_of_bounds": ["gateway grew by 3 MiB an hour over the second half"],
         "processes": {"gateway": row, "total": row | {"peak_mib": 901.0}},
@@ -105,7 +105,10 @@ def test_the_memory_of_every_process_is_the_measured_one(context: SiteContext) -
     assert re.search(
         r"gateway\s+50\s+56\s+56\s+61\s+\+3.4\s+\u22120.2\s+total\s+50\s+56\s+56\s+901\s+\+3.4\s+\u22120.2", shown
     )
-    assert "120 minutes of default traffic, drills in the first quarter: INC-001 passed, INC-007 status 1." in shown
+    assert (
+        "120 minutes of default traffic, drills in the first quarter: INC-001 passed, INC-007 failed, INC-009 void."
+        in shown
+    )
     assert "Out of bounds: gateway grew by 3 MiB an hour over the second half." in shown
     file.write_text(json.dumps({"sections": {}}))
     with pytest.raises(LabError, match=r"holds no figures of 'soak'; run `make soak`"):

@@ -36,8 +36,8 @@ def test_the_head_of_a_postmortem_reads_all_but_status_and_roles_from_the_record
     for part in (
         "Status reviewed", "Severity SEV2", "Date 2026-01-02 03:04 UTC",
         "Duration 33 s, from the fault to the recovery (lab time, 60x)", "Authors writer", "Reviewers reader",
-        "Users hit 410 of 900 who used the feed service (45.6 %)",
-        f"Requests hit {units.number(spent['bad_events'])} of {units.number(spent['total_events'])} counted by",
+        "Users affected 410 of 900 who used the feed service (45.6 %)",
+        f"Requests affected {units.number(spent['bad_events'])} of {units.number(spent['total_events'])} counted by",
         "Error budget spent",
     ):  # fmt: skip
         assert part in shown, part
