@@ -208,6 +208,7 @@ def _score_card(run: Record) -> ScoreCard:
         ended_at=run.ended_at,
         ended_epoch=epoch_seconds(run.ended_at),
         verdict=run.verdict.outcome,
+        why=run.verdict.why,
         checks=run.verdict.checks,
         durations=run.durations,
         predicted_seconds=run.prediction.detection_seconds if run.prediction else None,

@@ -206,7 +206,10 @@ class OfferedDrill(Document, frozen=True, kw_only=True):
 
 
 class ScoreCard(Document, frozen=True, kw_only=True):
-    """The result of one run, from its record. `predicted_seconds` is the predicted detection."""
+    """The result of one run, from its record.
+
+    `why` is the verdict in one sentence; `predicted_seconds` is the predicted detection.
+    """
 
     id: str
     title: str
@@ -214,6 +217,7 @@ class ScoreCard(Document, frozen=True, kw_only=True):
     ended_at: str
     ended_epoch: float
     verdict: str
+    why: str
     checks: Sequence[Check]
     durations: Durations
     predicted_seconds: float | None

@@ -3,6 +3,7 @@
 import { el, known, quantity } from "./dom.js";
 
 const HEIGHT = 170;
+const LABELS = 22; // pixels above the plot, for the labels of the marks
 const FONT = "11px system-ui, sans-serif";
 const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // all others are written beside the title
 // The unit of an axis or an objective.
@@ -136,7 +137,7 @@ export class Chart {
         height: HEIGHT,
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-        padding: [14, 18, 0, 0],
+        padding: [LABELS, 18, 0, 0],
         scales: {
           x: { time: false, range: () => this.data.range },
           y: { range: (_, _low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] },
@@ -211,9 +212,11 @@ export class Chart {
       ctx.lineWidth = ratio;
       ctx.stroke();
       const half = ctx.measureText(label).width / 2;
-      if (label && at - half > taken) {
-        ctx.fillText(label, at, bbox.top - 4 * ratio);
-        taken = at + half + 4 * ratio;
+      // Between the edges of the plot: the labels of the y axis end at its left edge.
+      const centre = Math.max(bbox.left + half, Math.min(at, bbox.left + bbox.width - half));
+      if (label && centre - half > taken) {
+        ctx.fillText(label, centre, bbox.top - 9 * ratio);
+        taken = centre + half + 4 * ratio;
       }
     }
     if (known(this.shape.objective)) {

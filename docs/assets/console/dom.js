@@ -45,7 +45,8 @@ export function quantity(value, unit) {
   if (unit === "seconds of a quantile") return `about ${quantity(value, "seconds")}`; // as exact as its bucket
   if (unit === "seconds") return Math.abs(value) < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`;
   if (unit === "ratio") return percent(value, Math.abs(value) < 0.1 ? 2 : 1);
-  if (unit === "x budget") return `${value < 10 ? value.toFixed(1) : Math.round(value)}x`;
+  if (unit === "x budget")
+    return `${value < 10 ? value.toFixed(1) : value < 100 ? Number(value.toFixed(1)) : Math.round(value)}x`;
   if (unit === "bytes") return `${Math.round(value / 2 ** 20)} MiB`;
   const number = Math.abs(value) >= 100 || Number.isInteger(value) ? Math.round(value) : Number(value.toPrecision(3));
   return unit ? `${number} ${unit}` : String(number);

@@ -1,6 +1,6 @@
 // Texts, chart data and the timeline of the live console, computed from one snapshot of the lab. Touches no element.
 
-import { clock, percent, quantity, short } from "./dom.js";
+import { clock, known, percent, quantity, short } from "./dom.js";
 
 export const firing = (shown) => shown.pages.filter((page) => page.status === "firing");
 
@@ -24,7 +24,7 @@ export function summary(shown) {
     `${pages}${pagerGap(shown)}.`,
     shown.silences &&
       `SILENCED: ${shown.silences} in Alertmanager, so a page may reach nobody; "fleetops status" names them.`,
-    shown.too_busy && `TOO BUSY: ${shown.too_busy}.`,
+    shown.too_busy && `${shown.too_busy[0].toUpperCase()}${shown.too_busy.slice(1)}.`,
     `Lab time, ${shown.factor}x.`,
     silent.length && `Not answering: ${silent.join("; ")}.`,
   ]
@@ -43,11 +43,28 @@ export function shapes(shown) {
   }));
 }
 
+// The start of the measured history, in epoch seconds: a drill's clean slate deletes what Prometheus has measured, not
+// what the pager has stored. 0 while Prometheus does not answer.
+export function historyStart(shown) {
+  const starts = shown.series.map((chart) => {
+    const firsts = chart.lines.map((line) => line.values.findIndex(known)).filter((at) => at >= 0);
+    return firsts.length ? chart.start + Math.min(...firsts) * chart.step_seconds : Infinity;
+  });
+  return starts.length ? Math.min(...starts) : 0;
+}
+
+// The pages that firing alerts sent, and those resolved since the measured history began.
+export function currentPages(shown) {
+  const start = historyStart(shown);
+  return shown.pages.filter((page) => page.status === "firing" || Date.parse(page.resolved_at) / 1000 >= start);
+}
+
 export function series(chart, shown) {
   const count = chart.lines[0].values.length,
     span = chart.step_seconds * (count - 1),
     end = chart.start + span;
   const at = (stamp) => Date.parse(stamp) / 1000 - end;
+  const begin = Math.max(historyStart(shown) - end, -span);
   const mine = shown.pages.filter(
     (page) => page.severity === "page" && (chart.name.startsWith(page.service) || !chart.objective),
   );
@@ -57,12 +74,15 @@ export function series(chart, shown) {
     range: [-span, 0],
     bands: mine
       .map((page) => [at(page.starts_at || page.received_at), page.resolved_at ? at(page.resolved_at) : 0])
-      .filter(([, to]) => to > -span),
+      .filter(([, to]) => to > begin)
+      .map(([from, to]) => [Math.max(from, begin), to]),
     marks: [
       ...mine.map((page) => ({ x: at(page.received_at), label: "page" })),
       ...mine.filter((page) => page.acked_at).map((page) => ({ x: at(page.acked_at), label: "ack" })),
       ...shown.audit.map((row) => ({ x: at(row.at), label: "change" })),
-    ].sort((a, b) => a.x - b.x),
+    ]
+      .filter(({ x }) => x >= begin)
+      .sort((a, b) => a.x - b.x),
     label: (x) => (x === 0 ? "now" : `−${-x} s`),
   };
 }

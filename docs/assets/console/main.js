@@ -3,7 +3,7 @@
 import { Actions } from "./actions.js";
 import { Chart } from "./chart.js";
 import { el, kept, known, memory, offset, pageLink } from "./dom.js";
-import { firing, flow, pagerGap, series, shapes, summary, timeline } from "./live.js";
+import { currentPages, firing, flow, pagerGap, series, shapes, summary, timeline } from "./live.js";
 import { draw, section } from "./panels.js";
 import { Player } from "./player.js";
 import { Query, Requests } from "./queries.js";
@@ -14,6 +14,12 @@ const LOST_AFTER_MS = 5000;
 const FALL_BACK_AFTER_MS = 12000;
 const RETRY_MS = 10000;
 const NO_KEY = "This lab's console opens with a key: 'fleetops status' prints its URL. Until then, ";
+
+// The result of the last drill; while another drill runs, none.
+function score({ running, score: last }) {
+  if (running) return { score: null, noScore: `${running.id} is running; it is scored when it ends.` };
+  return { score: last, noScore: "No drill has been run on this lab yet." };
+}
 
 const json = async (url) => {
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
@@ -107,10 +113,10 @@ export function start(root) {
         seek: null,
         now: Infinity,
         timeline: timeline(shown),
-        score: shown.actions.score,
+        ...score(shown.actions),
         section: section(
           { runbooks, site },
-          shown.pages,
+          currentPages(shown),
           actions.ran,
           shown.actions.able ? actions.run : null,
           actions.seen(),
@@ -215,6 +221,7 @@ export function start(root) {
       now,
       timeline: replay.timeline,
       score: replay.score(now),
+      noScore: "The score is known when the incident is over.",
       section: section(
         { runbooks, site },
         shown.pages,
@@ -276,12 +283,12 @@ export function start(root) {
       if (records.length) read(records[0]).catch(() => {});
     }
     if (chosen === "replay" || !usable) {
-      if (!records.length) return mode("failed", "No lab serves this page and no record is committed.");
+      if (!records.length) return mode("failed", "No lab is running and there is no record to replay.");
       const at = Number.parseFloat(asked.get("t"));
       await open(
         asked.get("replay") || records[0].id,
         known(at) ? at : undefined,
-        usable ? "" : serving.live ? NO_KEY : "No lab serves this page: ",
+        usable ? "" : serving.live ? NO_KEY : "No lab is running; replaying ",
       );
     }
   })().catch((problem) => mode("failed", `The console cannot start: ${problem.message}`));

@@ -6,7 +6,7 @@ import * as views from "./views.js";
 export function draw(
   { part, changed, link },
   shown,
-  { acknowledge, quiet = "No page.", section, seek, now, timeline, score },
+  { acknowledge, quiet = "No page.", section, seek, now, timeline, score, noScore },
 ) {
   if (changed("slos", shown.slos)) {
     part("slos").replaceChildren(
@@ -40,18 +40,8 @@ export function draw(
         : [el("li", {}, "Nothing has happened yet.")],
     );
   }
-  if (changed("score", score))
-    part("score").replaceChildren(
-      ...(score
-        ? views.scoreCard(score)
-        : [
-            el(
-              "p",
-              { class: "console-note" },
-              seek ? "The score is known when the incident is over." : "No drill has been run on this lab yet.",
-            ),
-          ]),
-    );
+  if (changed("score", [score, noScore]))
+    part("score").replaceChildren(...(score ? views.scoreCard(score) : [el("p", { class: "console-note" }, noScore)]));
 }
 
 // The runbook section of the most relevant page: firing before resolved, the newest first.
@@ -70,13 +60,20 @@ export function section({ runbooks, site }, pages, ran, run, more, alert) {
         el(
           "p",
           { class: "console-note" },
-          "No page, so nothing to run. ",
+          "No open page, so nothing to run. ",
           el("a", { href: new URL("03_runbooks/", site).href, "data-key": "section" }, "All runbooks"),
         ),
       ],
     };
   return {
-    seen: [anchor, more],
-    nodes: () => views.runbook(found, new URL(`03_runbooks/#${anchor}`, site).href, ran, run),
+    seen: [anchor, more, page.resolved_at],
+    nodes: () =>
+      views.runbook(
+        found,
+        new URL(`03_runbooks/#${anchor}`, site).href,
+        ran,
+        run,
+        page.status === "firing" ? null : page.resolved_at,
+      ),
   };
 }

@@ -180,13 +180,13 @@ export class Replay {
                   short_burn: this.value(brief, now),
                 },
               ]
-            : [{ long_burn: known(bad) ? bad / signal.objective : null }];
+            : [{ long_window: "5s", long_burn: known(bad) ? bad / signal.objective : null }];
         return {
           id,
           state,
           tiers,
           title: id.replaceAll("-", " "),
-          window: "5 s",
+          window: "5s",
           objective_ratio: 1 - signal.objective,
           good_ratio: known(bad) ? 1 - bad : null,
           budget_remaining_ratio: this.left(id, now),
@@ -253,6 +253,7 @@ export class Replay {
       title: drill.title,
       responder,
       verdict: verdict.void ? "void" : verdict.passed ? "pass" : "fail",
+      why: verdict.why,
       checks: verdict.checks,
       durations,
       score,

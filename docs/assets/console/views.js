@@ -11,7 +11,7 @@ export function tile(slo) {
   const level = share > 0.5 ? "ok" : share > 0.1 ? "warn" : "bad";
   const rows = [
     row(`good over ${slo.window}`, `of ${percent(slo.objective_ratio)}`),
-    row("burn rate", burn(quick.long_burn)),
+    row(`burn rate over ${quick.long_window || slo.window}`, burn(quick.long_burn)),
   ];
   if (quick.factor) rows.push(row("pages above", `${quick.factor}x`));
   if (known(left))
@@ -175,7 +175,7 @@ export function timelineRow(row, now, seek) {
 }
 
 // A runbook section. `ran(command, step, branch)` is a command's result or null; `run` is null where none can be run.
-export function runbook(section, href, ran, run) {
+export function runbook(section, href, ran, run, resolvedAt) {
   const steps = (branch, step) =>
     branch[step].map((command) => {
       const key = `${branch.number}-${step}-${command}`;
@@ -214,6 +214,7 @@ export function runbook(section, href, ran, run) {
       { class: "console-runbook__title" },
       el("a", { href, "data-key": "section" }, section.title),
       section.branches.length > 1 ? `, ${section.branches.length} branches, lowest risk first` : "",
+      resolvedAt ? [" ", badge("ok", `resolved at ${clock(resolvedAt)}`)] : [],
     ),
     el(
       "ol",
@@ -241,13 +242,15 @@ function verdict(step, status) {
 
 const DURATIONS = [
   ["page_seconds", "page delivered after"],
-  ["mtta_seconds", "acknowledged after"],
+  ["mtta_seconds", "acknowledged after the page"],
   ["mttm_seconds", "mitigated after"],
   ["mttr_seconds", "recovered after"],
 ];
 
+// A void run measured nothing: it gives its reason instead of durations that were never reached.
 export function scoreCard(score) {
-  const facts = DURATIONS.map(([key, words]) =>
+  const isVoid = score.verdict === "void";
+  const facts = DURATIONS.filter(([key]) => !isVoid || known(score.durations[key])).map(([key, words]) =>
     el(
       "div",
       {},
@@ -265,9 +268,11 @@ export function scoreCard(score) {
       {},
       badge(...{ pass: ["ok", "passed"], fail: ["bad", "failed"], void: ["warn", "void"] }[score.verdict]),
       ` ${score.id} ${score.title}, responder ${score.responder}`,
+      score.ended_at ? `, ended ${score.ended_at.slice(0, 10)} ${clock(score.ended_at)} UTC` : "",
       known(score.predicted_seconds) ? `; alert predicted after ${score.predicted_seconds.toFixed(1)} s` : "",
     ),
-    el("div", { class: "lab-facts" }, facts),
+    isVoid ? el("p", { class: "console-note" }, `Not valid as evidence: ${score.why}`) : null,
+    facts.length ? el("div", { class: "lab-facts" }, facts) : null,
     score.score
       ? el(
           "p",
