@@ -6,6 +6,7 @@ and its text keeps its size on a phone. Colours are CSS classes, so they follow 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ TOP = 44  # space for the labels of the marks
 PLOT = 188
 LABEL_GAP_PERCENT = 5.2
 BOX = 1000  # the inner box, stretched over the plot
+NARROWEST = 290  # pixels of a plot on a phone, where a label covers the largest share of it
+LETTER = 7.2  # pixels, the mean width of a letter of a label
+TICK_BASELINE = 13  # pixels below the gridline
 
 
 # Smaller samples count as 0; a chart that holds no larger one has an axis from 0 to 1.
@@ -83,7 +87,9 @@ def chart(
     plot = Markup(
         '<svg y="{}" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">{}</svg>'
     ).format(TOP, PLOT, BOX, BOX, Markup().join(inner))
-    over = [_objective(axes, objective, unit), *_ticks(axes, unit), *_marks(ident, axes, marks)]
+    over = [
+        _objective(axes, objective, unit, lines, marks), *_ticks(axes, unit, objective), *_marks(ident, axes, marks)
+    ]  # fmt: skip
     return drawing(ident, title, description, HEIGHT, [*_grid(axes), plot, *over])
 
 
@@ -105,14 +111,19 @@ def _grid(axes: Frame) -> list[Markup]:
     return [line.format(axes.pixel(value)) for value in _levels(axes)]
 
 
-def _ticks(axes: Frame, unit: str) -> list[Markup]:
-    """The labels of both axes. A unit that is a word is shown at the highest value only."""
+def _ticks(axes: Frame, unit: str, objective: float | None) -> list[Markup]:
+    """The labels of both axes. A unit that is a word is shown at the highest value only.
+
+    A label stands below its gridline, or above it where the line of the objective would strike it through.
+    """
     parts = []
     above = _levels(axes)[1:]
     for value in above:
         label = units.quantity(value, units.exact(unit))
         short = label if value == above[-1] else label.removesuffix(f"{units.NBSP}{unit}")
-        parts.append(Markup('<text class="tick" x="2" y="{:.1f}">{}</text>').format(axes.pixel(value) + 13, short))
+        below = math.inf if objective is None else axes.pixel(objective) - axes.pixel(value)
+        baseline = axes.pixel(value) + (-4 if 1 < below < TICK_BASELINE + 4 else TICK_BASELINE)
+        parts.append(Markup('<text class="tick" x="2" y="{:.1f}">{}</text>').format(baseline, short))
     tick = timeseries.time_step(axes.end - axes.start, 7)
     first = math.ceil(axes.start / tick) * tick
     at = first
@@ -145,14 +156,44 @@ def _band(axes: Frame, start: float, end: float) -> Markup:
     )
 
 
-def _objective(axes: Frame, objective: float | None, unit: str) -> Markup:
+def _objective(axes: Frame, objective: float | None, unit: str, lines: Sequence[Line], marks: Sequence[Mark]) -> Markup:
     if objective is None:
         return Markup()
-    y = axes.pixel(objective)
+    label = f"{limit_word(unit)} {units.quantity(objective, units.exact(unit))}"
+    right, baseline = _free_place(axes, objective, label, lines, marks)
     return Markup(
         '<line class="objective" x1="0" x2="100%" y1="{0:.1f}" y2="{0:.1f}"/>'
-        '<text class="objective-label" x="99.5%" y="{1:.1f}" text-anchor="end">{2} {3}</text>'
-    ).format(y, y - 5, limit_word(unit), units.quantity(objective, units.exact(unit)))
+        '<text class="objective-label" x="{1:.1f}%" y="{2:.1f}" text-anchor="end">{3}</text>'
+    ).format(axes.pixel(objective), right, baseline, label)
+
+
+def _free_place(
+    axes: Frame, objective: float, label: str, lines: Sequence[Line], marks: Sequence[Mark]
+) -> tuple[float, float]:
+    """(right end in percent, baseline in pixels) of the objective's label: where it covers the fewest samples.
+
+    Of equal places it takes the one with the fewest marks, then the rightmost, then the one above the line.
+    """
+    y = axes.pixel(objective)
+    width = len(label) * LETTER / NARROWEST * 100
+    baselines = [y - 5, y + 15] if y + 18 < TOP + PLOT else [y - 5]
+    marked = [axes.across(mark.at_seconds) for mark in marks]
+    segments = [
+        (axes.across(a), axes.across(b), *sorted((axes.pixel(low), axes.pixel(high))))
+        for line in lines
+        for run in timeseries.runs(line.points)
+        for (a, low), (b, high) in itertools.pairwise(run)
+    ]
+
+    def covered(place: tuple[float, float]) -> tuple[int, int]:
+        right, baseline = place
+        left, top, bottom = right - width, baseline - 12, baseline + 4
+        samples = sum(a < right and b > left and high < bottom and low > top for a, b, high, low in segments)
+        return samples, sum(left < at < right for at in marked)
+
+    # The labels of the value axis are at the left edge.
+    rights = [99.5, *range(98, math.ceil(width + 18), -2)]
+    return min(itertools.product(rights, baselines), key=covered)
 
 
 def limit_word(unit: str) -> str:
