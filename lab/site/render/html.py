@@ -64,8 +64,10 @@ def whole(cell: object) -> object:
 
 
 def code(text: object, *, wrap: bool = False) -> Markup:
-    """Inline code; with `wrap` it may break anywhere, as a long command in a table's cell must."""
-    return Markup("<code{}>{}</code>").format(Markup(' class="lab-wrap"') if wrap else Markup(), text)
+    """Inline code; with `wrap` it may break between words and after each `/` and `_`, as in a table's cell it must."""
+    if wrap:
+        return Markup('<code class="lab-wrap">{}</code>').format(breakable(str(text)))
+    return Markup("<code>{}</code>").format(text)
 
 
 def breakable(text: str) -> Markup:
