@@ -55,6 +55,11 @@ def single_flight_table(context: SiteContext) -> Markup:
     ).format(measured.people, measured.requests_per_second, measured.flush_seconds, units.day(measured.measured_at))
 
 
+def flush_interval(context: SiteContext) -> str:
+    """How often the benchmark of single-flight flushes the cache, as text."""
+    return units.seconds(read(context.docs, "single_flight", SingleFlight).flush_seconds)
+
+
 def _load(how: str, load: DatabaseLoad) -> tuple[str, ...]:
     figures = (load.pages_mean, load.pages_peak, load.operations_mean, load.operations_peak)
     return (f"{how} single-flight", *(f"{figure:g}" for figure in figures))
@@ -73,7 +78,7 @@ def site_figures(context: SiteContext) -> Markup:
     ]
     return table + Markup(
         '<p class="lab-note">{} pages, Lighthouse {}, median of {},'
-        " measured on {} on {} cores load average {} beforehand. {}</p>"
+        " measured on {} on {} cores, load average {} beforehand. {}</p>"
     ).format(
         len(measured.pages),
         measured.lighthouse,
@@ -121,4 +126,4 @@ def soak_table(context: SiteContext) -> Markup:
     )
 
 
-VIEWS = (rule_cost, single_flight_table, site_figures, soak_table)
+VIEWS = (rule_cost, single_flight_table, flush_interval, site_figures, soak_table)
