@@ -4,6 +4,8 @@ import { el, known, quantity } from "./dom.js";
 
 const HEIGHT = 170;
 const LABELS = 22; // pixels above the plot, for the labels of the marks
+const RIGHT = 18; // pixels right of the plot
+const SHIFT = 32; // pixels that a label may stand left of its mark
 const FONT = "11px system-ui, sans-serif";
 const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // all others are written beside the title
 // The unit of an axis or an objective.
@@ -34,6 +36,22 @@ export function axisTop(unit, highest) {
   const power = 10 ** Math.floor(Math.log10(value));
   const top = power * ([1, 2, 4, 5, 6, 8].find((step) => power * step >= value * (1 - 1e-9)) || 10);
   return unit === "ratio" && highest <= 1 ? Math.min(top, 1) : top;
+}
+
+// The centres of labels between `left` and `right`, ascending by `at`: where two overlap, the earlier moves left, and is
+// left out if it would move more than `shift` or repeat the later one.
+export function spread(labels, left, right, gap, shift) {
+  const placed = [];
+  let end = right;
+  for (const { at, label, width } of labels.toReversed()) {
+    const wanted = Math.max(at, left + width / 2);
+    const centre = Math.min(wanted, end - width / 2);
+    const moved = centre < wanted && placed.length > 0;
+    if (centre - width / 2 < left || (moved && (wanted - centre > shift || placed[0].label === label))) continue;
+    placed.unshift({ label, centre });
+    end = centre - width / 2 - gap;
+  }
+  return placed;
 }
 
 export class Chart {
@@ -137,7 +155,7 @@ export class Chart {
         height: HEIGHT,
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-        padding: [LABELS, 18, 0, 0],
+        padding: [LABELS, RIGHT, 0, 0],
         scales: {
           x: { time: false, range: () => this.data.range },
           y: { range: (_, _low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] },
@@ -201,24 +219,23 @@ export class Chart {
     ctx.font = `${11 * ratio}px system-ui, sans-serif`;
     ctx.textAlign = "center";
     ctx.setLineDash([]);
-    let taken = -Infinity;
-    for (const { x, label } of this.data.marks) {
-      const at = plot.valToPos(x, "x", true);
-      if (at < bbox.left || at > bbox.left + bbox.width) continue;
-      ctx.strokeStyle = ctx.fillStyle = ink("--lab-soft");
+    ctx.strokeStyle = ctx.fillStyle = ink("--lab-soft");
+    ctx.lineWidth = ratio;
+    const right = bbox.left + bbox.width;
+    const shown = this.data.marks
+      .map(({ x, label }) => ({ at: plot.valToPos(x, "x", true), label }))
+      .filter(({ at }) => at >= bbox.left && at <= right);
+    for (const { at } of shown) {
       ctx.beginPath();
       ctx.moveTo(at, bbox.top);
       ctx.lineTo(at, bbox.top + bbox.height);
-      ctx.lineWidth = ratio;
       ctx.stroke();
-      const half = ctx.measureText(label).width / 2;
-      // Between the edges of the plot: the labels of the y axis end at its left edge.
-      const centre = Math.max(bbox.left + half, Math.min(at, bbox.left + bbox.width - half));
-      if (label && centre - half > taken) {
-        ctx.fillText(label, centre, bbox.top - 9 * ratio);
-        taken = centre + half + 4 * ratio;
-      }
     }
+    const labels = shown
+      .filter(({ label }) => label)
+      .map((mark) => ({ ...mark, width: ctx.measureText(mark.label).width }));
+    for (const { label, centre } of spread(labels, bbox.left, right + RIGHT * ratio, 4 * ratio, SHIFT * ratio))
+      ctx.fillText(label, centre, bbox.top - 9 * ratio);
     if (known(this.shape.objective)) {
       const y = plot.valToPos(this.shape.objective, "y", true);
       ctx.strokeStyle = ink("--lab-objective");
