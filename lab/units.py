@@ -34,7 +34,7 @@ def seconds(value: float) -> str:
 
 def tenths(value: float) -> str:
     """A measured duration, with the same precision as its neighbours in a column: `9.0 s` beside `22.7 s`."""
-    return f"{value:.1f}{NBSP}s" if 0.1 <= value < 119.95 else seconds(value)
+    return f"{value:.1f}{NBSP}s".replace("-", MINUS) if 0.1 <= abs(value) < 119.95 else seconds(value)
 
 
 def offset(value: float) -> str:

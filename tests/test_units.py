@@ -32,7 +32,15 @@ def test_an_offset_has_a_sign_unless_it_is_zero(value: float, text: str) -> None
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(9, "9.0 s"), (22.71, "22.7 s"), (0.04, "40 ms"), (0, "0 s"), (119.96, "120 s"), (216, "3 min 36 s")],
+    [
+        (9, "9.0 s"),
+        (-3, "\u22123.0 s"),
+        (22.71, "22.7 s"),
+        (0.04, "40 ms"),
+        (0, "0 s"),
+        (119.96, "120 s"),
+        (216, "3 min 36 s"),
+    ],
 )
 def test_a_measured_duration_has_tenths(value: float, text: str) -> None:
     assert plain(units.tenths(value)) == text

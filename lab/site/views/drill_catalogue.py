@@ -88,8 +88,8 @@ def last_exercised(context: SiteContext, alert: str) -> Markup:
     record = max(proofs, key=lambda record: record.data.started_at)
     target = context.postmortem(record.ident) or record.path
     page = record.first("page")
-    paged = f", paged after {units.seconds(page.t_seconds)}" if page else ", no page arrived"
-    predicted = units.seconds(record.prediction.detection_seconds)
+    paged = f", paged after {units.tenths(page.t_seconds)}" if page else ", no page arrived"
+    predicted = units.tenths(record.prediction.detection_seconds)
     return Markup(
         "<p><strong>Last exercised:</strong> {} by {} (responder {}){}; alert predicted after {}; lab time, {}x. "
         "Verdict: {}.</p>{}"

@@ -20,9 +20,9 @@ def runbook_trace(context: SiteContext, ident: str) -> Markup:
     record = context.records.read(ident)
     rows = [
         (
-            f"T+{units.seconds(float(step.t_seconds))}",
+            f"T+{units.tenths(float(step.t_seconds))}",
             f"{step.branch}, {step.step}", html.code(step.command, wrap=True),
-            _status(step.exit_status), units.seconds(float(step.duration_seconds)),
+            _status(step.exit_status), units.tenths(float(step.duration_seconds)),
         )
         for step in record.data.runbook
     ]  # fmt: skip

@@ -129,10 +129,10 @@ def timeline(context: SiteContext, ident: str, signal: str = "") -> Markup:
     for event in record.timeline:
         phase = PHASES[event.kind][0] if event.kind in PHASES and record.first(event.kind) is event else ""
         offset = event.t_seconds
-        detail = Markup("<br>{}").format(html.breakable(event.detail)) if event.detail else ""
+        detail = Markup("<br>{}").format(html.breakable(tier_words(event.detail))) if event.detail else ""
         instant = html.link(
             f"{context.href('lab.md')}?replay={ident}&t={offset:.1f}",
-            f"T{units.seconds(offset) if offset < 0 else '+' + units.seconds(offset)}",
+            f"T{units.tenths(offset) if offset < 0 else '+' + units.tenths(offset)}",
         )
         rows.append(
             (

@@ -45,7 +45,7 @@ def _duration(record: Record) -> str:
     )
     if seconds is None:
         return f"no {end} in the record"
-    return f"{units.seconds(seconds)}, from the fault to the {end} (lab time, {record.factor}x)"
+    return f"{units.tenths(seconds)}, from the fault to the {end} (lab time, {record.factor}x)"
 
 
 def _services(record: Record) -> list[str]:
@@ -94,7 +94,7 @@ def postmortem_index(context: SiteContext) -> Markup:
                 ),
                 drill.severity, drill.trigger,
                 html.link(context.runbook(record.prediction.alert), record.prediction.alert),
-                units.ABSENT if recovered is None else units.seconds(float(recovered)),
+                units.ABSENT if recovered is None else units.tenths(float(recovered)),
             )
         )  # fmt: skip
     head = (

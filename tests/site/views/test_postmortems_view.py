@@ -35,7 +35,7 @@ def test_the_head_of_a_postmortem_reads_all_but_status_and_roles_from_the_record
     spent = made_record()["budget"]["feed-latency-p99"]
     for part in (
         "Status reviewed", "Severity SEV2", "Date 2026-01-02 03:04 UTC",
-        "Duration 33 s, from the fault to the recovery (lab time, 60x)", "Authors writer", "Reviewers reader",
+        "Duration 33.0 s, from the fault to the recovery (lab time, 60x)", "Authors writer", "Reviewers reader",
         "Users affected 410 of 900 who used the feed service (45.6 %)",
         f"Requests affected {units.number(spent['bad_events'])} of {units.number(spent['total_events'])} counted by",
         "Error budget spent",
@@ -46,9 +46,9 @@ def test_the_head_of_a_postmortem_reads_all_but_status_and_roles_from_the_record
 def test_the_duration_ends_with_the_alert_without_an_slo_at_stake() -> None:
     times = made_record()["durations"]
     for users, mttr, duration in (
-        ({"asked": 1, "hit": 1}, 33.0, "33 s, from the fault to the recovery"),
+        ({"asked": 1, "hit": 1}, 33.0, "33.0 s, from the fault to the recovery"),
         ({"asked": 1, "hit": 1}, None, "no recovery in the record"),
-        (None, None, "36 s, from the fault to the resolved alert"),
+        (None, None, "36.0 s, from the fault to the resolved alert"),
     ):
         data = made_record() | {"users": users, "durations": {**times, "mttr_seconds": mttr}}
         assert duration in text(postmortems._duration(Record("INC-001", "", parse(data))))
