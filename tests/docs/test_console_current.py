@@ -1,0 +1,69 @@
+"""What the console shows as current: pages, marks and scores, computed by its modules in a real browser."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import chromium
+import pytest
+from playwright.sync_api import Page
+
+from lab.clients.times import epoch_seconds
+
+pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
+
+CHART = {"name": "load", "start": epoch_seconds("2026-01-02T00:00:00Z"), "step_seconds": 10, "objective": None}
+BEFORE, SINCE = "2026-01-02T00:00:20Z", "2026-01-02T00:00:40Z"
+
+
+def console(page: Page, published: str, module: str, expression: str) -> Any:
+    """The value of a JavaScript expression over `part`, a module of the console."""
+    if page.url == "about:blank":
+        chromium.visit(page, f"{published}/lab/")
+    return page.evaluate(f"import('{published}/assets/console/{module}.js').then((part) => {expression})")
+
+
+def paged(ident: int, resolved_at: str | None) -> dict[str, object]:
+    status = "resolved" if resolved_at else "firing"
+    return {
+        "id": ident, "status": status, "severity": "page", "service": "feed", "acked_at": None,
+        "starts_at": "2026-01-02T00:00:10Z", "received_at": "2026-01-02T00:00:10Z", "resolved_at": resolved_at,
+    }  # fmt: skip
+
+
+def test_pages_bands_and_marks_from_before_a_clean_slate_are_not_current(published: str, page: Page) -> None:
+    chart = CHART | {"lines": [{"values": [None, None, None, 1, 1, 1]}]}  # measured from 00:00:30 on, until 00:00:50
+    audit = [{"at": "2026-01-02T00:00:05Z"}, {"at": "2026-01-02T00:00:45Z"}]
+    shown = {"series": [chart], "pages": [paged(1, BEFORE), paged(2, SINCE), paged(3, None)], "audit": audit}
+    current = console(page, published, "live", f"part.currentPages({json.dumps(shown)}).map((page) => page.id)")
+    assert current == [2, 3]
+    drawn = console(page, published, "live", f"part.series({json.dumps(chart)}, {json.dumps(shown)})")
+    assert drawn["bands"] == [[-20, -10], [-20, 0]]
+    assert [(mark["x"], mark["label"]) for mark in drawn["marks"]] == [(-5, "change")]
+
+
+def test_without_any_chart_every_page_is_current(published: str, page: Page) -> None:
+    shown = {"series": [], "pages": [paged(1, BEFORE)], "audit": []}
+    assert console(page, published, "live", f"part.currentPages({json.dumps(shown)}).length") == 1
+
+
+def test_the_score_of_a_void_run_gives_the_reason_and_no_durations(published: str, page: Page) -> None:
+    score: dict[str, object] = {
+        "id": "D0", "title": "Control", "responder": "none", "ended_at": "2026-01-02T00:00:00Z", "checks": [],
+        "durations": dict.fromkeys(("page_seconds", "mtta_seconds", "mttm_seconds", "mttr_seconds")),
+    }  # fmt: skip
+    for verdict, why in (("void", "the machine was too busy"), ("fail", "no page")):
+        card = json.dumps(score | {"verdict": verdict, "why": why})
+        text = console(page, published, "views", f"part.scoreCard({card}).map((one) => one.textContent).join('\\n')")
+        assert "ended 2026-01-02 00:00:00 UTC" in text
+        assert (why in text, "never" in text) == ((True, False) if verdict == "void" else (False, True))
+
+
+def test_labels_of_near_marks_move_apart_and_repeated_ones_are_left_out(published: str, page: Page) -> None:
+    labels = [
+        {"at": 0, "label": "change", "width": 40}, {"at": 100, "label": "change", "width": 40},
+        {"at": 105, "label": "change", "width": 40}, {"at": 130, "label": "page", "width": 20},
+    ]  # fmt: skip
+    placed = console(page, published, "chart", f"part.spread({json.dumps(labels)}, 0, 140, 4, 32)")
+    assert [(label["label"], label["centre"]) for label in placed] == [("change", 20), ("change", 96), ("page", 130)]
