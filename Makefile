@@ -111,9 +111,9 @@ $(PROOFS): $(PROOF_SOURCES) | $(VENV)
 	@mkdir -p $(@D) && touch $@
 
 # One program per subject, scripts/bench_NAME.py; each writes its section of the figures that the site shows.
-BENCHES := rules generate site
+BENCHES := rules generate site rollout
 
-bench: $(VENV) ## benchmarks: the cost of rules beside Sloth's, generating a thousand SLOs, the site on a phone
+bench: $(VENV) ## benchmarks: the cost of rules beside Sloth's, a thousand SLOs, the site on a phone, simulated rollouts
 	@status=0; for name in $(BENCHES); do $(BIN)/python -m scripts.bench_$$name --record docs/figures/bench.json || status=1; done; exit $$status
 
 MINUTES ?= 120
