@@ -23,6 +23,7 @@ UPSTREAM_CANARY = "feed-canary"
 # Versions of the feed service.
 VERSION_STABLE = "1.0.0"
 VERSION_CANARY = "1.1.0"
+VERSION_NEXT = "1.2.0"  # what a healthy rollout delivers
 
 # HTTP metrics, OpenTelemetry's HTTP semantic conventions as Prometheus renders them.
 HTTP_SERVER_DURATION = "http_server_request_duration_seconds"
@@ -31,6 +32,8 @@ LABEL_METHOD = "http_request_method"
 LABEL_ROUTE = "http_route"
 LABEL_STATUS = "http_response_status_code"
 LABEL_VERSION = "service_version"
+# Matchers of the feed's two groups of replicas, whatever versions they run.
+OF_CANARY, OF_STABLE = 'instance=~"feed-canary-.*"', 'instance!~"feed-canary-.*"'
 LABEL_UPSTREAM = "upstream"
 LABEL_UPSTREAM_INSTANCE = "upstream_instance"  # the replica that answered, as it names itself; "" without an answer
 # {upstream, cause="unreachable"|"timeout"|"unavailable", outcome="answered"|"failed"|"over_budget"}
@@ -52,6 +55,11 @@ GATEWAY_CLIENT_REQUESTS = "gateway_client_requests_total"
 BREAKER_STATE = "circuit_breaker_state"  # {upstream, state="closed"|"half-open"|"open"}: 1 for the state it is in
 BREAKER_REFUSED = "circuit_breaker_refused_total"  # {upstream}
 GATEWAY_CANARY_WEIGHT = "gateway_canary_weight_ratio"
+# Counts of a rollout step, {step, slo, arm="canary"|"stable"}.
+COMPARISON_REQUESTS = "gateway_comparison_requests_total"
+COMPARISON_BAD_REQUESTS = "gateway_comparison_bad_requests_total"
+COMPARISON_CLIENTS = "gateway_comparison_clients_total"
+COMPARISON_AFFECTED_CLIENTS = "gateway_comparison_affected_clients_total"
 GATEWAY_STATE_REFUSED = "gateway_state_refused_parts"  # stored settings rejected at start, replaced by their defaults
 FEATURE_FLAG_ENABLED = "feature_flag_enabled"  # {flag}
 
@@ -117,6 +125,7 @@ PAGER_REFUSED_NOTIFICATIONS = "pager_refused_notifications_total"
 ENV_SERVICE = "FLEETOPS_SERVICE"
 ENV_INSTANCE = "FLEETOPS_INSTANCE"
 ENV_VERSION = "FLEETOPS_VERSION"
+ENV_DEFAULT_VERSION = "FLEETOPS_DEFAULT_VERSION"  # of a replica whose configuration names none
 ENV_LISTEN = "FLEETOPS_LISTEN"
 ENV_ADMIN_LISTEN = "FLEETOPS_ADMIN_LISTEN"
 ENV_TOKEN_FILE = "FLEETOPS_TOKEN_FILE"  # noqa: S105 - the name of a variable, not a secret

@@ -69,7 +69,7 @@ class FakeGateway:
         if method == "GET":
             return 200, self.state
         if path == "/admin/canary":
-            self.state["canary"] = body
+            self.state["canary"] = {**self.state["canary"], **body}
         elif path.startswith("/admin/flags/"):
             self.state["flags"][path.rpartition("/")[2]]["enabled"] = body["enabled"]
         elif (part := path.removeprefix("/admin/")) in ("ratelimit", "shed", "retry", "timeouts", "breakers", "cache"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +17,8 @@ from lab.telemetry.settings import Settings
 # Set by the server when the request was received in full, so that queueing for a thread counts as latency.
 RECEIVED_AT = "fleetops.received_at"
 ROUTE_OTHER = "other"
+# Called with the labels and the duration in seconds of each answered request.
+Observer = Callable[[Mapping[str, str], float], None]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Set-Cookie"})
 
@@ -33,6 +36,16 @@ class ServerTelemetry:
             registry=registry,
         )
         self._log = logs.get().bind()
+        self.observers: list[Observer] = []
+
+    def expect(self, method: str, route: str, statuses: Iterable[int]) -> None:
+        """Export the durations of these outcomes from the start, with a count of 0.
+
+        rate() does not see the first events of a series that begins with them, and extrapolates the next ones: a new
+        failure would be missed, then counted double.
+        """
+        for status in statuses:
+            self._durations.labels(method, route, str(status), self._settings.version)
 
     def init_app(self, app: Flask) -> None:
         """Attaches to `app`. Call it before any other before_request hook is added."""
@@ -55,9 +68,15 @@ class ServerTelemetry:
         route = route_template()
         method = request.method if request.method in _METHODS else "_OTHER"
         status = response.status_code
-        self._durations.labels(method, route, str(status), self._settings.version).observe(
-            seconds, {"trace_id": trace.trace_id()}
-        )
+        labels = {
+            names.LABEL_METHOD: method,
+            names.LABEL_ROUTE: route,
+            names.LABEL_STATUS: str(status),
+            names.LABEL_VERSION: self._settings.version,
+        }
+        self._durations.labels(**labels).observe(seconds, {"trace_id": trace.trace_id()})
+        for observe in self.observers:
+            observe(labels, seconds)
         headers = response.headers
         headers.setdefault(names.HEADER_REQUEST_ID, trace.request_id())
         headers.setdefault(names.HEADER_VERSION, self._settings.version)

@@ -28,7 +28,7 @@ from lab.telemetry import logs, metrics
 from lab.telemetry.auth import AdminAuth, require_allowed_host
 from lab.telemetry.body import json_body, only_keys
 from lab.telemetry.health import Check, Health
-from lab.telemetry.http import ServerTelemetry
+from lab.telemetry.http import Observer, ServerTelemetry
 from lab.telemetry.metrics import Gauge
 from lab.telemetry.server import MAX_REQUEST_BODY_BYTES, Server
 from lab.telemetry.settings import LOG_LEVELS, Environment, Settings
@@ -56,6 +56,18 @@ class Telemetry:
         self._server_telemetry = ServerTelemetry(self.settings, self.registry)
         self._server_telemetry.init_app(app)
         require_allowed_host(app, self.settings.allowed_hosts)
+
+    def expect_requests(self, method: str, route: str, statuses: Iterable[int]) -> None:
+        """Exports the durations of these outcomes of a route from the start. Call it after `init_app`."""
+        if self._server_telemetry is None:
+            raise RuntimeError("init_app comes first")
+        self._server_telemetry.expect(method, route, statuses)
+
+    def observe_requests(self, observer: Observer) -> None:
+        """Calls `observer` with the labels and the duration of each answered request. Call it after `init_app`."""
+        if self._server_telemetry is None:
+            raise RuntimeError("init_app comes first")
+        self._server_telemetry.observers.append(observer)
 
     def admin_app(self) -> Flask:
         """A new app with /metrics, /livez, /readyz and /admin/log. Every /admin route added to it needs the token."""

@@ -40,6 +40,7 @@ from lab.services.feed.page_cache import PageCache
 from lab.services.feed.profiles import Profiles
 from lab.services.gateway import admin as gateway_admin
 from lab.services.gateway import app as gateway_app
+from lab.services.gateway.comparison import Comparison
 from lab.services.gateway.rate_limit import Quota, RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
@@ -172,7 +173,7 @@ def every_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Flask]
     upstreams = {name: InThisProcess(name, app, client_metrics) for name, app in upstream_apps.items()}
     unlimited = Quota(1e6, 1e6, 1e6, 1e6)
     store = Store(folder / "gateway", State(ratelimit=unlimited))
-    apps["gateway"] = gateway_app.create_app(process, store, RateLimiter(unlimited), upstreams)
+    apps["gateway"] = gateway_app.create_app(process, store, RateLimiter(unlimited), upstreams, Comparison())
 
     # A separate gateway, because the requests set arbitrary settings.
     apps["gateway-admin"] = gateway_with_settings(folder / "gateway-admin", telemetry("gateway"))
@@ -213,7 +214,7 @@ def gateway_with_settings(folder: Path, telemetry: Telemetry) -> Flask:
     store = Store(folder, State())
     client_metrics = ClientMetrics(telemetry.registry)
     upstreams = {name: Upstream(name, urls, 1.0, client_metrics) for name, urls in store.state.upstreams.items()}
-    controls = gateway_admin.Controls(telemetry, store, RateLimiter(store.state.ratelimit), upstreams)
+    controls = gateway_admin.Controls(telemetry, store, RateLimiter(store.state.ratelimit), upstreams, Comparison())
     change = controls.change
 
     def checked(step: Callable[..., State], *values: Any) -> Any:

@@ -16,6 +16,7 @@ from support import free_port
 from lab import names
 from lab.services.gateway.admin import Controls, add_routes
 from lab.services.gateway.app import create_app
+from lab.services.gateway.comparison import Comparison
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
@@ -89,8 +90,9 @@ def a_gateway(make_telemetry: MakeTelemetry, tmp_path: Path) -> Iterator[Gateway
     upstreams = {name: Upstream(name, store.state.upstreams[name], 3.0, metrics) for name in urls}
     limiter = RateLimiter(store.state.ratelimit)
     admin = telemetry.admin_app()
-    add_routes(admin, Controls(telemetry, store, limiter, upstreams))
-    app = create_app(telemetry, store, limiter, upstreams)
+    comparison = Comparison()
+    add_routes(admin, Controls(telemetry, store, limiter, upstreams, comparison))
+    app = create_app(telemetry, store, limiter, upstreams, comparison)
     yield Gateway(app.test_client(), admin.test_client(), telemetry, stable, canary, user)
     for server in servers:
         server.drain(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from lab import names
 from lab.services.gateway.admin import Controls, add_routes
 from lab.services.gateway.app import create_app
+from lab.services.gateway.comparison import Comparison
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
@@ -40,8 +41,9 @@ def main() -> None:
     }
     limiter = RateLimiter(state.ratelimit)
     admin = telemetry.admin_app()
-    add_routes(admin, Controls(telemetry, store, limiter, upstreams))
-    app = create_app(telemetry, store, limiter, upstreams)
+    comparison = Comparison()
+    add_routes(admin, Controls(telemetry, store, limiter, upstreams, comparison))
+    app = create_app(telemetry, store, limiter, upstreams, comparison)
     run(telemetry, app, admin, [upstream.close for upstream in upstreams.values()])
 
 

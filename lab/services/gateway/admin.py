@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from lab import names
 from lab.errors import LabError, UsageError
 from lab.services.gateway import state as steps
+from lab.services.gateway.comparison import Comparison
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Apply, Store
@@ -22,15 +23,22 @@ from lab.telemetry.process import Telemetry
 
 
 class Controls:
-    """Changes the stored state and applies it to the rate limiter and the upstreams."""
+    """Changes the stored state and applies it to the rate limiter, the upstreams and the comparison of versions."""
 
     def __init__(
-        self, telemetry: Telemetry, store: Store, limiter: RateLimiter, upstreams: Mapping[str, Upstream]
+        self,
+        telemetry: Telemetry,
+        store: Store,
+        limiter: RateLimiter,
+        upstreams: Mapping[str, Upstream],
+        comparison: Comparison,
     ) -> None:
         self.store = store
         self._log = telemetry.log
         self._limiter = limiter
         self._upstreams = upstreams
+        self._comparison = comparison
+        telemetry.registry.register(comparison)
         weight = Gauge(
             names.GATEWAY_CANARY_WEIGHT,
             "Ratio of clients routed to the canary; 0 while the kill switch is off.",
@@ -57,6 +65,7 @@ class Controls:
         def apply() -> None:
             if new.ratelimit != self._limiter.quota:
                 self._limiter.configure(new.ratelimit)
+            self._comparison.use(new.comparison)
             for name, upstream in self._upstreams.items():
                 upstream.use(replicas[name])
                 upstream.timeout_seconds = new.timeouts_seconds[name]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, g, request
 from werkzeug.exceptions import ServiceUnavailable
 
 from lab import names
 from lab.services.breaker import OPEN
 from lab.services.gateway.admission import AdmissionControl, client_id
 from lab.services.gateway.canary_split import to_canary
+from lab.services.gateway.comparison import Comparison
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.store import Store
 from lab.services.upstream import Reply, Upstream, UpstreamOpenError, UpstreamTimeoutError, UpstreamUnreachableError
@@ -21,17 +23,28 @@ from lab.telemetry.process import Telemetry
 from lab.telemetry.web import new_app
 
 MAX_BODY_BYTES = 16 * 1024
+SERVER_ERRORS = (500, 502, 503, 504)
 _PASSED_BACK = ("Content-Type", names.HEADER_VERSION, names.HEADER_INSTANCE, "Retry-After")
 
 
-def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstreams: Mapping[str, Upstream]) -> Flask:
+def create_app(
+    telemetry: Telemetry,
+    store: Store,
+    limiter: RateLimiter,
+    upstreams: Mapping[str, Upstream],
+    comparison: Comparison,
+) -> Flask:
     """The gateway's public app."""
     app = new_app("gateway", max_body_bytes=MAX_BODY_BYTES)
     telemetry.init_app(app)
+    telemetry.observe_requests(partial(_compare, comparison))
+    for method, route in (("GET", names.ROUTE_FEED), ("GET", names.ROUTE_USER), ("PUT", names.ROUTE_USER)):
+        telemetry.expect_requests(method, route, SERVER_ERRORS)
     AdmissionControl(telemetry, store, limiter).init_app(app)
 
     def forward(name: str, path: str, baggage: str = "") -> Response:
         log_field("upstream", name)
+        g.upstream = name
         headers = {names.HEADER_CLIENT_ID: client_id()}
         if baggage:
             headers[names.HEADER_BAGGAGE] = baggage
@@ -55,7 +68,7 @@ def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstrea
     def feed(user_id: int) -> Response:
         state = store.state
         # Stable has the capacity for all clients, so nobody is affected by a canary that does not answer.
-        canary = to_canary(client_id(), state.canary_weight()) and not is_open(names.UPSTREAM_CANARY)
+        canary = to_canary(client_id(), state.canary_weight(), state.canary_salt) and not is_open(names.UPSTREAM_CANARY)
         options = state.feed_options()
         if is_open(names.UPSTREAM_USER):
             options = replace(options, profiles=False)
@@ -67,6 +80,12 @@ def create_app(telemetry: Telemetry, store: Store, limiter: RateLimiter, upstrea
         return forward(names.UPSTREAM_USER, f"/v1/users/{user_id}")
 
     return app
+
+
+def _compare(comparison: Comparison, labels: Mapping[str, str], seconds: float) -> None:
+    """Count the current request for the version that it was sent to. Requests that were refused have none."""
+    if upstream := g.get("upstream"):
+        comparison.observe(upstream, client_id(), labels, seconds)
 
 
 def _response(reply: Reply) -> Response:

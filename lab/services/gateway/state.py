@@ -14,7 +14,7 @@ from lab import names
 from lab.errors import UsageError
 from lab.services.breaker import MODES, OFF
 from lab.services.feed.options import DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS, MIN_TTL_SECONDS, FeedOptions
-from lab.services.gateway import flags
+from lab.services.gateway import comparison, flags
 from lab.services.gateway.priority import RATIOS, Shed
 from lab.services.gateway.rate_limit import Quota
 from lab.services.retry import CAUSES, MAX_RETRIES, RetryPolicy
@@ -23,6 +23,7 @@ from lab.telemetry.settings import checked_url
 
 UPSTREAMS = (names.UPSTREAM_USER, names.UPSTREAM_FEED, names.UPSTREAM_CANARY)
 MAX_URLS = 32
+MAX_SALT = 64
 
 # The feed's timeout is longer than the canary takes for a feed, so that the canary is slow and not failing.
 DEFAULT_TIMEOUTS_SECONDS = {names.UPSTREAM_USER: 1.0, names.UPSTREAM_FEED: 3.0, names.UPSTREAM_CANARY: 3.0}
@@ -33,6 +34,7 @@ class State:
     """Every setting of the gateway that can be changed at run time."""
 
     weight_percent: float = 0.0
+    canary_salt: str = ""
     flags: dict[str, bool] = field(default_factory=lambda: dict(flags.DEFAULTS))
     ratelimit: Quota = field(default_factory=Quota)
     shed: Shed = field(default_factory=Shed)
@@ -40,6 +42,7 @@ class State:
     breakers: dict[str, str] = field(default_factory=lambda: dict.fromkeys(UPSTREAMS, OFF))
     feed_ttl_seconds: float = DEFAULT_TTL_SECONDS
     timeouts_seconds: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_TIMEOUTS_SECONDS))
+    comparison: comparison.Step = field(default_factory=comparison.Step)
     upstreams: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict.fromkeys(UPSTREAMS, ()))
 
     def canary_weight(self) -> float:
@@ -58,7 +61,7 @@ class State:
     def public(self) -> dict[str, Any]:
         """The state as JSON, for GET /admin/state and for the file on disk."""
         return {
-            "canary": {"weight_percent": self.weight_percent},
+            "canary": {"weight_percent": self.weight_percent, "salt": self.canary_salt},
             "flags": {name: {"enabled": on, "help": flags.HELP[name]} for name, on in self.flags.items()},
             "ratelimit": asdict(self.ratelimit),
             "shed": asdict(self.shed),
@@ -66,14 +69,25 @@ class State:
             "breakers": dict(self.breakers),
             "cache": {"feed_ttl_seconds": self.feed_ttl_seconds},
             "timeouts": dict(self.timeouts_seconds),
+            "comparison": self.comparison.public(),
             "upstreams": {name: list(urls) for name, urls in self.upstreams.items()},
         }
 
 
-def with_weight(state: State, body: JsonObject) -> State:
-    """{"weight_percent": 0..100}"""
-    _check_keys(body, ["weight_percent"])
-    return replace(state, weight_percent=number_in(body, "weight_percent", 0, 100))
+def with_canary(state: State, body: JsonObject) -> State:
+    """Any of {"weight_percent": 0..100, "salt": string}; the other keeps its value."""
+    _check_keys(body, ["weight_percent", "salt"])
+    salt = body.get("salt", state.canary_salt)
+    if not isinstance(salt, str) or len(salt) > MAX_SALT:
+        raise UsageError(f"salt: {salt!r:.80} must be a string of at most {MAX_SALT} characters")
+    weight = number_in(body, "weight_percent", 0, 100) if "weight_percent" in body else state.weight_percent
+    return replace(state, weight_percent=weight, canary_salt=salt)
+
+
+def with_comparison(state: State, body: JsonObject) -> State:
+    """The step to count for, {"step": string, "slos": {id: {"total", "bad", "above_seconds"}}}, as a whole."""
+    _check_keys(body, ["step", "slos"])
+    return replace(state, comparison=comparison.read(body))
 
 
 def with_flag(state: State, name: str, body: JsonObject) -> State:
@@ -157,7 +171,8 @@ def with_upstream(state: State, name: str, body: JsonObject) -> State:
 
 # The parts that PUT /admin/PART changes; keys that the body does not contain keep their values.
 PARTS: dict[str, Callable[[State, JsonObject], State]] = {
-    "canary": with_weight,
+    "canary": with_canary,
+    "comparison": with_comparison,
     "ratelimit": with_ratelimit,
     "shed": with_shed,
     "retry": with_retry,

@@ -182,9 +182,19 @@ def test_an_invalid_change_is_refused_with_the_reason_and_changes_nothing(
     assert gateway.state() == before
 
 
+@pytest.mark.parametrize("status", ["500", "502", "503", "504"])
+@pytest.mark.parametrize(("method", "route"), [("GET", "feed"), ("GET", "user"), ("PUT", "user")])
+def test_every_server_error_is_exported_before_the_first_one(
+    gateway: Gateway, method: str, route: str, status: str
+) -> None:
+    labels = {names.LABEL_METHOD: method, names.LABEL_ROUTE: names.ROUTES[route], names.LABEL_STATUS: status}
+    assert gateway.metric(f"{names.HTTP_SERVER_DURATION}_count", service_version="9.9.9", **labels) == 0
+
+
 def test_the_initial_state_has_the_documented_defaults(gateway: Gateway) -> None:
     state = gateway.state()
-    assert state["canary"] == {"weight_percent": 0}
+    assert state["canary"] == {"weight_percent": 0, "salt": ""}
+    assert state["comparison"] == {"step": "", "slos": {}}
     assert {name: flag["enabled"] for name, flag in state["flags"].items()} == {
         "canary": True, "feed": True, "feed-profiles": True, "profile-writes": True,
         "serve-stale": False, "single-flight": False,

@@ -69,7 +69,7 @@ def test_the_share_of_clients_equals_the_weight(weight: float) -> None:
 
 def test_settings_survive_a_restart(tmp_path: Path) -> None:
     store = Store(tmp_path, State())
-    store.change(steps.with_weight, {"weight_percent": 12.5})
+    store.change(steps.with_canary, {"weight_percent": 12.5})
     store.change(steps.with_flag, "feed", {"enabled": False})
     store.change(steps.with_shed, {"max_inflight": 7, "guest_ratio": 0.1})
     store.change(steps.with_retry, {"max_retries": 3, "budget_ratio": 0.2, "on": ["timeout"]})
@@ -85,7 +85,7 @@ def test_settings_survive_a_restart(tmp_path: Path) -> None:
 
 def test_an_unknown_flag_in_the_file_is_ignored(tmp_path: Path) -> None:
     store = Store(tmp_path, State())
-    store.change(steps.with_weight, {"weight_percent": 5})
+    store.change(steps.with_canary, {"weight_percent": 5})
     file = tmp_path / "gateway.json"
     stored = json.loads(file.read_text())
     stored["flags"]["gone"] = {"enabled": False}
@@ -109,18 +109,18 @@ def test_a_change_that_cannot_be_written_is_refused_and_the_old_state_stays(tmp_
     store = Store(tmp_path, State())
     (tmp_path / "gateway.json").mkdir()  # even root cannot replace a directory with a file
     with pytest.raises(LabError, match="nothing was changed"):
-        store.change(steps.with_weight, {"weight_percent": 5})
+        store.change(steps.with_canary, {"weight_percent": 5})
     assert store.state == State()
 
 
 @pytest.mark.parametrize(
     ("step", "body"),
     [
-        (steps.with_weight, {"weight_percent": "50"}),
-        (steps.with_weight, {"weight_percent": -1}),
-        (steps.with_weight, {"weight_percent": 101}),
-        (steps.with_weight, {"weight_percent": float("nan")}),
-        (steps.with_weight, {"weight_percent": True}),
+        (steps.with_canary, {"weight_percent": "50"}),
+        (steps.with_canary, {"weight_percent": -1}),
+        (steps.with_canary, {"weight_percent": 101}),
+        (steps.with_canary, {"weight_percent": float("nan")}),
+        (steps.with_canary, {"weight_percent": True}),
         (steps.with_shed, {"max_inflight": 0}),
         (steps.with_shed, {"max_inflight": 1.5}),
         (steps.with_shed, {"guest_ratio": 1.1}),
@@ -143,6 +143,6 @@ def test_a_value_out_of_bounds_is_refused(step: object, body: dict[str, object])
 
 
 def test_the_kill_switch_overrides_the_weight() -> None:
-    state = steps.with_weight(State(), {"weight_percent": 50})
+    state = steps.with_canary(State(), {"weight_percent": 50})
     assert state.canary_weight() == 50
     assert steps.with_flag(state, "canary", {"enabled": False}).canary_weight() == 0

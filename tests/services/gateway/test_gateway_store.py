@@ -16,6 +16,7 @@ from lab import names
 from lab.errors import UsageError
 from lab.services.gateway import state as steps
 from lab.services.gateway.admin import Controls
+from lab.services.gateway.comparison import Comparison
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
@@ -76,7 +77,7 @@ def test_a_state_that_cannot_be_applied_is_not_written(tmp_path: Path) -> None:
         raise UsageError("cannot be built")
 
     with pytest.raises(UsageError, match="cannot be built"):
-        store.change(steps.with_weight, {"weight_percent": 5}, build=refuse)
+        store.change(steps.with_canary, {"weight_percent": 5}, build=refuse)
     assert store.state == State()
     assert not (tmp_path / "gateway.json").exists()
 
@@ -107,7 +108,7 @@ def test_an_invalid_stored_part_has_its_default_and_the_others_are_used(
 ) -> None:
     defaults = State(upstreams=DEFAULT_URLS)
     store = Store(tmp_path, defaults)
-    store.change(steps.with_weight, {"weight_percent": 7})
+    store.change(steps.with_canary, {"weight_percent": 7})
     store.change(steps.with_timeouts, {"feed": 2})
     file = tmp_path / "gateway.json"
     written = json.dumps({**json.loads(file.read_text()), part: value})
@@ -123,14 +124,14 @@ def test_an_invalid_stored_part_has_its_default_and_the_others_are_used(
     telemetry = make_telemetry("gateway")
     metrics = ClientMetrics(telemetry.registry)
     upstreams = {name: Upstream(name, urls, 1.0, metrics) for name, urls in restarted.state.upstreams.items()}
-    controls = Controls(telemetry, restarted, RateLimiter(restarted.state.ratelimit), upstreams)
+    controls = Controls(telemetry, restarted, RateLimiter(restarted.state.ratelimit), upstreams, Comparison())
     assert telemetry.registry.get_sample_value(names.GATEWAY_STATE_REFUSED) == len(restarted.refused)
     ready = telemetry.admin_app().test_client().get("/readyz")
     assert ready.status_code == 200
     assert ready.json is not None
     assert refused in ready.json["notes"][0]
 
-    controls.change(steps.with_weight, {"weight_percent": 8})
+    controls.change(steps.with_canary, {"weight_percent": 8})
     assert not Store(tmp_path, defaults).refused, "the next change writes a valid state again"
 
 
