@@ -16,10 +16,10 @@ from lab.slo.rendering import series
 from lab.stack.health import machine
 
 # Before a drill, the last STEADY_SECONDS must have burned the budget at no more than this rate, and everything must
-# have been up and monitored for WATCHED_SECONDS, the part of the record before the fault. The SLIs of that part are
-# checked separately, because in a lab younger than STEADY_SECONDS the rules dilute the ratio over the longer window.
+# have been up and monitored for WATCHED_SECONDS, the part of the record before the fault. RECENT_SECONDS are checked
+# separately, because in a lab younger than STEADY_SECONDS the rules dilute the ratio over the longer window.
 STEADY_BUDGET_RATIO = 0.1
-STEADY_SECONDS, WATCHED_SECONDS = 60, 30
+STEADY_SECONDS, RECENT_SECONDS, WATCHED_SECONDS = 60, 30, 20
 # A control of the grading is not evidence of detection, so a shorter check is enough.
 CONTROL_SECONDS = 10
 REPORT_SECONDS = 15
@@ -114,7 +114,7 @@ def _limits(incident: Incident, slo: Slo, *, control: bool) -> list[tuple[int, s
     at_stake = incident.slo is not None and slo.sloth_id == incident.slo.sloth_id
     return [
         (STEADY_SECONDS, ratio(STEADY_SECONDS), budget * (STEADY_BUDGET_RATIO if at_stake else 1)),
-        (WATCHED_SECONDS, ratio(WATCHED_SECONDS), budget),
+        (RECENT_SECONDS, ratio(RECENT_SECONDS), budget),
     ]
 
 

@@ -136,8 +136,8 @@ def test_a_drill_on_a_machine_that_stays_too_busy_is_void(
 @pytest.mark.parametrize(
     ("responder", "age_seconds", "late_ratio", "reason"),
     [
-        ("autopilot", 20, 0.0, "the gateway has not been monitored for 30 s yet"),
-        ("autopilot", 29, 0.0, ""),
+        ("autopilot", 15, 0.0, "the gateway has not been monitored for 20 s yet"),
+        ("autopilot", 19, 0.0, ""),
         ("autopilot", 29, 0.04, ""),
         ("autopilot", 29, 0.08, "feed-latency-p95 had 8.00% bad events in the last 30 s, more than 5.00%"),
         ("autopilot", 90, 0.08, "feed-latency-p95 had 8.00% bad events in the last 60 s, more than 5.00%"),
@@ -166,9 +166,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_the_reason_why_a_lab_is_not_steady_is_repeated_and_then_raised(
     clients: LabClients, drill: Drill, clock: list[float]
 ) -> None:
-    young, lines = replace(clients, prometheus=Young(20, 0.0)), list[str]()
+    young, lines = replace(clients, prometheus=Young(15, 0.0)), list[str]()
     incident = Incident(drill, young, None, None, load_windows(LAB), "autopilot", lines.append, FaultContext(young))
-    reason = "the gateway has not been monitored for 30 s yet"
+    reason = "the gateway has not been monitored for 20 s yet"
     with pytest.raises(LabError, match=f"not steady after 180 s: {reason}; see 'fleetops status'"):
         steady_state(incident)
     assert clock == [181]
