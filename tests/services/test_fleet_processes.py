@@ -179,7 +179,7 @@ def test_kill_9_of_the_gateway_loses_no_setting(fleet: Fleet) -> None:
     fleet.running["gateway"].wait(timeout=10)
     with fleet.gateway.run("lab.services.gateway", **fleet.gateway_variables):
         state = control("GET", "/admin/state")
-        assert state["canary"] == {"weight_percent": 37}
+        assert state["canary"] == {"weight_percent": 37, "salt": ""}
         assert state["flags"]["profile-writes"]["enabled"] is False
         assert state["upstreams"]["feed"] == [f"http://{fleet.feed.public}", "http://127.0.0.1:9"]
         assert fleet.get("/v1/feed/306").status == 200
