@@ -76,25 +76,34 @@ def show(service: str, as_json: bool) -> None:
 @click.argument("service")
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…")
 @REASON
-def push(service: str, changes: tuple[str, ...], reason: str) -> None:
+@click.option("--emergency", is_flag=True, help="Push although the error-budget policy refuses it; needs a reason.")
+def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool) -> None:
     """Activate new settings, and restart the replicas.
 
     The replicas of SERVICE restart one at a time. KEY= removes a setting. Settings that the service would reject are
-    refused, and nothing is changed.
+    refused, and nothing is changed. The error-budget policy is asked first (`fleetops budget gate`).
 
     \b
     Example: fleetops config push feed pool_max=12 --reason "more misses than planned"
     """
+    from lab.change import ask
+    from lab.change.policy import CONFIG
     from lab.control import config as actions
     from lab.telemetry.config import setting
 
+    if emergency and not reason.strip():
+        raise UsageError("an emergency change needs a reason: --reason TEXT")
     values = {}
     for change in changes:
         key, sign, value = change.partition("=")
         if not sign or not key:
             raise UsageError(f"{change!r} is not KEY=VALUE")
         values[key] = setting(value) if value else None
-    old, new = actions.push(clients(), service, values, reason)
+    lab = clients()
+    if not emergency:
+        for owner in ask.affected(service):
+            ask.require(lab, owner, CONFIG)
+    old, new = actions.push(lab, service, values, f"emergency: {reason}" if emergency else reason)
     click.echo(_change(service, old, new))
 
 

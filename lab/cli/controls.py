@@ -23,12 +23,20 @@ def canary() -> None:
 def canary_weight(percent: float, reason: str) -> None:
     """Send PERCENT (0 to 100) of users to the canary.
 
+    A higher weight than before asks the error-budget policy first (`fleetops budget gate`).
+
     \b
     Example: fleetops canary weight 5 --reason "rollout of 1.1.0"
     """
+    from lab.change import ask
+    from lab.change.policy import ROLLOUT
     from lab.control import actions
+    from lab.names import UPSTREAM_FEED
 
-    old = actions.set_canary_weight(clients(), percent, reason)
+    lab = clients()
+    if percent > lab.gateway.canary_weight():
+        ask.require(lab, UPSTREAM_FEED, ROLLOUT)
+    old = actions.set_canary_weight(lab, percent, reason)
     click.echo(f"canary weight {old:g} % → {percent:g} %")
 
 

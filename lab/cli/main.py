@@ -57,6 +57,16 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "feed": ("lab.cli.feed:feed", "Verify and repair the cached feeds."),
         "config": ("lab.cli.config:config", "Show, push and roll back the versioned settings of a service."),
     },
+    "Change": {
+        "rollout": (
+            "lab.cli.rollout:rollout",
+            "Roll out a new version step by step; a judge compares it with the stable one at each step.",
+        ),
+        "budget": (
+            "lab.cli.budget:budget",
+            "Show error budgets, and ask whether their policy allows a change.",
+        ),
+    },
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Run drills: inject a fault, and grade its detection and mitigation."),
     },

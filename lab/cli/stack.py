@@ -88,12 +88,14 @@ def _before_start() -> None:
 
 
 def _tidy(began: float) -> None:
-    """Undo a killed drill and close the open pages of the previous run."""
+    """Undo a killed drill, close the open pages of the previous run, and continue a rollout that is under way."""
     from lab.drills.undo.recovery import tidy
+    from lab.rollout.actions import ensure_controller
 
     try:
         for line in tidy(clients(), began):
             click.echo(line, err=True)
+        ensure_controller(home())
     except LabError as error:  # the lab is running, so this is not fatal
         click.echo(f"fleetops: could not clean up after the previous run: {error}", err=True)
 

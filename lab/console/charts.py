@@ -41,7 +41,7 @@ def charts(slos: Iterable[Slo]) -> list[Chart]:
         for slo in slos
         if slo.name == "latency-p99"
     ]
-    versions = (("stable", names.VERSION_STABLE), ("canary", names.VERSION_CANARY))
+    versions = (("stable", names.OF_STABLE), ("canary", names.OF_CANARY))
     loads = (("offered", names.TRAFFIC_OFFERED), ("completed", names.TRAFFIC_COMPLETED))
     return [
         *latencies,
@@ -50,7 +50,7 @@ def charts(slos: Iterable[Slo]) -> list[Chart]:
             "feed p99 by version",
             units.QUANTILE,
             None,
-            tuple((name, _version_p99(version)) for name, version in versions),
+            tuple((name, _version_p99(matcher)) for name, matcher in versions),
         ),
         Chart(
             "load",
@@ -67,7 +67,6 @@ def _gateway_quantile(percent: int, route: str) -> str:
     return quantile(percent / 100, names.HTTP_SERVER_DURATION, WINDOW, matchers)
 
 
-def _version_p99(version: str) -> str:
+def _version_p99(matcher: str) -> str:
     served = f'{names.LABEL_ROUTE}="{names.ROUTE_FEED}", {names.LABEL_STATUS}=~"2.."'
-    matchers = f'job="feed", {served}, {names.LABEL_VERSION}="{version}"'
-    return quantile(0.99, names.HTTP_SERVER_DURATION, WINDOW, matchers)
+    return quantile(0.99, names.HTTP_SERVER_DURATION, WINDOW, f'job="feed", {served}, {matcher}')

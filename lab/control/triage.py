@@ -91,8 +91,7 @@ def judge(prometheus: Prometheus, service: str, cause: str) -> Suspect:
 def _canary(target: Target) -> Suspect:
     """The canary compared with the stable version over the same window."""
     route = f'job="feed",{names.LABEL_ROUTE}="{names.ROUTE_FEED}"'
-    stable = f'{route},{names.LABEL_VERSION}="{names.VERSION_STABLE}"'
-    canary = f'{route},{names.LABEL_VERSION}!="{names.VERSION_STABLE}"'
+    stable, canary = f"{route},{names.OF_STABLE}", f"{route},{names.OF_CANARY}"
     count = f"{names.HTTP_SERVER_DURATION}_count"
     share = target.number(ratio(rate(count, WINDOW, canary), rate(count, WINDOW, route))) or 0.0
     if share < CANARY_MIN_SHARE:

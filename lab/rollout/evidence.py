@@ -114,3 +114,19 @@ def log_mean(logs: Sequence[float]) -> float:
 def _share(odds_ratio: float, canary: int, stable: int) -> float:
     """The canary's expected share of the affected clients when its odds are `odds_ratio` times those of stable."""
     return odds_ratio * canary / (odds_ratio * canary + stable)
+
+
+def mismatch(canary: int, stable: int, weight: float, prior: float = 100.0) -> float:
+    """The log evidence against "each client goes to the canary with the probability `weight`" (above 0, below 1).
+
+    A Bayes factor on the clients seen so far, anytime-valid (Lindon and Malek, "Anytime-valid inference for multinomial
+    count data", 2022). The alternative is Beta(prior weight, prior (1 - weight)).
+    """
+    a, b = prior * weight, prior * (1 - weight)
+    return (
+        _log_beta(a + canary, b + stable) - _log_beta(a, b) - canary * math.log(weight) - stable * math.log1p(-weight)
+    )
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)

@@ -22,6 +22,7 @@ from lab.site.sources.context import SiteContext
 from lab.site.views import (
     benchmarks,
     burn_rate,
+    change,
     charts,
     cross_links,
     detection,
@@ -52,6 +53,7 @@ VIEW_MODULES = (
     drill_catalogue,
     cross_links,
     registers,
+    change,
     services,
     diagrams,
     drills,

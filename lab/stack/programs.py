@@ -21,7 +21,7 @@ TOOLS = ("prometheus", "alertmanager", "postgres", "valkey")
 # Replicas after `fleetops up`; the others are declared, and started by `fleetops scale`.
 DEFAULT_REPLICAS = {names.UPSTREAM_USER: 2, names.UPSTREAM_FEED: 2, names.UPSTREAM_CANARY: 1}
 REPLICA_MODULES = {
-    names.UPSTREAM_USER: ("lab.services.user", ""),  # the version is a setting, by default stable
+    names.UPSTREAM_USER: ("lab.services.user", names.VERSION_STABLE),
     names.UPSTREAM_FEED: ("lab.services.feed", names.VERSION_STABLE),
     names.UPSTREAM_CANARY: ("lab.services.feed", names.VERSION_CANARY),
 }
@@ -44,6 +44,7 @@ class Program:
     job: str = ""
     metrics_port: int = 0
     default: bool = True
+    on_demand: bool = False  # runs only while it has work: not expected, and not scraped
     user: str | None = None
     cwd: str = str(ROOT)
     stop_signal: str = "TERM"
@@ -182,7 +183,7 @@ def _services(home: Home, ports: Ports) -> list[Program]:
             replicas.append(
                 _python_program(
                     home, ports, f"{service}-{number}", job, SERVICES, module, public, admin,
-                    version=version, default=number <= DEFAULT_REPLICAS[service],
+                    version="", default=number <= DEFAULT_REPLICAS[service], extra={names.ENV_DEFAULT_VERSION: version},
                 )
             )  # fmt: skip
     gateway = _python_program(
@@ -195,8 +196,12 @@ def _clients(home: Home, ports: Ports) -> list[Program]:
     return [
         _python_program(
             home, ports, "traffic", "traffic", CLIENTS, "lab.traffic", ports.traffic_admin, ports.traffic_admin
-        )
-    ]
+        ),
+        Program(
+            "rollout", "rollout", CLIENTS, (sys.executable, "-m", "lab.rollout"), (), "",
+            env=environment(home, ports), default=False, on_demand=True,
+        ),
+    ]  # fmt: skip
 
 
 def _python_program(

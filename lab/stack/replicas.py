@@ -35,7 +35,8 @@ def expected(home: Home, ports: Ports) -> list[Program]:
     return [
         program
         for program in known(home, ports).values()
-        if program.service not in REPLICA_MODULES or _number(program) <= counts[program.service]
+        if not program.on_demand
+        and (program.service not in REPLICA_MODULES or _number(program) <= counts[program.service])
     ]
 
 
@@ -179,6 +180,11 @@ def restart(home: Home, ports: Ports, name: str) -> list[str]:
         supervisor.start(program.name, wait=False)
         probes.wait_ready([program], READY_SECONDS)
     return [program.name for program in restarted]
+
+
+def runs(home: Home, name: str) -> bool:
+    """Whether the program `name` runs. NotRunning when the lab does not."""
+    return any(row.name == name and row.pid is not None for row in Supervisor(home).processes())
 
 
 def reload(home: Home, ports: Ports, name: str) -> int:

@@ -20,7 +20,8 @@ from lab.telemetry import json_text
 COMMON = {"log_level": names.ENV_LOG_LEVEL, "threads": names.ENV_THREADS}
 DATA = {**COMMON, "pool_max": names.ENV_POOL_MAX, "cache_ttl_seconds": names.ENV_CACHE_TTL}
 USER = {**DATA, "version": names.ENV_VERSION, "fanout": names.ENV_FANOUT}
-SETTINGS: dict[str, Mapping[str, str]] = {"gateway": COMMON, "user": USER, "feed": DATA}
+FEED = {**DATA, "version": names.ENV_VERSION}
+SETTINGS: dict[str, Mapping[str, str]] = {"gateway": COMMON, "user": USER, "feed": FEED}
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,9 @@ class Answers(Prometheus):
         return []
 
 
-CANARY_SHARE = r'^sum\(rate\(\w+_count\{.*!="1\.0\.0"'
-CANARY_MEAN = r"_sum\{.*service_version!="
-STABLE_MEAN = r'_sum\{.*service_version="1\.0\.0"'
+CANARY_SHARE = r"^sum\(rate\(\w+_count\{.*instance=~"
+CANARY_MEAN = r"_sum\{.*instance=~"
+STABLE_MEAN = r"_sum\{.*instance!~"
 
 
 def test_a_canary_much_slower_than_stable_is_implicated_with_both_times() -> None:

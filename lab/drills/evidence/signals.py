@@ -62,8 +62,8 @@ def signals(focus: Slo) -> list[Signal]:
             "ratio",
         ),
         *_latency("feed", "Feed", "at the gateway", _GATEWAY_FEED),
-        *_latency("feed_stable", "Feed", "of stable", _of_version(names.VERSION_STABLE)),
-        *_latency("feed_canary", "Feed", "of the canary", _of_version(names.VERSION_CANARY)),
+        *_latency("feed_stable", "Feed", "of stable", _of_version(names.OF_STABLE)),
+        *_latency("feed_canary", "Feed", "of the canary", _of_version(names.OF_CANARY)),
         Signal(
             "canary_weight_ratio", "Share of users sent to the canary", f"max({names.GATEWAY_CANARY_WEIGHT})", "ratio"
         ),
@@ -132,5 +132,5 @@ def _latency(name: str, whose: str, where: str, matchers: str) -> list[Signal]:
     ]
 
 
-def _of_version(version: str) -> str:
-    return f'job="feed",{_SERVED_FEED},{names.LABEL_VERSION}="{version}"'
+def _of_version(matcher: str) -> str:
+    return f'job="feed",{_SERVED_FEED},{matcher}'

@@ -34,16 +34,18 @@ class Version(NamedTuple):
 VERSIONS = {
     names.VERSION_STABLE: Version(StablePages, threads=24, pool_max=8),
     names.VERSION_CANARY: Version(CanaryPages, threads=32, pool_max=32),
+    names.VERSION_NEXT: Version(StablePages, threads=24, pool_max=8),
 }
 
 
 def main() -> None:
     """Reads the environment and serves until SIGTERM."""
     env = Environment(service="feed")
-    name = env.text(names.ENV_VERSION, names.VERSION_STABLE)
+    name = env.text(names.ENV_VERSION, env.text(names.ENV_DEFAULT_VERSION, names.VERSION_STABLE))
     if name not in VERSIONS:
         raise UsageError(
-            f"{names.ENV_VERSION}={name!r} is not a version of the feed service; choose from {', '.join(VERSIONS)}"
+            f"{env.where(names.ENV_VERSION)}={name!r} is not a version of the feed service;"
+            f" choose from {', '.join(VERSIONS)}"
         )
     version = VERSIONS[name]
     settings = Settings.read("feed", environment=env, version=name, threads=version.threads)

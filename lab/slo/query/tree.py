@@ -108,6 +108,12 @@ def parse(query: str) -> Expr:
     return expr
 
 
+def modifiers(query: str) -> set[str]:
+    """The keywords in a query that its tree does not hold: by, without, offset and @."""
+    words = {text.lower() for kind, text, _ in _tokens(query) if kind in ("name", "operator")}
+    return words & {"by", "without", "offset", "@"}
+
+
 def _place(query: str, at: int) -> str:
     before = query[:at]
     return f"{before.count(chr(10)) + 1}:{at - before.rfind(chr(10))}"

@@ -12,7 +12,7 @@ import urllib3
 
 from lab.clients.http import JsonClient, login_headers
 from lab.errors import LabError
-from lab.names import LOGIN_USER
+from lab.names import HEADER_VERSION, LOGIN_USER
 from lab.paths import LOOPBACK, Home, Ports
 from lab.stack.backends import monitoring
 from lab.stack.programs import Program
@@ -71,6 +71,15 @@ def readiness_of(programs: Iterable[Program]) -> dict[str, Readiness]:
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe") as pool:
         results = pool.map(readiness, programs)
         return {program.name: result for program, result in zip(programs, results, strict=True)}
+
+
+def version(program: Program) -> str:
+    """The version that a service's process runs, from its answer to any request; "" when it does not answer."""
+    try:
+        response = _pool.request("GET", f"http://{LOOPBACK}:{program.ports[0]}/", headers={"Connection": "close"})
+    except urllib3.exceptions.HTTPError:
+        return ""
+    return str(response.headers.get(HEADER_VERSION, ""))
 
 
 def wait_ready(programs: Iterable[Program], seconds: float, check: Callable[[], None] = lambda: None) -> None:

@@ -133,8 +133,9 @@ def _section(home: Home, program: Program) -> str:
     # A program that exits at its start is restarted with a growing delay, as by an orchestrator, and without a limit: a
     # full disk may keep PostgreSQL down for hours.
     return (
-        f"[program:{program.name}]\ncommand={quoted}\nautostart=false\nautorestart=true\nstartsecs=1\nstartretries=1000000\n"
-        f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nredirect_stderr=true\n"
+        f"[program:{program.name}]\ncommand={quoted}\nautostart=false\nstartsecs=1\nstartretries=1000000\n"
+        + ("autorestart=unexpected\nexitcodes=0\n" if program.on_demand else "autorestart=true\n")
+        + f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nredirect_stderr=true\n"
         f"stdout_logfile={home.logs / program.name}.log\n"
         f"stdout_logfile_maxbytes={LOG_BYTES}\nstdout_logfile_backups={LOG_BACKUPS}\n"
     )

@@ -1,0 +1,149 @@
+"""Asks the gate in a running lab: reads the budgets, remembers each service's state, and applies overrides."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from lab.atomic_write import write_json
+from lab.change import gate
+from lab.change.gate import Budget, Decision
+from lab.change.policy import CHANGES, REFUSABLE, Policy, read_policy
+from lab.clients.documents import Document, as_builtins
+from lab.clients.times import epoch_seconds, utc_text
+from lab.control.lab_clients import LabClients
+from lab.errors import LabError, UsageError
+from lab.paths import Home
+from lab.slo.catalogue import LAB, load_specs, load_windows
+
+
+class Override(Document, frozen=True, kw_only=True):
+    """Somebody's decision to let a kind of change of a service pass until an instant. Timestamps are UTC."""
+
+    service: str
+    change: str
+    by: str
+    reason: str
+    at: str
+    until: str
+
+    def applies(self, service: str, change: str, now: float) -> bool:
+        """Whether it covers such a change at `now` (epoch seconds)."""
+        return (self.service, self.change) == (service, change) and now < epoch_seconds(self.until)
+
+
+class Memory(Document, frozen=True, kw_only=True):
+    """What the gate remembers: each service's state, for the hysteresis, and every override, expired ones too."""
+
+    states: dict[str, str] = msgspec.field(default_factory=dict)
+    overrides: list[Override] = msgspec.field(default_factory=list)
+
+
+def memory_file(home: Home) -> Path:
+    """Where the gate's memory lies."""
+    return home.data / "error-budget.json"
+
+
+def load(home: Home) -> Memory:
+    """The gate's memory; empty before its first use. Raises LabError for a damaged file."""
+    path = memory_file(home)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Memory)
+    except FileNotFoundError:
+        return Memory()
+    except OSError as error:
+        raise LabError(f"{path} cannot be read ({error.strerror})") from error
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise LabError(f"{path} is damaged ({error}); move it away: only states and overrides are lost") from error
+
+
+@contextmanager
+def _changing(home: Home) -> Iterator[Memory]:
+    """The memory, which nobody else changes for the length of the body."""
+    home.run.mkdir(parents=True, exist_ok=True)
+    with (home.run / "error-budget.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield load(home)
+
+
+def ask(clients: LabClients, service: str, change: str, policy: Policy | None = None) -> Decision:
+    """The gate's decision on a change of kind `change` to `service` now. Raises UsageError for unknown ones."""
+    _check(service, change)
+    policy = policy or read_policy()
+    memory, now = load(clients.home), time.time()
+    budgets = gate.read(clients.prometheus, service, policy, load_windows(LAB))
+    active = [override for override in memory.overrides if override.applies(service, change, now)]
+    text = f"override by {active[-1].by} until {active[-1].until}: {active[-1].reason}" if active else ""
+    decision = gate.decide(policy, change, budgets, memory.states.get(service, ""), text)
+    if decision.state not in ("unknown", memory.states.get(service)):
+        with _changing(clients.home) as memory:
+            states = {**memory.states, service: decision.state}
+            write_json(memory_file(clients.home), as_builtins(msgspec.structs.replace(memory, states=states)))
+    return decision
+
+
+def budgets(clients: LabClients, service: str, policy: Policy | None = None) -> list[Budget]:
+    """The budgets of a service's SLOs, as the gate sees them."""
+    return gate.read(clients.prometheus, service, policy or read_policy(), load_windows(LAB))
+
+
+def require(clients: LabClients, service: str, change: str) -> Decision:
+    """The decision, if it allows the change. Raises UsageError with the reason and the way around it otherwise."""
+    decision = ask(clients, service, change)
+    if decision.outcome != "allow":
+        raise UsageError(
+            f"the error-budget policy refuses a {change} of {service}: {decision.reason}; `fleetops budget override"
+            f" --service {service} --change {change} --minutes N --reason …` takes the risk"
+        )
+    return decision
+
+
+def affected(service: str) -> list[str]:
+    """The services whose budgets a change of `service` may spend: of the gateway all, of a canary its stable one."""
+    owner = service.removesuffix("-canary")
+    return [owner] if owner in services() else services()
+
+
+def override(clients: LabClients, service: str, change: str, minutes: float, reason: str) -> Override:
+    """Let changes of one kind to `service` pass for some minutes, on the audit log's record.
+
+    Raises UsageError without a reason, for a change that is never refused, and for longer than the policy allows.
+    """
+    _check(service, change)
+    policy = read_policy()
+    if change not in REFUSABLE:
+        raise UsageError(f"a {change} always passes; there is nothing to override")
+    if not reason.strip():
+        raise UsageError("an override needs a reason: --reason TEXT")
+    if not 0 < minutes <= policy.override_minutes:
+        raise UsageError(f"{minutes:g} minutes must be above 0 and at most {policy.override_minutes:g}")
+    now = time.time()
+    made = Override(
+        service=service, change=change, by=clients.trail.actor, reason=reason.strip(), at=utc_text(now),
+        until=utc_text(now + minutes * 60),
+    )  # fmt: skip
+    audited = {"change": change, "until": made.until}
+    with (
+        clients.trail.action("budget override", service, new=audited, reason=reason),
+        _changing(clients.home) as memory,
+    ):
+        overrides = [*memory.overrides, made]
+        write_json(memory_file(clients.home), as_builtins(msgspec.structs.replace(memory, overrides=overrides)))
+    return made
+
+
+def services() -> list[str]:
+    """The services that have an error budget."""
+    return list(dict.fromkeys(slo.service for slo in load_specs()))
+
+
+def _check(service: str, change: str) -> None:
+    if service not in services():
+        raise UsageError(f"{service!r} has no SLO; the services are {', '.join(services())}")
+    if change not in CHANGES:
+        raise UsageError(f"{change!r} is not a kind of change; choose from {', '.join(CHANGES)}")

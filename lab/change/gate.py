@@ -1,0 +1,94 @@
+"""The gate: whether a change to a service may go ahead now, by the error-budget policy. Decisions are pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lab.change.policy import ROLLBACK, SECURITY, Policy
+from lab.clients.prometheus import Prometheus
+from lab.errors import LabError
+from lab.slo.catalogue import load_specs
+from lab.slo.model import PAGE, Slo, Tier, Windows
+from lab.slo.rendering import series
+
+Outcome = Literal["allow", "deny", "unknown"]
+EXIT = {"allow": 0, "deny": 1, "unknown": 2}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One SLO now: the part of its budget that is left, and its burn rate in the policy's tier; None: not known.
+
+    `burn_rate` is the lesser of the two windows of the tier, as a multiple of the rate that spends the budget in one
+    period; `threshold` is the tier's.
+    """
+
+    slo: str
+    remaining_ratio: float | None
+    burn_rate: float | None
+    threshold: float
+
+    @property
+    def is_burning(self) -> bool:
+        """Whether both windows are above the tier's threshold."""
+        return self.burn_rate is not None and self.burn_rate > self.threshold
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the change may go ahead, the state of the service ("unknown" without data), and why in a sentence."""
+
+    outcome: Outcome
+    state: str
+    reason: str
+
+    @property
+    def exit_status(self) -> int:
+        """0: allowed, 1: denied, 2: unknown."""
+        return EXIT[self.outcome]
+
+
+def decide(policy: Policy, change: str, budgets: list[Budget], before: str = "", override: str = "") -> Decision:
+    """The decision on a change of kind `change`. `override`: a sentence about one that applies; "": none does."""
+    known = [budget for budget in budgets if budget.remaining_ratio is not None]
+    if len(known) < len(budgets) or not budgets:
+        missing = ", ".join(budget.slo for budget in budgets if budget.remaining_ratio is None) or "any SLO"
+        state, refused = "unknown", policy.unknown_refuses
+        reason = f"Prometheus does not know the budget of {missing}"
+    else:
+        worst = min(known, key=lambda budget: budget.remaining_ratio or 0.0)
+        found = policy.state(worst.remaining_ratio or 0.0, before)
+        state, refused = found.name, found.refuses
+        reason = f"{worst.slo} has {worst.remaining_ratio:.1%} of its budget left ({found.name}: {found.means})"
+        burning = [budget for budget in budgets if budget.is_burning]
+        if burning:
+            refused = refused | policy.burning_refuses
+            hottest = max(burning, key=lambda budget: budget.burn_rate or 0.0)
+            reason = (
+                f"{hottest.slo} burns its budget at {hottest.burn_rate:.1f}x, above {hottest.threshold:g}x; {reason}"
+            )
+    if change in (ROLLBACK, SECURITY):
+        return Decision("allow", state, f"a {change} always passes; {reason}")
+    if change not in refused:
+        return Decision("allow", state, reason)
+    if override:
+        return Decision("allow", state, f"{override}; {reason}")
+    return Decision("unknown" if state == "unknown" else "deny", state, reason)
+
+
+def read(prometheus: Prometheus, service: str, policy: Policy, windows: Windows) -> list[Budget]:
+    """The budgets of a service's SLOs. What Prometheus cannot say is None."""
+    tier = next(tier for tier in windows.of(PAGE) if tier.name == policy.burning_tier)
+    return [_budget(prometheus, slo, tier) for slo in load_specs() if slo.service == service]
+
+
+def _budget(prometheus: Prometheus, slo: Slo, tier: Tier) -> Budget:
+    windows = (tier.short_seconds, tier.long_seconds)
+    try:
+        remaining = prometheus.number(f"{series.BUDGET_REMAINING}{series.selector(slo)}")
+        # A service without requests has no ratio, and burns nothing.
+        bad = [prometheus.number(f"{series.error_ratio(seconds)}{series.selector(slo)}") or 0.0 for seconds in windows]
+    except LabError:
+        return Budget(slo.sloth_id, None, None, tier.factor)
+    return Budget(slo.sloth_id, remaining, min(bad) / slo.budget_ratio, tier.factor)

@@ -1,0 +1,102 @@
+"""`fleetops budget`: what is left of the error budgets, and which changes the policy allows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from lab.cli.shared import AS_JSON, REASON, clients
+from lab.cli.text import print_json, table
+
+CHANGE = click.option("--change", required=True, help="rollout, config, schema, rollback or security.")
+SERVICE = click.option("--service", required=True, help="The service to be changed.")
+
+
+@click.group()
+def budget() -> None:
+    """Show error budgets, and ask whether their policy allows a change.
+
+    \b
+    Example: fleetops budget gate --service feed --change rollout
+    """
+
+
+@budget.command()
+@AS_JSON
+def status(as_json: bool) -> None:
+    """Show what is left of each SLO's budget, how fast it burns, and the state of each service.
+
+    \b
+    Example: fleetops budget status
+    """
+    from lab.change import ask
+    from lab.change.policy import ROLLBACK
+
+    lab = clients()
+    rows = []
+    for service in ask.services():
+        decision = ask.ask(lab, service, ROLLBACK)
+        rows += [(service, decision.state, row) for row in ask.budgets(lab, service)]
+    overrides = ask.load(lab.home).overrides
+    if as_json:
+        print_json(
+            {
+                "budgets": [{"service": service, "state": state, **asdict(row)} for service, state, row in rows],
+                "overrides": [{name: getattr(row, name) for name in row.__struct_fields__} for row in overrides],
+            }
+        )
+        return
+    table(
+        ("SERVICE", "STATE", "SLO", "LEFT", "BURN RATE"),
+        [(service, state, row.slo, _share(row.remaining_ratio), _times(row.burn_rate)) for service, state, row in rows],
+        "no SLO",
+        right=("LEFT", "BURN RATE"),
+    )
+    for row in overrides[-5:]:
+        click.echo(f"override: {row.change} of {row.service} by {row.by} until {row.until}: {row.reason}")
+
+
+@budget.command("gate")
+@SERVICE
+@CHANGE
+@AS_JSON
+def gate_(service: str, change: str, as_json: bool) -> int:
+    """Say whether the policy allows a change now. Exit status 0: allowed, 1: refused, 2: nobody knows.
+
+    \b
+    Example: fleetops budget gate --service feed --change rollout
+    """
+    from lab.change import ask
+
+    decision = ask.ask(clients(), service, change)
+    if as_json:
+        print_json(asdict(decision))
+    else:
+        click.echo(f"{decision.outcome}: {decision.reason}")
+    return decision.exit_status
+
+
+@budget.command()
+@SERVICE
+@CHANGE
+@click.option("--minutes", type=float, required=True, help="How long the override lasts.")
+@REASON
+def override(service: str, change: str, minutes: float, reason: str) -> None:
+    """Let one kind of change pass for some minutes, although the policy refuses it. Needs a reason.
+
+    \b
+    Example: fleetops budget override --service feed --change rollout --minutes 30 --reason "fixes the outage"
+    """
+    from lab.change import ask
+
+    made = ask.override(clients(), service, change, minutes, reason)
+    click.echo(f"{made.change} of {made.service} passes until {made.until}")
+
+
+def _share(ratio: float | None) -> str:
+    return "unknown" if ratio is None else f"{ratio:.1%}"
+
+
+def _times(burn: float | None) -> str:
+    return "unknown" if burn is None else f"{burn:.1f}x"

@@ -1,0 +1,5 @@
+"""Lab clients with a fake pager and gateway (tests/lab_clients.py)."""
+
+from lab_clients import clients, gateway, pager, servers
+
+__all__ = ["clients", "gateway", "pager", "servers"]

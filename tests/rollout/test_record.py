@@ -1,0 +1,96 @@
+"""The record of a rollout: the verdicts follow from its counts, and one changed by hand is refused by key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulated import World, world
+
+from lab import names
+from lab.cli.main import run
+from lab.clients.documents import as_builtins
+from lab.errors import LabError, UsageError
+from lab.rollout import actions, record
+from lab.rollout.controller import Controller
+from lab.rollout.record import RolloutRecord
+
+__all__ = ["world"]
+
+
+@pytest.fixture
+def aborted(world: World) -> RolloutRecord:
+    """A rollout that is aborted; its counts are still in the gateway, as they are in a real Prometheus."""
+    world.bad_ratio = 0.97
+    world.start(names.VERSION_CANARY)
+    controller = Controller(world.clients)
+    while (rollout := world.tick(controller)).phase == "stepping":
+        counting = world.gateway.state["comparison"]
+        weight = world.gateway.state["canary"]["weight_percent"]
+    assert rollout.phase == "aborted"
+    world.gateway.state["comparison"] = counting
+    world.gateway.state["canary"]["weight_percent"] = weight
+    return actions.recorded(world.clients)
+
+
+def test_a_record_has_the_verdict_of_each_step_and_its_counts_give_it_again(
+    aborted: RolloutRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (step,) = aborted.steps
+    assert (aborted.outcome, step.weight_percent, step.verdict) == ("aborted", 5, "fail")
+    assert aborted.events[-1].reason == step.reason
+    assert list(record.verify(aborted)) == []
+    file = tmp_path / "record.json"
+    record.write(aborted, file)
+    assert record.load(file) == aborted
+    assert run(["rollout", "judge", str(file)]) == 0
+    assert "fail" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda d: d["steps"][0].update(verdict="pass"), "/steps/0/verdict: is pass, but by the counts fail"),
+        (lambda d: d["steps"][0].update(harm_log10=9.0), "/steps/0/harm_log10: is 9"),
+        (lambda d: _counters(d)["affected"].__setitem__(-1, 10_000), "/steps/0/counts: "),
+        (lambda d: _counters(d)["clients"].pop(), "/steps/0/counts: "),
+        (lambda d: _counters(d)["requests"].__setitem__(-1, 0), "/steps/0/counts: "),
+        (lambda d: d.update(outcome="promoted"), "/outcome: is promoted"),
+    ],
+    ids=["verdict", "evidence", "affected", "a count gone", "a reset", "outcome"],
+)
+def test_a_record_changed_by_hand_is_refused_by_key(
+    aborted: RolloutRecord, tmp_path: Path, change: Any, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = as_builtins(aborted)
+    change(document)
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps(document))
+    assert run(["rollout", "judge", str(file)]) == 1
+    assert f"{file}: {key}" in capsys.readouterr().err
+
+
+def _counters(document: dict[str, Any]) -> dict[str, list[int]]:
+    counters: dict[str, list[int]] = document["steps"][0]["counts"]["feed-availability"]["canary"]
+    return counters
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "fleetops.rollout/v2"}', '{"schema": 1}'])
+def test_a_damaged_record_is_named_in_one_line(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "record.json"
+    file.write_text(text)
+    assert run(["rollout", "judge", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert f"{file} is not the record of a rollout" in error
+    assert error.count("\n") == 1
+
+
+def test_a_rollout_under_way_and_one_whose_counts_are_gone_have_no_record(world: World) -> None:
+    world.start()
+    with pytest.raises(UsageError, match="it must be over first"):
+        actions.recorded(world.clients)
+    world.finish(Controller(world.clients))
+    with pytest.raises(LabError, match="no counts of this rollout any more"):
+        actions.recorded(world.clients)

@@ -1,0 +1,62 @@
+"""Rollouts on the real lab: a bad version is stopped at the first step, and a healthy one reaches everybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+from embedded import EmbeddedLab, more_drills
+from polling import eventually
+
+from lab import names
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400, func_only=True)]
+
+
+def status(lab: EmbeddedLab) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(lab.fleetops("rollout", "status", "--json").stdout)
+    return found
+
+
+def finished(lab: EmbeddedLab, seconds: float) -> dict[str, Any]:
+    assert eventually(lambda: status(lab)["phase"] in ("promoted", "aborted"), seconds), status(lab)
+    return status(lab)
+
+
+def weight(lab: EmbeddedLab) -> float:
+    answer = json.loads(lab.fleetops("query", "max(gateway_canary_weight_ratio)", "--json").stdout or "[]")
+    return float(answer[0]["value"]) if answer else 0.0
+
+
+def test_a_bad_version_is_stopped_at_the_first_step_and_pages_nobody(lab: EmbeddedLab) -> None:
+    pages = lab.fleetops("page", "list", "--json").stdout
+    started = lab.fleetops("rollout", "start", "feed", "--to", names.VERSION_CANARY)
+    assert started.returncode == 0, started.stderr
+    second = lab.fleetops("rollout", "start", "feed", "--to", names.VERSION_NEXT)
+    assert second.returncode == 2
+    assert "`fleetops rollout abort` ends it" in second.stderr
+    over = finished(lab, 90)
+    assert (over["phase"], over["step"]) == ("aborted", 0)
+    assert "clients affected on the canary" in over["reason"]
+    assert eventually(lambda: weight(lab) == 0, 10)
+    assert lab.fleetops("page", "list", "--json").stdout == pages
+
+
+@more_drills
+def test_a_healthy_version_reaches_everybody_although_its_controller_is_killed(lab: EmbeddedLab) -> None:
+    assert lab.fleetops("rollout", "start", "feed", "--to", names.VERSION_NEXT).returncode == 0
+    began = time.monotonic()
+    assert eventually(lambda: status(lab)["step"] == 1, 90)
+    os.kill(lab.process("rollout")["pid"], signal.SIGKILL)
+    over = finished(lab, 150)
+    assert over["phase"] == "promoted", over["reason"]
+    assert time.monotonic() - began < 150
+    assert weight(lab) == 0
+    versions = json.loads(lab.fleetops("query", 'fleetops_build_info{job="feed"}', "--json").stdout)
+    running = {row["labels"]["instance"]: row["labels"]["service_version"] for row in versions}
+    assert running == {"feed-1": "1.2.0", "feed-2": "1.2.0", "feed-canary-1": "1.1.0"}
+    assert lab.fleetops("config", "rollback", "feed").returncode == 0
