@@ -33,7 +33,7 @@ LABEL_ROUTE = "http_route"
 LABEL_STATUS = "http_response_status_code"
 LABEL_VERSION = "service_version"
 # Matchers of the feed's two groups of replicas, whatever versions they run.
-OF_CANARY, OF_STABLE = 'instance=~"feed-canary-.*"', 'instance!~"feed-canary-.*"'
+OF_CANARY, OF_STABLE = 'instance=~"feed-canary-[0-9]+"', 'instance=~"feed-[0-9]+"'
 LABEL_UPSTREAM = "upstream"
 LABEL_UPSTREAM_INSTANCE = "upstream_instance"  # the replica that answered, as it names itself; "" without an answer
 # {upstream, cause="unreachable"|"timeout"|"unavailable", outcome="answered"|"failed"|"over_budget"}

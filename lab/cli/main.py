@@ -59,11 +59,11 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Change": {
         "rollout": (
-            "lab.cli.rollout:rollout",
+            "lab.cli.change.rollout:rollout",
             "Roll out a new version step by step; a judge compares it with the stable one at each step.",
         ),
         "budget": (
-            "lab.cli.budget:budget",
+            "lab.cli.change.budget:budget",
             "Show error budgets, and ask whether their policy allows a change.",
         ),
     },

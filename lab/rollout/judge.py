@@ -30,7 +30,7 @@ class Limits:
 
     `margin`: the tolerated odds of an affected client, as a multiple of stable's. `alpha`: the chance that a rollout of
     a version within the margin is ever aborted; the steps and the SLOs share it, and each attempt of a step that had to
-    begin again spends its share anew. `confidence`: the certainty, for each SLO, that the canary's bad ratio is below
+    begin again spends its share again. `confidence`: the certainty, for each SLO, that the canary's bad ratio is below
     the bound when a step passes.
     """
 

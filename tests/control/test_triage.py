@@ -30,9 +30,9 @@ class Answers(Prometheus):
         return []
 
 
-CANARY_SHARE = r"^sum\(rate\(\w+_count\{.*instance=~"
-CANARY_MEAN = r"_sum\{.*instance=~"
-STABLE_MEAN = r"_sum\{.*instance!~"
+CANARY_SHARE = r"^sum\(rate\(\w+_count\{.*instance=~\"feed-c"
+CANARY_MEAN = r"_sum\{.*instance=~\"feed-c"
+STABLE_MEAN = r"_sum\{.*instance=~\"feed-\["
 
 
 def test_a_canary_much_slower_than_stable_is_implicated_with_both_times() -> None:

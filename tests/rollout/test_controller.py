@@ -12,7 +12,6 @@ from simulated import World, world
 
 from lab import names
 from lab.clients.documents import as_builtins
-from lab.clients.http import JsonClient
 from lab.clients.times import utc_text
 from lab.control import actions as controls
 from lab.control import config
@@ -21,7 +20,7 @@ from lab.rollout import actions, journal
 from lab.rollout.controller import Controller
 from lab.rollout.journal import Rollout
 from lab.rollout.policy import read_policy
-from lab.stack import configs, replicas
+from lab.stack import configs
 
 __all__ = ["world"]
 CANARY = "feed-canary"
@@ -83,18 +82,16 @@ def prometheus_down(world: World) -> None:
     world.prometheus_up = False
 
 
-@pytest.mark.parametrize("trouble", [without_traffic, prometheus_down])
-def test_without_data_nothing_is_promoted_and_nothing_is_aborted(
-    world: World, trouble: Callable[[World], None]
-) -> None:
+@pytest.mark.parametrize("cause", [without_traffic, prometheus_down])
+def test_without_data_nothing_is_promoted_and_nothing_is_aborted(world: World, cause: Callable[[World], None]) -> None:
     world.start()
     controller = Controller(world.clients)
     world.tick(controller, 3)
-    trouble(world)
+    cause(world)
     rollout = world.tick(controller, 130)
     assert (rollout.step, world.weight) == (0, 5)
-    assert rollout.phase == ("held" if trouble is without_traffic else "stepping")
-    if trouble is prometheus_down:
+    assert rollout.phase == ("held" if cause is without_traffic else "stepping")
+    if cause is prometheus_down:
         assert rollout.frozen == "Prometheus has no counts of this step"
         world.prometheus_up = True
         assert ended(world, controller).phase == "promoted"
@@ -211,79 +208,6 @@ def test_a_rollout_that_nobody_watched_begins_its_step_again(world: World) -> No
     world.now += 3600
     after = world.tick(Controller(world.clients), 1)
     assert (after.phase, after.step, after.attempt) == ("stepping", 0, before.attempt + 1)
-
-
-class Killed(BaseException):
-    """SIGKILL, at one of the controller's effects."""
-
-
-class Killer:
-    """Raises Killed before or after the n-th effect of the controller, once."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.effects, self.at = 0, -1
-        for owner, name in (
-            (journal, "save"), (JsonClient, "call"), (configs, "add"), (configs, "activate"), (configs, "restart"),
-            (replicas, "restart"),
-        ):  # fmt: skip
-            monkeypatch.setattr(owner, name, self._wrapped(getattr(owner, name)))
-
-    def _wrapped(self, inner: Callable[..., Any]) -> Callable[..., Any]:
-        def effect(*arguments: Any, **keywords: Any) -> Any:
-            reads = "GET" in arguments
-            if not reads:
-                self._count()
-            result = inner(*arguments, **keywords)
-            if not reads:
-                self._count()
-            return result
-
-        return effect
-
-    def _count(self) -> None:
-        self.effects += 1
-        if self.effects == self.at:
-            raise Killed
-
-
-def run_to_the_end(world: World) -> Rollout:
-    """Tick until the rollout is over; a controller that is killed is replaced, as by supervision."""
-    controller = Controller(world.clients)
-    for _ in range(600):
-        try:
-            rollout = world.tick(controller)
-        except Killed:
-            controller = Controller(world.clients)
-            continue
-        if rollout.is_over:
-            return rollout
-    raise AssertionError("not over")
-
-
-@pytest.mark.parametrize(("version", "bad_ratio", "end"), [("1.2.0", 0.0, "promoted"), ("1.1.0", 0.97, "aborted")])
-def test_a_controller_killed_at_any_effect_ends_in_the_same_state(
-    world: World, monkeypatch: pytest.MonkeyPatch, version: str, bad_ratio: float, end: str
-) -> None:
-    world.per_second = 4000
-    config.push(world.clients, CANARY, {"version": names.VERSION_STABLE})  # not the version that is rolled out
-    world.bad_ratio = bad_ratio
-    world.start(version, dwell_seconds=1)
-    killer = Killer(monkeypatch)
-    run_to_the_end(world)
-    effects = killer.effects
-    assert effects > 20
-    for at in range(1, effects + 1):
-        killer.effects, killer.at = 0, -1
-        if configs.current(world.clients.home, "feed").version:
-            config.activate(world.clients, "feed", 0)
-        world.start(version, dwell_seconds=1)
-        killer.effects, killer.at = 0, at
-        rollout = run_to_the_end(world)
-        assert (rollout.phase, world.weight) == (end, 0), at
-        assert world.running == {
-            "feed": version if end == "promoted" else names.VERSION_STABLE, CANARY: names.VERSION_STABLE
-        }, at  # fmt: skip
-        assert [event.step for event in rollout.events] == sorted(event.step for event in rollout.events)
 
 
 def test_start_refuses_what_cannot_be_rolled_out_and_changes_nothing(world: World) -> None:

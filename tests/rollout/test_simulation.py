@@ -9,7 +9,7 @@ import pytest
 from scripts import bench_rollout
 from scripts.bench_rollout import LIMITS, UNLUCKY_RATIO, aborted, seconds_to_abort, upper_bound
 
-RUNS = 120
+RUNS = 60
 
 
 @pytest.mark.parametrize("unlucky_ratio", [0.0, UNLUCKY_RATIO], ids=["independent requests", "unlucky clients"])

@@ -38,8 +38,8 @@ export function axisTop(unit, highest) {
   return unit === "ratio" && highest <= 1 ? Math.min(top, 1) : top;
 }
 
-// The centres of labels between `left` and `right`, ascending by `at`: where two overlap, the earlier moves left, and is
-// left out if it would move more than `shift` or repeat the later one.
+// The centres of labels between `left` and `right`, ascending by `at`: where two overlap, the earlier moves left, and
+// is left out if it would move more than `shift` or repeat the later one.
 export function spread(labels, left, right, gap, shift) {
   const placed = [];
   let end = right;

@@ -13,7 +13,7 @@ from lab.site.sources.context import SiteContext
 # Made by Prometheus itself, or exported by Prometheus, Alertmanager or every Python process.
 FOREIGN = re.compile(r"(?:up|ALERTS|ALERTS_FOR_STATE|alertmanager_\w+|prometheus_\w+|process_\w+|python_\w+)$")
 _COMMAND = re.compile(r"fleetops query '([^']*)'")
-_LABELS = re.compile(r"\{[^}]*\}|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
+_LABELS = re.compile(r"""\{(?:"[^"]*"|[^"}])*\}|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)""")
 _PARTS = {"histogram": ("_bucket", "_sum", "_count")}
 
 

@@ -8,8 +8,8 @@ from lab.errors import UsageError
 from lab.rollout import policy as rollouts
 from lab.site.render import html
 from lab.site.render.html import Markup
+from lab.site.render.tiers import tier_words
 from lab.site.sources.context import SiteContext
-from lab.site.views.tiers import tier_words
 from lab.slo.burn_rate import first_detection
 from lab.slo.catalogue import LAB
 from lab.slo.model import PAGE, Slo, Windows

@@ -11,9 +11,9 @@ from lab.drills.evidence import burn_replay
 from lab.drills.schema.record import AlertSpan, Prediction
 from lab.site.render import html, svg
 from lab.site.render.html import Markup
+from lab.site.render.tiers import tier_words
 from lab.site.sources.context import SiteContext
 from lab.site.sources.records import Record
-from lab.site.views.tiers import tier_words
 
 # In pixels.
 HEIGHT, TOP, PLOT = 300, 12, 248

@@ -12,12 +12,12 @@ from lab.drills.schema.record import Evidence
 from lab.errors import LabError
 from lab.site.render import html, timeseries
 from lab.site.render.html import Markup
+from lab.site.render.tiers import tier_words
 from lab.site.render.timeseries import extremes
 from lab.site.sources.context import SiteContext
 from lab.site.sources.records import PHASES, Record
 from lab.site.views import detection
 from lab.site.views.charts import chart_id
-from lab.site.views.tiers import tier_words
 
 
 def lab_note(context: SiteContext, ident: str) -> Markup:

@@ -72,9 +72,9 @@ def action_items(context: SiteContext, ident: str = "", status: str = "") -> Mar
     for item in items:
         target = context.postmortem(item.incident)
         where = html.link(context.href(f"{target}#action-items"), item.incident) if target else item.incident
-        status = html.badge("ok" if item.status == "done" else "warn", item.status)
+        badge = html.badge("ok" if item.status == "done" else "warn", item.status)
         cells: tuple[object, ...] = (
-            Markup("{}<br>{}").format(html.whole(item.id), status),
+            Markup("{}<br>{}").format(html.whole(item.id), badge),
             Markup("{}<br><small>To {}. Owner: {}</small>").format(_text(item.text), item.type, item.owner),
             _priority(item),
             _text(item.proof),
@@ -99,7 +99,9 @@ def _priority(item: ActionItem) -> object:
 def _text(text: str) -> Markup:
     """The text of a register with what stands between backquotes as code."""
     parts = text.split("`")
-    return Markup().join(html.code(part) if index % 2 else html.breakable(part) for index, part in enumerate(parts))
+    return Markup().join(
+        html.code(part, wrap=True) if index % 2 else html.breakable(part) for index, part in enumerate(parts)
+    )
 
 
 def priority_table(_context: SiteContext) -> Markup:

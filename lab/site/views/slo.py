@@ -8,8 +8,8 @@ from lab import units
 from lab.errors import LabError
 from lab.site.render import html
 from lab.site.render.html import Markup
+from lab.site.render.tiers import tier_words
 from lab.site.sources.context import SiteContext
-from lab.site.views.tiers import tier_words
 from lab.slo import burn_rate
 from lab.slo.catalogue import title
 from lab.slo.durations import format_duration

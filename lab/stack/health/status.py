@@ -76,7 +76,8 @@ def gather(home: Home, ports: Ports) -> Status:
     run = running.find(home)
     expected = replicas.expected(home, ports)
     names = {program.name for program in expected}
-    rows = [row for row in rows if row.state != "stopped" or row.name in names]  # without replicas scaled down
+    # Without replicas that are scaled down, and without on-demand programs that have ended.
+    rows = [row for row in rows if row.state not in ("stopped", "exited") or row.name in names]
     states = {row.name: row.state for row in rows if row.name != SUPERVISOR}
     readiness = probes.readiness_of(program for program in expected if states.get(program.name) == "running")
     waiting = _waiting(home, ports, expected, states, readiness)

@@ -25,7 +25,7 @@ def budget() -> None:
 @budget.command()
 @AS_JSON
 def status(as_json: bool) -> None:
-    """Show what is left of each SLO's budget, how fast it burns, and the state of each service.
+    """Show what is left of each budget, and how fast it burns.
 
     \b
     Example: fleetops budget status
@@ -62,7 +62,9 @@ def status(as_json: bool) -> None:
 @CHANGE
 @AS_JSON
 def gate_(service: str, change: str, as_json: bool) -> int:
-    """Say whether the policy allows a change now. Exit status 0: allowed, 1: refused, 2: nobody knows.
+    """Say whether the policy allows a change now.
+
+    Exit status 0: allowed, 1: refused, 2: nobody knows.
 
     \b
     Example: fleetops budget gate --service feed --change rollout
@@ -83,7 +85,9 @@ def gate_(service: str, change: str, as_json: bool) -> int:
 @click.option("--minutes", type=float, required=True, help="How long the override lasts.")
 @REASON
 def override(service: str, change: str, minutes: float, reason: str) -> None:
-    """Let one kind of change pass for some minutes, although the policy refuses it. Needs a reason.
+    """Let a kind of change pass for some minutes.
+
+    Although the policy refuses it, so it needs a reason.
 
     \b
     Example: fleetops budget override --service feed --change rollout --minutes 30 --reason "fixes the outage"

@@ -48,7 +48,9 @@ def start(service: str, version: str, file: Path | None, reason: str) -> None:
 @rollout.command()
 @AS_JSON
 def status(as_json: bool) -> None:
-    """Show the current or the last rollout: its step, its verdict so far, and what it did.
+    """Show the current or the last rollout.
+
+    Its step, why it is where it is, and what it did.
 
     \b
     Example: fleetops rollout status
@@ -66,7 +68,9 @@ def status(as_json: bool) -> None:
 @rollout.command()
 @REASON
 def hold(reason: str) -> None:
-    """Keep the current weight until somebody resumes or aborts. Harm still aborts.
+    """Keep the weight until somebody resumes or aborts.
+
+    Harm still aborts.
 
     \b
     Example: fleetops rollout hold --reason "waiting for the database migration"
@@ -79,7 +83,9 @@ def hold(reason: str) -> None:
 @rollout.command()
 @REASON
 def resume(reason: str) -> None:
-    """Go on with a rollout that is held, from the beginning of its step.
+    """Go on with a rollout that is held.
+
+    Its step begins again.
 
     \b
     Example: fleetops rollout resume
@@ -92,7 +98,7 @@ def resume(reason: str) -> None:
 @rollout.command()
 @REASON
 def abort(reason: str) -> None:
-    """Send all clients back to the stable version, and end the rollout.
+    """Send all clients back to stable, and end the rollout.
 
     \b
     Example: fleetops rollout abort --reason "customers report wrong feeds"
@@ -105,7 +111,9 @@ def abort(reason: str) -> None:
 @rollout.command()
 @REASON
 def retry(reason: str) -> None:
-    """Begin the last rollout again, with the same policy and other clients first.
+    """Begin the last rollout again.
+
+    With the same policy, and with other clients first.
 
     \b
     Example: fleetops rollout retry --reason "the database was slow"
@@ -118,7 +126,9 @@ def retry(reason: str) -> None:
 @rollout.command("record")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
 def record_(output: Path) -> None:
-    """Write the record of the last rollout: its events, and the counts that each verdict follows from.
+    """Write the record of the last rollout.
+
+    It has the rollout's events, and the counts that each verdict follows from.
 
     \b
     Example: fleetops rollout record --output feed-1.2.0.json
@@ -133,7 +143,9 @@ def record_(output: Path) -> None:
 @rollout.command("judge")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def judge_(file: Path) -> int:
-    """Judge the counts of a record again. Exit status 1 when a verdict does not follow from them.
+    """Judge a record's counts again.
+
+    Exit status 1 when a verdict does not follow from the counts.
 
     \b
     Example: fleetops rollout judge docs/rollouts/feed-1.1.0.json

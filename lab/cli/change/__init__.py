@@ -1,0 +1,1 @@
+"""Commands about changes: rollouts, and the error-budget policy that allows them."""
