@@ -47,7 +47,8 @@ def test_action_items_show_priority_and_due_date(context: SiteContext) -> None:
 def test_an_item_that_is_done_shows_no_due_date_and_identifiers_are_code(context: SiteContext) -> None:
     done = str(registers.action_items(context, "INC-001", "done"))
     assert not re.search(r">20\d\d-\d\d-\d\d<", done)
-    assert "<code>lock_timeout</code>" in registers.action_items(context, "INC-006")
+    shown = str(registers.action_items(context, "INC-006")).replace("<wbr>", "")
+    assert re.search(r"<code[^>]*>lock_timeout</code>", shown)
 
 
 def test_no_identifier_in_an_action_item_is_set_as_prose() -> None:
