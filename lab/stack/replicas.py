@@ -182,11 +182,6 @@ def restart(home: Home, ports: Ports, name: str) -> list[str]:
     return [program.name for program in restarted]
 
 
-def runs(home: Home, name: str) -> bool:
-    """Whether the program `name` runs. NotRunning when the lab does not."""
-    return any(row.name == name and row.pid is not None for row in Supervisor(home).processes())
-
-
 def reload(home: Home, ports: Ports, name: str) -> int:
     """Regenerate Prometheus's configuration and targets and reload it while it runs; returns the number of rule groups.
 
