@@ -13,7 +13,7 @@ import msgspec
 from lab.atomic_write import write_json
 from lab.change import gate
 from lab.change.gate import Budget, Decision
-from lab.change.policy import CHANGES, REFUSABLE, Policy, read_policy
+from lab.change.policy import CHANGES, REFUSABLE, read_policy
 from lab.clients.documents import Document, as_builtins
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
@@ -71,10 +71,15 @@ def _changing(home: Home) -> Iterator[Memory]:
         yield load(home)
 
 
-def ask(clients: LabClients, service: str, change: str, policy: Policy | None = None) -> Decision:
+def ask(clients: LabClients, service: str, change: str) -> Decision:
     """The gate's decision on a change of kind `change` to `service` now. Raises UsageError for unknown ones."""
+    return with_budgets(clients, service, change)[0]
+
+
+def with_budgets(clients: LabClients, service: str, change: str) -> tuple[Decision, list[Budget]]:
+    """The gate's decision, and the budgets of the service's SLOs that it follows from. Raises UsageError as `ask`."""
     _check(service, change)
-    policy = policy or read_policy()
+    policy = read_policy()
     memory, now = load(clients.home), time.time()
     budgets = gate.read(clients.prometheus, service, policy, load_windows(LAB))
     active = [override for override in memory.overrides if override.applies(service, change, now)]
@@ -84,12 +89,7 @@ def ask(clients: LabClients, service: str, change: str, policy: Policy | None = 
         with _changing(clients.home) as memory:
             states = {**memory.states, service: decision.state}
             write_json(memory_file(clients.home), as_builtins(msgspec.structs.replace(memory, states=states)))
-    return decision
-
-
-def budgets(clients: LabClients, service: str, policy: Policy | None = None) -> list[Budget]:
-    """The budgets of a service's SLOs, as the gate sees them."""
-    return gate.read(clients.prometheus, service, policy or read_policy(), load_windows(LAB))
+    return decision, budgets
 
 
 def require(clients: LabClients, service: str, change: str) -> Decision:

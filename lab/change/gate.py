@@ -8,7 +8,7 @@ from typing import Literal
 from lab.change.policy import ROLLBACK, SECURITY, Policy
 from lab.clients.prometheus import Prometheus
 from lab.errors import LabError
-from lab.slo.catalogue import load_specs
+from lab.slo.catalogue import slos_of
 from lab.slo.model import PAGE, Slo, Tier, Windows
 from lab.slo.rendering import series
 
@@ -80,7 +80,7 @@ def decide(policy: Policy, change: str, budgets: list[Budget], before: str = "",
 def read(prometheus: Prometheus, service: str, policy: Policy, windows: Windows) -> list[Budget]:
     """The budgets of a service's SLOs. What Prometheus cannot say is None."""
     tier = next(tier for tier in windows.of(PAGE) if tier.name == policy.burning_tier)
-    return [_budget(prometheus, slo, tier) for slo in load_specs() if slo.service == service]
+    return [_budget(prometheus, slo, tier) for slo in slos_of(service)]
 
 
 def _budget(prometheus: Prometheus, slo: Slo, tier: Tier) -> Budget:

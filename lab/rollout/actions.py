@@ -20,7 +20,7 @@ from lab.rollout.decide import count_again, move
 from lab.rollout.journal import Rollout
 from lab.rollout.policy import Policy
 from lab.rollout.record import RolloutRecord
-from lab.slo.catalogue import LAB, load_specs, load_windows
+from lab.slo.catalogue import LAB, load_windows, slos_of
 from lab.slo.events import request_events
 from lab.slo.model import PAGE
 from lab.stack import configs
@@ -40,9 +40,8 @@ def start(clients: LabClients, service: str, version: str, policy: Policy, reaso
     if service not in CANARY_OF:
         raise UsageError(f"{service!r} has no canary; {', '.join(CANARY_OF)} has")
     canary = CANARY_OF[service]
-    for slo in load_specs():
-        if slo.service == service:
-            request_events(slo)
+    for slo in slos_of(service):
+        request_events(slo)
     ask.require(clients, service, ROLLOUT)
     with journal.locked(clients.home):
         running = journal.load(clients.home)
@@ -100,9 +99,8 @@ def retry(clients: LabClients, reason: str = "") -> Rollout:
 def recorded(clients: LabClients) -> RolloutRecord:
     """The record of the last rollout. Raises UsageError while it runs, LabError when its counts are gone."""
     rollout, windows = current(clients), load_windows(LAB)
-    slos = [slo for slo in load_specs() if slo.service == rollout.service]
     bounds = {
-        step: {slo.sloth_id: rollout.policy.bound(slo, windows, step) for slo in slos}
+        step: rollout.policy.bounds(slos_of(rollout.service), windows, step)
         for step in range(len(rollout.policy.steps_percent))
     }
     start_at, end_at = rollout.events[0].at, rollout.events[-1].at

@@ -23,9 +23,9 @@ from lab.rollout.decide import CONTROLLER, Canary, Seen, count_again, decide, mo
 from lab.rollout.evidence import Interval, mismatch
 from lab.rollout.journal import Rollout
 from lab.rollout.judge import Judgement, Verdict, judge
-from lab.slo.catalogue import LAB, load_specs, load_windows
+from lab.slo.catalogue import LAB, load_windows, slos_of
 from lab.slo.events import RequestEvents, request_events
-from lab.slo.model import PAGE, Slo, Windows
+from lab.slo.model import PAGE
 from lab.slo.query.tree import Matcher
 from lab.stack import configs, replicas
 from lab.stack.health import probes
@@ -43,9 +43,9 @@ NOTHING: dict[str, object] = {"step": "", "slos": {}}
 class Controller:
     """Controls the one rollout of a lab. `clients` audit in the name of the controller."""
 
-    def __init__(self, clients: LabClients, windows: Windows | None = None) -> None:
+    def __init__(self, clients: LabClients) -> None:
         self._clients = clients.acting_as(CONTROLLER)
-        self._windows = windows or load_windows(LAB)
+        self._windows = load_windows(LAB)
         self._last = time.monotonic()
         self._unready_since: float | None = None
 
@@ -194,7 +194,7 @@ class Controller:
         """What was seen, with the verdict on the counts; without one if the traffic is not as asked."""
         if not rollout.since or seen.weight_percent is None or not_ours(rollout, seen):
             return seen
-        slos = [slo.sloth_id for slo in self.slos(rollout)]
+        slos = [slo.sloth_id for slo in slos_of(rollout.service)]
         start = epoch_seconds(rollout.since)
         try:
             scrapes = counts.read(self._clients.prometheus, rollout.step_key, start, seen.now)
@@ -225,15 +225,11 @@ class Controller:
 
     def judgement(self, rollout: Rollout, by_slo: dict[str, list[Interval]]) -> Judgement:
         """The judge's verdict on the current step."""
-        bounds = {slo.sloth_id: rollout.policy.bound(slo, self._windows, rollout.step) for slo in self.slos(rollout)}
+        bounds = rollout.policy.bounds(slos_of(rollout.service), self._windows, rollout.step)
         return judge(by_slo, bounds, rollout.policy.limits)
 
-    def slos(self, rollout: Rollout) -> list[Slo]:
-        """The SLOs that the versions are compared by."""
-        return [slo for slo in load_specs() if slo.service == rollout.service]
-
     def _counting(self, rollout: Rollout) -> dict[str, object]:
-        events = {slo.sloth_id: request_events(slo) for slo in self.slos(rollout)}
+        events = {slo.sloth_id: request_events(slo) for slo in slos_of(rollout.service)}
         return {"step": rollout.step_key, "slos": {slo: _body(event) for slo, event in events.items()}}
 
     def _canary(self, rollout: Rollout) -> Canary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,6 +50,10 @@ class Policy:
         """
         weight = self.steps_percent[min(step + 1, len(self.steps_percent) - 1)] / 100
         return min(0.99, self._tier(windows).factor * slo.budget_ratio / weight)
+
+    def bounds(self, slos: Iterable[Slo], windows: Windows, step: int) -> dict[str, float]:
+        """The bound of each SLO at `step`, by its id."""
+        return {slo.sloth_id: self.bound(slo, windows, step) for slo in slos}
 
     def clean_requests(self, slo: Slo, windows: Windows, step: int) -> int:
         """The requests, none of them bad, after which an SLO passes `step`."""

@@ -114,6 +114,11 @@ def load_specs() -> tuple[Slo, ...]:
     return committed().slos
 
 
+def slos_of(service: str) -> list[Slo]:
+    """Every SLO of one service, in the order of its files."""
+    return [slo for slo in load_specs() if slo.service == service]
+
+
 def find_slo(sloth_id: str) -> Slo:
     """One SLO of the repository by its id."""
     return committed().slo(sloth_id)

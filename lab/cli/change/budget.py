@@ -32,18 +32,19 @@ def status(as_json: bool) -> None:
     """
     from lab.change import ask
     from lab.change.policy import ROLLBACK
+    from lab.clients.documents import as_builtins
 
     lab = clients()
     rows = []
     for service in ask.services():
-        decision = ask.ask(lab, service, ROLLBACK)
-        rows += [(service, decision.state, row) for row in ask.budgets(lab, service)]
+        decision, budgets = ask.with_budgets(lab, service, ROLLBACK)
+        rows += [(service, decision.state, row) for row in budgets]
     overrides = ask.load(lab.home).overrides
     if as_json:
         print_json(
             {
                 "budgets": [{"service": service, "state": state, **asdict(row)} for service, state, row in rows],
-                "overrides": [{name: getattr(row, name) for name in row.__struct_fields__} for row in overrides],
+                "overrides": as_builtins(overrides),
             }
         )
         return
