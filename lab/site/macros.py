@@ -22,7 +22,6 @@ from lab.site.sources.context import SiteContext
 from lab.site.views import (
     benchmarks,
     burn_rate,
-    change,
     charts,
     cross_links,
     detection,
@@ -40,6 +39,7 @@ from lab.site.views import (
     services,
     slo,
 )
+from lab.site.views.change import policies
 
 VIEW_MODULES = (
     slo,
@@ -53,7 +53,7 @@ VIEW_MODULES = (
     drill_catalogue,
     cross_links,
     registers,
-    change,
+    policies,
     services,
     diagrams,
     drills,

@@ -10,7 +10,7 @@ import pytest
 from lab.errors import UsageError
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
-from lab.site.views import change
+from lab.site.views.change import policies
 
 
 def cells(table: Markup) -> list[list[str]]:
@@ -28,7 +28,7 @@ def site() -> SiteContext:
 
 
 def test_the_ladder_states_what_each_step_needs_and_what_could_page(site: SiteContext) -> None:
-    head, *rows = cells(change.rollout_ladder(site))
+    head, *rows = cells(policies.rollout_ladder(site))
     assert head[0] == "Weight"
     assert [row[0] for row in rows] == ["5 %", "25 %", "50 %", "100 %"]
     assert [row[2] for row in rows] == ["74", "150", "303", "303"]
@@ -38,7 +38,7 @@ def test_the_ladder_states_what_each_step_needs_and_what_could_page(site: SiteCo
 
 
 def test_the_policy_table_has_every_state_and_what_it_refuses(site: SiteContext) -> None:
-    _, *rows = cells(change.error_budget_policy(site))
+    _, *rows = cells(policies.error_budget_policy(site))
     assert [row[:3] for row in rows] == [
         ["open", "more than 50 %", "nothing"],
         ["careful", "10 % to 50 %", "schema"],
@@ -50,8 +50,8 @@ def test_the_policy_table_has_every_state_and_what_it_refuses(site: SiteContext)
 
 
 def test_a_value_of_the_policy_is_read_by_key(site: SiteContext, tmp_path: Path) -> None:
-    assert [change.rollout_policy(site, key) for key in ("alpha", "margin", "confidence", "tier")] == [
+    assert [policies.rollout_policy(site, key) for key in ("alpha", "margin", "confidence", "tier")] == [
         "1\N{NO-BREAK SPACE}%", "2", "95\N{NO-BREAK SPACE}%", "fast-burn page",
     ]  # fmt: skip
     with pytest.raises(UsageError, match="the rollout policy has no 'alfa'"):
-        change.rollout_policy(site, "alfa")
+        policies.rollout_policy(site, "alfa")

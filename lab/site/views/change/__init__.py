@@ -1,0 +1,1 @@
+"""Views about changes: policies, rollouts, the change log and the budget ledger."""
