@@ -17,6 +17,8 @@ from lab.slo.model import PAGE, SEVERITIES
 from lab.slo.rule_files import read_groups
 
 PLATFORM_RULES = RULES / "platform"
+# Fires when the bad events of an SLO have spent the budget of its whole period.
+OF_BUDGETS = frozenset({"BudgetExhausted"})
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ def known() -> tuple[Alert, ...]:
 def names(severity: str | None = None) -> tuple[str, ...]:
     """The sorted names of all alerts, or of those of one severity."""
     return tuple(sorted({alert.name for alert in known() if severity in (None, alert.severity)}))
+
+
+def of_slos() -> frozenset[str]:
+    """The names of the burn-rate alerts."""
+    return frozenset(alert.name for alert in known() if alert.sloth_id)
 
 
 def find(name: str, severity: str) -> Alert | None:

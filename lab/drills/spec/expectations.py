@@ -30,13 +30,14 @@ class Expect:
     def allows(self, name: str, severity: str) -> bool:
         """Whether an alert may fire at that severity.
 
-        Where an SLO may page, its ticket may fire as well: the same bad events spend the same budget.
+        Where an SLO may page, its ticket and BudgetExhausted may fire as well: the same bad events spend the same budget.
         """
         if (name, severity) == (self.alert, self.severity):
             return True
         listed = self._listed(severity)
         if severity == TICKET:
-            listed |= self._listed(PAGE) | ({self.alert} if self.severity == PAGE and self.alert else set())
+            pages = self._listed(PAGE) | ({self.alert} if self.severity == PAGE and self.alert else set())
+            listed |= pages | (alerts.OF_BUDGETS if pages & alerts.of_slos() else set())
         return name in listed
 
     def required(self) -> set[tuple[str, str]]:

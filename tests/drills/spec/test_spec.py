@@ -168,6 +168,7 @@ def test_only_the_alerts_that_a_drill_lists_may_fire() -> None:
     expect = find("INC-001").expect
     assert expect.allows("FeedLatencyP99Burn", "page")
     assert expect.allows("FeedLatencyP99Burn", "ticket"), "the same bad events spend the same budget"
+    assert expect.allows("BudgetExhausted", "ticket"), "the same bad events spend the same budget"
     assert expect.allows("FeedCanarySlowerThanStable", "ticket")
     assert not expect.allows("FeedLatencyP95Burn", "page")
     assert "Watchdog" in expect.silent()
