@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -76,12 +77,16 @@ def show(service: str, as_json: bool) -> None:
 @click.argument("service")
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE…")
 @REASON
-@click.option("--emergency", is_flag=True, help="Push although the error-budget policy refuses it; needs a reason.")
-def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool) -> None:
-    """Activate new settings, and restart the replicas.
+@click.option("--emergency", is_flag=True, help="Without the error-budget policy and without stages; needs a reason.")
+@click.option(
+    "--record", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the record of the push to a file."
+)
+def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool, file: Path | None) -> int:
+    """Push new settings to one replica, then to all.
 
-    The replicas of SERVICE restart one at a time. KEY= removes a setting. Settings that the service would reject are
-    refused, and nothing is changed. The error-budget policy is asked first (`fleetops budget gate`).
+    The replica is judged by the SLOs against the others, as a canary is (rules/policy/rollout.yml). The push is taken
+    back when the replica does harm or does not stay up; then the exit status is 1. KEY= removes a setting. Settings
+    that SERVICE would reject are refused, and nothing is changed. The error-budget policy is asked first.
 
     \b
     Example: fleetops config push feed pool_max=12 --reason "more misses than planned"
@@ -89,10 +94,15 @@ def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool) -
     from lab.change import ask
     from lab.change.policy import CONFIG
     from lab.control import config as actions
+    from lab.rollout import push as staged
+    from lab.rollout import record
+    from lab.rollout.policy import read_policy
     from lab.telemetry.config import setting
 
     if emergency and not reason.strip():
         raise UsageError("an emergency change needs a reason: --reason TEXT")
+    if emergency and file is not None:
+        raise UsageError("an emergency push is not judged, so there is nothing to record: leave out --record")
     values = {}
     for change in changes:
         key, sign, value = change.partition("=")
@@ -100,11 +110,17 @@ def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool) -
             raise UsageError(f"{change!r} is not KEY=VALUE")
         values[key] = setting(value) if value else None
     lab = clients()
-    if not emergency:
-        for owner in ask.affected(service):
-            ask.require(lab, owner, CONFIG)
-    old, new = actions.push(lab, service, values, f"emergency: {reason}" if emergency else reason)
-    click.echo(_change(service, old, new))
+    if emergency:
+        old, new = actions.push(lab, service, values, f"emergency: {reason}")
+        click.echo(_change(service, old, new))
+        return 0
+    for owner in ask.affected(service):
+        ask.require(lab, owner, CONFIG)
+    made = staged.push(lab, service, values, read_policy(), reason, report=lambda text: click.echo(text, err=True))
+    if file is not None:
+        record.write(made, file)
+    click.echo(f"{service} configuration {made.old_version} → {made.new_version}: {made.outcome}, {made.reason}")
+    return int(made.outcome != "pushed")
 
 
 @config.command("rollback")

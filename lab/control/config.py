@@ -22,20 +22,32 @@ def push(
     With `checked`, settings that the service would reject raise UsageError and nothing is changed. The replicas restart
     one at a time, each ready before the next, or `at_once` and without waiting, as a careless pipeline does.
     """
-    program = configs.instances(clients.home, clients.ports, service)[0]
+    settings = checked_settings(clients, service, changes) if checked else _merged(clients, service, changes)
     old = configs.current(clients.home, service)
-    known = configs.settings_of(program)
-    if unknown := [key for key in changes if key not in known] if checked else []:
-        raise UsageError(f"no setting {unknown[0]!r} of {service}; known: {', '.join(known)}")
-    settings = {key: value for key, value in {**old.settings, **changes}.items() if value is not None}
-    if checked and (refusal := configs.refusal(program, settings)):
-        raise UsageError(f"{service} would not start with these settings: {refusal}; nothing was changed")
     with clients.trail.action("config push", service, new=settings, reason=reason) as change:
-        change.old = _audited(old)
+        change.old = audited(old)
         new = configs.add(clients.home, service, settings, clients.trail.actor, reason)
-        change.new = _audited(new)
+        change.new = audited(new)
         configs.restart(clients.home, clients.ports, service, at_once=at_once)
     return old, new
+
+
+def checked_settings(clients: LabClients, service: str, changes: configs.Settings) -> configs.Settings:
+    """All settings of `service` with `changes`. Raises UsageError, by key, for settings that it would reject."""
+    program = configs.instances(clients.home, clients.ports, service)[0]
+    known = configs.settings_of(program)
+    if unknown := [key for key in changes if key not in known]:
+        raise UsageError(f"no setting {unknown[0]!r} of {service}; known: {', '.join(known)}")
+    settings = _merged(clients, service, changes)
+    if refusal := configs.refusal(program, settings):
+        raise UsageError(f"{service} would not start with these settings: {refusal}; nothing was changed")
+    return settings
+
+
+def _merged(clients: LabClients, service: str, changes: configs.Settings) -> configs.Settings:
+    configs.instances(clients.home, clients.ports, service)
+    merged = {**configs.current(clients.home, service).settings, **changes}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 def rollback(clients: LabClients, service: str, reason: str = "") -> tuple[Version, Version]:
@@ -54,13 +66,13 @@ def activate(clients: LabClients, service: str, version: int, reason: str = "") 
     """Activate an existing version and restart the replicas; returns old and new. UsageError for an unknown version."""
     configs.instances(clients.home, clients.ports, service)
     old, new = configs.current(clients.home, service), configs.find(clients.home, service, version)
-    with clients.trail.action("config rollback", service, new=_audited(new), reason=reason) as change:
-        change.old = _audited(old)
+    with clients.trail.action("config rollback", service, new=audited(new), reason=reason) as change:
+        change.old = audited(old)
         configs.activate(clients.home, service, new.version)
         configs.restart(clients.home, clients.ports, service)
     return old, new
 
 
-def _audited(version: Version) -> configs.Settings:
+def audited(version: Version) -> configs.Settings:
     """A version as audit rows show it."""
     return {"version": version.version, "settings": version.settings}

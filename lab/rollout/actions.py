@@ -19,6 +19,7 @@ from lab.rollout.controller import CANARY_OF, VERSION, restarts
 from lab.rollout.decide import count_again, move
 from lab.rollout.journal import Rollout
 from lab.rollout.policy import Policy
+from lab.rollout.push import pushing
 from lab.rollout.record import RolloutRecord
 from lab.slo.catalogue import LAB, load_windows, slos_of
 from lab.slo.events import request_events
@@ -43,7 +44,7 @@ def start(clients: LabClients, service: str, version: str, policy: Policy, reaso
     for slo in slos_of(service):
         request_events(slo)
     ask.require(clients, service, ROLLOUT)
-    with journal.locked(clients.home):
+    with pushing(clients.home), journal.locked(clients.home):
         running = journal.load(clients.home)
         if running is not None and not running.is_over:
             raise UsageError(

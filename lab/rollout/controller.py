@@ -24,9 +24,7 @@ from lab.rollout.evidence import Interval, mismatch
 from lab.rollout.journal import Rollout
 from lab.rollout.judge import Judgement, Verdict, judge
 from lab.slo.catalogue import LAB, load_windows, slos_of
-from lab.slo.events import RequestEvents, request_events
 from lab.slo.model import PAGE
-from lab.slo.query.tree import Matcher
 from lab.stack import configs, replicas
 from lab.stack.health import probes
 from lab.stack.processes import supervision
@@ -34,10 +32,9 @@ from lab.stack.programs import REPLICA_MODULES
 
 CANARY_OF = {names.UPSTREAM_FEED: names.UPSTREAM_CANARY}
 VERSION = "version"  # the setting of a service's configuration that names its version
-COUNTING, CANARY_PART = "comparison", "canary"
+CANARY_PART = "canary"
 # A controller that is killed is back within seconds; a longer gap is a stopped lab.
 UNWATCHED_SECONDS = 15.0
-NOTHING: dict[str, object] = {"step": "", "slos": {}}
 
 
 class Controller:
@@ -118,7 +115,7 @@ class Controller:
         elif not_ours(rollout, seen):
             return rollout
         if weight == rollout.wanted_percent:
-            gateway.set_part(COUNTING, self._counting(rollout))
+            gateway.set_part(counts.PART, counts.counting(rollout.step_key, slos_of(rollout.service)))
             rollout = msgspec.structs.replace(rollout, applied_percent=weight, since=utc_text(time.time()), frozen="")
             journal.save(self._clients.home, rollout)
         return rollout
@@ -133,7 +130,7 @@ class Controller:
         if gateway.canary_weight() != 0:
             actions.set_canary_weight(self._clients, 0, rollout.reason)
         gateway.set_part(CANARY_PART, {"salt": ""})
-        gateway.set_part(COUNTING, NOTHING)
+        gateway.set_part(counts.PART, counts.NOTHING)
         self._go_back(canary, rollout.canary_config, f"{phase}: {rollout.reason}")
         ended = move(rollout, phase, time.time(), CONTROLLER, rollout.reason)
         journal.save(self._clients.home, ended)
@@ -180,15 +177,7 @@ class Controller:
             return seen
         weight, flag = state.canary.weight_percent, state.flags.get("canary")
         seen = replace(seen, weight_percent=weight, switch_on=flag is None or flag.enabled)
-        try:
-            pages = tuple(
-                page.alertname
-                for page in self._clients.pager.pages(only_open=True)
-                if page.service == rollout.service and page.severity == PAGE and not page.resolved
-            )
-        except LabError:
-            pages = ()  # the pager is not what is judged; its own alerts say that it is away
-        return replace(seen, pages=pages)
+        return replace(seen, pages=firing_pages(self._clients, rollout.service))
 
     def _judged(self, seen: Seen, rollout: Rollout) -> Seen:
         """What was seen, with the verdict on the counts; without one if the traffic is not as asked."""
@@ -228,10 +217,6 @@ class Controller:
         bounds = rollout.policy.bounds(slos_of(rollout.service), self._windows, rollout.step)
         return judge(by_slo, bounds, rollout.policy.limits)
 
-    def _counting(self, rollout: Rollout) -> dict[str, object]:
-        events = {slo.sloth_id: request_events(slo) for slo in slos_of(rollout.service)}
-        return {"step": rollout.step_key, "slos": {slo: _body(event) for slo, event in events.items()}}
-
     def _canary(self, rollout: Rollout) -> Canary:
         """The state of the canary's replicas."""
         service = CANARY_OF[rollout.service]
@@ -256,10 +241,10 @@ def restarts(clients: LabClients, service: str) -> int:
     return sum(supervision.unplanned_starts(clients.home, program.name) for program in programs)
 
 
-def _body(events: RequestEvents) -> dict[str, object]:
-    """An SLO's events as the gateway reads them; `job` is a label that Prometheus adds."""
-
-    def listed(matchers: tuple[Matcher, ...]) -> list[list[str]]:
-        return [[matcher.label, matcher.op, matcher.value] for matcher in matchers if matcher.label != "job"]
-
-    return {"total": listed(events.total), "bad": listed(events.bad), "above_seconds": events.above_seconds}
+def firing_pages(clients: LabClients, service: str) -> tuple[str, ...]:
+    """The names of a service's alerts that page now; none while the pager is away, whose own alerts say so."""
+    try:
+        pages = clients.pager.pages(only_open=True)
+    except LabError:
+        return ()
+    return tuple(page.alertname for page in pages if page.service == service and page.severity == PAGE)

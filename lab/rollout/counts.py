@@ -1,14 +1,18 @@
-"""The counts of a rollout step, from the gateway's counters in Prometheus, as the judge's intervals."""
+"""The counts of a step: what the gateway is told to count, and its counters in Prometheus as the judge's intervals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab import names
+from lab.clients.gateway import PartSettings
 from lab.clients.prometheus import Prometheus
 from lab.rollout.evidence import Arm, Interval, Pair
+from lab.slo.events import RequestEvents, request_events
+from lab.slo.model import Slo
+from lab.slo.query.tree import Matcher
 
 METRICS = (
     names.COMPARISON_REQUESTS,
@@ -18,6 +22,8 @@ METRICS = (
 )
 ARMS = ("canary", "stable")
 MAX_POINTS = 3000
+PART = "comparison"  # the part of the gateway's state
+NOTHING: PartSettings = {"step": "", "slos": {}}
 
 
 class CountersReset(Exception):
@@ -35,6 +41,26 @@ class Totals:
 
 
 Scrape = Mapping[tuple[str, str], Totals]  # by SLO and version
+
+
+def counting(step: str, slos: Iterable[Slo], replica: tuple[str, str] | None = None) -> PartSettings:
+    """What the gateway is told, to count the events of SLOs under the name of a step.
+
+    `replica` is (upstream, URL) of the replica that is compared with the others; None compares the canary with stable.
+    Raises UsageError for an SLO whose events are not requests.
+    """
+    events = {slo.sloth_id: _body(request_events(slo)) for slo in slos}
+    compared = None if replica is None else {"upstream": replica[0], "url": replica[1]}
+    return {"step": step, "slos": events, "replica": compared}
+
+
+def _body(events: RequestEvents) -> dict[str, object]:
+    """An SLO's events as the gateway reads them; `job` is a label that Prometheus adds."""
+
+    def listed(matchers: tuple[Matcher, ...]) -> list[list[str]]:
+        return [[matcher.label, matcher.op, matcher.value] for matcher in matchers if matcher.label != "job"]
+
+    return {"total": listed(events.total), "bad": listed(events.bad), "above_seconds": events.above_seconds}
 
 
 def read(prometheus: Prometheus, step: str, start: float, end: float) -> list[Scrape]:

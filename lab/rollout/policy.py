@@ -42,6 +42,11 @@ class Policy:
         """The limits of the judge."""
         return Limits(self.margin, self.alpha, self.confidence, len(self.steps_percent))
 
+    @property
+    def one_step_limits(self) -> Limits:
+        """The limits of the judge for a change that is judged once."""
+        return Limits(self.margin, self.alpha, self.confidence, 1)
+
     def bound(self, slo: Slo, windows: Windows, step: int) -> float:
         """The bad ratio (0 to 1) below which the canary passes `step`: what would fire the page at the next weight.
 

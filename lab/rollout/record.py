@@ -1,6 +1,6 @@
-"""The record of a rollout: what it did, with the counts that each verdict follows from.
+"""Records of changes: a rollout, a configuration push, or a change that the error-budget policy refused.
 
-`verify` judges the counts again: the same verdicts, or the record is not evidence.
+Each holds what its verdict follows from: counts, or budgets. `verify` decides again: the same, or it is no evidence.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Literal
 import msgspec
 
 from lab.atomic_write import write_json
+from lab.change import gate
+from lab.change import policy as error_budget
+from lab.change.gate import Budget, Decision
 from lab.clients.documents import Document, as_builtins
 from lab.clients.prometheus import Prometheus
 from lab.clients.times import epoch_seconds
@@ -21,10 +24,8 @@ from lab.errors import LabError, UsageError
 from lab.rollout import counts
 from lab.rollout.counts import ARMS, Scrape, Totals
 from lab.rollout.journal import Event, Rollout
-from lab.rollout.judge import Judgement, Verdict, judge
+from lab.rollout.judge import Judgement, Limits, Verdict, judge
 from lab.rollout.policy import Policy
-
-SCHEMA: Literal["fleetops.rollout/v1"] = "fleetops.rollout/v1"
 
 
 class Counters(Part, frozen=True, kw_only=True):
@@ -49,10 +50,9 @@ class Step(Part, frozen=True, kw_only=True):
     counts: dict[str, dict[str, Counters]]
 
 
-class RolloutRecord(Document, frozen=True, kw_only=True):
+class RolloutRecord(Document, frozen=True, kw_only=True, tag_field="schema", tag="fleetops.rollout/v1"):
     """A finished rollout. `pages` are the alerts that paged while it ran."""
 
-    schema: Literal["fleetops.rollout/v1"]
     id: str
     service: str
     version: str
@@ -62,6 +62,42 @@ class RolloutRecord(Document, frozen=True, kw_only=True):
     events: list[Event]
     steps: list[Step]
     pages: list[str]
+
+
+class PushRecord(Document, frozen=True, kw_only=True, tag_field="schema", tag="fleetops.push/v1"):
+    """A staged configuration push of `changes`, judged on `replica`. `step`: None where there was no other replica.
+
+    `old_version` and `new_version` are versions of the service's configuration; `pages` are the alerts that paged.
+    """
+
+    id: str
+    service: str
+    changes: dict[str, str]
+    old_version: int
+    new_version: int
+    replica: str
+    outcome: Literal["pushed", "taken back"]
+    reason: str
+    by: str
+    policy: Policy
+    started_at: str
+    ended_at: str
+    step: Step | None
+    pages: list[str]
+
+
+class RefusalRecord(Document, frozen=True, kw_only=True, tag_field="schema", tag="fleetops.refusal/v1"):
+    """The gate's decisions at one time, the first of which refused a change, and the budgets that they follow from."""
+
+    id: str
+    service: str
+    at: str
+    policy: error_budget.Policy
+    budgets: list[Budget]
+    decisions: dict[str, Decision]  # by kind of change
+
+
+ChangeRecord = RolloutRecord | PushRecord | RefusalRecord
 
 
 def build(
@@ -83,25 +119,29 @@ def build(
             if not scrapes and attempt > rollout.attempt:
                 break
             if scrapes:
-                steps.append(_step(rollout, number, attempt, scrapes, bounds[number]))
+                weight = rollout.policy.steps_percent[number]
+                steps.append(step(number, attempt, weight, scrapes, bounds[number], rollout.policy.limits))
     if not steps:
         raise LabError("Prometheus has no counts of this rollout any more; a clean slate deletes them")
     return RolloutRecord(
-        schema=SCHEMA, id=rollout.id, service=rollout.service, version=rollout.version, previous=rollout.previous,
+        id=rollout.id, service=rollout.service, version=rollout.version, previous=rollout.previous,
         outcome="promoted" if rollout.phase == "promoted" else "aborted", policy=rollout.policy,
         events=rollout.events, steps=steps, pages=pages,
     )  # fmt: skip
 
 
-def _step(rollout: Rollout, number: int, attempt: int, scrapes: list[Scrape], bounds: dict[str, float]) -> Step:
+def step(
+    number: int, attempt: int, weight_percent: float, scrapes: list[Scrape], bounds: dict[str, float], limits: Limits
+) -> Step:
+    """One attempt of one step, judged from its scrapes. `bounds` by SLO."""
     series = {
         slo: {arm: _counters([scrape.get((slo, arm), Totals()) for scrape in scrapes]) for arm in ARMS}
         for slo in bounds
     }
-    judgement = _judge(series, bounds, rollout.policy)
+    judgement = _judge(series, bounds, limits)
     return Step(
-        step=number, attempt=attempt, weight_percent=rollout.policy.steps_percent[number], bounds=bounds,
-        verdict=judgement.verdict, reason=judgement.reason, harm_log10=round(judgement.harm_log10, 6), counts=series,
+        step=number, attempt=attempt, weight_percent=weight_percent, bounds=bounds, verdict=judgement.verdict,
+        reason=judgement.reason, harm_log10=round(judgement.harm_log10, 6), counts=series,
     )  # fmt: skip
 
 
@@ -112,7 +152,7 @@ def _counters(totals: list[Totals]) -> Counters:
     )  # fmt: skip
 
 
-def _judge(series: dict[str, dict[str, Counters]], bounds: dict[str, float], policy: Policy) -> Judgement:
+def _judge(series: dict[str, dict[str, Counters]], bounds: dict[str, float], limits: Limits) -> Judgement:
     length = max((len(row.requests) for arms in series.values() for row in arms.values()), default=0)
     scrapes: list[Scrape] = [
         {
@@ -122,37 +162,83 @@ def _judge(series: dict[str, dict[str, Counters]], bounds: dict[str, float], pol
         }
         for at in range(length)
     ]
-    return judge(counts.intervals(scrapes, list(bounds)), bounds, policy.limits)
+    return judge(counts.intervals(scrapes, list(bounds)), bounds, limits)
 
 
-def verify(record: RolloutRecord) -> Iterator[str]:
-    """What is wrong with a record, as `/key: what`: nothing if each verdict follows from its counts."""
-    for index, step in enumerate(record.steps):
-        try:
-            judgement = _judge(step.counts, step.bounds, record.policy)
-        except (ValueError, IndexError, counts.CountersReset) as error:
-            yield f"/steps/{index}/counts: {error}"
-            continue
-        if judgement.verdict is not step.verdict:
-            yield f"/steps/{index}/verdict: is {step.verdict}, but by the counts {judgement.verdict}"
-        elif abs(judgement.harm_log10 - step.harm_log10) > 1e-5:
-            yield f"/steps/{index}/harm_log10: is {step.harm_log10:g}, but by the counts {judgement.harm_log10:g}"
+def steps_of(record: ChangeRecord) -> list[Step]:
+    """The steps that were judged; none where the gate refused the change, or where nothing was compared."""
+    match record:
+        case RolloutRecord():
+            return record.steps
+        case PushRecord() if record.step is not None:
+            return [record.step]
+    return []
+
+
+def decisions_of(record: ChangeRecord) -> dict[str, Decision]:
+    """The gate's decisions in a record, by kind of change."""
+    return record.decisions if isinstance(record, RefusalRecord) else {}
+
+
+def verify(record: ChangeRecord) -> Iterator[str]:
+    """What is wrong with a record, as `/key: what`: nothing if each verdict follows from its counts or budgets."""
+    match record:
+        case RolloutRecord():
+            yield from _verify_rollout(record)
+        case PushRecord():
+            yield from _verify_push(record)
+        case RefusalRecord():
+            yield from _verify_refusal(record)
+
+
+def _verify_rollout(record: RolloutRecord) -> Iterator[str]:
+    for index, one in enumerate(record.steps):
+        yield from _verify_step(one, record.policy.limits, f"/steps/{index}")
     last = record.steps[-1].verdict if record.steps else None
     if record.outcome == "promoted" and last is not Verdict.PASS:
         yield f"/outcome: is promoted, but the last step's verdict is {last}"
 
 
-def load(file: Path) -> RolloutRecord:
+def _verify_push(record: PushRecord) -> Iterator[str]:
+    if record.step is None:
+        return
+    yield from _verify_step(record.step, record.policy.one_step_limits, "/step")
+    if record.outcome == "pushed" and record.step.verdict is not Verdict.PASS:
+        yield f"/outcome: is pushed, but the verdict is {record.step.verdict}"
+
+
+def _verify_step(one: Step, limits: Limits, where: str) -> Iterator[str]:
+    try:
+        judgement = _judge(one.counts, one.bounds, limits)
+    except (ValueError, IndexError, counts.CountersReset) as error:
+        yield f"{where}/counts: {error}"
+        return
+    if judgement.verdict is not one.verdict:
+        yield f"{where}/verdict: is {one.verdict}, but by the counts {judgement.verdict}"
+    elif abs(judgement.harm_log10 - one.harm_log10) > 1e-5:
+        yield f"{where}/harm_log10: is {one.harm_log10:g}, but by the counts {judgement.harm_log10:g}"
+
+
+def _verify_refusal(record: RefusalRecord) -> Iterator[str]:
+    if all(decision.outcome == "allow" for decision in record.decisions.values()):
+        yield "/decisions: none of them refuses"
+    for change, decision in record.decisions.items():
+        again = gate.decide(record.policy, change, record.budgets)
+        if again.outcome != decision.outcome:
+            yield f"/decisions/{change}/outcome: is {decision.outcome}, but by the budgets {again.outcome}"
+
+
+def load(file: Path) -> ChangeRecord:
     """The record in `file`. Raises UsageError, in one line with the key, when it holds none."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=RolloutRecord)
+        return msgspec.json.decode(file.read_bytes(), type=ChangeRecord)
     except OSError as error:
         raise UsageError(f"{file} cannot be read ({error.strerror})") from error
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise UsageError(f"{file} is not the record of a rollout ({error})") from error
+        raise UsageError(f"{file} is not the record of a change ({error})") from error
 
 
-def write(record: RolloutRecord, file: Path) -> None:
+def write(record: ChangeRecord, file: Path) -> None:
     """Write a record. Raises UsageError when the file cannot be written."""
     try:
         write_json(file, as_builtins(record))

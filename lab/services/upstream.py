@@ -42,25 +42,32 @@ STATUS_TIMEOUT = "timeout"
 STATUS_UNREACHABLE = "unreachable"
 
 
-class UpstreamTimeoutError(LabError):
+class UpstreamError(LabError):
+    """A call without a response. `url` is the replica that was called last; "": none was."""
+
+    url = ""
+
+
+class UpstreamTimeoutError(UpstreamError):
     """The upstream did not answer in time."""
 
 
-class UpstreamUnreachableError(LabError):
+class UpstreamUnreachableError(UpstreamError):
     """No replica of the upstream could be reached."""
 
 
-class UpstreamOpenError(LabError):
+class UpstreamOpenError(UpstreamError):
     """The circuit breaker of the upstream is open, so no call was made."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An upstream's response."""
+    """An upstream's response, and the replica that sent it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    url: str = ""
 
 
 class Replica:
@@ -117,7 +124,7 @@ class _AttemptFailed(Exception):
     The result for the caller is `reply`, or `error` if there was no response.
     """
 
-    def __init__(self, cause: str, not_processed: bool, error: LabError, reply: Reply | None = None) -> None:
+    def __init__(self, cause: str, not_processed: bool, error: UpstreamError, reply: Reply | None = None) -> None:
         super().__init__(cause)
         self.cause = cause
         self.not_processed = not_processed
@@ -183,6 +190,7 @@ class Upstream:
                 if not self._may_retry(method, failed, retries):
                     if failed.reply is not None:
                         return failed.reply
+                    failed.error.url = replica.url
                     raise failed.error from None
                 retries, cause = retries + 1, failed.cause
                 log_field("upstream_retries", retries)
@@ -247,7 +255,7 @@ class Upstream:
         if logs.shows_debug():
             text = response.data.decode("utf-8", "replace")
             self._log.debug("upstream answered", upstream=self.name, headers=dict(response.headers), body=text)
-        return Reply(response.status, response.headers, response.data)
+        return Reply(response.status, response.headers, response.data, replica.url)
 
     def _observe(self, method: str, status: str, started: float, instance: str = "") -> None:
         seconds = perf_counter() - started
@@ -264,7 +272,7 @@ class Upstream:
         return sorted(replicas[first:] + replicas[:first], key=lambda replica: replica.ejected_until > now)
 
 
-def _failure(name: str, timed_out: bool, seconds: float) -> LabError:
+def _failure(name: str, timed_out: bool, seconds: float) -> UpstreamError:
     if timed_out:
         return UpstreamTimeoutError(f"{name} did not answer within {seconds:g} s")
     return UpstreamUnreachableError(f"{name} cannot be reached")

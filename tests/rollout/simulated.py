@@ -77,7 +77,8 @@ class World:
         rows = []
         for slo in counting["slos"] if counting["step"] == step else {}:
             for arm in counts.ARMS:
-                share = self.weight / 100 if arm == "canary" else 1 - self.weight / 100
+                part = 0.5 if counting.get("replica") else self.weight / 100
+                share = part if arm == "canary" else 1 - part
                 bad_ratio = self.bad_ratio if arm == "canary" else 0.0
                 points = {metric: list[tuple[float, float]]() for metric in counts.METRICS}
                 for second in range(int(start), int(self.now) + 1):

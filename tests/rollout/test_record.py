@@ -83,7 +83,7 @@ def test_a_damaged_record_is_named_in_one_line(text: str, tmp_path: Path, capsys
     file.write_text(text)
     assert run(["rollout", "judge", str(file)]) == 2
     error = capsys.readouterr().err
-    assert f"{file} is not the record of a rollout" in error
+    assert f"{file} is not the record of a change" in error
     assert error.count("\n") == 1
 
 

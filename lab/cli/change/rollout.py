@@ -143,9 +143,10 @@ def record_(output: Path) -> None:
 @rollout.command("judge")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def judge_(file: Path) -> int:
-    """Judge a record's counts again.
+    """Judge a record again.
 
-    Exit status 1 when a verdict does not follow from the counts.
+    That of a rollout, of a configuration push, or of a change that was refused. Exit status 1 when a verdict does not
+    follow from the counts or the budgets.
 
     \b
     Example: fleetops rollout judge docs/rollouts/feed-1.1.0.json
@@ -153,6 +154,8 @@ def judge_(file: Path) -> int:
     from lab.rollout import record
 
     found = record.load(file)
+    for change, decision in record.decisions_of(found).items():
+        click.echo(f"{change}: {decision.outcome}, {decision.reason}")
     table(
         ("STEP", "WEIGHT", "VERDICT", "HARM", "REASON"),
         [
@@ -160,9 +163,9 @@ def judge_(file: Path) -> int:
                 f"{step.step + 1}.{step.attempt}", f"{step.weight_percent:g} %", str(step.verdict),
                 f"10^{step.harm_log10:.1f}", step.reason,
             )
-            for step in found.steps
+            for step in record.steps_of(found)
         ],
-        "no steps",
+        "no step was judged",
         right=("WEIGHT", "HARM"),
     )  # fmt: skip
     problems = list(record.verify(found))

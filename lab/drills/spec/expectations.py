@@ -30,7 +30,7 @@ class Expect:
     def allows(self, name: str, severity: str) -> bool:
         """Whether an alert may fire at that severity.
 
-        Where an SLO may page, its ticket and BudgetExhausted may fire as well: the same bad events spend the same budget.
+        Where an SLO may page, its ticket and BudgetExhausted may fire too: the same bad events spend the same budget.
         """
         if (name, severity) == (self.alert, self.severity):
             return True

@@ -14,10 +14,10 @@ from lab import names
 from lab.services.breaker import OPEN
 from lab.services.gateway.admission import AdmissionControl, client_id
 from lab.services.gateway.canary_split import to_canary
-from lab.services.gateway.comparison import Comparison
+from lab.services.gateway.comparison import Comparison, Target
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.store import Store
-from lab.services.upstream import Reply, Upstream, UpstreamOpenError, UpstreamTimeoutError, UpstreamUnreachableError
+from lab.services.upstream import Reply, Upstream, UpstreamError, UpstreamOpenError, UpstreamTimeoutError
 from lab.telemetry.http import log_field
 from lab.telemetry.process import Telemetry
 from lab.telemetry.web import new_app
@@ -53,13 +53,14 @@ def create_app(
             body = request.get_data()
             headers["Content-Type"] = request.headers.get("Content-Type", "")
         try:
-            return _response(upstreams[name].call(request.method, path, headers, body))
-        except UpstreamOpenError as problem:
-            raise ServiceUnavailable(str(problem), retry_after=1) from None
-        except UpstreamTimeoutError as problem:
-            abort(504, str(problem))
-        except UpstreamUnreachableError as problem:
-            abort(502, str(problem))
+            reply = upstreams[name].call(request.method, path, headers, body)
+            g.upstream_url = reply.url
+            return _response(reply)
+        except UpstreamError as problem:
+            g.upstream_url = problem.url
+            if isinstance(problem, UpstreamOpenError):
+                raise ServiceUnavailable(str(problem), retry_after=1) from None
+            abort(504 if isinstance(problem, UpstreamTimeoutError) else 502, str(problem))
 
     def is_open(name: str) -> bool:
         return upstreams[name].breaker.state(monotonic()) == OPEN
@@ -83,9 +84,9 @@ def create_app(
 
 
 def _compare(comparison: Comparison, labels: Mapping[str, str], seconds: float) -> None:
-    """Count the current request for the version that it was sent to. Requests that were refused have none."""
+    """Count the current request for the version or replica that it was sent to. Refused requests have none."""
     if upstream := g.get("upstream"):
-        comparison.observe(upstream, client_id(), labels, seconds)
+        comparison.observe(Target(upstream, g.get("upstream_url", "")), client_id(), labels, seconds)
 
 
 def _response(reply: Reply) -> Response:

@@ -1,11 +1,14 @@
-"""Counts what the canary and stable did to requests and clients since a rollout step began, by SLO.
+"""Counts what two versions did to requests and clients since a step began, by SLO.
 
 The counts are the judge's (lab/rollout): both versions at the same time, each request once, bad by the SLO's own
-definition. Clients are counted because they are what the split assigns to a version.
+definition. In a rollout the versions are the canary and stable, and clients are counted because they are what the split
+assigns to a version. In a configuration push they are one replica and the others, to which requests are assigned, so
+that each request counts as a client of its own.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -24,6 +27,7 @@ ARMS = {names.UPSTREAM_CANARY: CANARY, names.UPSTREAM_FEED: STABLE}
 # Clients beyond these, of both versions together, are in no count of clients. Each takes some 100 bytes.
 MAX_CLIENTS = 20_000
 MAX_SLOS = 20
+MAX_NAME = 100
 METRICS = {
     names.COMPARISON_REQUESTS: "Requests that an SLO counts, by the version that answered, since the step began.",
     names.COMPARISON_BAD_REQUESTS: "Those of them that were bad by the SLO's own definition.",
@@ -71,16 +75,38 @@ class Events:
 
 
 @dataclass(frozen=True)
+class Target:
+    """Where a request was sent: the upstream's name, and the URL of the replica that answered or was called last."""
+
+    upstream: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class Step:
-    """What is counted: the events of SLOs by their id. `step` names the rollout's step; "": nothing is counted."""
+    """What is counted: the events of SLOs by their id. `step` names the step; "": nothing is counted.
+
+    `replica` is the replica that takes the canary's place, beside the others of its upstream; None in a rollout.
+    """
 
     step: str = ""
     slos: Mapping[str, Events] = field(default_factory=dict)
+    replica: Target | None = None
+
+    def arm(self, sent_to: Target) -> str | None:
+        """The version that a request counts for; None when it is of neither."""
+        if self.replica is None:
+            return ARMS.get(sent_to.upstream)
+        if sent_to.upstream != self.replica.upstream:
+            return None
+        return CANARY if sent_to.url == self.replica.url else STABLE
 
     def public(self) -> JsonObject:
         """The step as JSON, in the form that `read` takes."""
+        replica = self.replica
         return {
             "step": self.step,
+            "replica": None if replica is None else {"upstream": replica.upstream, "url": replica.url},
             "slos": {
                 slo: {
                     "total": [[m.label, m.op, m.value] for m in events.total],
@@ -95,11 +121,23 @@ class Step:
 def read(body: JsonObject) -> Step:
     """A step from the body of a request. Raises UsageError."""
     step, slos = body.get("step"), body.get("slos", {})
-    if not isinstance(step, str) or len(step) > 100:
-        raise UsageError(f"step: {step!r:.80} must be a string of at most 100 characters")
+    if not isinstance(step, str) or len(step) > MAX_NAME:
+        raise UsageError(f"step: {step!r:.80} must be a string of at most {MAX_NAME} characters")
     if not isinstance(slos, dict) or len(slos) > MAX_SLOS:
         raise UsageError(f"slos: must be an object of at most {MAX_SLOS} SLOs")
-    return Step(step, {slo: _events(slo, value) for slo, value in slos.items()})
+    events = {slo: _events(slo, value) for slo, value in slos.items()}
+    return Step(step, events, _replica(body.get("replica")))
+
+
+def _replica(value: object) -> Target | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != {"upstream", "url"}:
+        raise UsageError("replica: must be null or an object with upstream and url")
+    for key, text in value.items():
+        if not isinstance(text, str) or len(text) > MAX_NAME:
+            raise UsageError(f"replica.{key}: {text!r:.80} must be a string of at most {MAX_NAME} characters")
+    return Target(**value)
 
 
 def _events(slo: str, value: object) -> Events:
@@ -148,6 +186,7 @@ class Comparison:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._step = Step()
+        self._requests = itertools.count()
         self._arms: dict[tuple[str, str], _Arm] = {}
 
     def use(self, step: Step) -> None:
@@ -157,14 +196,18 @@ class Comparison:
                 self._step = step
                 self._arms = {(slo, arm): _Arm() for slo in step.slos for arm in (CANARY, STABLE)}
 
-    def observe(self, upstream: str, client: str, labels: Mapping[str, str], seconds: float) -> None:
+    def observe(self, sent_to: Target, client: str, labels: Mapping[str, str], seconds: float) -> None:
         """Count one answered request by the labels and the duration of the gateway's own histogram."""
-        arm = ARMS.get(upstream)
-        if arm is None or not self._step.slos:
+        if not self._step.slos:
             return
         key = int.from_bytes(blake2b(client.encode("utf-8", "surrogateescape"), digest_size=8).digest())
         with self._lock:
-            for slo, events in self._step.slos.items():
+            step, arm = self._step, self._step.arm(sent_to)
+            if arm is None:
+                return
+            if step.replica is not None:
+                key = next(self._requests)
+            for slo, events in step.slos.items():
                 counts, is_bad = events.of(labels, seconds)
                 if counts:
                     self._count(slo, arm, key, is_bad)

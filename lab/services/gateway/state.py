@@ -85,8 +85,8 @@ def with_canary(state: State, body: JsonObject) -> State:
 
 
 def with_comparison(state: State, body: JsonObject) -> State:
-    """The step to count for, {"step": string, "slos": {id: {"total", "bad", "above_seconds"}}}, as a whole."""
-    _check_keys(body, ["step", "slos"])
+    """The step to count for, as a whole: {"step": string, "slos": {id: events}, "replica": {"upstream", "url"}}."""
+    _check_keys(body, ["step", "slos", "replica"])
     return replace(state, comparison=comparison.read(body))
 
 

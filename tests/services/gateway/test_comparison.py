@@ -10,7 +10,7 @@ from gateway_support import Gateway, a_gateway
 from lab import names
 from lab.services.gateway import comparison
 from lab.services.gateway.canary_split import to_canary
-from lab.services.gateway.comparison import Comparison, Events, Matcher, Step
+from lab.services.gateway.comparison import Comparison, Events, Matcher, Step, Target
 
 gateway = a_gateway
 ROUTE = ["http_route", "=", "/v1/feed/{user_id}"]
@@ -54,6 +54,32 @@ def test_requests_and_clients_are_counted_for_the_version_that_answered(gateway:
     assert counts(gateway, "availability", "canary") == [5, 3, 3, 2]
     assert counts(gateway, "availability", "stable") == [10, 0, 5, 0]
     assert counts(gateway, "latency", "canary") == [2, 0, 2, 0]
+
+
+USER = ["http_route", "=", "/v1/users/{user_id}"]
+USER_SLO = {"slo": {"total": [USER], "bad": [USER, [STATUS, "=~", "5.."]], "above_seconds": None}}
+
+
+def test_a_replica_is_compared_with_the_others_of_its_upstream_by_requests(gateway: Gateway) -> None:
+    replica, other = gateway.canary, gateway.user
+    gateway.control("upstreams/user", {"urls": [replica.url, other.url]})
+    target = {"upstream": "user", "url": replica.url}
+    gateway.control("comparison", {"step": "one", "slos": USER_SLO, "replica": target})
+    replica.answer = lambda: ("{}", 500)
+    for _ in range(4):
+        ask(gateway, "client-1", path="/v1/users/1")
+    ask(gateway, "client-1")
+    assert counts(gateway, "slo", "canary") == [2, 2, 2, 2], "one client, and each request counts for itself"
+    assert counts(gateway, "slo", "stable") == [2, 0, 2, 0]
+    assert gateway.state()["comparison"]["replica"] == target
+
+
+def test_a_request_that_a_replica_does_not_answer_counts_for_that_replica(gateway: Gateway) -> None:
+    dead = "http://127.0.0.1:1"
+    gateway.control("upstreams/user", {"urls": [dead]})
+    gateway.control("comparison", {"step": "one", "slos": USER_SLO, "replica": {"upstream": "user", "url": dead}})
+    ask(gateway, "client-1", path="/v1/users/1")
+    assert counts(gateway, "slo", "canary") == [1, 1, 1, 1]
 
 
 def test_other_routes_and_refused_requests_are_in_no_count(gateway: Gateway) -> None:
@@ -122,6 +148,8 @@ def test_matchers_match_as_in_promql(matcher: Matcher, matches: list[bool]) -> N
             {"step": "s", "slos": {"a": {"total": [], "bad": [], "above_seconds": True}}},
             "slos.a.above_seconds: True must be",
         ),
+        ({"step": "s", "replica": {"upstream": "user"}}, "replica: must be null or an object with upstream and url"),
+        ({"step": "s", "replica": {"upstream": "user", "url": 1}}, "replica.url: 1 must be a string"),
         ({"step": "s", "more": 1}, "unknown key 'more'"),
     ],
 )
@@ -138,7 +166,7 @@ def test_clients_beyond_the_bound_are_in_no_count_of_clients(monkeypatch: pytest
     counting = Comparison()
     counting.use(Step("one", {"slo": Events((), ())}))
     for number in range(5):
-        counting.observe(names.UPSTREAM_FEED, f"client-{number}", {}, 0.1)
+        counting.observe(Target(names.UPSTREAM_FEED), f"client-{number}", {}, 0.1)
     sums = {family.name: sum(sample.value for sample in family.samples) for family in counting.collect()}
     assert [sums[metric.removesuffix("_total")] for metric in METRICS] == [5, 5, 3, 3]
 

@@ -194,7 +194,7 @@ def test_every_server_error_is_exported_before_the_first_one(
 def test_the_initial_state_has_the_documented_defaults(gateway: Gateway) -> None:
     state = gateway.state()
     assert state["canary"] == {"weight_percent": 0, "salt": ""}
-    assert state["comparison"] == {"step": "", "slos": {}}
+    assert state["comparison"] == {"step": "", "slos": {}, "replica": None}
     assert {name: flag["enabled"] for name, flag in state["flags"].items()} == {
         "canary": True, "feed": True, "feed-profiles": True, "profile-writes": True,
         "serve-stale": False, "single-flight": False,
