@@ -25,6 +25,19 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
+class Compared:
+    """What is compared, in the words of a verdict's reason: the unit that is assigned to a version, and the versions."""
+
+    unit: str
+    canary: str
+    stable: str
+
+
+ROLLOUT = Compared("clients", "the canary", "stable")
+PUSH = Compared("requests", "the replica", "the others")
+
+
+@dataclass(frozen=True)
 class Limits:
     """What the judge tolerates.
 
@@ -38,6 +51,7 @@ class Limits:
     alpha: float
     confidence: float
     steps: int
+    compared: Compared = ROLLOUT
 
     @property
     def harm_threshold(self) -> float:
@@ -141,8 +155,10 @@ def _seen(at_risk: Sequence[Arm]) -> Arm:
 def _reason(verdict: Verdict, rows: Sequence[SloEvidence], limits: Limits) -> str:
     if verdict is Verdict.FAIL:
         worst = max(rows, key=lambda row: row.harm_log10)
-        clients = f"{_arm(worst.clients.canary)} clients affected on the canary, {_arm(worst.clients.stable)} on stable"
-        return f"{worst.slo}: {clients}; evidence of harm 10^{worst.harm_log10:.1f}"
+        words = limits.compared
+        affected = f"{_arm(worst.clients.canary)} {words.unit} affected on {words.canary}"
+        others = f"{_arm(worst.clients.stable)} on {words.stable}"
+        return f"{worst.slo}: {affected}, {others}; evidence of harm 10^{worst.harm_log10:.1f}"
     weakest = min(rows, key=lambda row: row.health_log10)
     if verdict is Verdict.PASS:
         return (
@@ -150,9 +166,10 @@ def _reason(verdict: Verdict, rows: Sequence[SloEvidence], limits: Limits) -> st
             f" closest is {weakest.slo}: {_arm(weakest.requests.canary)} requests bad, bound {weakest.bound:.2%}"
         )
     if not weakest.requests.canary.total:
-        return f"{weakest.slo}: the canary has answered no request"
+        return f"{weakest.slo}: {limits.compared.canary} has answered no request"
     evidence = f"10^{weakest.health_log10:.1f} of 10^{limits.health_threshold / LN10:.1f}"
-    return f"{weakest.slo}: {_arm(weakest.requests.canary)} requests bad on the canary; evidence of health {evidence}"
+    bad = f"{_arm(weakest.requests.canary)} requests bad on {limits.compared.canary}"
+    return f"{weakest.slo}: {bad}; evidence of health {evidence}"
 
 
 def _arm(arm: Arm) -> str:

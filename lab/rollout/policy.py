@@ -10,7 +10,7 @@ from lab.drills.schema.parameters import between, choice, number, read, whole
 from lab.errors import SpecError
 from lab.paths import RULES
 from lab.rollout.evidence import requests_needed
-from lab.rollout.judge import Limits
+from lab.rollout.judge import PUSH, Limits
 from lab.slo.model import PAGE, Slo, Tier, Windows
 from lab.slo.specs.document import Node, read_documents
 
@@ -43,9 +43,9 @@ class Policy:
         return Limits(self.margin, self.alpha, self.confidence, len(self.steps_percent))
 
     @property
-    def one_step_limits(self) -> Limits:
-        """The limits of the judge for a change that is judged once."""
-        return Limits(self.margin, self.alpha, self.confidence, 1)
+    def push_limits(self) -> Limits:
+        """The limits of the judge for a configuration push, which has one step."""
+        return Limits(self.margin, self.alpha, self.confidence, 1, PUSH)
 
     def bound(self, slo: Slo, windows: Windows, step: int) -> float:
         """The bad ratio (0 to 1) below which the canary passes `step`: what would fire the page at the next weight.

@@ -222,7 +222,7 @@ class _Push:
             scrapes: list[Scrape] = counts.read(self.clients.prometheus, key, start, time.time()) if self.slos else []
             bounds = _bounds(self.policy, self.slos)
             share = 100 / len(self.programs)
-            return step(0, 0, share, scrapes, bounds, self.policy.one_step_limits) if scrapes else None
+            return step(0, 0, share, scrapes, bounds, self.policy.push_limits) if scrapes else None
         except (LabError, counts.CountersReset):
             return None
 

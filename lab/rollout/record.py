@@ -202,7 +202,7 @@ def _verify_rollout(record: RolloutRecord) -> Iterator[str]:
 def _verify_push(record: PushRecord) -> Iterator[str]:
     if record.step is None:
         return
-    yield from _verify_step(record.step, record.policy.one_step_limits, "/step")
+    yield from _verify_step(record.step, record.policy.push_limits, "/step")
     if record.outcome == "pushed" and record.step.verdict is not Verdict.PASS:
         yield f"/outcome: is pushed, but the verdict is {record.step.verdict}"
 

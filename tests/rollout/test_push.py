@@ -98,7 +98,7 @@ def test_a_harmful_push_is_taken_back_from_the_one_replica_that_had_it(
     assert configs.current(world.clients.home, "feed").version == 0
     ((_, failed, reason),) = outcome(pager)
     assert (failed, reason) == ("failed", made.reason)
-    assert "clients affected on the canary" in reason
+    assert "requests affected on the replica" in reason
     assert world.gateway.state["comparison"] == counts.NOTHING
     assert list(record.verify(made)) == []
 
