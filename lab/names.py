@@ -60,6 +60,12 @@ COMPARISON_REQUESTS = "gateway_comparison_requests_total"
 COMPARISON_BAD_REQUESTS = "gateway_comparison_bad_requests_total"
 COMPARISON_CLIENTS = "gateway_comparison_clients_total"
 COMPARISON_AFFECTED_CLIENTS = "gateway_comparison_affected_clients_total"
+ROLLOUT_PHASE = "rollout_phase"  # {phase}
+ROLLOUT_STEP = "rollout_step"
+ROLLOUT_VERDICT = "rollout_verdict"  # {verdict="pass"|"fail"|"hold"}
+ROLLOUT_EVIDENCE = "rollout_evidence_log10"  # {kind="harm"|"health", slo}
+ROLLOUT_THRESHOLD = "rollout_evidence_threshold_log10"  # {kind}
+BUDGET_OVERRIDES = "error_budget_overrides_total"  # {service, change}
 GATEWAY_STATE_REFUSED = "gateway_state_refused_parts"  # stored settings rejected at start, replaced by their defaults
 FEATURE_FLAG_ENABLED = "feature_flag_enabled"  # {flag}
 

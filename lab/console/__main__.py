@@ -13,6 +13,7 @@ from lab.console import static
 from lab.console.access import Access
 from lab.console.actions import ConsoleActions
 from lab.console.api import api
+from lab.console.change_metrics import ChangeMetrics
 from lab.console.charts import charts
 from lab.console.snapshot import Watcher
 from lab.drills.spec.drill import catalogue
@@ -56,6 +57,7 @@ def main() -> None:
         slos.slos, slos.lab, charts(slos.slos),
     )  # fmt: skip
     telemetry = Telemetry(settings)
+    telemetry.registry.register(ChangeMetrics(home()))
     actions = ConsoleActions(home(), RUNBOOKS, tuple(catalogue()))
     run(telemetry, create_app(SITE, watcher, actions, telemetry))
 

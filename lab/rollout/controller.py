@@ -18,7 +18,7 @@ from lab.clients.times import epoch_seconds, utc_text
 from lab.control import actions, config
 from lab.control.lab_clients import LabClients
 from lab.errors import LabError
-from lab.rollout import counts, journal
+from lab.rollout import counts, journal, progress
 from lab.rollout.decide import CONTROLLER, Canary, Seen, count_again, decide, move, not_ours
 from lab.rollout.evidence import Interval, mismatch
 from lab.rollout.journal import Rollout
@@ -195,6 +195,7 @@ class Controller:
         if not scrapes:
             return seen
         judgement = self.judgement(rollout, by_slo)
+        progress.save(self._clients.home, rollout, judgement)
         weight = rollout.applied_percent / 100
         canary, stable = (scrapes[-1].get((slos[0], arm), counts.Totals()).clients for arm in counts.ARMS)
         return replace(

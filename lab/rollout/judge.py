@@ -26,7 +26,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Compared:
-    """What is compared, in the words of a verdict's reason: the unit that is assigned to a version, and the versions."""
+    """What is compared, as a reason says it: the unit that is assigned to a version, and the two versions."""
 
     unit: str
     canary: str

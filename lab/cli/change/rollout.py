@@ -12,6 +12,7 @@ from lab.cli.text import fields, print_json, table
 
 if TYPE_CHECKING:
     from lab.rollout.journal import Rollout
+    from lab.rollout.progress import Progress
 
 
 @click.group()
@@ -56,13 +57,17 @@ def status(as_json: bool) -> None:
     Example: fleetops rollout status
     """
     from lab.clients.documents import as_builtins
-    from lab.rollout import actions
+    from lab.rollout import actions, progress
 
-    found = actions.current(clients())
+    lab = clients()
+    found = actions.current(lab)
+    seen = progress.load(lab.home, found)
     if as_json:
-        print_json(as_builtins(found))
-    else:
-        _show(found)
+        print_json({**as_builtins(found), "progress": as_builtins(seen)})
+        return
+    _show(found)
+    if seen is not None:
+        _show_progress(seen)
 
 
 @rollout.command()
@@ -191,3 +196,22 @@ def _show(found: Rollout) -> None:
         "nothing yet",
         right=("WEIGHT",),
     )
+
+
+def _show_progress(seen: Progress) -> None:
+    click.echo(
+        f"\nverdict so far: {seen.verdict}; evidence of harm 10^{seen.harm_log10:.1f},"
+        f" aborts at 10^{seen.harm_threshold_log10:.1f}"
+    )
+    table(
+        ("SLO", "REQUESTS", "BAD", "MUST BE BELOW", "EVIDENCE", "PASSES AT"),
+        [
+            (
+                row.slo, f"{row.requests}", f"{row.bad_requests}", f"{row.bound_ratio:.2%}",
+                f"10^{row.health_log10:.1f}", f"10^{seen.health_threshold_log10:.1f}",
+            )
+            for row in seen.slos
+        ],
+        "no SLO",
+        right=("REQUESTS", "BAD", "MUST BE BELOW", "EVIDENCE", "PASSES AT"),
+    )  # fmt: skip
