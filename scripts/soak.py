@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from lab.errors import LabError
 from lab.site.sources.benchmarks import ProcessMemory
 from lab.stack.tools import binaries
 from scripts.figures import write_section
+from scripts.separate_lab import Lab
 
 DRILLS = ("INC-001", "INC-003", "INC-004", "INC-007", "INC-011")
 SAMPLE_SECONDS = 15.0
@@ -112,37 +112,13 @@ def _median(ordered: Sequence[float]) -> float:
     return ordered[len(ordered) // 2] if ordered else 0.0
 
 
-class Lab:
-    """A separate lab, controlled with the `fleetops` program of this Python environment."""
-
-    def __init__(self, home: Path, port_base: int) -> None:
-        self._program = str(Path(sys.executable).with_name("fleetops"))
-        self._env = {**os.environ, "FLEETOPS_HOME": str(home), "FLEETOPS_PORT_BASE": str(port_base)}
-
-    def run(self, *arguments: str, seconds: float = 300.0) -> subprocess.CompletedProcess[str]:
-        """Run a `fleetops` command. Raises LabError when it does not finish in time."""
-        try:
-            return subprocess.run(
-                [self._program, *arguments], env=self._env, capture_output=True, text=True, timeout=seconds, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise LabError(f"`fleetops {' '.join(arguments)}` did not finish within {seconds:g} s") from None
-
-    @contextmanager
-    def up(self) -> Iterator[None]:
-        """Start the lab for the block and stop it afterwards. Raises LabError when it does not start."""
-        try:
-            started = self.run("up", "--detach")
-            if started.returncode:
-                raise LabError((started.stderr.strip() or started.stdout.strip()).splitlines()[-1])
-            yield
-        finally:
-            self.run("down")
+class SoakLab(Lab):
+    """The lab under test."""
 
     def drill(self, ident: str) -> subprocess.Popen[bytes]:
         """Start a drill without waiting for it; its output is discarded."""
         return subprocess.Popen(
-            [self._program, "drill", "run", ident], env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [self.program, "drill", "run", ident], env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def sample(self, seconds: float) -> Sample | None:
@@ -159,7 +135,7 @@ class Lab:
         return None
 
 
-def watch(lab: Lab, minutes: float, drills: Sequence[str]) -> tuple[list[Sample], dict[str, str]]:
+def watch(lab: SoakLab, minutes: float, drills: Sequence[str]) -> tuple[list[Sample], dict[str, str]]:
     """Samples over `minutes`, and the result of each drill; the drills are spread over the first quarter."""
     started, samples, results = time.monotonic(), [], dict[str, str]()
     due = [(minutes * 60 * (number + 0.5) / (4 * len(drills)), ident) for number, ident in enumerate(drills)]
@@ -216,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         version = binaries.ensure(lambda text: print(text, file=sys.stderr))["prometheus"].version  # noqa: T201
         with tempfile.TemporaryDirectory(prefix="fleetops-soak-") as folder:
-            lab = Lab(Path(folder), options.port_base)
+            lab = SoakLab(Path(folder), options.port_base)
             with lab.up():
                 samples, drills = watch(lab, options.minutes, DRILLS)
         processes = memory(samples)

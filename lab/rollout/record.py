@@ -130,6 +130,15 @@ def build(
     )  # fmt: skip
 
 
+def refusal(service: str, at: str, policy: error_budget.Policy, budgets: list[Budget]) -> RefusalRecord:
+    """The record of the gate's decisions on a service at `at` (UTC). Raises UsageError when it refuses nothing."""
+    decisions = {change: gate.decide(policy, change, budgets) for change in error_budget.CHANGES}
+    if all(decision.outcome == "allow" for decision in decisions.values()):
+        raise UsageError(f"the error-budget policy refuses no change of {service} now, so there is nothing to record")
+    ident = f"{service}-refused-{at[:19].replace(':', '').replace('-', '')}"
+    return RefusalRecord(id=ident, service=service, at=at, policy=policy, budgets=budgets, decisions=decisions)
+
+
 def step(
     number: int, attempt: int, weight_percent: float, scrapes: list[Scrape], bounds: dict[str, float], limits: Limits
 ) -> Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -78,6 +79,31 @@ def gate_(service: str, change: str, as_json: bool) -> int:
     else:
         click.echo(f"{decision.outcome}: {decision.reason}")
     return decision.exit_status
+
+
+@budget.command("record")
+@SERVICE
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
+def record_(service: str, output: Path) -> None:
+    """Write the record of what the policy refuses now.
+
+    It has the budgets that each decision follows from; `fleetops rollout judge` decides again.
+
+    \b
+    Example: fleetops budget record --service feed --output refused.json
+    """
+    import time
+
+    from lab.change import ask
+    from lab.change.policy import ROLLBACK, read_policy
+    from lab.clients.times import utc_text
+    from lab.rollout import record
+
+    _, budgets = ask.with_budgets(clients(), service, ROLLBACK)
+    made = record.refusal(service, utc_text(time.time()), read_policy(), budgets)
+    record.write(made, output)
+    refused = ", ".join(change for change, decision in made.decisions.items() if decision.outcome != "allow")
+    click.echo(f"{output}: refused are {refused}")
 
 
 @budget.command()
