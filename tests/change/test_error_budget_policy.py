@@ -72,7 +72,7 @@ def test_the_state_never_flaps_within_the_margin(levels: list[float]) -> None:
         ("rollout", [budget(-0.2)], "deny", "-20.0% of its budget left (exhausted"),
         ("rollout", [budget(1.0, burn=7.5)], "deny", "burns its budget at 7.5x, above 6x"),
         ("rollback", [budget(-0.2, burn=99)], "allow", "a rollback always passes"),
-        ("security", [budget(None)], "allow", "a security always passes"),
+        ("security", [budget(None)], "allow", "a security fix always passes"),
         ("rollout", [budget(None), budget(1.0)], "unknown", "does not know the budget of feed-availability"),
         ("config", [budget(None)], "allow", "does not know"),
         ("rollout", [], "unknown", "does not know the budget of any SLO"),

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from simulated import World, world
 
 from lab import names
+from lab.change import policy as error_budget
+from lab.change.gate import Budget
 from lab.cli.main import run
 from lab.clients.documents import as_builtins
 from lab.errors import LabError, UsageError
@@ -94,3 +97,30 @@ def test_a_rollout_under_way_and_one_whose_counts_are_gone_have_no_record(world:
     world.finish(Controller(world.clients))
     with pytest.raises(LabError, match="no counts of this rollout any more"):
         actions.recorded(world.clients)
+
+
+POLICY = error_budget.read_policy()
+SPENT = [Budget("feed-availability", -0.2, 0.0, 6.0), Budget("feed-latency-p99", 0.9, 0.4, 6.0)]
+
+
+def test_what_the_gate_refused_follows_from_the_budgets_in_its_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, SPENT)
+    assert {change: decision.outcome for change, decision in made.decisions.items()} == {
+        "rollout": "deny", "config": "deny", "schema": "deny", "rollback": "allow", "security": "allow",
+    }  # fmt: skip
+    file = tmp_path / "refused.json"
+    record.write(made, file)
+    assert record.load(file) == made
+    assert run(["rollout", "judge", str(file)]) == 0
+    assert "rollback: allow, a rollback always passes; feed-availability has -20.0%" in capsys.readouterr().out
+
+
+def test_a_refusal_that_does_not_follow_from_its_budgets_is_named(tmp_path: Path) -> None:
+    made = record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, SPENT)
+    full = [Budget("feed-availability", 1.0, 0.0, 6.0)]
+    problems = list(record.verify(msgspec.structs.replace(made, budgets=full)))
+    assert problems[0] == "/decisions/rollout/outcome: is deny, but by the budgets allow"
+    with pytest.raises(UsageError, match="refuses no change of feed now"):
+        record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, full)
