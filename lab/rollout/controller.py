@@ -136,7 +136,9 @@ class Controller:
         gateway.set_part(COUNTING, NOTHING)
         self._go_back(canary, rollout.canary_config, f"{phase}: {rollout.reason}")
         ended = move(rollout, phase, time.time(), CONTROLLER, rollout.reason)
-        journal.save(self._clients.home, ended)
+        with self._clients.trail.action("rollout end", service, new=phase, reason=rollout.reason) as change:
+            change.old = rollout.phase
+            journal.save(self._clients.home, ended)
         return ended
 
     def _promotion_began(self, rollout: Rollout) -> bool:
