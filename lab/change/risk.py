@@ -61,6 +61,7 @@ KINDS: dict[str, Kind] = {
     "db index create": Kind("normal", gate=SCHEMA),
     "cert rotate": Kind("normal", "fleetops cert rotate TARGET"),
     "log level": Kind("normal", "fleetops log level TARGET OLD"),
+    "log rotate": Kind("normal"),
     "service drain": Kind("normal", "fleetops service undrain TARGET"),
     "service pause": Kind("normal", "fleetops service resume TARGET"),
     "service restart": Kind("normal"),
@@ -72,11 +73,11 @@ TAKES_BACK = {
     "service undrain": "service drain",
     "service resume": "service pause",
 }
-# Audited, but no changes: they belong to a rollout, permit a change, answer a drill, or tidy up.
+# Audited, but no changes: they belong to a rollout, permit a change, or answer a drill.
 NO_CHANGE = frozenset(
     {
         "rollout hold", "rollout resume", "rollout abort", ROLLOUT_END, OVERRIDE,
-        "incident diagnose", "incident hint", "log rotate",
+        "incident diagnose", "incident hint",
     }
 )  # fmt: skip
 

@@ -138,7 +138,7 @@ def test_a_pause_is_taken_back_by_its_resume_and_a_restart_by_nothing() -> None:
 
 
 def test_what_changes_nothing_is_no_change() -> None:
-    assert changes([row(1, "incident hint"), row(2, "log rotate", "gateway"), row(3, "scale", "feed", 2, 2)], []) == []
+    assert changes([row(1, "incident hint"), row(2, "rollout hold", "feed"), row(3, "scale", "feed", 2, 2)], []) == []
 
 
 def test_an_action_that_failed_is_a_failed_change_without_a_recovery() -> None:
