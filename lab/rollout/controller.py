@@ -223,7 +223,7 @@ class Controller:
             decision = ask.ask(self._clients, service, ROLLOUT)
         except LabError as error:
             return str(error)
-        return "" if decision.outcome == "allow" else f"the error-budget policy refuses it: {decision.reason}"
+        return "" if decision.outcome == "allow" else f"the policy refuses it: {decision.reason}"
 
     def judgement(self, rollout: Rollout, by_slo: dict[str, list[Interval]]) -> Judgement:
         """The judge's verdict on the current step."""

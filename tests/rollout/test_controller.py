@@ -167,7 +167,7 @@ def test_a_new_revision_holds(world: World) -> None:
 
 def test_an_exhausted_budget_refuses_a_rollout_and_freezes_a_running_ramp(world: World) -> None:
     world.budget_left = -0.1
-    with pytest.raises(UsageError, match="the error-budget policy refuses a rollout of feed"):
+    with pytest.raises(UsageError, match="the policy refuses a rollout of feed"):
         world.start()
     assert journal.load(world.clients.home) is None
     world.budget_left = 1.0
@@ -175,7 +175,7 @@ def test_an_exhausted_budget_refuses_a_rollout_and_freezes_a_running_ramp(world:
     controller = Controller(world.clients)
     world.tick(controller, 5)
     world.budget_left = None
-    assert world.tick(controller, 130).frozen.startswith("the error-budget policy refuses it: Prometheus does not know")
+    assert world.tick(controller, 130).frozen.startswith("the policy refuses it: Prometheus does not know")
     assert world.weight == 5
     world.budget_left = 1.0
     assert ended(world, controller).phase == "promoted"

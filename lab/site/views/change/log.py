@@ -9,9 +9,11 @@ import msgspec
 
 from lab import units
 from lab.change import log
+from lab.change.freeze import read_freezes
 from lab.change.log import Change
+from lab.change.policy import REFUSABLE
 from lab.change.risk import KINDS, MEANS, RISKS, STANDARD
-from lab.clients.times import utc_text
+from lab.clients.times import epoch_seconds, utc_text
 from lab.errors import LabError
 from lab.paths import ROOT
 from lab.rollout import record as rollouts
@@ -43,6 +45,21 @@ def change_checklist(_context: SiteContext) -> str:
     if not items:
         raise LabError(f"{TEMPLATE.name} has no checklist below {CHECKLIST.strip()!r}")
     return "\n".join(f"- {item}" for item in items)
+
+
+def freeze_calendar(context: SiteContext) -> Markup:
+    """The freezes of the calendar, the earliest first."""
+    freezes = sorted(
+        read_freezes(context.rules / "policy" / "freeze.yml"), key=lambda freeze: epoch_seconds(freeze.start)
+    )
+    rows = [
+        (
+            freeze.name, units.minute(freeze.start), units.minute(freeze.end), ", ".join(freeze.services),
+            ", ".join(change for change in REFUSABLE if change in freeze.refuses), freeze.why,
+        )
+        for freeze in freezes
+    ]  # fmt: skip
+    return html.table(("Freeze", "From", "Until", "Services", "Refused", "Why"), rows, label="Freeze calendar")
 
 
 def change_figures(context: SiteContext) -> Markup:
@@ -99,4 +116,4 @@ def _of_rollout(found: RolloutRecord) -> Change:
     )  # fmt: skip
 
 
-VIEWS = (risk_classes, change_checklist, change_figures, change_population)
+VIEWS = (risk_classes, change_checklist, freeze_calendar, change_figures, change_population)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from made_record import at
 
+from lab.change.freeze import read_freezes
 from lab.change.risk import KINDS, RISKS
 from lab.clients.documents import as_builtins
 from lab.clients.times import epoch_seconds
@@ -90,3 +91,10 @@ def test_a_change_of_a_drill_recovers_with_the_sli_and_without_one_with_the_aler
     ]
     assert recovered
     assert all(measured == pytest.approx(expected, abs=0.001) for expected, measured in recovered)
+
+
+def test_the_calendar_shows_each_freeze(context: SiteContext) -> None:
+    _, *rows = cells(log.freeze_calendar(context))
+    assert [(row[0], row[3], row[4]) for row in rows] == [
+        (freeze.name, ", ".join(freeze.services), ", ".join(sorted(freeze.refuses))) for freeze in read_freezes()
+    ]
