@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from lab.atomic_write import write_json
-from lab.change import gate
+from lab.change import freeze, gate
 from lab.change.gate import Budget, Decision
 from lab.change.policy import CHANGES, REFUSABLE, read_policy
 from lab.clients.documents import Document, as_builtins
@@ -84,7 +84,8 @@ def with_budgets(clients: LabClients, service: str, change: str) -> tuple[Decisi
     budgets = gate.read(clients.prometheus, service, policy, load_windows(LAB))
     active = [override for override in memory.overrides if override.applies(service, change, now)]
     text = f"override by {active[-1].by} until {active[-1].until}: {active[-1].reason}" if active else ""
-    decision = gate.decide(policy, change, budgets, memory.states.get(service, ""), text)
+    frozen = freeze.in_force(freeze.read_freezes(), service, change, now)
+    decision = gate.decide(policy, change, budgets, memory.states.get(service, ""), text, frozen)
     if decision.state not in ("unknown", memory.states.get(service)):
         with _changing(clients.home) as memory:
             states = {**memory.states, service: decision.state}
@@ -97,7 +98,7 @@ def require(clients: LabClients, service: str, change: str) -> Decision:
     decision = ask(clients, service, change)
     if decision.outcome != "allow":
         raise UsageError(
-            f"the error-budget policy refuses a {change} of {service}: {decision.reason}; `fleetops budget override"
+            f"the policy refuses a {change} of {service}: {decision.reason}; `fleetops budget override"
             f" --service {service} --change {change} --minutes N --reason …` takes the risk"
         )
     return decision

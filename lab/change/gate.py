@@ -50,8 +50,13 @@ class Decision:
         return EXIT[self.outcome]
 
 
-def decide(policy: Policy, change: str, budgets: list[Budget], before: str = "", override: str = "") -> Decision:
-    """The decision on a change of kind `change`. `override`: a sentence about one that applies; "": none does."""
+def decide(
+    policy: Policy, change: str, budgets: list[Budget], before: str = "", override: str = "", freeze: str = ""
+) -> Decision:
+    """The decision on a change of kind `change`.
+
+    `override` and `freeze`: a sentence about one that applies; "": none does. A freeze refuses with any budget.
+    """
     known = [budget for budget in budgets if budget.remaining_ratio is not None]
     if len(known) < len(budgets) or not budgets:
         missing = ", ".join(budget.slo for budget in budgets if budget.remaining_ratio is None) or "any SLO"
@@ -71,11 +76,13 @@ def decide(policy: Policy, change: str, budgets: list[Budget], before: str = "",
             )
     if change in ALWAYS_PASS:
         return Decision("allow", state, f"a {ALWAYS_PASS[change]} always passes; {reason}")
-    if change not in refused:
+    if freeze:
+        reason = f"{freeze}; {reason}"
+    elif change not in refused:
         return Decision("allow", state, reason)
     if override:
         return Decision("allow", state, f"{override}; {reason}")
-    return Decision("unknown" if state == "unknown" else "deny", state, reason)
+    return Decision("unknown" if state == "unknown" and not freeze else "deny", state, reason)
 
 
 def read(prometheus: Prometheus, service: str, policy: Policy, windows: Windows) -> list[Budget]:

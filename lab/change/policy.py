@@ -66,9 +66,9 @@ def read_policy(file: Path = FILE) -> Policy:
     return Policy(
         states=_states(keys["states"].items()),
         burning_tier=one_of(burning["tier"], TIERS),
-        burning_refuses=_refuses(burning["refuses"]),
+        burning_refuses=refuses(burning["refuses"]),
         reopen_ratio=between(keys["reopen_ratio"], 0, 0.5),
-        unknown_refuses=_refuses(keys["unknown_refuses"]),
+        unknown_refuses=refuses(keys["unknown_refuses"]),
         override_minutes=between(keys["override_minutes"], 1, 7 * 24 * 60),
     )
 
@@ -88,12 +88,13 @@ def _states(nodes: list[Node]) -> tuple[State, ...]:
         name = keys["name"].text()
         if name in {state.name for state in states}:
             raise keys["name"].refuse(f"{name!r} is the name of another state")
-        refuses = _refuses(keys["refuses"]) if "refuses" in keys else frozenset[str]()
-        states.append(State(name, above, refuses, keys["means"].text()))
+        refused = refuses(keys["refuses"]) if "refuses" in keys else frozenset[str]()
+        states.append(State(name, above, refused, keys["means"].text()))
     return tuple(states)
 
 
-def _refuses(node: Node) -> frozenset[str]:
+def refuses(node: Node) -> frozenset[str]:
+    """A list of the kinds of change that are refused. Raises SpecError for one that is unknown or always passes."""
     for item in node.items():
         if item.text() in (ROLLBACK, SECURITY):
             raise item.refuse(f"{item.text()!r} is never refused")

@@ -62,6 +62,10 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
             "lab.cli.change.rollout:rollout",
             "Roll out a new version step by step; a judge compares it with the stable one at each step.",
         ),
+        "change": (
+            "lab.cli.change.log:change",
+            "List the changes of the lab: risk class, outcome, and the command that takes each back.",
+        ),
         "budget": (
             "lab.cli.change.budget:budget",
             "Show error budgets, and ask whether their policy allows a change.",

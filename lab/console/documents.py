@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from lab.change.log import Mark
 from lab.clients.documents import AuditRow, Document, Page
 from lab.drills.schema.grades import Check, Score
 from lab.drills.schema.measurements import Durations
@@ -134,10 +135,14 @@ class Measured(Document, frozen=True, kw_only=True):
 
 
 class Paged(Document, frozen=True, kw_only=True):
-    """The pager's last answer, received at `told_at` (None: it never answered): pages and audit rows, newest first."""
+    """The pager's last answer, received at `told_at` (None: it never answered): pages and audit rows, newest first.
+
+    `changes` are those of the audit rows that altered something, for the charts.
+    """
 
     pages: Sequence[Page] = ()
     audit: Sequence[AuditRow] = ()
+    changes: Sequence[Mark] = ()
     told_at: str | None = None
 
 
@@ -149,6 +154,7 @@ class Snapshot(Measured, frozen=True, kw_only=True):
     sources: Sources
     pages: Sequence[Page]  # from here on as in Paged; a struct has one base
     audit: Sequence[AuditRow]
+    changes: Sequence[Mark]
     told_at: str | None
 
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 from msgspec.structs import asdict
 
 from lab import names
+from lab.change import log
 from lab.clients.pager import Pager
 from lab.clients.prometheus import ActiveAlert, Prometheus, Sample
 from lab.clients.times import utc_text
@@ -189,7 +190,7 @@ class Watcher:
 
     def _paged(self, at: float) -> Paged:
         pages, audit = self.pager.pages()[:PAGES_SHOWN], self.pager.audit()[-AUDIT_SHOWN:][::-1]
-        return Paged(pages=pages, audit=audit, told_at=utc_text(at))
+        return Paged(pages=pages, audit=audit, changes=log.marks(audit), told_at=utc_text(at))
 
 
 def _answer(gather: Callable[[float], T], at: float, otherwise: T) -> tuple[T, str]:

@@ -133,7 +133,9 @@ class Controller:
         gateway.set_part(counts.PART, counts.NOTHING)
         self._go_back(canary, rollout.canary_config, f"{phase}: {rollout.reason}")
         ended = move(rollout, phase, time.time(), CONTROLLER, rollout.reason)
-        journal.save(self._clients.home, ended)
+        with self._clients.trail.action("rollout end", service, new=phase, reason=rollout.reason) as change:
+            change.old = rollout.phase
+            journal.save(self._clients.home, ended)
         return ended
 
     def _promotion_began(self, rollout: Rollout) -> bool:
@@ -211,7 +213,7 @@ class Controller:
             decision = ask.ask(self._clients, service, ROLLOUT)
         except LabError as error:
             return str(error)
-        return "" if decision.outcome == "allow" else f"the error-budget policy refuses it: {decision.reason}"
+        return "" if decision.outcome == "allow" else f"the policy refuses it: {decision.reason}"
 
     def judgement(self, rollout: Rollout, by_slo: dict[str, list[Interval]]) -> Judgement:
         """The judge's verdict on the current step."""

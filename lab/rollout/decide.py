@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from lab import names
 from lab.clients.times import epoch_seconds, utc_text
 from lab.rollout.journal import Event, Phase, Rollout
 from lab.rollout.judge import Judgement, Verdict
 from lab.rollout.policy import ABORT, FULL_PERCENT
 
-CONTROLLER = "rollout-controller"
+CONTROLLER = names.ROLLOUT_CONTROLLER
 # The evidence that the split is not what was asked for: a thousand to one.
 MISMATCH = math.log(1000)
 # A step has no counts in Prometheus before its first scrapes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from documents import AT, audit_row
 from sources import MadeUpPager, MadeUpPrometheus, watcher
 
 from lab.clients.documents import as_builtins
@@ -79,3 +80,16 @@ def test_many_viewers_cost_as_many_queries_as_one() -> None:
     for _ in range(5):
         sources.snapshot()
     assert prometheus.queries == queries
+
+
+def test_the_marks_of_the_charts_are_the_rows_that_altered_something() -> None:
+    rows = [
+        audit_row(id="1", action="scale", target="feed", old=2, new=3),
+        audit_row(id="2", action="incident hint"),
+        audit_row(id="3", action="config rollback", target="feed", outcome="pending"),
+    ]
+    pager = MadeUpPager()
+    pager.audit = lambda: rows  # type: ignore[method-assign]
+    snapshot = watcher(MadeUpPrometheus(), pager).snapshot()
+    assert len(snapshot.audit) == 3
+    assert [(mark.at, mark.what, mark.by) for mark in snapshot.changes] == [(AT, "scale feed: 2 → 3", "ada")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import chromium
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from lab.clients.times import epoch_seconds
 
@@ -34,13 +34,17 @@ def paged(ident: int, resolved_at: str | None) -> dict[str, object]:
 
 def test_pages_bands_and_marks_from_before_a_clean_slate_are_not_current(published: str, page: Page) -> None:
     chart = CHART | {"lines": [{"values": [None, None, None, 1, 1, 1]}]}  # measured from 00:00:30 on, until 00:00:50
-    audit = [{"at": "2026-01-02T00:00:05Z"}, {"at": "2026-01-02T00:00:45Z"}]
-    shown = {"series": [chart], "pages": [paged(1, BEFORE), paged(2, SINCE), paged(3, None)], "audit": audit}
+    changes = [
+        {"at": f"2026-01-02T00:00:{second}Z", "what": "scale feed: 2 → 3", "by": "ada"} for second in ("05", "45")
+    ]
+    shown = {"series": [chart], "pages": [paged(1, BEFORE), paged(2, SINCE), paged(3, None)], "changes": changes}
     current = console(page, published, "live", f"part.currentPages({json.dumps(shown)}).map((page) => page.id)")
     assert current == [2, 3]
     drawn = console(page, published, "live", f"part.series({json.dumps(chart)}, {json.dumps(shown)})")
     assert drawn["bands"] == [[-20, -10], [-20, 0]]
-    assert [(mark["x"], mark["label"]) for mark in drawn["marks"]] == [(-5, "change")]
+    assert drawn["marks"] == [
+        {"x": -5, "label": "change", "title": "00:00:45 scale feed: 2 → 3, by ada", "change": True}
+    ]
 
 
 def test_without_any_chart_every_page_is_current(published: str, page: Page) -> None:
@@ -67,3 +71,24 @@ def test_labels_of_near_marks_move_apart_and_repeated_ones_are_left_out(publishe
     ]  # fmt: skip
     placed = console(page, published, "chart", f"part.spread({json.dumps(labels)}, 0, 140, 4, 32)")
     assert [(label["label"], label["centre"]) for label in placed] == [("change", 20), ("change", 96), ("page", 130)]
+
+
+def test_pointing_at_a_mark_says_what_was_changed(published: str, page: Page) -> None:
+    shape = {"name": "made-up", "title": "Load", "unit": "ratio", "objective": None, "limit": "", "lines": ["load"]}
+    marks = [
+        {"x": 50, "label": "change", "title": "scale feed: 2 → 3, by ada", "change": True},
+        {"x": 50.5, "label": "ack", "title": "acknowledged by ada"},
+    ]
+    data = {"xs": [0, 100], "lines": [[0, 1]], "range": [0, 100], "bands": [], "marks": marks}
+    drawn = (
+        f"{{ const chart = new part.Chart({json.dumps(shape)}); document.querySelector('#live-console').prepend"
+        f"(chart.node); chart.update({{...{json.dumps(data)}, label: String}}); return chart.key.textContent; }}"
+    )
+    assert "change; point at it" in console(page, published, "chart", f"(() => {drawn})()")
+    plot, tip = page.locator("[data-chart=made-up] .u-over"), page.locator("[data-chart=made-up] .console-tip")
+    box = plot.bounding_box()
+    assert box
+    plot.hover(position={"x": box["width"] / 2, "y": 60})
+    expect(tip).to_have_text("scale feed: 2 → 3, by adaacknowledged by ada")
+    plot.hover(position={"x": box["width"] / 4, "y": 60})
+    expect(tip).to_be_hidden()

@@ -11,6 +11,7 @@ from fakes import FakePager
 from simulated import World, world
 
 from lab import names
+from lab.change.log import changes
 from lab.clients.documents import as_builtins
 from lab.clients.times import utc_text
 from lab.control import actions as controls
@@ -166,7 +167,7 @@ def test_a_new_revision_holds(world: World) -> None:
 
 def test_an_exhausted_budget_refuses_a_rollout_and_freezes_a_running_ramp(world: World) -> None:
     world.budget_left = -0.1
-    with pytest.raises(UsageError, match="the error-budget policy refuses a rollout of feed"):
+    with pytest.raises(UsageError, match="the policy refuses a rollout of feed"):
         world.start()
     assert journal.load(world.clients.home) is None
     world.budget_left = 1.0
@@ -174,7 +175,7 @@ def test_an_exhausted_budget_refuses_a_rollout_and_freezes_a_running_ramp(world:
     controller = Controller(world.clients)
     world.tick(controller, 5)
     world.budget_left = None
-    assert world.tick(controller, 130).frozen.startswith("the error-budget policy refuses it: Prometheus does not know")
+    assert world.tick(controller, 130).frozen.startswith("the policy refuses it: Prometheus does not know")
     assert world.weight == 5
     world.budget_left = 1.0
     assert ended(world, controller).phase == "promoted"
@@ -269,3 +270,23 @@ def test_a_gateway_that_does_not_answer_freezes(world: World, monkeypatch: pytes
 def test_timestamps_are_utc(world: World) -> None:
     rollout = world.start()
     assert rollout.events[0].at == utc_text(world.now)
+
+
+def test_the_change_log_has_a_rollout_as_one_change(world: World, pager: FakePager) -> None:
+    def log() -> list[tuple[str, str, str, bool]]:
+        rows = [row | {"at": utc_text(number)} for number, row in enumerate(pager.rows.values())]
+        found = changes(documents.audit_rows(rows), [])
+        return [(change.action, change.risk, change.outcome, change.failed) for change in found]
+
+    world.start(names.VERSION_CANARY)
+    assert log() == [("rollout start", "standard", "pending", False)]
+    world.bad_ratio = 0.97
+    ended(world)
+    world.bad_ratio = 0.0
+    world.start()
+    ended(world)
+    assert log() == [
+        ("rollout start", "standard", "aborted", True), ("rollout start", "standard", "promoted", False),
+    ]  # fmt: skip
+    config.rollback(world.clients, "feed")
+    assert log()[1:] == [("rollout start", "standard", "taken back", True)]

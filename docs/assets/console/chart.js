@@ -6,6 +6,8 @@ const HEIGHT = 170;
 const LABELS = 22; // pixels above the plot, for the labels of the marks
 const RIGHT = 18; // pixels right of the plot
 const SHIFT = 32; // pixels that a label may stand left of its mark
+const NEAR = 6; // pixels between the cursor and a mark that it points at
+const TIPS = 5; // marks that are told at once
 const FONT = "11px system-ui, sans-serif";
 const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // all others are written beside the title
 // The unit of an axis or an objective.
@@ -59,6 +61,7 @@ export class Chart {
   constructor(shape) {
     this.shape = shape;
     this.canvas = el("div", { class: "console-canvas", "aria-hidden": "true" });
+    this.tip = el("div", { class: "console-tip", hidden: true });
     this.key = el("ul", { class: "lab-key" });
     this.words = el("span", { class: "console-hidden" });
     this.table = el("tbody");
@@ -106,7 +109,7 @@ export class Chart {
   }
 
   // `data`: xs (seconds), lines (one array of values or null for each line), range [from, to], bands [[from, to]],
-  // marks [{x, label}], label(x) for the axis. The old values stay until the next update.
+  // marks [{x, label, title, change}], label(x) for the axis. The old values stay until the next update.
   update(data) {
     this.data = data;
     if (this.near) this.draw();
@@ -123,6 +126,9 @@ export class Chart {
         ? [el("li", {}, swatch("objective"), `${this.shape.limit} ${quantity(objective, exact(unit) || unit)}`)]
         : []),
       ...(data.bands.length ? [el("li", {}, swatch("band"), "alert firing")] : []),
+      ...(data.marks.some((mark) => mark.change)
+        ? [el("li", {}, swatch("change"), "change; point at it to see what it was")]
+        : []),
     );
     if (this.details.open) this.tabulate();
   }
@@ -146,7 +152,7 @@ export class Chart {
 
   build(rows) {
     this.plot?.destroy();
-    this.canvas.replaceChildren();
+    this.canvas.replaceChildren(this.tip);
     const { unit, objective } = this.shape;
     const [rule, soft] = [ink("--lab-rule"), ink("--lab-soft")];
     this.plot = new Plot(
@@ -192,7 +198,11 @@ export class Chart {
             points: { show: false },
           })),
         ],
-        hooks: { drawClear: [(plot) => this.bands(plot)], draw: [(plot) => this.marks(plot)] },
+        hooks: {
+          drawClear: [(plot) => this.bands(plot)],
+          draw: [(plot) => this.marks(plot)],
+          setCursor: [(plot) => this.point(plot)],
+        },
       },
       rows,
       this.canvas,
@@ -218,14 +228,15 @@ export class Chart {
     ctx.save();
     ctx.font = `${11 * ratio}px system-ui, sans-serif`;
     ctx.textAlign = "center";
-    ctx.setLineDash([]);
-    ctx.strokeStyle = ctx.fillStyle = ink("--lab-soft");
+    ctx.fillStyle = ink("--lab-soft");
     ctx.lineWidth = ratio;
     const right = bbox.left + bbox.width;
     const shown = this.data.marks
-      .map(({ x, label }) => ({ at: plot.valToPos(x, "x", true), label }))
+      .map((mark) => ({ ...mark, at: plot.valToPos(mark.x, "x", true) }))
       .filter(({ at }) => at >= bbox.left && at <= right);
-    for (const { at } of shown) {
+    for (const { at, change } of shown) {
+      ctx.strokeStyle = ink(change ? "--lab-line-1" : "--lab-soft");
+      ctx.setLineDash(change ? [2 * ratio, 3 * ratio] : []);
       ctx.beginPath();
       ctx.moveTo(at, bbox.top);
       ctx.lineTo(at, bbox.top + bbox.height);
@@ -247,6 +258,15 @@ export class Chart {
       ctx.stroke();
     }
     ctx.restore();
+  }
+
+  // Says what the marks near the cursor are.
+  point(plot) {
+    const near = this.data.marks.filter(
+      ({ x }) => plot.cursor.left >= 0 && Math.abs(plot.valToPos(x, "x") - plot.cursor.left) <= NEAR,
+    );
+    this.tip.hidden = near.length === 0;
+    this.tip.replaceChildren(...near.slice(-TIPS).map((mark) => el("div", {}, mark.title || mark.label)));
   }
 
   tabulate() {

@@ -77,9 +77,16 @@ export function series(chart, shown) {
       .filter(([, to]) => to > begin)
       .map(([from, to]) => [Math.max(from, begin), to]),
     marks: [
-      ...mine.map((page) => ({ x: at(page.received_at), label: "page" })),
-      ...mine.filter((page) => page.acked_at).map((page) => ({ x: at(page.acked_at), label: "ack" })),
-      ...shown.audit.map((row) => ({ x: at(row.at), label: "change" })),
+      ...mine.map((page) => ({ x: at(page.received_at), label: "page", title: `${page.alertname} delivered` })),
+      ...mine
+        .filter((page) => page.acked_at)
+        .map((page) => ({ x: at(page.acked_at), label: "ack", title: `acknowledged by ${page.acked_by}` })),
+      ...shown.changes.map((mark) => ({
+        x: at(mark.at),
+        label: "change",
+        title: `${clock(mark.at)} ${short(mark.what)}, by ${mark.by}`,
+        change: true,
+      })),
     ]
       .filter(({ x }) => x >= begin)
       .sort((a, b) => a.x - b.x),

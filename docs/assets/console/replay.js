@@ -36,7 +36,15 @@ export class Replay {
         if (phase) graded.add(row.kind);
         return { ...row, phase, when: offset(row.t_seconds) };
       });
-    this.marks = this.timeline.filter((row) => row.phase).map((row) => ({ x: row.t_seconds, label: row.phase }));
+    let changes = 0;
+    this.marks = this.timeline
+      .filter((row) => row.phase || row.kind === "action" || row.kind === "inject")
+      .map((row) => ({
+        x: row.t_seconds,
+        label: row.phase || `C${++changes}`,
+        title: `${row.phase ? "" : `C${changes} `}${row.title}, by ${row.by}`,
+        change: !row.phase,
+      }));
     this.opening = this.at("page") ?? this.at("firing") ?? 0;
   }
 

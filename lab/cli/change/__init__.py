@@ -1,1 +1,1 @@
-"""Commands about changes: rollouts, and the error-budget policy that allows them."""
+"""Commands about changes: rollouts, the change log, and the error-budget policy that allows them."""

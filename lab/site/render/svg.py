@@ -207,13 +207,13 @@ def _marks(ident: str, axes: Frame, marks: Sequence[Mark]) -> list[Markup]:
     places = timeseries.spread(exact, LABEL_GAP_PERCENT, 2.5, 97.5)
     return [
         Markup(
-            '<g id="{ident}-{anchor}" class="mark"><line x1="{x:.2f}%" x2="{x:.2f}%" y1="{top}" y2="{bottom}"/>'
+            '<g id="{ident}-{anchor}" class="{kind}"><line x1="{x:.2f}%" x2="{x:.2f}%" y1="{top}" y2="{bottom}"/>'
             '<line x1="{place:.2f}%" x2="{x:.2f}%" y1="20" y2="{top}"/>'
             '<text class="mark-label" x="{place:.2f}%" y="15" text-anchor="middle">{label}</text>'
             "<title>{label} {title}</title></g>"
         ).format(
             ident=ident, anchor=mark.label.lower(), x=x, place=place, top=TOP, bottom=TOP + PLOT,
-            label=mark.label, title=mark.title,
+            label=mark.label, title=mark.title, kind="mark mark--change" if mark.is_change else "mark",
         )
         for mark, x, place in zip(shown, exact, places, strict=True)
     ]  # fmt: skip

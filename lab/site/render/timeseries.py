@@ -34,11 +34,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Mark:
-    """A labelled instant: `T2`, its meaning, and its time in seconds from injection."""
+    """A labelled instant: `T2`, its meaning, and its time in seconds from injection; `C1` is a change."""
 
     label: str
     title: str
     at_seconds: float
+    is_change: bool = False
 
 
 def wrong_side_is_above(line: Line, objective: float | None) -> bool:

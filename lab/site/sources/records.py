@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lab import units
+from lab.change import log
 from lab.drills.evidence.burn_replay import counts_of
 from lab.drills.evidence.provenance import stale
 from lab.drills.evidence.record import read
@@ -32,6 +33,8 @@ PHASES = {
     "recovered": ("T7", "SLI recovered"),
     "resolved": ("T8", "Alert resolved"),
 }
+
+SAME_SECONDS = 0.005  # instants that are closer are the same: they are rounded to milliseconds
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ class Record:
         if kind != "action":
             return next(rows, None)
         mitigated = self.data.durations.mttm_seconds
-        return next((row for row in rows if mitigated is not None and abs(row.t_seconds - mitigated) < 0.005), None)
+        return next(
+            (row for row in rows if mitigated is not None and abs(row.t_seconds - mitigated) < SAME_SECONDS), None
+        )
 
     def counts(self, sloth_id: str) -> Counts:
         """All and bad events of an SLO, per scrape."""
@@ -89,7 +94,18 @@ class Record:
     def marks(self) -> list[Mark]:
         """The graded instants that were reached, T0 to T8."""
         rows = ((label, title, self.first(kind)) for kind, (label, title) in PHASES.items())
-        return [Mark(label, title, row.t_seconds) for label, title, row in rows if row]
+        return [Mark(label, _with_action(title, row), row.t_seconds) for label, title, row in rows if row]
+
+    def changes(self) -> list[Mark]:
+        """The actions that altered something, C1 and so on, without those that are graded instants."""
+        graded = [mark.at_seconds for mark in self.marks()]
+        at_seconds = ((mark, (units.parse(mark.at) - self.t0).total_seconds()) for mark in log.marks(self.data.actions))
+        made = [
+            (at, f"{mark.what}, by {mark.by}")
+            for mark, at in at_seconds
+            if not any(abs(at - other) < SAME_SECONDS for other in graded)
+        ]
+        return [Mark(f"C{number}", title, at, is_change=True) for number, (at, title) in enumerate(made, 1)]
 
     def signal(self, name: str) -> tuple[Line, float | None, str]:
         """(line, objective, query) of a signal; the objective in the line's unit. LabError for an unknown name."""
@@ -110,6 +126,12 @@ class Record:
             end = units.parse(row.ends_at or self.data.ended_at)
             spans.append((start, (end - self.t0).total_seconds()))
         return spans
+
+
+def _with_action(title: str, row: TimelineRow) -> str:
+    """The title of a graded instant, with the control action that it was."""
+    audited = row.evidence is not None and (row.evidence.pointer or "").startswith("/actions/")
+    return f"{title}: {row.title}" if audited else title
 
 
 class Records:

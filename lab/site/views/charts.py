@@ -8,7 +8,7 @@ from lab import units
 from lab.errors import LabError
 from lab.site.render import html, svg
 from lab.site.render.html import Markup
-from lab.site.render.timeseries import Line, summary
+from lab.site.render.timeseries import Line, Mark, summary
 from lab.site.sources.context import SiteContext
 from lab.site.sources.records import Record
 
@@ -38,7 +38,7 @@ def chart(context: SiteContext, ident: str, *names: str, title: str = "") -> Mar
     heading = title or ", ".join(line.title for line in lines)
     description = " ".join(summary(line, objective) for line in lines)
     bands = record.firing_spans(record.prediction.alert) if record.prediction.alert else []
-    marks = record.marks()
+    marks = record.marks() + record.changes()
     drawing = svg.chart(anchor, heading, description, lines, objective=objective, marks=marks, bands=bands)
     queries = Markup().join(
         Markup("<p>{}</p>{}").format(line.title, html.code_block(query, "promql")) for line, _, query in signals
@@ -47,12 +47,12 @@ def chart(context: SiteContext, ident: str, *names: str, title: str = "") -> Mar
         '<figure class="lab-chart" id="{}"><figcaption><span class="lab-chart__title">{}</span>{} Lab time, {}x.'
         "</figcaption>{}{}{}{}</figure>"
     ).format(
-        anchor, heading, description, record.factor, drawing, _key(lines, objective, bool(bands), record),
+        anchor, heading, description, record.factor, drawing, _key(lines, objective, bool(bands), record, marks),
         html.details("Data table", _data(heading, lines)), html.details("Queries", queries),
     )  # fmt: skip
 
 
-def _key(lines: list[Line], objective: float | None, band: bool, record: Record) -> Markup:
+def _key(lines: list[Line], objective: float | None, band: bool, record: Record, marks: list[Mark]) -> Markup:
     sample = '<svg width="22" height="10" class="lab-chart__svg" aria-hidden="true">{}</svg>'
     parts = [
         Markup("<li>" + sample + "{}</li>").format(
@@ -66,7 +66,7 @@ def _key(lines: list[Line], objective: float | None, band: bool, record: Record)
     if band:
         block = Markup('<rect class="band" width="22" height="10"/>')
         parts.append(Markup("<li>" + sample + "{} firing</li>").format(block, record.prediction.alert))
-    parts += [Markup("<li><b>{}</b> {}</li>").format(mark.label, mark.title) for mark in record.marks()]
+    parts += [Markup("<li><b>{}</b> {}</li>").format(mark.label, mark.title) for mark in marks]
     return Markup('<ul class="lab-key">{}</ul>').format(Markup().join(parts))
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 from support import text
 
+from lab import units
 from lab.errors import LabError
 from lab.site.sources.context import SiteContext
 from lab.site.views import (
@@ -39,3 +40,18 @@ def test_the_times_of_a_data_table_have_the_minus_sign_of_the_axis(context: Site
     data = text(charts.chart(context, "INC-001", "feed_p99_seconds"))
     assert "\u22121 s" in data and "+1 s" in data
     assert not re.search(r"(?<![\w.])[-+]0 s|-\d+ s", data)
+
+
+def test_a_chart_marks_each_action_with_what_it_was() -> None:
+    record = SiteContext().records.read("INC-010")
+    marks = [*record.marks(), *record.changes()]
+    actions = {round((units.parse(row.at) - record.t0).total_seconds(), 2) for row in record.data.actions}
+    assert actions <= {round(mark.at_seconds, 2) for mark in marks}
+    assert [mark.label for mark in record.changes()] == [f"C{number}" for number in range(1, len(actions))]
+    mitigated = next(mark for mark in marks if mark.label == "T6")
+    shown = str(charts.chart(SiteContext(), "INC-010", record.data.signals[0].name))
+    for mark in (mitigated, *record.changes()):
+        assert f"<title>{mark.label} {mark.title}</title>" in shown
+        assert f"<b>{mark.label}</b> {mark.title}" in shown
+    assert mitigated.title.startswith("Mitigated: ")
+    assert shown.count('class="mark mark--change"') == len(record.changes()) > 0

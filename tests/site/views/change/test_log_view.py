@@ -1,0 +1,100 @@
+"""Risk classes, checklist and figures of changes on the pages are those of the code, the template and the records."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from made_record import at
+
+from lab.change.freeze import read_freezes
+from lab.change.risk import KINDS, RISKS
+from lab.clients.documents import as_builtins
+from lab.clients.times import epoch_seconds
+from lab.errors import LabError
+from lab.paths import ROOT
+from lab.rollout.policy import read_policy
+from lab.site.render.html import Markup
+from lab.site.sources.context import SiteContext
+from lab.site.views.change import log
+from lab.units import ABSENT
+
+
+def cells(table: Markup) -> list[list[str]]:
+    """The text of each row's cells."""
+    rows = re.findall(r"<tr.*?</tr>", str(table), re.DOTALL)
+    return [
+        [" ".join(re.sub(r"<[^>]+>", "", cell).split()) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)]
+        for row in rows
+    ]
+
+
+def rollout(outcome: str) -> dict[str, Any]:
+    events = [
+        {"at": at(seconds), "phase": phase, "step": 0, "weight_percent": 5, "by": "ada", "reason": ""}
+        for seconds, phase in ((0, "stepping"), (9, outcome))
+    ]
+    return {
+        "schema": "fleetops.rollout/v1", "id": f"feed-{outcome}", "service": "feed", "version": "1.2.0",
+        "previous": "1.0.0", "outcome": outcome, "policy": as_builtins(read_policy()), "events": events, "steps": [],
+        "pages": [],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def figures(context: SiteContext) -> Any:
+    def read() -> dict[str, list[str]]:
+        _, *rows = cells(log.change_figures(context))
+        return {name: rest for name, *rest in rows}
+
+    return read
+
+
+def test_every_class_and_action_is_on_the_page(context: SiteContext) -> None:
+    rows = cells(log.risk_classes(context))
+    assert [row[0] for row in rows[1 : 1 + len(RISKS)]] == list(RISKS)
+    assert {row[0] for row in rows[2 + len(RISKS) :]} == set(KINDS)
+    assert ["canary weight", "normal", "fleetops canary weight OLD"] in rows
+
+
+def test_the_checklist_is_that_of_the_template(context: SiteContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = re.findall(r"^- \[ \] (.*)$", log.TEMPLATE.read_text().partition("## Risk")[2].partition("## ")[0], re.M)
+    assert len(boxes) > 4
+    assert log.change_checklist(context).splitlines() == [f"- {box}" for box in boxes]
+    monkeypatch.setattr(log, "TEMPLATE", ROOT / "README.md")
+    with pytest.raises(LabError, match=r"README.md has no checklist below '## Risk'"):
+        log.change_checklist(context)
+
+
+def test_the_figures_are_of_drills_and_rollouts(context: SiteContext, figures: Any) -> None:
+    before = figures()
+    assert log.change_population(context) == "the records of 1 drills and of no rollout"
+    assert before["standard"] == ["0", "0", ABSENT, ABSENT]
+    (context.docs / "rollouts").mkdir(exist_ok=True)
+    for outcome in ("promoted", "aborted"):
+        (context.docs / "rollouts" / f"{outcome}.json").write_text(json.dumps(rollout(outcome)))
+    after = figures()
+    assert after["standard"] == ["2", "1", "50 %", "9.0 s"]
+    assert int(after["all"][0]) == int(before["all"][0]) + 2
+    assert log.change_population(context) == "the records of 1 drills and of 2 rollouts"
+
+
+def test_a_change_of_a_drill_recovers_with_the_sli_and_without_one_with_the_alert() -> None:
+    recovered = [
+        (record.t0.timestamp() + took, epoch_seconds(change.restored_at))
+        for record in SiteContext().records
+        for change in log.of_drill(record)
+        if change.restored_at
+        and (took := record.data.durations.mttr_seconds or record.data.durations.resolved_seconds or 0)
+    ]
+    assert recovered
+    assert all(measured == pytest.approx(expected, abs=0.001) for expected, measured in recovered)
+
+
+def test_the_calendar_shows_each_freeze(context: SiteContext) -> None:
+    _, *rows = cells(log.freeze_calendar(context))
+    assert [(row[0], row[3], row[4]) for row in rows] == [
+        (freeze.name, ", ".join(freeze.services), ", ".join(sorted(freeze.refuses))) for freeze in read_freezes()
+    ]
