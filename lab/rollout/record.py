@@ -113,8 +113,21 @@ def _counters(totals: list[Totals]) -> Counters:
 
 
 def _judge(series: dict[str, dict[str, Counters]], bounds: dict[str, float], policy: Policy) -> Judgement:
+    return judge(counts.intervals(_scrapes(series), list(bounds)), bounds, policy.limits)
+
+
+def judgements(step: Step, policy: Policy) -> list[Judgement]:
+    """The judgement after each scrape of a step, the last one that of the step."""
+    scrapes = _scrapes(step.counts)
+    return [
+        judge(counts.intervals(scrapes[:end], list(step.bounds)), step.bounds, policy.limits)
+        for end in range(1, len(scrapes) + 1)
+    ]
+
+
+def _scrapes(series: dict[str, dict[str, Counters]]) -> list[Scrape]:
     length = max((len(row.requests) for arms in series.values() for row in arms.values()), default=0)
-    scrapes: list[Scrape] = [
+    return [
         {
             (slo, arm): Totals(row.requests[at], row.bad_requests[at], row.clients[at], row.affected[at])
             for slo, arms in series.items()
@@ -122,7 +135,6 @@ def _judge(series: dict[str, dict[str, Counters]], bounds: dict[str, float], pol
         }
         for at in range(length)
     ]
-    return judge(counts.intervals(scrapes, list(bounds)), bounds, policy.limits)
 
 
 def verify(record: RolloutRecord) -> Iterator[str]:

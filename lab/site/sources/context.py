@@ -14,6 +14,7 @@ from lab.site.render import links
 from lab.site.sources import metrics
 from lab.site.sources.metrics import Metric
 from lab.site.sources.records import Records
+from lab.site.sources.rollout_records import RolloutRecords
 from lab.site.sources.rule_files import RuleFiles
 from lab.slo.catalogue import Catalogue
 from lab.slo.check import rule_drift
@@ -59,6 +60,11 @@ class SiteContext:
     def records(self) -> Records:
         """The committed incident records."""
         return Records(self.docs / "records")
+
+    @cached_property
+    def rollouts(self) -> RolloutRecords:
+        """The committed records of rollouts."""
+        return RolloutRecords(self.docs / "rollouts", self.rules / "policy" / "rollout.yml")
 
     @cached_property
     def catalogue(self) -> tuple[Drill, ...]:
