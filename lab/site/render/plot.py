@@ -15,10 +15,10 @@ from lab.site.render.html import Markup
 
 TOP = 8  # pixels
 LEFT = 12.0  # percent of the width, for the labels of the vertical axis
-WIDTH = 100 - LEFT - 2
+WIDTH = 100 - LEFT - 5
 BOX = 1000  # the inner box, stretched over the plot
 NEVER_PART = 0.86  # of an axis with a row for `never`, the part below that row
-NEVER_STEP = 0.035  # between the lines of that row, so that none hides another
+NEVER_STEP = 0.028  # between the lines of that row, so that none hides another
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,8 @@ def _axes(frame: _Frame) -> list[Markup]:
         x = frame.across(value)
         parts.append(Markup('<line class="grid" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>').format(
             x, TOP, bottom))  # fmt: skip
-        anchor = "end" if x > 95 else "middle"
-        parts.append(Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>').format(
-            x, bottom + 18, anchor, label))  # fmt: skip
+        parts.append(Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="middle">{}</text>').format(
+            x, bottom + 18, label))  # fmt: skip
     return parts
 
 
@@ -187,4 +186,4 @@ def _instant(frame: _Frame, instant: Instant) -> Markup:
     return Markup(
         '<g class="mark"><line x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>'
         '<text class="mark-label" x="{0:.2f}%" dx="-5" y="{3}" text-anchor="end">{4}</text></g>'
-    ).format(x, TOP, TOP + frame.tall, TOP + frame.tall - 8, instant.label)
+    ).format(x, TOP, TOP + frame.tall, TOP + frame.tall - 18, instant.label)

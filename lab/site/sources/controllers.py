@@ -45,6 +45,4 @@ def _statement(node: Node) -> Statement:
     for source in sources:
         if not source.text().startswith("https://"):
             raise source.refuse(f"{source.text()!r} is not an https address")
-    if not sources:
-        raise row["sources"].refuse("is empty; a statement needs a source")
     return Statement(row["text"].text(), tuple(source.text() for source in sources))

@@ -65,7 +65,7 @@ def blind_spot(context: SiteContext) -> Markup:
         " and when?</span>Time until it is noticed, by the weight of the canary, in lab time, {}x; both axes are"
         " logarithmic. Pages and tickets are those of {}, computed from the windows, with a stable version that is good"
         " throughout. The gate: {} simulated rollouts for each point, kept at that weight for {}.</figcaption>"
-        '<div class="lab-panels">{}</div>{}{}</figure>{}'
+        '<div class="lab-panels">{}{}</div>{}</figure>{}'
     ).format(
         context.factor, SLO, figures.bad_runs, units.seconds(figures.within_seconds), Markup().join(panels),
         plot.key(curves), html.details("Data table", table), _limits(context, slo, figures, bad_ratios),
