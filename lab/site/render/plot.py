@@ -186,4 +186,4 @@ def _instant(frame: _Frame, instant: Instant) -> Markup:
     return Markup(
         '<g class="mark"><line x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>'
         '<text class="mark-label" x="{0:.2f}%" dx="-5" y="{3}" text-anchor="end">{4}</text></g>'
-    ).format(x, TOP, TOP + frame.tall, TOP + frame.tall - 18, instant.label)
+    ).format(x, TOP, TOP + frame.tall, TOP + 12, instant.label)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lab import units
 from lab.change import policy as error_budget
 from lab.errors import UsageError
@@ -94,7 +96,7 @@ def error_budget_policy(context: SiteContext) -> Markup:
 def other_controllers(context: SiteContext) -> Markup:  # noqa: ARG001 - a macro's first argument
     """What Argo Rollouts, Flagger and Kayenta do in the same cases as this lab's controller, with sources."""
     rows = [
-        (case.case, case.here, *(_statement(case.others.get(name)) for name in controllers.CONTROLLERS))
+        (case.case, html.wide(case.here), *(_statement(case.others.get(name)) for name in controllers.CONTROLLERS))
         for case in controllers.cases()
     ]
     head = ("Case", "Here", *controllers.CONTROLLERS.values())
@@ -105,13 +107,14 @@ def _statement(statement: controllers.Statement | None) -> object:
     if statement is None:
         return Markup('<span class="lab-never">not documented</span>')
     links = Markup(", ").join(html.link(source, _source_name(source)) for source in statement.sources)
-    return Markup("{}<br><small>{}</small>").format(_with_code(statement.text), links)
+    return html.wide(Markup("{}<br><small>{}</small>").format(_with_code(statement.text), links))
 
 
-def _source_name(address: str) -> str:
-    """The last part of an address, as the text of its link: a file, an issue's number, or a page."""
+def _source_name(address: str) -> Markup:
+    """The last part of an address, as the text of its link: a file, an issue's number, or a page. It may break."""
     *_, kind, last = address.rstrip("/").split("/")
-    return f"issue {last}" if kind == "issues" else last
+    name = f"issue {last}" if kind == "issues" else last
+    return Markup("<wbr>").join(re.split(r"(?<=_)|(?<=[a-z])(?=[A-Z])", name))
 
 
 def _with_code(text: str) -> Markup:

@@ -89,13 +89,15 @@ def rollout_story(context: SiteContext, name: str) -> Markup:
             max(arms["canary"].requests[-1] for arms in step.counts.values()),
             max(arms["canary"].bad_requests[-1] for arms in step.counts.values()),
             html.badge({Verdict.PASS: "ok", Verdict.FAIL: "bad"}.get(step.verdict, "warn"), step.verdict),
-            step.reason,
+            html.wide(step.reason),
         )
         for step in record.steps
     ]
     head = ("Weight", "Time", "Requests on the canary", "Bad, of the worst SLO", "Verdict", "Reason")
     table = html.table(head, rows, label=f"Rollout of {record.service} {record.version}")
-    return table + Markup('<p class="lab-note">{} {} {} after {}, {}; lab time, {}x; evidence {}.</p>').format(
+    return table + Markup(
+        '<p class="lab-note">{} {} {}, {} from start to end, {}; lab time, {}x; evidence {}.</p>'
+    ).format(
         record.service, record.version, record.outcome,
         units.seconds(epoch_seconds(record.events[-1].at) - epoch_seconds(record.events[0].at)),
         _pages(record.pages), context.factor, _link(context, name),
@@ -129,9 +131,9 @@ def gated_and_ungated(context: SiteContext) -> Markup:
     head, *rows = ((name, *cells) for name, *cells in zip(names, *columns, strict=True))
     table = html.table(head, rows, label="The ungated path and the gate")
     return table + Markup(
-        '<p class="lab-note">Lab time, {}x. The first and the last run the same version. They differ in weight, so the'
-        " gate stops less harm each second, for fewer seconds. Bad requests are those of the SLO at stake: {} for the"
-        " first and the last, {} for the second. The gate\u2019s time counts from the first scrape of the step.</p>"
+        '<p class="lab-note">Lab time, {}x. The first and the last are the same version: at a smaller weight it harms'
+        " fewer clients each second, and the gate stops it sooner. Bad requests are those of the SLO at stake: {} for"
+        " the first and the last, {} for the second. The gate\u2019s time counts from the first scrape of the step.</p>"
     ).format(context.factor, slo, _slo_at_stake(context, UNGATED[1]))
 
 

@@ -78,7 +78,7 @@ def test_the_story_has_a_row_for_each_step_with_its_verdict_and_reason(site: Sit
     assert [row[4] for row in rows] == ["pass"] * 4
     assert [row[5] for row in rows] == [step.reason for step in record.steps]
     note = re.sub(r"<[^>]+>", "", str(rollouts.rollout_story(site, "feed-1.2.0")))
-    assert "feed 1.2.0 promoted after" in note
+    assert "feed 1.2.0 promoted, " in note
     assert "rollouts/feed-1.2.0.json" in note
 
 

@@ -13,6 +13,7 @@ from test_policies_view import cells
 from lab.errors import LabError
 from lab.paths import DOCS
 from lab.rollout.policy import read_policy
+from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
 from lab.site.views.change import simulations
 from lab.slo.burn_rate import first_detection
@@ -34,7 +35,7 @@ def test_no_page_can_fire_at_the_first_weight_and_the_gate_aborts_there_within_s
 
 def test_the_table_gives_the_weights_from_which_each_page_fires(site: SiteContext) -> None:
     tables = str(simulations.blind_spot(site)).split("</figure>")
-    _, *rows = cells(simulations.Markup(tables[1]))
+    _, *rows = cells(Markup(tables[1]))
     assert [row[:3] for row in rows] == [
         ["Bad for every request", "6 %", "14.4 %"],
         ["Bad for 20 % of requests", "30 %", "72 %"],
@@ -48,7 +49,7 @@ def test_the_table_gives_the_weights_from_which_each_page_fires(site: SiteContex
 def test_the_picture_has_a_panel_for_each_bad_ratio_and_its_figures_as_a_table(site: SiteContext) -> None:
     figure = simulations.blind_spot(site).split("</figure>")[0]
     assert figure.count('role="img"') == 3
-    _, *rows = cells(simulations.Markup(figure))
+    _, *rows = cells(Markup(figure))
     assert len(rows) == len(simulations.simulated(site).detection)
     data = {(row[0], row[1]): row[2:] for row in rows}
     assert data["100 %", "5 %"][:2] == ["never", "never"]
