@@ -4,34 +4,48 @@
 
 Requests arrive at the lab's default rate and go bad independently, or by client: a version's share of the clients is
 drawn for each rollout, as its hash salt is, and the requests of an unlucky client all go bad. The judge looks after
-every second. The exit status is 1 when healthy versions are aborted more often than alpha allows.
+every second. Policy, SLOs and windows are those of rules/. The exit status is 1 when healthy versions are aborted more
+often than alpha allows.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from lab.errors import LabError
-from lab.rollout.evidence import Arm, Interval, Pair, harm
-from lab.rollout.judge import Limits, harm_over_time
+from lab.rollout.evidence import Arm, Interval, Pair, harm, health
+from lab.rollout.judge import harm_over_time
+from lab.rollout.policy import FULL_PERCENT, read_policy
+from lab.site.sources.benchmarks import Detection, FalseAborts, Ladder
+from lab.slo.catalogue import LAB, load_windows, slos_of
+from lab.traffic.__main__ import DEFAULT_RATE
+from lab.traffic.mix import FEED_RATIO
 from scripts.figures import write_section
 
-REQUESTS_PER_SECOND = 40.0
+REQUESTS_PER_SECOND = DEFAULT_RATE * FEED_RATIO
 CLIENTS = 400
-STEPS_PERCENT = (5.0, 25.0, 50.0)  # at 100 % there is no stable version to compare with
+POLICY = read_policy()
+LIMITS = POLICY.limits
+# At 100 % there is no stable version to compare with.
+STEPS_PERCENT = tuple(weight for weight in POLICY.steps_percent if weight < FULL_PERCENT)
 STEP_SECONDS = 100
 # Bad ratios of a healthy version: the share of requests that miss each of the feed's SLOs in calm operation.
-HEALTHY = (0.0005, 0.01, 0.002)
+HEALTHY = {"feed-availability": 0.0005, "feed-latency-p95": 0.01, "feed-latency-p99": 0.002}
+BAD_SLO = "feed-latency-p99"  # the one that a bad version misses
 UNLUCKY_RATIO = 0.02
-LIMITS = Limits(margin=2, alpha=0.01, confidence=0.95, steps=4)
-BAD_RATIOS = (0.97, 0.2, 0.05, 0.02)
+BAD_RATIOS = (1.0, 0.2, 0.05)
+WEIGHTS_PERCENT = tuple(sorted({1.0, 2.0, 10.0, 90.0, *STEPS_PERCENT}))
 DETECTION_SECONDS = 600
 
 
@@ -73,27 +87,78 @@ def _poisson(rng: random.Random, mean: float) -> int:
     return count
 
 
+@dataclass(frozen=True)
+class Look:
+    """What the judge sees after a second of a step: log evidence of harm, of health where there is least of it, and
+    the bad requests that the canary has served since the step began.
+    """
+
+    harm: float
+    health: float
+    bad_requests: int
+
+
+def looks(traffic: Traffic, seconds: int, canary: Sequence[float], bounds: Sequence[float]) -> Iterator[Look]:
+    """One look a second at a version with these bad ratios, beside a healthy stable one. All are by SLO, as HEALTHY."""
+    harms, healths, costs = [], [], []
+    for bad_ratio, healthy, bound in zip(canary, HEALTHY.values(), bounds, strict=True):
+        first, second, third = itertools.tee(traffic.intervals(seconds, bad_ratio, healthy), 3)
+        harms.append(harm((interval.clients for interval in first), LIMITS.margin))
+        healths.append(health((interval.requests.canary for interval in second), bound))
+        costs.append(itertools.accumulate(interval.requests.canary.bad for interval in third))
+    rows = zip(harm_over_time(harms), zip(*healths, strict=True), zip(*costs, strict=True), strict=True)
+    for harmful, healthy_logs, bad in rows:
+        yield Look(harmful, min(healthy_logs), max(bad))
+
+
+def _of(bad_ratio: float) -> list[float]:
+    """The bad ratios of a version of which `bad_ratio` of the requests miss one SLO."""
+    return [bad_ratio if slo == BAD_SLO else healthy for slo, healthy in HEALTHY.items()]
+
+
+def _bounds(step: int) -> list[float]:
+    bounds = POLICY.bounds(slos_of("feed"), load_windows(LAB), step)
+    return [bounds[slo] for slo in HEALTHY]
+
+
 def aborted(rng: random.Random, unlucky_ratio: float = 0.0) -> bool:
     """Whether one rollout of a healthy version is aborted at any step, looked at after every second."""
     return any(
-        _first_abort(Traffic(rng, weight, unlucky_ratio), STEP_SECONDS, HEALTHY, HEALTHY) is not None
-        for weight in STEPS_PERCENT
+        look.harm >= LIMITS.harm_threshold
+        for step, weight in enumerate(STEPS_PERCENT)
+        for look in looks(Traffic(rng, weight, unlucky_ratio), STEP_SECONDS, list(HEALTHY.values()), _bounds(step))
     )
 
 
-def seconds_to_abort(rng: random.Random, weight_percent: float, bad_ratio: float) -> int | None:
-    """Seconds until the judge fails a version of which `bad_ratio` of the requests miss one SLO; None: not in time."""
-    canary = (*HEALTHY[:-1], bad_ratio)
-    return _first_abort(Traffic(rng, weight_percent), DETECTION_SECONDS, canary, HEALTHY)
+def stopped(rng: random.Random, weight_percent: float, bad_ratio: float) -> tuple[int, int] | None:
+    """(seconds, bad requests) until the judge fails a version at one weight; None: not within DETECTION_SECONDS.
+
+    `bad_ratio` of the version's requests miss one SLO. The step does not end before, however healthy it looks.
+    """
+    for second, look in enumerate(
+        looks(Traffic(rng, weight_percent), DETECTION_SECONDS, _of(bad_ratio), _bounds(0)), start=1
+    ):
+        if look.harm >= LIMITS.harm_threshold:
+            return second, look.bad_requests
+    return None
 
 
-def _first_abort(traffic: Traffic, seconds: int, canary: Sequence[float], stable: Sequence[float]) -> int | None:
-    series = [
-        list(harm((interval.clients for interval in traffic.intervals(seconds, *ratios)), LIMITS.margin))
-        for ratios in zip(canary, stable, strict=True)
-    ]
-    over = (second for second, log in enumerate(harm_over_time(series), start=1) if log >= LIMITS.harm_threshold)
-    return next(over, None)
+def rolled_out(rng: random.Random, bad_ratio: float) -> tuple[str, int, int]:
+    """(outcome, seconds, bad requests) of a rollout over the whole ladder: aborted, promoted or held."""
+    seconds = cost = 0
+    for step, weight in enumerate(POLICY.steps_percent):
+        look = Look(0.0, 0.0, 0)
+        watched = looks(Traffic(rng, weight), int(POLICY.deadline_seconds), _of(bad_ratio), _bounds(step))
+        for second, look in enumerate(watched, start=1):
+            seconds += 1
+            if look.harm >= LIMITS.harm_threshold:
+                return "aborted", seconds, cost + look.bad_requests
+            if look.health >= LIMITS.health_threshold and second >= POLICY.dwell_seconds:
+                break
+        else:
+            return "held", seconds, cost + look.bad_requests
+        cost += look.bad_requests
+    return "promoted", seconds, cost
 
 
 def upper_bound(events: int, runs: int, confidence: float = 0.95) -> float:
@@ -114,25 +179,60 @@ def _at_most(events: int, runs: int, ratio: float) -> float:
 
 
 def measure(runs: int, seed: int = 1) -> dict[str, Any]:
-    """False aborts of healthy versions, with the bound of their ratio, and the times to abort of bad versions."""
+    """False aborts of healthy versions, and what becomes of bad ones: at one weight, and over the whole ladder.
+
+    Those of bad versions are of a fifth of the runs.
+    """
     healthy = {}
     for name, ratio in (("independent", 0.0), ("unlucky_clients", UNLUCKY_RATIO)):
         count = sum(aborted(_generator(seed, run), ratio) for run in range(runs))
-        healthy[name] = {"aborted": count, "upper_bound_ratio": upper_bound(count, runs)}
-    detection = []
-    for weight in STEPS_PERCENT[:2]:
-        for bad_ratio in BAD_RATIOS:
-            found = [seconds_to_abort(_generator(seed, run), weight, bad_ratio) for run in range(runs // 10)]
-            times = sorted(math.inf if seconds is None else seconds for seconds in found)
-            median, late = times[len(times) // 2], times[int(len(times) * 0.95)]
-            detection.append(
-                {
-                    "weight_percent": weight, "bad_ratio": bad_ratio,
-                    "median_seconds": median if median < math.inf else None,
-                    "p95_seconds": late if late < math.inf else None,
-                }
-            )  # fmt: skip
-    return {"runs": runs, "alpha": LIMITS.alpha, "healthy": healthy, "detection": detection}
+        healthy[name] = FalseAborts(aborted=count, upper_bound_ratio=upper_bound(count, runs))
+    few = runs // 5
+    return {
+        "runs": runs,
+        "bad_runs": few,
+        "unlucky_ratio": UNLUCKY_RATIO,
+        "within_seconds": DETECTION_SECONDS,
+        "policy": msgspec.to_builtins(POLICY),
+        "healthy": msgspec.to_builtins(healthy),
+        "detection": [
+            msgspec.to_builtins(_detection(weight, bad_ratio, few, seed))
+            for bad_ratio in BAD_RATIOS
+            for weight in WEIGHTS_PERCENT
+        ],
+        "ladder": [msgspec.to_builtins(_ladder(bad_ratio, few, seed)) for bad_ratio in BAD_RATIOS],
+    }
+
+
+def _detection(weight: float, bad_ratio: float, runs: int, seed: int) -> Detection:
+    found = [stopped(_generator(seed, run), weight, bad_ratio) for run in range(runs)]
+    times = sorted(math.inf if stop is None else stop[0] for stop in found)
+    costs = sorted(math.inf if stop is None else stop[1] for stop in found)
+    return Detection(
+        weight_percent=weight, bad_ratio=bad_ratio,
+        median_seconds=_finite(_quantile(times, 0.5)), p95_seconds=_finite(_quantile(times, 0.95)),
+        p95_bad_requests=_finite(_quantile(costs, 0.95)),
+    )  # fmt: skip
+
+
+def _ladder(bad_ratio: float, runs: int, seed: int) -> Ladder:
+    found = [rolled_out(_generator(seed, run), bad_ratio) for run in range(runs)]
+    outcomes = [outcome for outcome, _, _ in found]
+    stops = sorted(seconds for outcome, seconds, _ in found if outcome == "aborted")
+    return Ladder(
+        bad_ratio=bad_ratio,
+        aborted=outcomes.count("aborted"), promoted=outcomes.count("promoted"), held=outcomes.count("held"),
+        median_seconds=_quantile(stops, 0.5) if stops else None,
+        p95_bad_requests=_quantile(sorted(cost for _, _, cost in found), 0.95),
+    )  # fmt: skip
+
+
+def _quantile(ordered: Sequence[float], part: float) -> float:
+    return ordered[int(len(ordered) * part)]
+
+
+def _finite(value: float) -> float | None:
+    return value if value < math.inf else None
 
 
 def _generator(seed: int, run: int) -> random.Random:
@@ -167,13 +267,18 @@ def text(figures: dict[str, Any]) -> str:
     """The figures for a terminal."""
     lines = [
         f"{name.replace('_', ' ')}: {row['aborted']} of {figures['runs']} healthy rollouts aborted, at most"
-        f" {row['upper_bound_ratio']:.2%} at 95 %; alpha is {figures['alpha']:.0%}"
+        f" {row['upper_bound_ratio']:.2%} at 95 %; alpha is {LIMITS.alpha:.0%}"
         for name, row in figures["healthy"].items()
     ]
     lines += [
         f"{row['weight_percent']:3.0f} % weight, {row['bad_ratio']:4.0%} bad: aborted in {row['median_seconds']} s"
-        f" (median), {row['p95_seconds']} s (p95)"
+        f" (median), {row['p95_seconds']} s (p95), after {row['p95_bad_requests']} bad requests (p95)"
         for row in figures["detection"]
+    ]
+    lines += [
+        f"whole ladder, {row['bad_ratio']:4.0%} bad: {row['aborted']} of {figures['bad_runs']} aborted, in"
+        f" {row['median_seconds']} s (median); {row['p95_bad_requests']} bad requests (p95)"
+        for row in figures["ladder"]
     ]
     return "\n".join(lines)
 

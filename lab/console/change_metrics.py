@@ -57,7 +57,7 @@ class ChangeMetrics:
         for name in get_args(journal.Phase):
             phase.add_metric((name,), float(name == rollout.phase))
         yield phase
-        yield GaugeMetricFamily(names.ROLLOUT_STEP, "The step of the ladder, from 1.", rollout.step + 1)
+        yield GaugeMetricFamily(names.ROLLOUT_STEP, "The step of the ladder, from 1.", value=rollout.step + 1)
         seen = progress.load(self.home, rollout)
         if seen is None:
             return

@@ -7,7 +7,7 @@ verdict.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -106,7 +106,7 @@ def judge(counts: Mapping[str, Sequence[Interval]], bounds: Mapping[str, float],
         for slo, intervals in counts.items()
     }
     rows = tuple(_row(slo, counts[slo], harms[slo], bounds[slo]) for slo in counts)
-    together = harm_over_time(list(harms.values()))
+    together = list(harm_over_time(harms.values()))
     highest = max(together, default=0.0)
     failed = highest >= limits.harm_threshold
     passed = all(row.health_log10 * LN10 >= limits.health_threshold for row in rows)
@@ -121,9 +121,9 @@ def judge(counts: Mapping[str, Sequence[Interval]], bounds: Mapping[str, float],
     )
 
 
-def harm_over_time(by_slo: Sequence[Sequence[float]]) -> list[float]:
+def harm_over_time(by_slo: Iterable[Iterable[float]]) -> Iterator[float]:
     """The log evidence of harm of all SLOs together after each interval: the mean of e-processes is an e-process."""
-    return [log_mean(logs) for logs in zip(*by_slo, strict=True)]
+    return (log_mean(logs) for logs in zip(*by_slo, strict=True))
 
 
 def _row(slo: str, intervals: Sequence[Interval], harms: Sequence[float], bound: float) -> SloEvidence:

@@ -162,8 +162,21 @@ def _counters(totals: list[Totals]) -> Counters:
 
 
 def _judge(series: dict[str, dict[str, Counters]], bounds: dict[str, float], limits: Limits) -> Judgement:
+    return judge(counts.intervals(_scrapes(series), list(bounds)), bounds, limits)
+
+
+def judgements(step: Step, limits: Limits) -> list[Judgement]:
+    """The judgement after each scrape of a step, the last one that of the step."""
+    scrapes = _scrapes(step.counts)
+    return [
+        judge(counts.intervals(scrapes[:end], list(step.bounds)), step.bounds, limits)
+        for end in range(1, len(scrapes) + 1)
+    ]
+
+
+def _scrapes(series: dict[str, dict[str, Counters]]) -> list[Scrape]:
     length = max((len(row.requests) for arms in series.values() for row in arms.values()), default=0)
-    scrapes: list[Scrape] = [
+    return [
         {
             (slo, arm): Totals(row.requests[at], row.bad_requests[at], row.clients[at], row.affected[at])
             for slo, arms in series.items()
@@ -171,7 +184,6 @@ def _judge(series: dict[str, dict[str, Counters]], bounds: dict[str, float], lim
         }
         for at in range(length)
     ]
-    return judge(counts.intervals(scrapes, list(bounds)), bounds, limits)
 
 
 def steps_of(record: ChangeRecord) -> list[Step]:

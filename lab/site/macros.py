@@ -39,7 +39,7 @@ from lab.site.views import (
     services,
     slo,
 )
-from lab.site.views.change import log, policies
+from lab.site.views.change import log, policies, rollouts, simulations
 
 VIEW_MODULES = (
     slo,
@@ -55,6 +55,8 @@ VIEW_MODULES = (
     registers,
     policies,
     log,
+    rollouts,
+    simulations,
     services,
     diagrams,
     drills,

@@ -45,6 +45,9 @@ def test_a_record_has_the_verdict_of_each_step_and_its_counts_give_it_again(
     assert (aborted.outcome, step.weight_percent, step.verdict) == ("aborted", 5, "fail")
     assert aborted.events[-1].reason == step.reason
     assert list(record.verify(aborted)) == []
+    seen = record.judgements(step, aborted.policy.limits)
+    assert [judgement.verdict for judgement in seen[:1] + seen[-1:]] == ["hold", "fail"]
+    assert seen[-1].reason == step.reason
     file = tmp_path / "record.json"
     record.write(aborted, file)
     assert record.load(file) == aborted

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from scripts import bench_rollout
-from scripts.bench_rollout import LIMITS, UNLUCKY_RATIO, aborted, seconds_to_abort, upper_bound
+from scripts.bench_rollout import LIMITS, UNLUCKY_RATIO, aborted, rolled_out, stopped, upper_bound
 
 RUNS = 60
 
@@ -18,13 +18,24 @@ def test_healthy_rollouts_are_aborted_within_alpha(unlucky_ratio: float) -> None
     assert count <= 1 + LIMITS.alpha * RUNS
 
 
-@pytest.mark.parametrize(("weight_percent", "within_seconds"), [(5, 8), (25, 4)])
-def test_a_canary_that_is_slow_for_nearly_all_is_aborted_within_seconds(
-    weight_percent: float, within_seconds: int
+@pytest.mark.parametrize(("weight_percent", "within_seconds", "cost"), [(5, 8, 25), (25, 4, 50)])
+def test_a_canary_that_is_slow_for_all_is_aborted_within_seconds_after_few_bad_requests(
+    weight_percent: float, within_seconds: int, cost: int
 ) -> None:
-    times = [seconds_to_abort(random.Random(run), weight_percent, 0.97) for run in range(30)]
-    assert None not in times
-    assert max(time or 0 for time in times) <= within_seconds
+    for run in range(30):
+        stop = stopped(random.Random(run), weight_percent, 1.0)
+        assert stop is not None
+        seconds, bad_requests = stop
+        assert seconds <= within_seconds
+        assert 2 <= bad_requests <= cost
+
+
+def test_a_rollout_ends_at_the_first_step_for_a_bad_version_and_is_promoted_for_a_healthy_one() -> None:
+    outcome, seconds, bad_requests = rolled_out(random.Random(1), 1.0)
+    assert (outcome, seconds <= 8, bad_requests <= 25) == ("aborted", True, True)
+    outcome, seconds, bad_requests = rolled_out(random.Random(1), bench_rollout.HEALTHY[bench_rollout.BAD_SLO])
+    assert outcome == "promoted"
+    assert seconds >= 4 * bench_rollout.POLICY.dwell_seconds
 
 
 # For none it is 1 - 0.05 ** (1 / n); for three about half of the 0.95 quantile of chi-square with 8 degrees of freedom.

@@ -12,7 +12,7 @@ from pygments.token import STANDARD_TYPES
 
 from lab import promql_tokens
 
-__all__ = ["Markup", "badge", "breakable", "code", "code_block", "details", "escape", "link", "table", "whole"]
+__all__ = ["Markup", "badge", "breakable", "code", "code_block", "details", "escape", "link", "table", "whole", "wide"]
 
 
 LONG_HEAD = 24  # characters; a longer head keeps a minimum width on a phone, else it wraps after every word
@@ -61,6 +61,11 @@ def whole(cell: object) -> object:
     if isinstance(cell, Markup) or not isinstance(cell, str) or " " in cell or len(cell) > 40:
         return cell
     return Markup('<span class="lab-word">{}</span>').format(cell)
+
+
+def wide(cell: object) -> Markup:
+    """A cell of prose, which keeps a minimum width on a phone: the table scrolls instead."""
+    return Markup('<div class="lab-wide">{}</div>').format(cell)
 
 
 def code(text: object, *, wrap: bool = False) -> Markup:

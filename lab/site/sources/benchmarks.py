@@ -6,13 +6,14 @@ Memory is in MiB, `_ms` are milliseconds; timestamps are UTC. A section may hold
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from lab.clients.documents import Document
 from lab.errors import LabError
+from lab.rollout.policy import Policy
 from lab.site.build import budgets
 
 FIGURES = "figures/bench.json"
@@ -112,6 +113,51 @@ class Soak(Section, frozen=True, kw_only=True):
     prometheus: str
     processes: dict[str, ProcessMemory]
     out_of_bounds: list[str]
+
+
+class FalseAborts(Document, frozen=True, kw_only=True):
+    """Healthy rollouts that were aborted, with Clopper and Pearson's upper bound of their ratio at 95 %."""
+
+    aborted: int
+    upper_bound_ratio: float
+
+
+class Detection(Document, frozen=True, kw_only=True):
+    """A bad version at one weight: the time until the judge fails it, and its bad requests by then; None: too late."""
+
+    weight_percent: float
+    bad_ratio: float
+    median_seconds: float | None
+    p95_seconds: float | None
+    p95_bad_requests: float | None
+
+
+class Ladder(Document, frozen=True, kw_only=True):
+    """A bad version over the whole ladder: outcomes, median time to the abort, and bad requests of all runs."""
+
+    bad_ratio: float
+    aborted: int
+    promoted: int
+    held: int
+    median_seconds: float | None
+    p95_bad_requests: float
+
+
+class SimulatedRollouts(Section, frozen=True, kw_only=True):
+    """Rollouts by `policy`, simulated: `runs` of each healthy case, and `bad_runs` of each bad one.
+
+    In `unlucky_clients` all requests of `unlucky_ratio` of the clients are bad. A bad version is watched at one weight
+    for `within_seconds`.
+    """
+
+    runs: int
+    bad_runs: int
+    unlucky_ratio: float
+    within_seconds: float
+    policy: Policy
+    healthy: dict[Literal["independent", "unlucky_clients"], FalseAborts]
+    detection: list[Detection]
+    ladder: list[Ladder]
 
 
 T = TypeVar("T", bound=Section)

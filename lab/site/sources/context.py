@@ -12,6 +12,7 @@ from lab.drills.spec.drill import Drill, catalogue
 from lab.errors import LabError
 from lab.site.render import links
 from lab.site.sources import metrics
+from lab.site.sources.change_records import ChangeRecords
 from lab.site.sources.metrics import Metric
 from lab.site.sources.records import Records
 from lab.site.sources.rule_files import RuleFiles
@@ -59,6 +60,11 @@ class SiteContext:
     def records(self) -> Records:
         """The committed incident records."""
         return Records(self.docs / "records")
+
+    @cached_property
+    def rollouts(self) -> ChangeRecords:
+        """The committed records of changes."""
+        return ChangeRecords(self.docs / "rollouts", self.rules / "policy")
 
     @cached_property
     def catalogue(self) -> tuple[Drill, ...]:

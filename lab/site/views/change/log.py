@@ -16,7 +16,6 @@ from lab.change.risk import KINDS, MEANS, RISKS, STANDARD
 from lab.clients.times import epoch_seconds, utc_text
 from lab.errors import LabError
 from lab.paths import ROOT
-from lab.rollout import record as rollouts
 from lab.rollout.record import RolloutRecord
 from lab.site.render import html
 from lab.site.render.html import Markup
@@ -81,13 +80,13 @@ def change_figures(context: SiteContext) -> Markup:
 
 def change_population(context: SiteContext) -> str:
     """The evidence of `change_figures` in words: `the records of 18 drills and of no rollout`."""
-    drills, found = len(list(context.records)), len(_rollouts(context))
+    drills, found = len(list(context.records)), len(list(context.rollouts))
     return f"the records of {drills} drills and of {found or 'no'} rollout{'' if found < 2 else 's'}"
 
 
 def _recorded(context: SiteContext) -> list[Change]:
     drills = [change for record in context.records for change in of_drill(record)]
-    return drills + [_of_rollout(found) for found in _rollouts(context)]
+    return drills + [_of_rollout(found) for found in context.rollouts]
 
 
 def of_drill(record: Record) -> Sequence[Change]:
@@ -100,10 +99,6 @@ def of_drill(record: Record) -> Sequence[Change]:
     return [
         msgspec.structs.replace(change, restored_at=restored_at) if change.restored_at else change for change in changes
     ]
-
-
-def _rollouts(context: SiteContext) -> list[RolloutRecord]:
-    return [rollouts.load(file) for file in sorted((context.docs / "rollouts").glob("*.json"))]
 
 
 def _of_rollout(found: RolloutRecord) -> Change:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lab import units
 from lab.change import policy as error_budget
 from lab.errors import UsageError
@@ -9,24 +11,24 @@ from lab.rollout import policy as rollouts
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.render.tiers import tier_words
+from lab.site.sources import controllers
 from lab.site.sources.context import SiteContext
+from lab.site.views.change.simulations import FEEDS_PER_SECOND, most_it_costs
 from lab.slo.burn_rate import first_detection
 from lab.slo.catalogue import LAB
 from lab.slo.model import PAGE, Slo, Windows
-from lab.traffic.__main__ import DEFAULT_RATE
-from lab.traffic.mix import FEED_RATIO
 
 FEED = "feed"
 
 
 def rollout_ladder(context: SiteContext) -> Markup:
-    """The steps of a feed rollout: what a step needs to pass, and what could page at its weight."""
+    """The steps of a feed rollout: what each needs to pass, what could page at its weight, and what it can cost."""
     policy, windows = rollouts.read_policy(context.rules / "policy" / "rollout.yml"), context.slos.windows(LAB)
     slos = [slo for slo in context.slos.slos if slo.service == FEED]
     rows = []
     for step, weight in enumerate(policy.steps_percent):
         needed = max(policy.clean_requests(slo, windows, step) for slo in slos)
-        rate = DEFAULT_RATE * FEED_RATIO * weight / 100
+        rate = FEEDS_PER_SECOND * weight / 100
         rows.append(
             (
                 f"{weight:g}{units.NBSP}%",
@@ -36,9 +38,13 @@ def rollout_ladder(context: SiteContext) -> Markup:
                 f"{needed}",
                 units.seconds(max(needed / rate, policy.dwell_seconds)),
                 _could_page(slos, windows, weight / 100),
+                most_it_costs(context, policy, weight),
             )
         )
-    head = ("Weight", "Passes below a bad ratio of", "Clean requests", "Time", "p99 page, if every request is slow")
+    head = (
+        "Weight", "Passes below a bad ratio of", "Clean requests", "Time", "p99 page, if every request is slow",
+        "Most it can cost",
+    )  # fmt: skip
     return html.table(head, rows, label=f"The ladder of a rollout, in lab time, {context.factor}x", numeric=True)
 
 
@@ -87,8 +93,39 @@ def error_budget_policy(context: SiteContext) -> Markup:
     return html.table(("State", "Budget left", "Refused", "In words"), rows, label="Error-budget policy")
 
 
+def other_controllers(context: SiteContext) -> Markup:  # noqa: ARG001 - a macro's first argument
+    """What Argo Rollouts, Flagger and Kayenta do in the same cases as this lab's controller, with sources."""
+    rows = [
+        (case.case, html.wide(case.here), *(_statement(case.others.get(name)) for name in controllers.CONTROLLERS))
+        for case in controllers.cases()
+    ]
+    head = ("Case", "Here", *controllers.CONTROLLERS.values())
+    return html.table(head, rows, label="What other controllers do")
+
+
+def _statement(statement: controllers.Statement | None) -> object:
+    if statement is None:
+        return Markup('<span class="lab-never">not documented</span>')
+    links = Markup(", ").join(html.link(source, _source_name(source)) for source in statement.sources)
+    return html.wide(Markup("{}<br><small>{}</small>").format(_with_code(statement.text), links))
+
+
+def _source_name(address: str) -> Markup:
+    """The last part of an address, as the text of its link: a file, an issue's number, or a page. It may break."""
+    *_, kind, last = address.rstrip("/").split("/")
+    name = f"issue {last}" if kind == "issues" else last
+    return Markup("<wbr>").join(re.split(r"(?<=_)|(?<=[a-z])(?=[A-Z])", name))
+
+
+def _with_code(text: str) -> Markup:
+    """The text with what is between backticks as code."""
+    return Markup().join(
+        html.code(part, wrap=True) if index % 2 else html.escape(part) for index, part in enumerate(text.split("`"))
+    )
+
+
 def _listed(changes: frozenset[str]) -> str:
     return ", ".join(change for change in error_budget.REFUSABLE if change in changes) or "nothing"
 
 
-VIEWS = (rollout_ladder, rollout_policy, error_budget_policy)
+VIEWS = (rollout_ladder, rollout_policy, error_budget_policy, other_controllers)

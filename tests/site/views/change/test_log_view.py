@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
+import shutil
 from typing import Any
 
 import pytest
-from made_record import at
 
 from lab.change.freeze import read_freezes
 from lab.change.risk import KINDS, RISKS
-from lab.clients.documents import as_builtins
 from lab.clients.times import epoch_seconds
 from lab.errors import LabError
-from lab.paths import ROOT
-from lab.rollout.policy import read_policy
+from lab.paths import DOCS, ROOT
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
 from lab.site.views.change import log
@@ -29,18 +26,6 @@ def cells(table: Markup) -> list[list[str]]:
         [" ".join(re.sub(r"<[^>]+>", "", cell).split()) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)]
         for row in rows
     ]
-
-
-def rollout(outcome: str) -> dict[str, Any]:
-    events = [
-        {"at": at(seconds), "phase": phase, "step": 0, "weight_percent": 5, "by": "ada", "reason": ""}
-        for seconds, phase in ((0, "stepping"), (9, outcome))
-    ]
-    return {
-        "schema": "fleetops.rollout/v1", "id": f"feed-{outcome}", "service": "feed", "version": "1.2.0",
-        "previous": "1.0.0", "outcome": outcome, "policy": as_builtins(read_policy()), "events": events, "steps": [],
-        "pages": [],
-    }  # fmt: skip
 
 
 @pytest.fixture
@@ -69,14 +54,17 @@ def test_the_checklist_is_that_of_the_template(context: SiteContext, monkeypatch
 
 
 def test_the_figures_are_of_drills_and_rollouts(context: SiteContext, figures: Any) -> None:
+    shutil.rmtree(context.rollouts.folder)
     before = figures()
     assert log.change_population(context) == "the records of 1 drills and of no rollout"
     assert before["standard"] == ["0", "0", ABSENT, ABSENT]
-    (context.docs / "rollouts").mkdir(exist_ok=True)
-    for outcome in ("promoted", "aborted"):
-        (context.docs / "rollouts" / f"{outcome}.json").write_text(json.dumps(rollout(outcome)))
+    context.rollouts.folder.mkdir()
+    for name in ("feed-1.1.0.json", "feed-1.2.0.json"):
+        shutil.copy(DOCS / "rollouts" / name, context.rollouts.folder)
+    events = context.rollouts.rollout("feed-1.1.0").events
+    took = epoch_seconds(events[-1].at) - epoch_seconds(events[0].at)
     after = figures()
-    assert after["standard"] == ["2", "1", "50 %", "9.0 s"]
+    assert after["standard"] == ["2", "1", "50 %", f"{took:.1f} s"]
     assert int(after["all"][0]) == int(before["all"][0]) + 2
     assert log.change_population(context) == "the records of 1 drills and of 2 rollouts"
 

@@ -11,6 +11,7 @@ from lab.errors import UsageError
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
 from lab.site.views.change import policies
+from lab.site.views.change.simulations import simulated
 
 
 def cells(table: Markup) -> list[list[str]]:
@@ -35,6 +36,23 @@ def test_the_ladder_states_what_each_step_needs_and_what_could_page(site: SiteCo
     assert "availability: 5.76 %" in rows[0][1]
     assert rows[0][4] == "never", "a wholly slow canary at 5 % is below every page tier's threshold"
     assert all(row[4].startswith("after ") for row in rows[1:])
+    costs = [int(row[5].split()[0]) for row in rows]
+    assert costs == sorted(costs), "a larger weight costs more"
+    recorded = [row for row in simulated(site).detection if row.bad_ratio == 1]
+    assert costs[:3] == [row.p95_bad_requests for row in recorded if row.weight_percent in (5, 25, 50)]
+    assert rows[0][5].endswith("of the p99 budget")
+
+
+def test_other_controllers_have_a_cell_with_sources_for_each_case_or_say_that_nothing_is_documented(
+    site: SiteContext,
+) -> None:
+    table = policies.other_controllers(site)
+    head, *rows = cells(table)
+    assert head == ["Case", "Here", "Argo Rollouts", "Flagger", "Kayenta"]
+    for row in rows:
+        for cell in row[2:]:
+            assert cell == "not documented" or re.search(r"\.(go|md|scala)$|issue \d+$|judge$|practices$", cell), cell
+    assert "`" not in str(table)
 
 
 def test_the_policy_table_has_every_state_and_what_it_refuses(site: SiteContext) -> None:
