@@ -78,6 +78,7 @@ def test_pointing_at_a_mark_says_what_was_changed(published: str, page: Page) ->
     marks = [
         {"x": 50, "label": "change", "title": "scale feed: 2 → 3, by ada", "change": True},
         {"x": 50.5, "label": "ack", "title": "acknowledged by ada"},
+        {"x": 80, "label": "page", "title": "FeedLatencyP99Burn delivered"},
     ]
     data = {"xs": [0, 100], "lines": [[0, 1]], "range": [0, 100], "bands": [], "marks": marks}
     drawn = (
@@ -89,6 +90,8 @@ def test_pointing_at_a_mark_says_what_was_changed(published: str, page: Page) ->
     box = plot.bounding_box()
     assert box
     plot.hover(position={"x": box["width"] / 2, "y": 60})
-    expect(tip).to_have_text("scale feed: 2 → 3, by adaacknowledged by ada")
+    expect(tip).to_have_text("scale feed: 2 → 3, by ada")
+    plot.hover(position={"x": box["width"] * 0.8, "y": 60})
+    expect(tip).to_have_text("FeedLatencyP99Burn delivered")
     plot.hover(position={"x": box["width"] / 4, "y": 60})
     expect(tip).to_be_hidden()

@@ -7,7 +7,7 @@ const LABELS = 22; // pixels above the plot, for the labels of the marks
 const RIGHT = 18; // pixels right of the plot
 const SHIFT = 32; // pixels that a label may stand left of its mark
 const NEAR = 6; // pixels between the cursor and a mark that it points at
-const TIPS = 5; // marks that are told at once
+const TIPS = 3; // marks that are told at once
 const FONT = "11px system-ui, sans-serif";
 const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // all others are written beside the title
 // The unit of an axis or an objective.
@@ -260,13 +260,14 @@ export class Chart {
     ctx.restore();
   }
 
-  // Says what the marks near the cursor are.
+  // Says what the marks near the cursor are: changes first, which the key does not name.
   point(plot) {
-    const near = this.data.marks.filter(
-      ({ x }) => plot.cursor.left >= 0 && Math.abs(plot.valToPos(x, "x") - plot.cursor.left) <= NEAR,
-    );
-    this.tip.hidden = near.length === 0;
-    this.tip.replaceChildren(...near.slice(-TIPS).map((mark) => el("div", {}, mark.title || mark.label)));
+    const distance = ({ x }) => Math.abs(plot.valToPos(x, "x") - plot.cursor.left);
+    const near = plot.cursor.left < 0 ? [] : this.data.marks.filter((mark) => distance(mark) <= NEAR);
+    const changes = near.filter((mark) => mark.change);
+    const told = (changes.length ? changes : near).sort((a, b) => distance(a) - distance(b)).slice(0, TIPS);
+    this.tip.hidden = told.length === 0;
+    this.tip.replaceChildren(...told.map((mark) => el("div", {}, mark.title)));
   }
 
   tabulate() {
