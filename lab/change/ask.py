@@ -142,8 +142,13 @@ def services() -> list[str]:
     return list(dict.fromkeys(slo.service for slo in load_specs()))
 
 
-def _check(service: str, change: str) -> None:
+def require_service(service: str) -> None:
+    """Raises UsageError for a service without an error budget."""
     if service not in services():
         raise UsageError(f"{service!r} has no SLO; the services are {', '.join(services())}")
+
+
+def _check(service: str, change: str) -> None:
+    require_service(service)
     if change not in CHANGES:
         raise UsageError(f"{change!r} is not a kind of change; choose from {', '.join(CHANGES)}")
