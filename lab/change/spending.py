@@ -123,7 +123,7 @@ def _samples(prometheus: Prometheus, slo: Slo, windows: Windows) -> Samples | No
 def _reach(prometheus: Prometheus, windows: Windows) -> Callable[[Page], Reach]:
     """How far each page reaches back: over the long window of the first tier that held then, quick before slow.
 
-    A page without an SLO counts as one of the quick tier.
+    A page without an SLO counts as a fast burn.
     """
     tiers, slos = windows.of(PAGE), {slo.sloth_id: slo for slo in load_specs()}
     quiet = max(tier.short_seconds for tier in tiers)

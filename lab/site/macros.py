@@ -39,7 +39,7 @@ from lab.site.views import (
     services,
     slo,
 )
-from lab.site.views.change import policies
+from lab.site.views.change import ledger, policies
 
 VIEW_MODULES = (
     slo,
@@ -54,6 +54,7 @@ VIEW_MODULES = (
     cross_links,
     registers,
     policies,
+    ledger,
     services,
     diagrams,
     drills,

@@ -31,9 +31,10 @@ def budget() -> None:
 @budget.command()
 @AS_JSON
 def status(as_json: bool) -> None:
-    """Show what is left of each budget, how fast it burns, and when it would be exhausted.
+    """Show what is left of each budget, and how fast it burns.
 
-    That is in lab time, if it goes on burning as now; at the earliest, because old bad events leave the period.
+    EXHAUSTED IN is in lab time, if the budget goes on burning as now; at the earliest, because old bad events leave the
+    period.
 
     \b
     Example: fleetops budget status
@@ -81,7 +82,7 @@ def status(as_json: bool) -> None:
 @click.option("--service", help="Only the budgets of this service.")
 @AS_JSON
 def ledger_(service: str | None, as_json: bool) -> None:
-    """Show what spent each budget: drills, pages, rollouts and other changes.
+    """Show which incidents and changes spent each budget.
 
     Each bad event of the period is charged once, to what was under way when it happened: a drill before a page, a page
     before a rollout, a rollout before another change; of the same kind, to the one that began last. A page counts from
