@@ -24,6 +24,7 @@ UPSTREAM_CANARY = "feed-canary"
 VERSION_STABLE = "1.0.0"
 VERSION_CANARY = "1.1.0"
 VERSION_NEXT = "1.2.0"  # what a healthy rollout delivers
+ROLLOUT_CONTROLLER = "rollout-controller"  # the actor of a rollout's changes in the audit log
 
 # The name under which the rollout controller audits.
 ROLLOUT_CONTROLLER = "rollout-controller"

@@ -13,7 +13,8 @@ import msgspec
 from lab.atomic_write import write_json
 from lab.change import freeze, gate
 from lab.change.gate import Budget, Decision
-from lab.change.policy import CHANGES, REFUSABLE, read_policy
+from lab.change.policy import CHANGES, REFUSABLE, Policy, read_policy
+from lab.change.risk import REFUSAL
 from lab.clients.documents import Document, as_builtins
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
@@ -82,10 +83,7 @@ def with_budgets(clients: LabClients, service: str, change: str) -> tuple[Decisi
     policy = read_policy()
     memory, now = load(clients.home), time.time()
     budgets = gate.read(clients.prometheus, service, policy, load_windows(LAB))
-    active = [override for override in memory.overrides if override.applies(service, change, now)]
-    text = f"override by {active[-1].by} until {active[-1].until}: {active[-1].reason}" if active else ""
-    frozen = freeze.in_force(freeze.read_freezes(), service, change, now)
-    decision = gate.decide(policy, change, budgets, memory.states.get(service, ""), text, frozen)
+    decision = decided(policy, memory, budgets, service, change, now)
     if decision.state not in ("unknown", memory.states.get(service)):
         with _changing(clients.home) as memory:
             states = {**memory.states, service: decision.state}
@@ -93,15 +91,27 @@ def with_budgets(clients: LabClients, service: str, change: str) -> tuple[Decisi
     return decision, budgets
 
 
+def decided(policy: Policy, memory: Memory, budgets: list[Budget], service: str, change: str, now: float) -> Decision:
+    """The decision on a change at `now` (epoch seconds) with these budgets, by overrides and freezes in force, too."""
+    active = [override for override in memory.overrides if override.applies(service, change, now)]
+    text = f"override by {active[-1].by} until {active[-1].until}: {active[-1].reason}" if active else ""
+    frozen = freeze.in_force(freeze.read_freezes(), service, change, now)
+    return gate.decide(policy, change, budgets, memory.states.get(service, ""), text, frozen)
+
+
 def require(clients: LabClients, service: str, change: str) -> Decision:
-    """The decision, if it allows the change. Raises UsageError with the reason and the way around it otherwise."""
+    """The decision, if it allows the change.
+
+    Raises UsageError with the reason and the way around it otherwise; the audit log then says what was refused.
+    """
     decision = ask(clients, service, change)
-    if decision.outcome != "allow":
+    if decision.outcome == "allow":
+        return decision
+    with clients.trail.action(REFUSAL, service, new=change):
         raise UsageError(
             f"the policy refuses a {change} of {service}: {decision.reason}; `fleetops budget override"
             f" --service {service} --change {change} --minutes N --reason …` takes the risk"
         )
-    return decision
 
 
 def affected(service: str) -> list[str]:
@@ -143,8 +153,13 @@ def services() -> list[str]:
     return list(dict.fromkeys(slo.service for slo in load_specs()))
 
 
-def _check(service: str, change: str) -> None:
+def require_service(service: str) -> None:
+    """Raises UsageError for a service without an error budget."""
     if service not in services():
         raise UsageError(f"{service!r} has no SLO; the services are {', '.join(services())}")
+
+
+def _check(service: str, change: str) -> None:
+    require_service(service)
     if change not in CHANGES:
         raise UsageError(f"{change!r} is not a kind of change; choose from {', '.join(CHANGES)}")

@@ -22,13 +22,25 @@ class Budget:
     """One SLO now: the part of its budget that is left, and its burn rate in the policy's tier; None: not known.
 
     `burn_rate` is the lesser of the two windows of the tier, as a multiple of the rate that spends the budget in one
-    period; `threshold` is the tier's.
+    period of `period_seconds`; `threshold` is the tier's.
     """
 
     slo: str
     remaining_ratio: float | None
     burn_rate: float | None
     threshold: float
+    period_seconds: float
+
+    @property
+    def exhausted_in_seconds(self) -> float | None:
+        """Seconds until nothing is left if the budget goes on burning as now; None when nothing is left.
+
+        It is the earliest time: bad events that leave the period until then give their part of the budget back. None
+        also where it would take longer than the period: by then, every bad event so far has left it.
+        """
+        if not self.burn_rate or self.remaining_ratio is None or not 0 < self.remaining_ratio <= self.burn_rate:
+            return None
+        return self.remaining_ratio * self.period_seconds / self.burn_rate
 
     @property
     def is_burning(self) -> bool:
@@ -88,15 +100,15 @@ def decide(
 def read(prometheus: Prometheus, service: str, policy: Policy, windows: Windows) -> list[Budget]:
     """The budgets of a service's SLOs. What Prometheus cannot say is None."""
     tier = next(tier for tier in windows.of(PAGE) if tier.name == policy.burning_tier)
-    return [_budget(prometheus, slo, tier) for slo in slos_of(service)]
+    return [_budget(prometheus, slo, tier, windows.period_seconds) for slo in slos_of(service)]
 
 
-def _budget(prometheus: Prometheus, slo: Slo, tier: Tier) -> Budget:
+def _budget(prometheus: Prometheus, slo: Slo, tier: Tier, period_seconds: float) -> Budget:
     windows = (tier.short_seconds, tier.long_seconds)
     try:
         remaining = prometheus.number(f"{series.BUDGET_REMAINING}{series.selector(slo)}")
         # A service without requests has no ratio, and burns nothing.
         bad = [prometheus.number(f"{series.error_ratio(seconds)}{series.selector(slo)}") or 0.0 for seconds in windows]
     except LabError:
-        return Budget(slo.sloth_id, None, None, tier.factor)
-    return Budget(slo.sloth_id, remaining, min(bad) / slo.budget_ratio, tier.factor)
+        return Budget(slo.sloth_id, None, None, tier.factor, period_seconds)
+    return Budget(slo.sloth_id, remaining, min(bad) / slo.budget_ratio, tier.factor, period_seconds)

@@ -14,7 +14,7 @@ FILE = RULES / "policy" / "error-budget.yml"
 ROLLOUT, CONFIG, SCHEMA, ROLLBACK, SECURITY = CHANGES = ("rollout", "config", "schema", "rollback", "security")
 REFUSABLE = (ROLLOUT, CONFIG, SCHEMA)
 TIERS = ("page.quick", "page.slow")
-KEYS = ("states", "burning", "reopen_ratio", "unknown_refuses", "override_minutes")
+KEYS = ("states", "burning", "reopen_ratio", "unknown_refuses", "override_minutes", "postmortem_ratio")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,10 @@ class State:
 
 @dataclass(frozen=True)
 class Policy:
-    """The states from the best to the worst, and what is refused while the budget burns or nobody knows."""
+    """The states from the best to the worst, and what is refused while the budget burns or nobody knows.
+
+    An incident that spent more than `postmortem_ratio` of a budget needs a postmortem.
+    """
 
     states: tuple[State, ...]
     burning_tier: str
@@ -37,6 +40,7 @@ class Policy:
     reopen_ratio: float
     unknown_refuses: frozenset[str]
     override_minutes: float
+    postmortem_ratio: float
 
     def state(self, remaining: float, before: str = "") -> State:
         """The state of a service with this part of its budget left (1: all of it; below 0: overspent).
@@ -70,6 +74,7 @@ def read_policy(file: Path = FILE) -> Policy:
         reopen_ratio=between(keys["reopen_ratio"], 0, 0.5),
         unknown_refuses=refuses(keys["unknown_refuses"]),
         override_minutes=between(keys["override_minutes"], 1, 7 * 24 * 60),
+        postmortem_ratio=between(keys["postmortem_ratio"], 0, 1),
     )
 
 

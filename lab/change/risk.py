@@ -36,6 +36,7 @@ class Kind:
 
 
 CONFIG_PUSH, ROLLOUT_START, ROLLOUT_END, OVERRIDE = "config push", "rollout start", "rollout end", "budget override"
+REFUSAL = "budget gate"  # a change that the policy refused
 # A key of the new value of a configuration push that went out in stages, each checked before the next.
 STAGED = "stages"
 # How the reason of a push begins that did not ask the error-budget policy.
@@ -73,10 +74,10 @@ TAKES_BACK = {
     "service undrain": "service drain",
     "service resume": "service pause",
 }
-# Audited, but no changes: they belong to a rollout, permit a change, or answer a drill.
+# Audited, but no changes: they belong to a rollout, permit or refuse a change, or answer a drill.
 NO_CHANGE = frozenset(
     {
-        "rollout hold", "rollout resume", "rollout abort", ROLLOUT_END, OVERRIDE,
+        "rollout hold", "rollout resume", "rollout abort", ROLLOUT_END, OVERRIDE, REFUSAL,
         "incident diagnose", "incident hint",
     }
 )  # fmt: skip

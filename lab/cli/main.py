@@ -68,7 +68,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "budget": (
             "lab.cli.change.budget:budget",
-            "Show error budgets, and ask whether their policy allows a change.",
+            "Show error budgets and what spent them, and ask whether their policy allows a change.",
         ),
     },
     "Drills": {

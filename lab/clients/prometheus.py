@@ -72,7 +72,14 @@ class Prometheus:
         """The range matrix of `query` from `start` to `end` (epoch seconds, both inclusive)."""
         fields = {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step_seconds:g}"}
         data = self._get("/api/v1/query_range", fields)
-        return [Series(dict(row["metric"]), [(float(t), float(v)) for t, v in row["values"]]) for row in data["result"]]
+        return _series(data)
+
+    def samples(self, selector: str, at: float) -> list[Series]:
+        """The samples of a range selector such as `up[5m]` as they were recorded until `at` (epoch seconds)."""
+        data = self._get("/api/v1/query", {"query": selector, "time": f"{at:.3f}"})
+        if data["resultType"] != "matrix":
+            raise UsageError(f"{selector!r} does not select a range; write one such as up[5m]")
+        return _series(data)
 
     def alerts(self) -> list[ActiveAlert]:
         """Every pending or firing alert."""
@@ -96,3 +103,7 @@ class Prometheus:
             # Prometheus' reason is its parser's and does not name the query.
             raise UsageError(f"PromQL {fields.get('query', path)!r}: {error}") from error
         return answer["data"]
+
+
+def _series(data: Any) -> list[Series]:
+    return [Series(dict(row["metric"]), [(float(t), float(v)) for t, v in row["values"]]) for row in data["result"]]

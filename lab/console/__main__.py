@@ -14,6 +14,7 @@ from lab.console.access import Access
 from lab.console.actions import ConsoleActions
 from lab.console.api import api
 from lab.console.change_metrics import ChangeMetrics
+from lab.console.changes import Changes
 from lab.console.charts import charts
 from lab.console.snapshot import Watcher
 from lab.drills.spec.drill import catalogue
@@ -54,7 +55,7 @@ def main() -> None:
     watcher = Watcher(
         Prometheus(prometheus_url, token, timeout_seconds=SOURCE_TIMEOUT_SECONDS),
         Pager(pager_url, token, timeout_seconds=SOURCE_TIMEOUT_SECONDS),
-        slos.slos, slos.lab, charts(slos.slos),
+        slos.slos, slos.lab, charts(slos.slos), Changes(home(), slos.lab).state,
     )  # fmt: skip
     telemetry = Telemetry(settings)
     telemetry.registry.register(ChangeMetrics(home()))

@@ -15,6 +15,7 @@ from lab.clients.documents import AuditRow, Document, Page
 from lab.drills.schema.grades import Check, Score
 from lab.drills.schema.measurements import Durations
 from lab.drills.schema.parts import Number, Samples
+from lab.rollout.progress import Progress
 
 NodeState = Literal["ok", "warn", "bad", "unknown"]
 Condition = Literal["page", "ticket", "no data", "outside", "ok"]
@@ -146,12 +147,49 @@ class Paged(Document, frozen=True, kw_only=True):
     told_at: str | None = None
 
 
+class GateState(Document, frozen=True, kw_only=True):
+    """What the error-budget policy says of one service: its state, the changes that it refuses, and why.
+
+    `overrides` are the overrides in force, each as a sentence.
+    """
+
+    service: str
+    state: str
+    refuses: Sequence[str]
+    reason: str
+    overrides: Sequence[str]
+
+
+class RolloutState(Document, frozen=True, kw_only=True):
+    """The current or the last rollout; `step` counts from 1. `frozen`: why nothing can be decided now, or ""."""
+
+    service: str
+    previous: str
+    version: str
+    phase: str
+    step: int
+    steps: int
+    weight_percent: float
+    reason: str
+    frozen: str
+    progress: Progress | None
+
+
+class ChangeState(Document, frozen=True, kw_only=True):
+    """What may be changed now, and what is being rolled out. `problem`: which file cannot be read, or ""."""
+
+    gates: Sequence[GateState] = ()
+    rollout: RolloutState | None = None
+    problem: str = ""
+
+
 class Snapshot(Measured, frozen=True, kw_only=True):
     """The lab at one time. Lab time runs `factor` times faster than production's windows."""
 
     at: str
     factor: int
     sources: Sources
+    change: ChangeState
     pages: Sequence[Page]  # from here on as in Paged; a struct has one base
     audit: Sequence[AuditRow]
     changes: Sequence[Mark]

@@ -25,6 +25,7 @@ from lab.console.charts import WINDOW, Chart
 from lab.console.documents import (
     AlertState,
     BurnTier,
+    ChangeState,
     ChartLine,
     ChartSeries,
     Condition,
@@ -71,7 +72,8 @@ _TRAFFIC = {
 class Watcher:
     """Takes a snapshot at most every SNAPSHOT_SECONDS, for any number of threads.
 
-    `windows` is the lab's window profile; `now` returns epoch seconds.
+    `windows` is the lab's window profile; `change` says what may be changed, from the SLOs and epoch seconds; `now`
+    returns epoch seconds.
     """
 
     prometheus: Prometheus
@@ -79,6 +81,7 @@ class Watcher:
     slos: Sequence[Slo]
     windows: Windows
     charts: Sequence[Chart]
+    change: Callable[[Sequence[SloState], float], ChangeState] = lambda _slos, _at: ChangeState()
     now: Callable[[], float] = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _taken_at: float = 0.0
@@ -100,6 +103,7 @@ class Watcher:
         return Snapshot(
             at=utc_text(at),
             factor=self.windows.time_factor,
+            change=self.change(measured.slos, at),
             sources=Sources(prometheus=prometheus, pager=pager),
             **asdict(measured),
             **asdict(self._last_paged),

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 
 from lab.control.lab_clients import LabClients
 from lab.errors import LabError
+from lab.names import ROLLOUT_CONTROLLER
 from lab.paths import home
 from lab.rollout import journal
 from lab.rollout.actions import PROGRAM
 from lab.rollout.controller import Controller
-from lab.rollout.decide import CONTROLLER
 from lab.telemetry import logs
 from lab.telemetry.process import program
 from lab.telemetry.settings import Settings
@@ -30,7 +30,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     with ExitStack() as control:
         control.enter_context(journal.controlling(home()))
-        controller, before = Controller(LabClients.here(CONTROLLER)), ""
+        controller, before = Controller(LabClients.here(ROLLOUT_CONTROLLER)), ""
         while not stopping.is_set():
             began = time.monotonic()
             try:

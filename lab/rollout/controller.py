@@ -19,7 +19,7 @@ from lab.control import actions, config
 from lab.control.lab_clients import LabClients
 from lab.errors import LabError
 from lab.rollout import counts, journal, progress
-from lab.rollout.decide import CONTROLLER, Canary, Seen, count_again, decide, move, not_ours
+from lab.rollout.decide import Canary, Seen, count_again, decide, move, not_ours
 from lab.rollout.evidence import Interval, mismatch
 from lab.rollout.journal import Rollout
 from lab.rollout.judge import Judgement, Verdict, judge
@@ -41,7 +41,7 @@ class Controller:
     """Controls the one rollout of a lab. `clients` audit in the name of the controller."""
 
     def __init__(self, clients: LabClients) -> None:
-        self._clients = clients.acting_as(CONTROLLER)
+        self._clients = clients.acting_as(names.ROLLOUT_CONTROLLER)
         self._windows = load_windows(LAB)
         self._last = time.monotonic()
         self._unready_since: float | None = None
@@ -132,7 +132,7 @@ class Controller:
         gateway.set_part(CANARY_PART, {"salt": ""})
         gateway.set_part(counts.PART, counts.NOTHING)
         self._go_back(canary, rollout.canary_config, f"{phase}: {rollout.reason}")
-        ended = move(rollout, phase, time.time(), CONTROLLER, rollout.reason)
+        ended = move(rollout, phase, time.time(), names.ROLLOUT_CONTROLLER, rollout.reason)
         with self._clients.trail.action("rollout end", service, new=phase, reason=rollout.reason) as change:
             change.old = rollout.phase
             journal.save(self._clients.home, ended)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from lab import names
 from lab.clients.times import epoch_seconds, utc_text
+from lab.names import ROLLOUT_CONTROLLER
 from lab.rollout.journal import Event, Phase, Rollout
 from lab.rollout.judge import Judgement, Verdict
 from lab.rollout.policy import ABORT, FULL_PERCENT
 
-CONTROLLER = names.ROLLOUT_CONTROLLER
 # The evidence that the split is not what was asked for: a thousand to one.
 MISMATCH = math.log(1000)
 # A step has no counts in Prometheus before its first scrapes.
@@ -60,13 +59,13 @@ def decide(rollout: Rollout, seen: Seen) -> Rollout:
     if rollout.phase not in ("stepping", "held"):
         return rollout
     if why := _harm(rollout, seen):
-        return move(rollout, "aborting", seen.now, CONTROLLER, why)
+        return move(rollout, "aborting", seen.now, ROLLOUT_CONTROLLER, why)
     if rollout.since and seen.reset:
         return count_again(rollout, "the gateway restarted and its counts began again")
     if why := not_ours(rollout, seen):
         if rollout.phase == "held":
             return count_again(rollout, rollout.reason) if rollout.since else rollout
-        return count_again(move(rollout, "held", seen.now, CONTROLLER, why), why)
+        return count_again(move(rollout, "held", seen.now, ROLLOUT_CONTROLLER, why), why)
     if rollout.phase == "held" or not rollout.since:
         return rollout
     if why := _obstacle(rollout, seen):
@@ -151,10 +150,10 @@ def _next(rollout: Rollout, seen: Seen) -> Rollout:
         return rollout
     if judgement.verdict is Verdict.PASS and lasted >= policy.dwell_seconds:
         if rollout.step + 1 == len(policy.steps_percent):
-            return move(rollout, "promoting", seen.now, CONTROLLER, judgement.reason)
-        return move(rollout, "stepping", seen.now, CONTROLLER, judgement.reason, step=rollout.step + 1)
+            return move(rollout, "promoting", seen.now, ROLLOUT_CONTROLLER, judgement.reason)
+        return move(rollout, "stepping", seen.now, ROLLOUT_CONTROLLER, judgement.reason, step=rollout.step + 1)
     if lasted >= policy.deadline_seconds:
         phase: Phase = "aborting" if policy.on_deadline == ABORT else "held"
         why = f"not enough evidence after {policy.deadline_seconds:g} s: {judgement.reason}"
-        return move(rollout, phase, seen.now, CONTROLLER, why)
+        return move(rollout, phase, seen.now, ROLLOUT_CONTROLLER, why)
     return rollout

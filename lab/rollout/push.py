@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from lab.change.risk import STAGED
 from lab.clients.times import utc_text
 from lab.control import config
 from lab.control.lab_clients import LabClients
@@ -108,7 +109,7 @@ def push(
             with clients.trail.action("config push", service, new=config.audited(old), reason=reason) as change:
                 change.old = config.audited(old)
                 new = configs.add(clients.home, service, settings, clients.trail.actor, reason)
-                change.new = config.audited(new)
+                change.new = {**config.audited(new), STAGED: [program.name for program in staged.in_order]}
                 why = staged.run(new)
         except TakenBack as taken:
             outcome, why = "taken back", str(taken)
@@ -135,7 +136,8 @@ class _Push:
 
     def __post_init__(self) -> None:
         self.programs = configs.instances(self.clients.home, self.clients.ports, self.service)
-        self.replica = self.programs[-1]
+        self.in_order = self.programs[::-1]
+        self.replica = self.in_order[0]
         self.slos = slos_of(self.service) if len(self.programs) > 1 else []
         self.changed: list[Program] = []
         self.started_at = utc_text(time.time())
@@ -158,7 +160,7 @@ class _Push:
             configs.activate(home, self.service, self.old.version)
             why = self._bake(f"{self.service}-config-{new.version}")
             configs.activate(home, self.service, new.version)
-            for program in self.programs[:-1]:
+            for program in self.in_order[1:]:
                 self.report(f"{program.name} restarts with version {new.version}")
                 self._restart(program)
         except BaseException as error:

@@ -39,7 +39,7 @@ from lab.site.views import (
     services,
     slo,
 )
-from lab.site.views.change import log, policies, rollouts, simulations
+from lab.site.views.change import ledger, log, policies, rollouts, simulations
 
 VIEW_MODULES = (
     slo,
@@ -57,6 +57,7 @@ VIEW_MODULES = (
     log,
     rollouts,
     simulations,
+    ledger,
     services,
     diagrams,
     drills,

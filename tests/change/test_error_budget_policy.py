@@ -21,7 +21,7 @@ POLICY = read_policy()
 
 
 def budget(remaining: float | None, burn: float = 0.0) -> Budget:
-    return Budget("feed-availability", remaining, burn, 6.0)
+    return Budget("feed-availability", remaining, burn, 6.0, 43200.0)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,25 @@ def test_rollbacks_and_security_fixes_always_pass(remaining: float | None, burn:
         assert decision.outcome == "allow"
 
 
+@pytest.mark.parametrize(
+    ("remaining", "burn", "seconds"),
+    [
+        (1.0, 2.0, 21600),
+        (0.5, 14.4, 1500),
+        (0.5, 0.5, 43200),
+        (0.5, 0.4, None),  # the bad events of one period cannot spend what is left
+        (0.5, 0.0, None),
+        (0.0, 3.0, None),
+        (-0.1, 3.0, None),
+        (None, 3.0, None),
+    ],
+)
+def test_the_time_to_exhaustion_follows_from_what_is_left_and_the_burn_rate(
+    remaining: float | None, burn: float, seconds: float | None
+) -> None:
+    assert budget(remaining, burn).exhausted_in_seconds == (None if seconds is None else pytest.approx(seconds))
+
+
 def test_an_override_needs_a_name_a_reason_and_an_end_and_expires(
     clients: LabClients, pager: FakePager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +167,8 @@ def test_unknown_services_and_changes_are_refused(clients: LabClients) -> None:
         ("reopen_ratio: 0.05", "reopen_ratio: five", "reopen_ratio", "must be a number"),
         ("override_minutes: 60", "override_minutes: 0", "override_minutes", "must be from 1"),
         ("override_minutes: 60\n", "", "", "override_minutes is missing"),
+        ("postmortem_ratio: 0.2", "postmortem_ratio: 20", "postmortem_ratio", "must be from 0 to 1"),
+        ("postmortem_ratio: 0.2\n", "", "", "postmortem_ratio is missing"),
         ("unknown_refuses:", "unknown_refusals:", "unknown_refusals", "unknown key"),
     ],
 )

@@ -17,7 +17,7 @@ from lab.errors import SpecError, UsageError
 TEXT = freeze.FILE.read_text(encoding="utf-8")
 SALE = Freeze("sale", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z", ("feed",), frozenset({"rollout"}), "busy days")
 START, END = (epoch_seconds(text) for text in (SALE.start, SALE.end))
-FULL = [Budget("feed-availability", 1.0, 0.0, 6.0)]
+FULL = [Budget("feed-availability", 1.0, 0.0, 6.0, 43_200.0)]
 
 
 @pytest.mark.parametrize(

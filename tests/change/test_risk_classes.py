@@ -18,7 +18,7 @@ from lab.control.gateway_settings import PARTS
 from lab.drills.run import diagnosis
 from lab.paths import ROOT
 
-CONSTANTS = {"DIAGNOSE": diagnosis.DIAGNOSE, "HINT": diagnosis.HINT}
+CONSTANTS = {"DIAGNOSE": diagnosis.DIAGNOSE, "HINT": diagnosis.HINT, "REFUSAL": risk.REFUSAL}
 OLD = {
     "canary weight": 5.0,
     "flag set": True,

@@ -52,6 +52,17 @@ def test_a_range_vector_is_refused_with_a_suggestion(server: JsonServer, prometh
         prometheus.instant("up[5m]")
 
 
+def test_the_samples_of_a_range_are_those_that_were_recorded(server: JsonServer, prometheus: Prometheus) -> None:
+    rows = [{"metric": {"job": "feed"}, "values": [[1.5, "1"], [3.5, "0.25"]]}]
+    server.answer = lambda *_: (200, {"data": {"resultType": "matrix", "result": rows}})
+    (found,) = prometheus.samples("up[5m]", 4)
+    assert (found.labels, found.points) == ({"job": "feed"}, [(1.5, 1.0), (3.5, 0.25)])
+    assert "query=up%5B5m%5D&time=4.000" in server.asked[-1][1]
+    server.answer = lambda *_: (200, vector(1))
+    with pytest.raises(UsageError, match=r"'up' does not select a range; write one such as up\[5m\]"):
+        prometheus.samples("up", 4)
+
+
 def test_waiting_ends_at_the_first_result_that_is_not_empty(server: JsonServer, prometheus: Prometheus) -> None:
     answers = iter([vector(), vector(), vector(7)])
     server.answer = lambda *_: (200, next(answers))

@@ -126,7 +126,7 @@ def world(clients: LabClients, gateway: FakeGateway, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(probes, "readiness_of", readiness_of)
     monkeypatch.setattr(supervision, "unplanned_starts", lambda _home, _name: lab.restarts)
-    monkeypatch.setattr(gate, "read", lambda *_: [Budget("feed-availability", lab.budget_left, 0.0, 6.0)])
+    monkeypatch.setattr(gate, "read", lambda *_: [Budget("feed-availability", lab.budget_left, 0.0, 6.0, 43200.0)])
     monkeypatch.setattr(journal, "is_controlled", lambda _home: True)
     state.make_directories(clients.home)
     counting = gateway.state.setdefault("comparison", {"step": "", "slos": {}})

@@ -103,7 +103,7 @@ def test_a_rollout_under_way_and_one_whose_counts_are_gone_have_no_record(world:
 
 
 POLICY = error_budget.read_policy()
-SPENT = [Budget("feed-availability", -0.2, 0.0, 6.0), Budget("feed-latency-p99", 0.9, 0.4, 6.0)]
+SPENT = [Budget("feed-availability", -0.2, 0.0, 6.0, 43_200.0), Budget("feed-latency-p99", 0.9, 0.4, 6.0, 43_200.0)]
 
 
 def test_what_the_gate_refused_follows_from_the_budgets_in_its_record(
@@ -122,7 +122,7 @@ def test_what_the_gate_refused_follows_from_the_budgets_in_its_record(
 
 def test_a_refusal_that_does_not_follow_from_its_budgets_is_named(tmp_path: Path) -> None:
     made = record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, SPENT)
-    full = [Budget("feed-availability", 1.0, 0.0, 6.0)]
+    full = [Budget("feed-availability", 1.0, 0.0, 6.0, 43_200.0)]
     problems = list(record.verify(msgspec.structs.replace(made, budgets=full)))
     assert problems[0] == "/decisions/rollout/outcome: is deny, but by the budgets allow"
     with pytest.raises(UsageError, match="refuses no change of feed now"):

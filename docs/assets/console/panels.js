@@ -1,5 +1,6 @@
 // The panels that the live console and the replay share. Each is redrawn only when its content has changed.
 
+import * as change from "./change.js";
 import { el, refill } from "./dom.js";
 import * as views from "./views.js";
 
@@ -27,6 +28,10 @@ export function draw(
         ? shown.audit.map(views.auditRow)
         : [el("tr", {}, el("td", { colspan: 6 }, "Nothing has been changed."))]),
     );
+  if (changed("change", shown.change)) {
+    part("rollout").replaceChildren(...change.rollout(shown.change));
+    part("gates").replaceChildren(...change.gates(shown.change));
+  }
   views.map(part("map"), shown.nodes);
   if (changed("flow", shown.flow)) part("flow").textContent = shown.flow;
   if (changed("runbook", section.seen)) refill(part("runbook"), section.nodes());

@@ -1,22 +1,28 @@
-"""`fleetops budget`: what is left of the error budgets, and which changes the policy allows."""
+"""`fleetops budget`: what is left of the error budgets, what spent them, and which changes the policy allows."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from lab import units
 from lab.cli.shared import AS_JSON, REASON, clients
 from lab.cli.text import print_json, table
 
+if TYPE_CHECKING:
+    from lab.change.gate import Budget
+
 CHANGE = click.option("--change", required=True, help="rollout, config, schema, rollback or security.")
 SERVICE = click.option("--service", required=True, help="The service to be changed.")
+EXHAUSTED = "EXHAUSTED IN (LAB TIME)"
 
 
 @click.group()
 def budget() -> None:
-    """Show error budgets, and ask whether their policy allows a change.
+    """Show error budgets and what spent them, and ask whether their policy allows a change.
 
     \b
     Example: fleetops budget gate --service feed --change rollout
@@ -27,6 +33,9 @@ def budget() -> None:
 @AS_JSON
 def status(as_json: bool) -> None:
     """Show what is left of each budget, and how fast it burns.
+
+    EXHAUSTED IN is in lab time, if the budget goes on burning as now; at the earliest, because old bad events leave the
+    period.
 
     \b
     Example: fleetops budget status
@@ -44,19 +53,66 @@ def status(as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "budgets": [{"service": service, "state": state, **asdict(row)} for service, state, row in rows],
+                "budgets": [
+                    {
+                        "service": service,
+                        "state": state,
+                        **asdict(row),
+                        "exhausted_in_seconds": row.exhausted_in_seconds,
+                    }
+                    for service, state, row in rows
+                ],
                 "overrides": as_builtins(overrides),
             }
         )
         return
     table(
-        ("SERVICE", "STATE", "SLO", "LEFT", "BURN RATE"),
-        [(service, state, row.slo, _share(row.remaining_ratio), _times(row.burn_rate)) for service, state, row in rows],
+        ("SERVICE", "STATE", "SLO", "LEFT", "BURN RATE", EXHAUSTED),
+        [
+            (service, state, row.slo, _share(row.remaining_ratio), _times(row.burn_rate), _exhausted(row))
+            for service, state, row in rows
+        ],
         "no SLO",
-        right=("LEFT", "BURN RATE"),
+        right=("LEFT", "BURN RATE", EXHAUSTED),
     )
     for row in overrides[-5:]:
         click.echo(f"override: {row.change} of {row.service} by {row.by} until {row.until}: {row.reason}")
+
+
+@budget.command("ledger")
+@click.option("--service", help="Only the budgets of this service.")
+@AS_JSON
+def ledger_(service: str | None, as_json: bool) -> None:
+    """Show which incidents and changes spent each budget.
+
+    Each bad event of the period is charged once, to what was under way when it happened: a drill before a page, a page
+    before a rollout, a rollout before another change; of the same kind, to the one that began last. A page counts from
+    the first of the bad events that made it fire, a change for as long after it as the slow-burn page looks back. The
+    lines of an SLO sum to its budget, and to what Prometheus says is left; percentages are rounded so that they sum to
+    100. Bad events are rates x time, so they are estimates.
+
+    \b
+    Example: fleetops budget ledger --service feed
+    """
+    from lab.change import ask, spending
+    from lab.change.policy import read_policy
+    from lab.cli.change import ledger
+    from lab.slo.catalogue import LAB, load_specs, load_windows, slos_of
+
+    if service is not None:
+        ask.require_service(service)
+    slos = list(load_specs()) if service is None else slos_of(service)
+    bound = read_policy().postmortem_ratio
+    found = spending.read(clients(), slos, load_windows(LAB), lambda line: click.echo(f"fleetops: {line}", err=True))
+    if as_json:
+        print_json([ledger.document(slo, spent, bound) for slo, spent in found])
+        return
+    table(
+        ledger.HEAD, [line for slo, spent in found for line in ledger.lines(slo, spent)], "no SLO", right=ledger.RIGHT
+    )
+    for slo, spent in found:
+        for entry in spent.ledger.above(bound) if spent else ():
+            click.echo(f"{entry.span.name} spent more than {bound:.0%} of {slo.sloth_id}: it needs a postmortem")
 
 
 @budget.command("gate")
@@ -131,3 +187,10 @@ def _share(ratio: float | None) -> str:
 
 def _times(burn: float | None) -> str:
     return "unknown" if burn is None else f"{burn:.1f}x"
+
+
+def _exhausted(row: Budget) -> str:
+    if row.remaining_ratio is not None and row.remaining_ratio <= 0:
+        return "exhausted"
+    seconds = row.exhausted_in_seconds
+    return "-" if seconds is None else units.seconds(seconds).replace(units.NBSP, " ")

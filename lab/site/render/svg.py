@@ -101,6 +101,19 @@ def drawing(ident: str, title: str, description: str, height: int, parts: Sequen
     ).format(ident, height, title, description, Markup().join(parts))
 
 
+def bar(value: float, bound: float, top: float) -> Markup:
+    """A horizontal bar of `value` on a scale from 0 to `top`, with a line at `bound`. It repeats the number beside it.
+
+    A value above the bound has another colour.
+    """
+    over = " lab-bar--over" if value > bound else ""
+    return Markup(
+        '<svg class="lab-bar{0}" aria-hidden="true" width="100%" height="10">'
+        '<rect class="track" width="100%" height="10"/><rect width="{1:.2f}%" height="10"/>'
+        '<line x1="{2:.2f}%" x2="{2:.2f}%" y1="0" y2="10"/></svg>'
+    ).format(over, value / top * 100, bound / top * 100)
+
+
 def _levels(axes: Frame) -> list[float]:
     step = timeseries.nice_step(axes.top, 4)
     return [index * step for index in range(round(axes.top / step) + 1)]
