@@ -27,12 +27,14 @@ class Kind:
     `back` is the command that takes it back, "" when no setting changes. In it TARGET and OLD stand for those of the
     audit row, OPTIONS and PAIR for its old settings as `--name value` and `name value`. `gate` is the kind of change
     that the error-budget policy knows it by, "" for none. A change that `continues` raises the same setting further.
+    A `harmless` one leaves the answers to requests as they are.
     """
 
     risk: Risk
     back: str = ""
     gate: str = ""
     continues: bool = False
+    harmless: bool = False
 
 
 CONFIG_PUSH, ROLLOUT_START, ROLLOUT_END, OVERRIDE = "config push", "rollout start", "rollout end", "budget override"
@@ -61,12 +63,12 @@ KINDS: dict[str, Kind] = {
     "db cancel": Kind("normal"),
     "db index create": Kind("normal", gate=SCHEMA),
     "cert rotate": Kind("normal", "fleetops cert rotate TARGET"),
-    "log level": Kind("normal", "fleetops log level TARGET OLD"),
-    "log rotate": Kind("normal"),
+    "log level": Kind("normal", "fleetops log level TARGET OLD", harmless=True),
+    "log rotate": Kind("normal", harmless=True),
     "service drain": Kind("normal", "fleetops service undrain TARGET"),
     "service pause": Kind("normal", "fleetops service resume TARGET"),
     "service restart": Kind("normal"),
-    "service reload": Kind("normal"),
+    "service reload": Kind("normal", harmless=True),
 }
 # Actions that only take back another one.
 TAKES_BACK = {
@@ -86,6 +88,11 @@ NO_CHANGE = frozenset(
 def alters(row: AuditRow) -> bool:
     """Whether the action altered something that may affect the service: a change, or what took one back."""
     return row.outcome == "done" and (row.action in KINDS or row.action in TAKES_BACK)
+
+
+def may_harm(row: AuditRow) -> bool:
+    """Whether the action, done or failed, may have made requests bad."""
+    return row.action in TAKES_BACK or (row.action in KINDS and not KINDS[row.action].harmless)
 
 
 def take_back(row: AuditRow) -> str:

@@ -12,16 +12,14 @@ from dataclasses import dataclass, replace
 
 from lab import names
 from lab.change.ledger import Interval, Kind, Span
+from lab.change.risk import ROLLOUT_START, may_harm
 from lab.clients.documents import AuditRow, Page
 from lab.clients.times import epoch_seconds
-from lab.drills.run.diagnosis import ANSWERS
 from lab.drills.schema.record import Record
 from lab.slo.model import PAGE
 from lab.slo.rendering import series
 
-ROLLOUT, ROLLOUT_START, WEIGHT = "rollout ", "rollout start", "canary weight"
-# Audited, but they leave the answers to requests as they are.
-_HARMLESS = (*ANSWERS, "budget override", "log level", "log rotate", "service reload")
+ROLLOUT, WEIGHT = "rollout ", "canary weight"
 
 
 def drills(records: Iterable[Record]) -> list[Span]:
@@ -103,7 +101,7 @@ def changes(rows: Sequence[AuditRow], reach_seconds: float) -> list[Span]:
         controlled = row.actor == names.ROLLOUT_CONTROLLER
         if controlled or (row.action == WEIGHT and _exposed(acts)):
             acts.append(row)
-        if not controlled and row.action not in _HARMLESS and not row.action.startswith(ROLLOUT):
+        if not controlled and may_harm(row) and not row.action.startswith(ROLLOUT):
             last = _first_weight(rows[index + 1 :]) if _exposes(row) else row
             name = f"{row.action} {row.target} by {row.actor}"
             found.append(Span(name, Kind.CHANGE, epoch_seconds(row.at), _until(last, reach_seconds)))
