@@ -39,7 +39,7 @@ from lab.site.views import (
     services,
     slo,
 )
-from lab.site.views.change import ledger, log, policies, rollouts, simulations
+from lab.site.views.change import ledger, log, policies, pushes, rollouts, simulations
 
 VIEW_MODULES = (
     slo,
@@ -56,6 +56,7 @@ VIEW_MODULES = (
     policies,
     log,
     rollouts,
+    pushes,
     simulations,
     ledger,
     services,

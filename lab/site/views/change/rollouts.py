@@ -6,8 +6,8 @@ from lab import units
 from lab.clients.times import epoch_seconds
 from lab.drills.faults.canary import CanaryRamp
 from lab.errors import LabError
-from lab.rollout.judge import Verdict
-from lab.rollout.record import RolloutRecord, Step, judgements
+from lab.rollout.judge import Limits, Verdict
+from lab.rollout.record import Step, judgements
 from lab.site.render import html, plot
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
@@ -15,6 +15,7 @@ from lab.slo.model import PAGE
 
 UNGATED = ("INC-001", "INC-002")
 GATED = "feed-1.1.0"  # the version of INC-001, rolled out by the controller
+PUSHED = "feed-config-taken-back"  # pushed in stages, unlike the configuration of INC-002
 TICKS = 8
 
 
@@ -38,7 +39,7 @@ def rollout_evidence(context: SiteContext, name: str) -> Markup:
     values = [value for curve in curves for _, value in curve.points]
     low, high = min(0.0, *values), max(threshold, *values)
     instants = []
-    if (failed := failed_after_seconds(step, record)) is not None:
+    if (failed := failed_after_seconds(step, record.policy.limits)) is not None:
         instants = [plot.Instant(failed, "aborted")]
     description = (
         f"Step {step.step + 1} of {record.service} {record.version}, {step.weight_percent:g} % of the clients."
@@ -73,9 +74,9 @@ def _ticks(seconds: int) -> range:
     return range(0, seconds + 1, max(1, -(-seconds // TICKS)))
 
 
-def failed_after_seconds(step: Step, record: RolloutRecord) -> int | None:
+def failed_after_seconds(step: Step, limits: Limits) -> int | None:
     """The scrape, one a second since the step's counts began, at which the judge fails a step; None if it does not."""
-    seen = enumerate(judgements(step, record.policy.limits), start=1)
+    seen = enumerate(judgements(step, limits), start=1)
     return next((second for second, judgement in seen if judgement.verdict is Verdict.FAIL), None)
 
 
@@ -109,7 +110,7 @@ def gated_and_ungated(context: SiteContext) -> Markup:
     gated = context.rollouts.rollout(GATED)
     step, slo = gated.steps[-1], _slo_at_stake(context, UNGATED[0])
     canary = step.counts[slo]["canary"]
-    failed = failed_after_seconds(step, gated)
+    failed = failed_after_seconds(step, gated.policy.limits)
     if failed is None:
         raise LabError(f"docs/{context.rollouts.path(GATED)}: its last step did not fail, so it shows no gate")
     columns = [_ungated(context, ident) for ident in UNGATED]
@@ -124,6 +125,7 @@ def gated_and_ungated(context: SiteContext) -> Markup:
             _link(context, GATED),
         )
     )
+    columns.append(_pushed(context))
     names = (
         "Change", "Reached before anybody knew", "Bad requests", "Clients affected, of those who asked",
         "Stopped or paged", "Pages", "Record",
@@ -131,10 +133,27 @@ def gated_and_ungated(context: SiteContext) -> Markup:
     head, *rows = ((name, *cells) for name, *cells in zip(names, *columns, strict=True))
     table = html.table(head, rows, label="The ungated path and the gate")
     return table + Markup(
-        '<p class="lab-note">Lab time, {}x. The first and the last are the same version: at a smaller weight it harms'
+        '<p class="lab-note">Lab time, {}x. The first and the third are the same version: at a smaller weight it harms'
         " fewer clients each second, and the gate stops it sooner. Bad requests are those of the SLO at stake: {} for"
-        " the first and the last, {} for the second. The gate\u2019s time counts from the first scrape of the step.</p>"
+        " the first and the third, {} for the second; for the fourth they are those of the SLO with the most. The"
+        " gate\u2019s time counts from the first scrape of the step.</p>"
     ).format(context.factor, slo, _slo_at_stake(context, UNGATED[1]))
+
+
+def _pushed(context: SiteContext) -> tuple[object, ...]:
+    record = context.rollouts.push(PUSHED)
+    if record.step is None or (failed := failed_after_seconds(record.step, record.policy.push_limits)) is None:
+        raise LabError(f"docs/{context.rollouts.path(PUSHED)}: its replica did not fail, so it shows no gate")
+    worst = max((arms["canary"] for arms in record.step.counts.values()), key=lambda arm: arm.bad_requests[-1])
+    return (
+        f"{record.service} configuration, in stages",
+        f"{record.replica}, one replica",
+        units.number(worst.bad_requests[-1]),
+        units.ABSENT,
+        f"taken back after {units.seconds(failed)}",
+        _pages(record.pages),
+        _link(context, PUSHED),
+    )
 
 
 def _ungated(context: SiteContext, ident: str) -> tuple[object, ...]:

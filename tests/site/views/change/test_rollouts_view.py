@@ -28,7 +28,7 @@ def test_the_gate_stops_the_version_of_inc_001_with_a_tenth_of_its_bad_requests_
     assert 0 < bad <= ungated.budget["feed-latency-p99"].bad_events / 10
     assert gated.pages == []
     assert [page.severity for page in ungated.pages].count("page") >= 1
-    failed = failed_after_seconds(gated.steps[-1], gated)
+    failed = failed_after_seconds(gated.steps[-1], gated.policy.limits)
     assert failed is not None
     assert failed < (ungated.durations.page_seconds or 0)
 
@@ -54,7 +54,7 @@ def test_the_evidence_is_the_judge_s_and_the_abort_is_marked_where_it_crosses_th
     record = site.rollouts.rollout(GATED)
     seen = judgements(record.steps[-1], record.policy.limits)
     assert seen[-1].harm_log10 == pytest.approx(record.steps[-1].harm_log10, abs=1e-5)
-    failed = failed_after_seconds(record.steps[-1], record)
+    failed = failed_after_seconds(record.steps[-1], record.policy.limits)
     assert failed is not None
     assert [row.verdict for row in seen].index(Verdict.FAIL) == failed - 1
     assert seen[failed - 2].harm_log10 < seen[0].harm_threshold_log10 <= seen[failed - 1].harm_log10
@@ -67,7 +67,7 @@ def test_the_evidence_is_the_judge_s_and_the_abort_is_marked_where_it_crosses_th
 
 def test_a_rollout_that_was_not_aborted_has_evidence_without_a_mark(site: SiteContext) -> None:
     record = site.rollouts.rollout("feed-1.2.0")
-    assert all(failed_after_seconds(step, record) is None for step in record.steps)
+    assert all(failed_after_seconds(step, record.policy.limits) is None for step in record.steps)
     assert ">aborted</text>" not in str(rollouts.rollout_evidence(site, "feed-1.2.0"))
 
 
