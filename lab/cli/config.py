@@ -93,6 +93,7 @@ def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool, f
     """
     from lab.change import ask
     from lab.change.policy import CONFIG
+    from lab.change.risk import EMERGENCY_REASON
     from lab.control import config as actions
     from lab.rollout import push as staged
     from lab.rollout import record
@@ -111,7 +112,7 @@ def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool, f
         values[key] = setting(value) if value else None
     lab = clients()
     if emergency:
-        old, new = actions.push(lab, service, values, f"emergency: {reason}")
+        old, new = actions.push(lab, service, values, f"{EMERGENCY_REASON}{reason}")
         click.echo(_change(service, old, new))
         return 0
     for owner in ask.affected(service):
