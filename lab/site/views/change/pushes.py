@@ -41,9 +41,12 @@ def refusal_story(context: SiteContext, name: str) -> Markup:
     """What the gate decided on each kind of change at one time, and why, from a record."""
     record = context.rollouts.refusal(name)
     levels = {"allow": "ok", "deny": "bad", "unknown": "warn"}
+    alike: dict[tuple[str, str], list[str]] = {}
+    for change, decision in record.decisions.items():
+        alike.setdefault((decision.outcome, decision.reason), []).append(change)
     rows = [
-        (change, html.badge(levels[decision.outcome], decision.outcome), html.wide(decision.reason))
-        for change, decision in record.decisions.items()
+        (", ".join(changes), html.badge(levels[outcome], outcome), html.wide(reason))
+        for (outcome, reason), changes in alike.items()
     ]
     table = html.table(("Change", "Decision", "Reason"), rows, label=f"What the policy refused of {record.service}")
     return table + Markup('<p class="lab-note">Recorded {}; evidence {}.</p>').format(

@@ -116,20 +116,17 @@ def gated_and_ungated(context: SiteContext) -> Markup:
     columns = [_ungated(context, ident) for ident in UNGATED]
     columns.append(
         (
-            f"{gated.service} {gated.version}, by the controller",
+            f"{gated.service} {gated.version}, with the gate",
             f"{step.weight_percent:g}{units.NBSP}% of the clients",
             units.number(canary.bad_requests[-1]),
             f"{canary.affected[-1]} of {canary.clients[-1] + step.counts[slo]['stable'].clients[-1]}",
             f"aborted after {units.seconds(failed)}",
             _pages(gated.pages),
-            _link(context, GATED),
+            html.link(context.href(context.rollouts.path(GATED)), "record"),
         )
     )
     columns.append(_pushed(context))
-    names = (
-        "Change", "Reached before anybody knew", "Bad requests", "Clients affected, of those who asked",
-        "Stopped or paged", "Pages", "Record",
-    )  # fmt: skip
+    names = ("Change", "Reached", "Bad requests", "Clients affected, of all", "Noticed", "Pages", "Evidence")
     head, *rows = ((name, *cells) for name, *cells in zip(names, *columns, strict=True))
     table = html.table(head, rows, label="The ungated path and the gate")
     return table + Markup(
@@ -147,12 +144,12 @@ def _pushed(context: SiteContext) -> tuple[object, ...]:
     worst = max((arms["canary"] for arms in record.step.counts.values()), key=lambda arm: arm.bad_requests[-1])
     return (
         f"{record.service} configuration, in stages",
-        f"{record.replica}, one replica",
+        f"one replica, {record.replica}",
         units.number(worst.bad_requests[-1]),
         units.ABSENT,
         f"taken back after {units.seconds(failed)}",
         _pages(record.pages),
-        _link(context, PUSHED),
+        html.link(context.href(context.rollouts.path(PUSHED)), "record"),
     )
 
 
@@ -170,7 +167,7 @@ def _ungated(context: SiteContext, ident: str) -> tuple[object, ...]:
         f"{data.users.hit} of {data.users.asked}",
         f"paged after {units.tenths(data.durations.page_seconds)}",
         _pages(sorted({page.alertname for page in data.pages if page.severity == PAGE})),
-        html.link(context.href(record.path), record.path),
+        html.link(context.href(record.path), "record"),
     )
 
 

@@ -53,7 +53,7 @@ def test_a_push_shows_its_replica_beside_the_others(site: SiteContext) -> None:
 def test_a_refusal_shows_each_kind_of_change(site: SiteContext) -> None:
     _, *rows = cells(pushes.refusal_story(site, "feed-refused"))
     assert [row[:2] for row in rows] == [
-        ["rollout", "deny"], ["config", "deny"], ["schema", "deny"], ["rollback", "allow"], ["security", "allow"],
+        ["rollout, config, schema", "deny"], ["rollback", "allow"], ["security", "allow"],
     ]  # fmt: skip
     assert "of its budget left (exhausted:" in rows[0][2]
 
