@@ -23,11 +23,9 @@ class ChangeRecords:
         self._policies = policies
         self._cache: dict[str, ChangeRecord] = {}
 
-    def __iter__(self) -> Iterator[RolloutRecord]:
+    def __iter__(self) -> Iterator[ChangeRecord]:
         for file in sorted(self.folder.rglob("*.json")):
-            name = file.relative_to(self.folder).with_suffix("").as_posix()
-            if isinstance(found := self.read(name), RolloutRecord):
-                yield found
+            yield self.read(file.relative_to(self.folder).with_suffix("").as_posix())
 
     def rollout(self, name: str) -> RolloutRecord:
         """The record of a rollout. Raises LabError as `read`, and when the record is of something else."""
@@ -67,7 +65,10 @@ class ChangeRecords:
         fix = f"run 'python -m scripts.record_changes {name}'"
         if not file.exists():
             raise LabError(f"record {shown} does not exist; {fix}")
-        found = record.load(file)
+        try:
+            found = record.load(file)
+        except LabError as error:
+            raise LabError(f"{error}; {fix}") from error
         for problem in record.verify(found):
             raise LabError(f"record {shown} contradicts itself: {problem}; {fix}")
         policy_file = self._policies / ("error-budget.yml" if isinstance(found, RefusalRecord) else "rollout.yml")

@@ -12,11 +12,11 @@ from lab.change import log
 from lab.change.freeze import read_freezes
 from lab.change.log import Change
 from lab.change.policy import REFUSABLE
-from lab.change.risk import KINDS, MEANS, RISKS, STANDARD
+from lab.change.risk import CONFIG_PUSH, KINDS, MEANS, RISKS, ROLLOUT_START, STANDARD
 from lab.clients.times import epoch_seconds, utc_text
 from lab.errors import LabError
 from lab.paths import ROOT
-from lab.rollout.record import RolloutRecord
+from lab.rollout.record import ChangeRecord, PushRecord, RolloutRecord
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
@@ -79,14 +79,22 @@ def change_figures(context: SiteContext) -> Markup:
 
 
 def change_population(context: SiteContext) -> str:
-    """The evidence of `change_figures` in words: `the records of 18 drills and of no rollout`."""
-    drills, found = len(list(context.records)), len(list(context.rollouts))
-    return f"the records of {drills} drills and of {found or 'no'} rollout{'' if found < 2 else 's'}"
+    """The evidence of `change_figures` in words: `the records of 18 drills, 2 rollouts and no staged …`."""
+    rollouts = sum(isinstance(record, RolloutRecord) for record in context.rollouts)
+    pushes = sum(isinstance(record, PushRecord) for record in context.rollouts)
+    return (
+        f"the records of {_number(len(list(context.records)), 'drill')}, {_number(rollouts, 'rollout')}"
+        f" and {_number(pushes, 'staged configuration push', 'staged configuration pushes')}"
+    )
+
+
+def _number(number: int, one: str, more: str = "") -> str:
+    return f"{number or 'no'} {one if number < 2 else more or f'{one}s'}"
 
 
 def _recorded(context: SiteContext) -> list[Change]:
     drills = [change for record in context.records for change in of_drill(record)]
-    return drills + [_of_rollout(found) for found in context.rollouts]
+    return drills + [change for found in context.rollouts if (change := _of_record(found)) is not None]
 
 
 def of_drill(record: Record) -> Sequence[Change]:
@@ -101,10 +109,31 @@ def of_drill(record: Record) -> Sequence[Change]:
     ]
 
 
+def _of_record(found: ChangeRecord) -> Change | None:
+    """The change of a record; None of one that was refused."""
+    match found:
+        case RolloutRecord():
+            return _of_rollout(found)
+        case PushRecord():
+            return _of_push(found)
+    return None
+
+
+def _of_push(found: PushRecord) -> Change:
+    settings = " ".join(f"{key}={value}" for key, value in found.changes.items())
+    taken_back = found.outcome == "taken back"
+    return Change(
+        id=found.id, at=found.started_at, by=found.by, action=CONFIG_PUSH, target=found.service,
+        what=f"config push {found.service} {settings}", risk=STANDARD, reason=found.reason, take_back="",
+        outcome="taken back" if taken_back else "done", ended_at=found.ended_at,
+        restored_at=found.ended_at if taken_back else None,
+    )  # fmt: skip
+
+
 def _of_rollout(found: RolloutRecord) -> Change:
     start, end = found.events[0], found.events[-1]
     return Change(
-        id=found.id, at=start.at, by=start.by, action="rollout start", target=found.service,
+        id=found.id, at=start.at, by=start.by, action=ROLLOUT_START, target=found.service,
         what=f"rollout of {found.service}: {found.previous} → {found.version}", risk=STANDARD, reason=start.reason,
         take_back="", outcome=found.outcome, ended_at=end.at,
         restored_at=end.at if found.outcome == "aborted" else None,

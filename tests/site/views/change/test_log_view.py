@@ -56,17 +56,19 @@ def test_the_checklist_is_that_of_the_template(context: SiteContext, monkeypatch
 def test_the_figures_are_of_drills_and_rollouts(context: SiteContext, figures: Any) -> None:
     shutil.rmtree(context.rollouts.folder)
     before = figures()
-    assert log.change_population(context) == "the records of 1 drills and of no rollout"
+    assert log.change_population(context) == "the records of 1 drill, no rollout and no staged configuration push"
     assert before["standard"] == ["0", "0", ABSENT, ABSENT]
     context.rollouts.folder.mkdir()
-    for name in ("feed-1.1.0.json", "feed-1.2.0.json"):
+    for name in ("feed-1.1.0.json", "feed-1.2.0.json", "feed-config-taken-back.json"):
         shutil.copy(DOCS / "rollouts" / name, context.rollouts.folder)
     events = context.rollouts.rollout("feed-1.1.0").events
     took = epoch_seconds(events[-1].at) - epoch_seconds(events[0].at)
     after = figures()
-    assert after["standard"] == ["2", "1", "50 %", f"{took:.1f} s"]
-    assert int(after["all"][0]) == int(before["all"][0]) + 2
-    assert log.change_population(context) == "the records of 1 drills and of 2 rollouts"
+    push = context.rollouts.push("feed-config-taken-back")
+    took = (took + epoch_seconds(push.ended_at) - epoch_seconds(push.started_at)) / 2
+    assert after["standard"] == ["3", "2", "67 %", f"{took:.1f} s"]
+    assert int(after["all"][0]) == int(before["all"][0]) + 3
+    assert log.change_population(context) == "the records of 1 drill, 2 rollouts and 1 staged configuration push"
 
 
 def test_a_change_of_a_drill_recovers_with_the_sli_and_without_one_with_the_alert() -> None:
