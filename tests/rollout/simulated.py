@@ -36,7 +36,8 @@ class World:
     now: float = START
     bad_ratio: float = 0.0
     prometheus_up: bool = True
-    ready: bool = True
+    ready: bool = True  # the canary
+    stable_ready: bool = True
     restarts: int = 0
     running: dict[str, str] = field(default_factory=dict)
     counted: dict[str, float] = field(default_factory=dict)  # when each step's counting began
@@ -122,7 +123,8 @@ def world(clients: LabClients, gateway: FakeGateway, monkeypatch: pytest.MonkeyP
 
     def readiness_of(programs: Any) -> dict[str, Readiness]:
         canary = CANARY_OF["feed"]
-        return {p.name: Readiness("" if lab.ready or p.service != canary else "no answer") for p in programs}
+        up = {program.name: lab.ready if program.service == canary else lab.stable_ready for program in programs}
+        return {name: Readiness("" if ready else "no answer") for name, ready in up.items()}
 
     monkeypatch.setattr(probes, "readiness_of", readiness_of)
     monkeypatch.setattr(supervision, "unplanned_starts", lambda _home, _name: lab.restarts)

@@ -157,6 +157,19 @@ def test_a_canary_that_crash_loops_or_does_not_become_ready_is_aborted(world: Wo
     assert "has not been ready for 15 s" in ended(world, Controller(world.clients)).reason
 
 
+def test_a_restart_of_stable_is_no_evidence_against_the_canary(world: World) -> None:
+    world.start()
+    controller = Controller(world.clients)
+    world.tick(controller, 5)
+    world.stable_ready = False
+    assert world.tick(controller, 20).phase == "stepping"
+    world.ready = False  # both are away: the cause is not the canary
+    frozen = world.tick(controller, 30)
+    assert (frozen.phase, frozen.frozen) == ("stepping", "the canary is not ready")
+    world.stable_ready = world.ready = True
+    assert ended(world, controller).phase == "promoted"
+
+
 def test_a_new_revision_holds(world: World) -> None:
     world.start()
     controller = Controller(world.clients)
