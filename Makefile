@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# Containers often forbid Python to keep compiled modules; each of the lab's processes would then compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 DRILL ?= INC-001
@@ -57,6 +59,7 @@ SLOW_TESTS := tests/docs tests/cli/test_up_and_down.py \
 	tests/services/test_fleet_processes.py tests/services/test_link_memory.py tests/services/test_link_proxy.py \
 	tests/services/test_schema.py tests/services/test_fanout.py tests/services/feed/test_feed_service.py \
 	tests/services/feed/test_feed_resilience.py tests/services/test_user_service.py tests/site/build/test_npm.py tests/stack/processes/test_supervisord.py \
+	tests/stack/exporter/test_feed_probe.py \
 	tests/telemetry/test_server.py tests/test_contributing.py tests/traffic \
 	tests/rollout/test_controller.py tests/rollout/test_killed_controller.py tests/rollout/test_simulation.py
 

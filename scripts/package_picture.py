@@ -11,6 +11,7 @@ import argparse
 import ast
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import cogapp
@@ -50,9 +51,14 @@ def imports() -> dict[str, set[str]]:
     return graph
 
 
-def _imported(file: Path) -> Iterator[str]:
+@cache
+def _imported(file: Path) -> frozenset[str]:
     """The second part of each dotted name below `lab` that `file` imports."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    return frozenset(_areas(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+def _areas(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "lab":
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lab."):

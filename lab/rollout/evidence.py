@@ -68,16 +68,17 @@ def harm(clients: Iterable[Pair], margin: float) -> Iterator[float]:
     HARM_RATIOS of the products of these ratios. It needs no error on the stable version: with none, each client that
     the canary affects counts for itself.
     """
-    logs = [0.0] * len(HARM_RATIOS)
+    logs, evidence = [0.0] * len(HARM_RATIOS), 0.0
     for pair in clients:
         canary, stable = pair.canary, pair.stable
-        if canary.total and stable.total:
+        if canary.total and stable.total and (canary.bad or stable.bad):
             tolerated = _share(margin, canary.total, stable.total)
             for index, ratio in enumerate(HARM_RATIOS):
                 harmful = _share(margin * ratio, canary.total, stable.total)
                 logs[index] += canary.bad * math.log(harmful / tolerated)
                 logs[index] += stable.bad * math.log((1 - harmful) / (1 - tolerated))
-        yield log_mean(logs)
+            evidence = log_mean(logs)
+        yield evidence
 
 
 def health(requests: Iterable[Arm], bound: float) -> Iterator[float]:
@@ -89,12 +90,15 @@ def health(requests: Iterable[Arm], bound: float) -> Iterator[float]:
     (1 - bound)^-n / len(HEALTH_RATIOS). It speaks of the clients that the canary has: requests, not clients, are
     counted, because the few clients of a small weight would never be enough.
     """
+    # The log likelihood ratios of one good and of one bad request, for each alternative.
+    good = [math.log1p(-fraction * bound) - math.log1p(-bound) for fraction in HEALTH_RATIOS]
+    bad = [math.log(fraction) if fraction else -math.inf for fraction in HEALTH_RATIOS]
     logs = [0.0] * len(HEALTH_RATIOS)
     for arm in requests:
-        for index, fraction in enumerate(HEALTH_RATIOS):
-            logs[index] += (arm.total - arm.bad) * (math.log1p(-fraction * bound) - math.log1p(-bound))
+        for index in range(len(HEALTH_RATIOS)):
+            logs[index] += (arm.total - arm.bad) * good[index]
             if arm.bad:
-                logs[index] += arm.bad * (math.log(fraction) if fraction else -math.inf)
+                logs[index] += arm.bad * bad[index]
         yield log_mean(logs)
 
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -57,7 +57,7 @@ class Start:
     interrupt: Interrupt = field(default_factory=Interrupt)
     ready: bool = False
     daemon: subprocess.Popen[bytes] | None = None
-    table: dict[str, Program] = field(default_factory=dict)
+    table: Mapping[str, Program] = field(default_factory=dict)
     launched: list[Program] = field(default_factory=list)
     scraped: list[Program] = field(default_factory=list)
 

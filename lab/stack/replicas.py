@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from lab.clients.http import JsonClient
 from lab.clients.pager import read_token
@@ -21,12 +24,13 @@ READY_SECONDS = 45.0
 UNSCRAPED_SECONDS = 15.0
 
 
-def known(home: Home, ports: Ports) -> dict[str, Program]:
+@lru_cache(maxsize=1)  # a process asks for one lab, several times a second
+def known(home: Home, ports: Ports) -> Mapping[str, Program]:
     """The program table with bare program names instead of paths, so that no tool or wheel is looked up.
 
     Containers need the table too, and have none of them.
     """
-    return programs.table(home, ports, {name: Path(name) for name in programs.TOOLS})
+    return MappingProxyType(programs.table(home, ports, {name: Path(name) for name in programs.TOOLS}))
 
 
 def expected(home: Home, ports: Ports) -> list[Program]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from lab.paths import RULES
+from lab.paths import ROOT, RULES
 from lab.slo.check import check_rules
-from lab.slo.prove.repository import proof_files, run_proofs
+from lab.slo.prove.repository import run_proofs
 
 pytestmark = pytest.mark.promtool
 
@@ -18,8 +19,10 @@ def test_every_rule_file_loads() -> None:
 
 
 def test_every_proof_holds() -> None:
-    failures = run_proofs(proof_files())
-    assert not failures, "\n".join(failures.values())
+    """They are run if a rule, a proof or promtool changed since they last held, as by `make check`."""
+    make = ["make", "--no-print-directory", ".cache/proofs-hold"]
+    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_wrong_rule_is_reported_by_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import bcrypt
@@ -31,38 +32,38 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def table(home: Home) -> dict[str, Program]:
+def table(home: Home) -> Mapping[str, Program]:
     return replicas.known(home, PORTS)
 
 
-def test_no_two_programs_share_a_port_and_all_are_in_the_labs_range(table: dict[str, Program]) -> None:
+def test_no_two_programs_share_a_port_and_all_are_in_the_labs_range(table: Mapping[str, Program]) -> None:
     used = [port for program in table.values() for port in program.ports]
     assert len(used) == len(set(used))
     assert all(8000 <= port < 8100 for port in used)
 
 
-def test_every_replica_is_declared_and_only_the_default_ones_start(table: dict[str, Program]) -> None:
+def test_every_replica_is_declared_and_only_the_default_ones_start(table: Mapping[str, Program]) -> None:
     for service, count in DEFAULT_REPLICAS.items():
         declared = [program for program in table.values() if program.service == service]
         assert len(declared) == MAX_REPLICAS
         assert sum(program.default for program in declared) == count
 
 
-def test_no_secret_is_in_an_environment_or_command_line(home: Home, table: dict[str, Program]) -> None:
+def test_no_secret_is_in_an_environment_or_command_line(home: Home, table: Mapping[str, Program]) -> None:
     token = home.token.read_text().strip()
     table_text = json.dumps([[list(program.argv), dict(program.env)] for program in table.values()])
     assert token not in table_text
     assert home.token.stat().st_mode & 0o077 == 0
 
 
-def test_every_listener_binds_to_loopback(table: dict[str, Program]) -> None:
+def test_every_listener_binds_to_loopback(table: Mapping[str, Program]) -> None:
     for program in table.values():
         for name in (names.ENV_LISTEN, names.ENV_ADMIN_LISTEN):
             if name in program.env:
                 assert program.env[name].startswith("127.0.0.1:")
 
 
-def test_prometheus_scrapes_every_second_and_has_the_site_label(home: Home, table: dict[str, Program]) -> None:
+def test_prometheus_scrapes_every_second_and_has_the_site_label(home: Home, table: Mapping[str, Program]) -> None:
     """Scrape and evaluation interval 1 s, `site` an external label but on no alert, instances named after programs."""
     monitoring.render(home, PORTS, table.values())
     config = yaml.safe_load((home.run / "prometheus.yml").read_text())
@@ -90,13 +91,13 @@ def test_prometheus_scrapes_every_second_and_has_the_site_label(home: Home, tabl
     ]
 
 
-def test_a_job_without_running_programs_has_an_empty_target_list(home: Home, table: dict[str, Program]) -> None:
+def test_a_job_without_running_programs_has_an_empty_target_list(home: Home, table: Mapping[str, Program]) -> None:
     monitoring.render(home, PORTS, table.values(), targets=())
     assert json.loads((home.run / "targets" / "gateway.json").read_text()) == []
 
 
 def test_the_rendered_configurations_are_accepted_by_the_tools(
-    home: Home, table: dict[str, Program], tools: dict[str, Path]
+    home: Home, table: Mapping[str, Program], tools: dict[str, Path]
 ) -> None:
     monitoring.render(home, PORTS, table.values())
     monitoring.check(home, tools)
@@ -123,7 +124,7 @@ def test_a_start_deletes_the_notification_log_and_silences_of_the_previous_run(h
 
 @pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
 def test_prometheus_and_alertmanager_require_the_login_and_prometheus_uses_it(
-    home: Home, table: dict[str, Program], name: str
+    home: Home, table: Mapping[str, Program], name: str
 ) -> None:
     monitoring.render(home, PORTS, table.values())
     assert f"--web.config.file={home.run / 'web.yml'}" in table[name].argv
@@ -157,7 +158,9 @@ def test_an_invalid_scale_request_is_refused_before_anything_changes(
         replicas.scale(home, PORTS, service, count)
 
 
-def test_removing_a_replica_does_not_wait_for_a_prometheus_that_is_down(home: Home, table: dict[str, Program]) -> None:
+def test_removing_a_replica_does_not_wait_for_a_prometheus_that_is_down(
+    home: Home, table: Mapping[str, Program]
+) -> None:
     """A replica that Prometheus does not scrape cannot count as down."""
     unused = Ports(free_port() - (PORTS.prometheus - PORTS.base))
     probes.wait_unscraped(home, unused, [table["feed-2"]], math.inf)

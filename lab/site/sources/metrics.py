@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ KINDS = {
     "GaugeMetricFamily": "gauge",
     "CounterMetricFamily": "counter",
 }
+# Most modules register nothing; to parse them would take seconds.
+_MENTIONED = re.compile(rf"\b(?:{'|'.join(KINDS)})\b")
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ def metrics(package: Path) -> list[Metric]:
     """
     by_name: dict[str, Metric] = {}
     for file in sorted(package.rglob("*.py")):
-        for metric in _registered(ast.parse(file.read_text()), file.relative_to(package.parent)):
-            by_name.setdefault(metric.name, metric)
+        if _MENTIONED.search(text := file.read_text(encoding="utf-8")):
+            for metric in _registered(ast.parse(text), file.relative_to(package.parent)):
+                by_name.setdefault(metric.name, metric)
     return sorted(by_name.values(), key=lambda metric: metric.name)
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from lab.errors import LabError
 from lab.slo.rule_files import LoadedRule, read_groups
+from lab.slo.specs.yamltree import LOADER
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class RuleFiles:
         for path in sorted((self.rules / profile).glob("*.rules.yml")):
             text = path.read_text()
             shown = f"{self.rules.name}/{profile}/{path.name}"
-            root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+            root: Any = yaml.compose(text, Loader=LOADER)
             nodes = next(value for key, value in root.value if key.value == "groups").value
             lines = text.splitlines()
             for node, group in zip(nodes, read_groups(path), strict=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab import names
@@ -43,7 +44,7 @@ def main() -> None:
             raise UsageError(f"unknown command {' '.join(other)!r}; choose one of init, schema, run")
 
 
-def run_program(name: str, table: dict[str, programs.Program], addresses: Addresses) -> None:
+def run_program(name: str, table: Mapping[str, programs.Program], addresses: Addresses) -> None:
     """Replace this process by the lab's own program `name`. Raises UsageError for another name."""
     known = {program.name: program for program in table.values() if names.ENV_INSTANCE in program.env}
     if name not in known:
