@@ -15,7 +15,7 @@ SITE := site/index.html
 # "docs" and "rules" are targets as well as folders, so the folders are named docs/. and rules/. here.
 SITE_SOURCES := $(shell find docs/. rules/. mkdocs.yml) $(shell find lab -type f -not -name '*.pyc')
 PROOFS := .cache/proofs-hold
-PROOF_SOURCES := $(shell find rules/. lab/slo -type f -not -name '*.pyc') $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
+PROOF_SOURCES := $(shell find rules/.) $(shell find lab/slo -type f -not -name '*.pyc') $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
 # Pages with parts that cog generates.
 COGGED := README.md ARCHITECTURE.md
 
