@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +60,20 @@ def test_a_bad_version_is_stopped_at_the_first_step_and_pages_nobody(lab: Embedd
     assert paged(lab) == pages
     assert lab.status()["ready"] is True
     assert eventually(lambda: "rollout" not in {row["name"] for row in lab.status()["processes"]}, 20)
+
+
+def test_a_configuration_that_does_harm_is_taken_back_from_one_replica(lab: EmbeddedLab, tmp_path: Path) -> None:
+    wait_for_the_gate(lab)
+    pages, file = paged(lab), tmp_path / "push.json"
+    pushed = lab.fleetops("config", "push", "feed", f"version={names.VERSION_CANARY}", "--record", str(file))
+    assert pushed.returncode == 1, pushed.stderr
+    assert "taken back" in pushed.stdout
+    assert lab.fleetops("rollout", "judge", str(file)).returncode == 0
+    assert json.loads(lab.fleetops("config", "show", "feed", "--json").stdout)["current"]["version"] == 0
+    assert paged(lab) == pages
+    refused = lab.fleetops("config", "push", "feed", "pool=4")
+    assert refused.returncode == 2
+    assert "no setting 'pool' of feed" in refused.stderr
 
 
 @more_drills
