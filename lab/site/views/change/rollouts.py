@@ -10,7 +10,9 @@ from lab.rollout.judge import Limits, Verdict
 from lab.rollout.record import Step, judgements
 from lab.site.render import html, plot
 from lab.site.render.html import Markup
+from lab.site.sources import benchmarks
 from lab.site.sources.context import SiteContext
+from lab.site.views.change.simulations import simulated
 from lab.slo.model import PAGE
 
 UNGATED = ("INC-001", "INC-002")
@@ -120,7 +122,7 @@ def gated_and_ungated(context: SiteContext) -> Markup:
             f"{step.weight_percent:g}{units.NBSP}% of the clients",
             units.number(canary.bad_requests[-1]),
             f"{canary.affected[-1]} of {canary.clients[-1] + step.counts[slo]['stable'].clients[-1]}",
-            f"aborted after {units.seconds(failed)}",
+            f"aborted after {units.seconds(failed)}; {_simulated(context, step)}",
             _pages(gated.pages),
             html.link(context.href(context.rollouts.path(GATED)), "record"),
         )
@@ -135,6 +137,16 @@ def gated_and_ungated(context: SiteContext) -> Markup:
         " the first and the third, {} for the second; for the fourth they are those of the SLO with the most. The"
         " gate\u2019s time counts from the first scrape of the step.</p>"
     ).format(context.factor, slo, _slo_at_stake(context, UNGATED[1]))
+
+
+def _simulated(context: SiteContext, step: Step) -> str:
+    """How long simulated rollouts of a version that is bad for every request took at the weight of a recorded step."""
+    found = [
+        row for row in simulated(context).detection if (row.weight_percent, row.bad_ratio) == (step.weight_percent, 1)
+    ]
+    if not found or found[0].median_seconds is None or found[0].p95_seconds is None:
+        raise LabError(f"docs/{benchmarks.FIGURES}: no simulated rollout at {step.weight_percent:g} % was aborted")
+    return f"simulated {units.seconds(found[0].median_seconds)}, p95 {units.seconds(found[0].p95_seconds)}"
 
 
 def _pushed(context: SiteContext) -> tuple[object, ...]:
