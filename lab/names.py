@@ -26,9 +26,6 @@ VERSION_CANARY = "1.1.0"
 VERSION_NEXT = "1.2.0"  # what a healthy rollout delivers
 ROLLOUT_CONTROLLER = "rollout-controller"  # the actor of a rollout's changes in the audit log
 
-# The name under which the rollout controller audits.
-ROLLOUT_CONTROLLER = "rollout-controller"
-
 # HTTP metrics, OpenTelemetry's HTTP semantic conventions as Prometheus renders them.
 HTTP_SERVER_DURATION = "http_server_request_duration_seconds"
 HTTP_CLIENT_DURATION = "http_client_request_duration_seconds"

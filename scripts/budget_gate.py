@@ -2,8 +2,9 @@
 
     python -m scripts.budget_gate --prometheus URL --service feed --change rollout [--windows production]
 
-Exit status 0: allowed, 1: refused, 2: nobody knows, so a deployment waits. The reason is printed. Policy, freezes, SLOs
-and windows are those of this checkout; the lab's own gate (`fleetops budget gate`) also knows overrides.
+Exit status 0: allowed, 1: refused, 2: nobody knows, or Prometheus does not answer, so a deployment waits. The reason is
+printed. Policy, freezes, SLOs and windows are those of this checkout. Unlike `fleetops budget gate` it has no memory:
+it knows no overrides, and a state is left as soon as the budget is above its bound.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ TOKEN = "PROMETHEUS_TOKEN"  # noqa: S105 - the name of an environment variable
 
 
 def decide(url: str, service: str, change: str, profile: str, now: float) -> Decision:
-    """The decision at `now` (epoch seconds). Raises LabError for a URL, policy or calendar that cannot be read."""
+    """The decision at `now` (epoch seconds). Raises LabError when Prometheus, policy or calendar cannot be read."""
     prometheus = Prometheus(checked_url(url, "--prometheus"), os.environ.get(TOKEN), timeout_seconds=10.0)
+    prometheus.instant("vector(1)")
     policy = read_policy()
     budgets = gate.read(prometheus, service, policy, load_windows(profile))
     frozen = freeze.in_force(freeze.read_freezes(), service, change, now)

@@ -72,8 +72,9 @@ def refused(lab: Lab, file: Path) -> None:
     must(lab, "rollout", "abort", "--reason", "shown that the override works")
     wait_for(lab, ("aborted",), 60)
     time.sleep(30)
-    if lab.run(*start).returncode != 2:
-        raise LabError("the override did not end")
+    again = lab.run(*start)
+    if again.returncode != 2 or "refuses a rollout" not in again.stderr:
+        raise LabError(f"the override did not end: {again.stdout}{again.stderr}")
 
 
 def push_taken_back(lab: Lab, file: Path) -> None:
@@ -158,10 +159,11 @@ def record_one(scenario: Callable[[Lab, Path], None], file: Path, port_base: int
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fleetops-changes-") as folder:
         lab = Lab(Path(folder), port_base)
+        made = Path(folder) / "record.json"
         with lab.up():
             steady(lab)
-            scenario(lab, file)
-    _verified(file)
+            scenario(lab, made)
+        _keep(made, file)
 
 
 def record_healthy(number: int, folder: Path, port_base: int) -> None:
@@ -172,16 +174,18 @@ def record_healthy(number: int, folder: Path, port_base: int) -> None:
         with lab.up():
             steady(lab)
             for index in range(1, number + 1):
-                file = folder / f"{index:02d}.json"
-                healthy_version(lab, file)
-                _verified(file)
+                made = Path(state) / "record.json"
+                healthy_version(lab, made)
+                _keep(made, folder / f"{index:02d}.json")
 
 
-def _verified(file: Path) -> None:
-    made = record.load(file)
-    if problems := list(record.verify(made)):
-        raise LabError(f"{file}: {problems[0]}")
-    sys.stdout.write(f"{file}: {made.id} recorded\n")
+def _keep(made: Path, file: Path) -> None:
+    """Put a record that verifies in its place, which keeps the old one otherwise."""
+    found = record.load(made)
+    if problems := list(record.verify(found)):
+        raise LabError(f"{made}: {problems[0]}")
+    record.write(found, file)
+    sys.stdout.write(f"{file}: {found.id} recorded\n")
     sys.stdout.flush()
 
 

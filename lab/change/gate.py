@@ -70,31 +70,32 @@ def decide(
     `override` and `freeze`: a sentence about one that applies; "": none does. A freeze refuses with any budget.
     """
     known = [budget for budget in budgets if budget.remaining_ratio is not None]
-    if len(known) < len(budgets) or not budgets:
-        missing = ", ".join(budget.slo for budget in budgets if budget.remaining_ratio is None) or "any SLO"
-        state, refused = "unknown", policy.unknown_refuses
-        reason = f"Prometheus does not know the budget of {missing}"
-    else:
+    missing = [budget.slo for budget in budgets if budget.remaining_ratio is None] if budgets else ["any SLO"]
+    reasons, refused, state = [], set[str](), "unknown"
+    if burning := [budget for budget in budgets if budget.is_burning]:
+        refused |= policy.burning_refuses
+        hottest = max(burning, key=lambda budget: budget.burn_rate or 0.0)
+        reasons.append(f"{hottest.slo} burns its budget at {hottest.burn_rate:.1f}x, above {hottest.threshold:g}x")
+    if known:
         worst = min(known, key=lambda budget: budget.remaining_ratio or 0.0)
         found = policy.state(worst.remaining_ratio or 0.0, before)
-        state, refused = found.name, found.refuses
-        reason = f"{worst.slo} has {worst.remaining_ratio:.1%} of its budget left ({found.name}: {found.means})"
-        burning = [budget for budget in budgets if budget.is_burning]
-        if burning:
-            refused = refused | policy.burning_refuses
-            hottest = max(burning, key=lambda budget: budget.burn_rate or 0.0)
-            reason = (
-                f"{hottest.slo} burns its budget at {hottest.burn_rate:.1f}x, above {hottest.threshold:g}x; {reason}"
-            )
+        refused |= found.refuses
+        state = "unknown" if missing else found.name
+        reasons.append(f"{worst.slo} has {worst.remaining_ratio:.1%} of its budget left ({found.name}: {found.means})")
+    if missing:
+        reasons.append(f"Prometheus does not know the budget of {', '.join(missing)}")
+    unsure = bool(missing) and change in policy.unknown_refuses
+    reason = "; ".join(reasons)
     if change in ALWAYS_PASS:
         return Decision("allow", state, f"a {ALWAYS_PASS[change]} always passes; {reason}")
+    denied = bool(freeze) or change in refused
     if freeze:
         reason = f"{freeze}; {reason}"
-    elif change not in refused:
+    if not denied and not unsure:
         return Decision("allow", state, reason)
     if override:
         return Decision("allow", state, f"{override}; {reason}")
-    return Decision("unknown" if state == "unknown" and not freeze else "deny", state, reason)
+    return Decision("deny" if denied else "unknown", state, reason)
 
 
 def read(prometheus: Prometheus, service: str, policy: Policy, windows: Windows) -> list[Budget]:

@@ -116,7 +116,7 @@ def figures(log: Iterable[Change]) -> Figures:
 
 def marks(rows: Iterable[AuditRow]) -> list[Mark]:
     """Every action that altered something, the steps of a rollout and what took a change back included."""
-    return [Mark(at=row.at, what=milestones.change(row), by=row.actor) for row in rows if alters(row)]
+    return [Mark(at=row.at, what=milestones.change(_plain(row)), by=row.actor) for row in rows if alters(row)]
 
 
 def changes(rows: Iterable[AuditRow], pages: Sequence[Page]) -> list[Change]:
@@ -170,8 +170,9 @@ class _Log:
             self.rollout, outcome = len(self.changes), "pending"
         self.changes.append(
             Change(
-                id=row.id, at=row.at, action=row.action, by=row.actor, what=milestones.change(row), target=row.target,
-                risk=self._risk(row, kind), reason=row.reason, take_back=take_back(row), outcome=outcome,
+                id=row.id, at=row.at, action=row.action, by=row.actor, what=milestones.change(_plain(row)),
+                target=row.target, risk=self._risk(row, kind), reason=row.reason, take_back=take_back(row),
+                outcome=outcome,
                 ended_at=row.at if outcome == "failed" else None,
             )
         )  # fmt: skip
@@ -243,7 +244,14 @@ def _settings(row: AuditRow) -> list[Setting]:
     """The settings that a row set. A rollout has those of its controller's rows."""
     if row.action == ROLLOUT_START or (row.action in KINDS and not KINDS[row.action].back):
         return []
-    return milestones.changes([row], 0.0)
+    return milestones.changes([_plain(row)], 0.0)
+
+
+def _plain(row: AuditRow) -> AuditRow:
+    """A row whose new value is that of the settings alone."""
+    if not isinstance(row.new, dict) or STAGED not in row.new:
+        return row
+    return msgspec.structs.replace(row, new={key: value for key, value in row.new.items() if key != STAGED})
 
 
 def _is_unchanged(setting: Setting) -> bool:

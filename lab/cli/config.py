@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ def show(service: str, as_json: bool) -> None:
         ("VERSION", "PUSHED (UTC)", "AUTHOR", "SETTINGS", "REASON"),
         [
             (
-                f"{version.version}{' (active)' if version.version == current.version else ''}",
+                f"{version.version}{_note(version, current)}",
                 version.at or "-",
                 version.author or "-",
                 _settings(version),
@@ -69,6 +70,8 @@ def show(service: str, as_json: bool) -> None:
         ],
         "",
     )
+    for replica, version in configs.staged(home(), service).items():
+        click.echo(f"staged: {replica} reads version {version.version}; `fleetops config rollback {service}` ends that")
     click.echo(f"invalid, {service} would not start: {refusal}" if refusal else f"valid, {service} would start")
     click.echo(f"settings: {', '.join(known)}")
 
@@ -102,6 +105,8 @@ def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool, f
 
     if emergency and not reason.strip():
         raise UsageError("an emergency change needs a reason: --reason TEXT")
+    if file is not None and not file.absolute().parent.is_dir():
+        raise UsageError(f"{file} cannot be written: no folder {file.parent}")
     if emergency and file is not None:
         raise UsageError("an emergency push is not judged, so there is nothing to record: leave out --record")
     values = {}
@@ -117,11 +122,16 @@ def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool, f
         return 0
     for owner in ask.affected(service):
         ask.require(lab, owner, CONFIG)
-    made = staged.push(lab, service, values, read_policy(), reason, report=lambda text: click.echo(text, err=True))
+    made = staged.push(lab, service, values, read_policy(), reason, report=_progress)
+    click.echo(f"{service} configuration {made.old_version} → {made.new_version}: {made.outcome}, {made.reason}")
     if file is not None:
         record.write(made, file)
-    click.echo(f"{service} configuration {made.old_version} → {made.new_version}: {made.outcome}, {made.reason}")
     return int(made.outcome != "pushed")
+
+
+def _progress(text: str) -> None:
+    with suppress(OSError):  # nobody reads it any more
+        click.echo(text, err=True)
 
 
 @config.command("rollback")
@@ -159,6 +169,12 @@ def test(service: str, refused: bool) -> None:
     click.echo(f"invalid: {refusal}" if refusal else "valid")
     if bool(refusal) != refused:
         click.get_current_context().exit(1)
+
+
+def _note(version: Version, current: Version) -> str:
+    if version.version == current.version:
+        return " (active)"
+    return " (taken back)" if version.taken_back else ""
 
 
 def _settings(version: Version) -> str:

@@ -53,10 +53,13 @@ def _merged(clients: LabClients, service: str, changes: configs.Settings) -> con
 def rollback(clients: LabClients, service: str, reason: str = "") -> tuple[Version, Version]:
     """Activate the version that the current one replaced and restart the replicas; returns old and new.
 
-    Raises UsageError when the service runs with its defaults.
+    While a version is staged on one replica, that one is taken back, and the active version stays. Raises UsageError
+    when the service runs with its defaults.
     """
     configs.instances(clients.home, clients.ports, service)
     old = configs.current(clients.home, service)
+    if configs.staged(clients.home, service):
+        return activate(clients, service, old.version, reason)
     if old.version == 0:
         raise UsageError(f"{service} runs with its built-in defaults; there is nothing to roll back to")
     return activate(clients, service, old.previous, reason)

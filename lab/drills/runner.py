@@ -28,7 +28,8 @@ from lab.drills.undo.journal import RANDOM, exclusive, undo, undoing
 from lab.drills.undo.watchdog import guarded
 from lab.errors import NotRunning, UsageError
 from lab.slo.catalogue import LAB, find_slo, load_windows
-from lab.stack import clean_slate
+from lab.stack import clean_slate, configs
+from lab.telemetry.config import SETTINGS
 
 # How long to wait for a late page, so that its delay is measured.
 LATE_SECONDS = 20.0
@@ -66,6 +67,7 @@ def run_drill(
     with exclusive(clients.home), stoppable(clients.home, RANDOM if blind else drill.id):
         for line in undo(clients):
             echo(f"undid an earlier drill: {line}")
+        _require_nothing_staged(clients)
         if not keep_history:
             seconds = clean_slate.clean(clients.home, clients.ports, clients.pager)
             echo(f"clean slate: history deleted, every error budget full; monitoring resumed after {seconds:.1f} s")
@@ -229,6 +231,16 @@ def _require_running(clients: LabClients) -> None:
         clients.gateway.state()
     except NotRunning as error:
         raise NotRunning(f"the lab is not running ({error}); start it with 'fleetops up --detach'") from error
+
+
+def _require_nothing_staged(clients: LabClients) -> None:
+    """Raise UsageError while a configuration is staged: the clean slate would delete the counts that judge it."""
+    for service in SETTINGS:
+        for replica, version in configs.staged(clients.home, service).items():
+            raise UsageError(
+                f"{replica} has version {version.version} of {service}'s configuration staged; wait for its push,"
+                f" or end it with `fleetops config rollback {service}`"
+            )
 
 
 def _bad_slis(incident: Incident) -> list[str]:

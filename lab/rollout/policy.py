@@ -11,6 +11,7 @@ from lab.errors import SpecError
 from lab.paths import RULES
 from lab.rollout.evidence import requests_needed
 from lab.rollout.judge import PUSH, Limits
+from lab.slo.catalogue import LAB, load_windows
 from lab.slo.model import PAGE, Slo, Tier, Windows
 from lab.slo.specs.document import Node, read_documents
 
@@ -66,6 +67,11 @@ class Policy:
 
     def _tier(self, windows: Windows) -> Tier:
         return next(tier for tier in windows.of(PAGE) if tier.name == self.tier)
+
+
+def push_bounds(policy: Policy, slos: Iterable[Slo]) -> dict[str, float]:
+    """The bad ratio below which a replica passes a push: what would page with the new version on every replica."""
+    return policy.bounds(slos, load_windows(LAB), len(policy.steps_percent) - 1)
 
 
 def read_policy(file: Path = FILE) -> Policy:

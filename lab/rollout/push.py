@@ -1,7 +1,7 @@
 """Pushes a configuration in stages: to one replica, which is judged against the others, then to all; or takes it back.
 
-While the replica bakes, the active version is still the old one: a replica that crashes meanwhile, this one included,
-comes back with the settings that are known to work.
+Until the replica has passed, the old version stays the active one, and only that replica reads the new one, from a file
+of its own. Whoever activates a version in the meantime deletes that file, and with it the push.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from lab.change import ask
 from lab.change.risk import STAGED
 from lab.clients.times import utc_text
 from lab.control import config
@@ -23,11 +24,12 @@ from lab.rollout import counts, journal
 from lab.rollout.controller import firing_pages
 from lab.rollout.counts import Scrape
 from lab.rollout.judge import Verdict
-from lab.rollout.policy import Policy
+from lab.rollout.policy import Policy, push_bounds
+from lab.rollout.push_decision import Seen, decide
 from lab.rollout.record import PushRecord, Step, step
-from lab.slo.catalogue import LAB, load_windows, slos_of
-from lab.slo.model import Slo
-from lab.stack import configs, replicas
+from lab.rollout.signals import interruptible, uninterrupted
+from lab.slo.catalogue import slos_of
+from lab.stack import configs, replicas, state
 from lab.stack.configs import Version
 from lab.stack.health import probes
 from lab.stack.processes import supervision
@@ -41,49 +43,6 @@ class TakenBack(LabError):
     """The push was taken back; the message says why."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What was seen of the replica after it has run the new version for `lasted_seconds`.
-
-    `restarts` are those that nobody asked for, `step` the verdict on it; None where it is not compared, or while
-    Prometheus has no counts. `pages` are the service's firing pages.
-    """
-
-    lasted_seconds: float
-    restarts: int
-    unready_seconds: float
-    step: Step | None
-    pages: tuple[str, ...]
-
-
-def decide(policy: Policy, seen: Seen, *, compared: bool) -> tuple[Verdict, str]:
-    """Whether the other replicas get the new version (pass), the replica gets the old one (fail), or neither yet.
-
-    `compared`: whether there are other replicas to judge it by; alone, it passes by staying up for the policy's dwell.
-    """
-    if seen.restarts:
-        return Verdict.FAIL, "the replica ended by itself and was restarted"
-    if seen.unready_seconds >= policy.unready_seconds:
-        return Verdict.FAIL, f"the replica has not been ready for {seen.unready_seconds:.0f} s"
-    if seen.step is not None and seen.step.verdict is Verdict.FAIL:
-        return Verdict.FAIL, seen.step.reason
-    if seen.lasted_seconds < policy.dwell_seconds:
-        return Verdict.HOLD, "the replica bakes"
-    if seen.pages:
-        verdict, why = Verdict.HOLD, f"{', '.join(seen.pages)} fires"
-    elif seen.unready_seconds:
-        verdict, why = Verdict.HOLD, "the replica is not ready"
-    elif not compared:
-        return Verdict.PASS, f"the only replica stayed up for {policy.dwell_seconds:g} s"
-    elif seen.step is None:
-        verdict, why = Verdict.HOLD, "Prometheus has no counts"
-    else:
-        verdict, why = seen.step.verdict, seen.step.reason
-    if verdict is Verdict.HOLD and seen.lasted_seconds >= policy.deadline_seconds:
-        return Verdict.FAIL, f"not enough evidence after {policy.deadline_seconds:g} s: {why}"
-    return verdict, why
-
-
 def push(
     clients: LabClients,
     service: str,
@@ -95,30 +54,42 @@ def push(
     """Push `changes` to one replica of `service`, then to all or to none; the record says which, and why.
 
     Raises UsageError, having changed nothing, for settings that the service would reject, and while a rollout or
-    another push is under way. Any error in the middle takes the push back as well.
+    another push is under way. An error in the middle takes the push back as well, and so do SIGINT, SIGTERM and SIGHUP.
     """
-    settings = config.checked_settings(clients, service, changes)
-    old = configs.current(clients.home, service)
-    if old.version < 0:
-        raise UsageError(f"{service}'s configuration is damaged; run `fleetops config rollback {service}` first")
-    with pushing(clients.home):
-        staged = _Push(clients, service, policy, old, report)
-        staged.require_no_rollout()
-        outcome, why = "pushed", ""
+    with pushing(clients.home), interruptible():
+        _require_no_rollout(clients)
+        settings = config.checked_settings(clients, service, changes)
+        old = configs.current(clients.home, service)
+        if old.version < 0:
+            raise UsageError(f"{service}'s configuration is damaged; run `fleetops config rollback {service}` first")
+        under_way = _Push(clients, service, policy, old, report)
+        taken_back, why = True, ""
         try:
-            with clients.trail.action("config push", service, new=config.audited(old), reason=reason) as change:
+            with clients.trail.action("config push", service, new={"settings": settings}, reason=reason) as change:
                 change.old = config.audited(old)
-                new = configs.add(clients.home, service, settings, clients.trail.actor, reason)
-                change.new = {**config.audited(new), STAGED: [program.name for program in staged.in_order]}
-                why = staged.run(new)
-        except TakenBack as taken:
-            outcome, why = "taken back", str(taken)
+                under_way.new = new = configs.stage(
+                    clients.home, service, under_way.replica.name, settings, clients.trail.actor, reason
+                )
+                change.new = {**config.audited(new), STAGED: [under_way.replica.name]}
+                try:
+                    why = under_way.run()
+                    change.new[STAGED] = [program.name for program in under_way.changed]
+                    taken_back = False
+                except TakenBack as taken:
+                    why = str(taken)
+            if taken_back:
+                under_way.take_back(why)
+        except BaseException as error:
+            if under_way.new.version > old.version and taken_back and not under_way.is_back:
+                under_way.take_back(str(error) or type(error).__name__)
+            raise
     return PushRecord(
         id=f"{service}-config-{new.version}", service=service,
         changes={key: "" if value is None else str(value) for key, value in changes.items()},
-        old_version=old.version, new_version=new.version, replica=staged.replica.name,
-        outcome="pushed" if outcome == "pushed" else "taken back", reason=why, by=clients.trail.actor, policy=policy,
-        started_at=staged.started_at, ended_at=utc_text(time.time()), step=staged.step, pages=sorted(staged.pages),
+        old_version=old.version, new_version=new.version, replica=under_way.replica.name,
+        outcome="taken back" if taken_back else "pushed", reason=why, by=clients.trail.actor, policy=policy,
+        started_at=under_way.started_at, ended_at=utc_text(time.time()), step=under_way.step,
+        pages=sorted(under_way.pages),
     )  # fmt: skip
 
 
@@ -131,107 +102,144 @@ class _Push:
     policy: Policy
     old: Version
     report: Report
+    new: Version = field(default_factory=Version)
     step: Step | None = None
     pages: set[str] = field(default_factory=set)
+    changed: list[Program] = field(default_factory=list)
+    is_back: bool = False
 
     def __post_init__(self) -> None:
-        self.programs = configs.instances(self.clients.home, self.clients.ports, self.service)
-        self.in_order = self.programs[::-1]
-        self.replica = self.in_order[0]
-        self.slos = slos_of(self.service) if len(self.programs) > 1 else []
-        self.changed: list[Program] = []
+        home, ports = self.clients.home, self.clients.ports
+        programs = configs.instances(home, ports, self.service)
+        routing = state.read_routing(home)
+        elsewhere = {*routing.drained, *routing.detours}
+        # The last one that the gateway asks directly; if there is none, nothing can be compared.
+        asked = [program for program in programs if program.name not in elsewhere]
+        self.replica = (asked or programs)[-1]
+        self.slos = slos_of(self.service) if len(asked) > 1 else []
+        self.share_percent = 100 / max(1, len(asked))
         self.started_at = utc_text(time.time())
 
-    def require_no_rollout(self) -> None:
-        """Raise UsageError while a rollout is under way: the gateway compares one pair of versions at a time."""
-        rollout = journal.load(self.clients.home)
-        if rollout is not None and not rollout.is_over:
-            raise UsageError(
-                f"the rollout of {rollout.service} {rollout.version} is {rollout.phase};"
-                " a configuration is pushed before or after it"
-            )
-
-    def run(self, new: Version) -> str:
-        """Stage `new`, which is active; returns why it passed. Raises TakenBack, and takes back on any error."""
+    def run(self) -> str:
+        """Stage the new version, and roll it once it has passed; returns why. Raises TakenBack when it must go back."""
         home = self.clients.home
         try:
-            self.report(f"{self.replica.name} restarts with version {new.version}")
+            self.report(f"{self.replica.name} restarts with version {self.new.version}")
+            starts = supervision.starts(home, self.replica.name) + 1
             self._restart(self.replica)
-            configs.activate(home, self.service, self.old.version)
-            why = self._bake(f"{self.service}-config-{new.version}")
-            configs.activate(home, self.service, new.version)
-            for program in self.in_order[1:]:
-                self.report(f"{program.name} restarts with version {new.version}")
-                self._restart(program)
-        except BaseException as error:
-            configs.activate(home, self.service, self.old.version)
-            self.report(f"taking version {new.version} back")
-            for program in self.changed:
-                replicas.restart(home, self.clients.ports, program.name)
-            if isinstance(error, LabError) and not isinstance(error, TakenBack):
-                raise TakenBack(str(error)) from error
-            raise
+            why = self._bake(starts)
+            configs.activate(home, self.service, self.new.version)
+            for program in configs.instances(home, self.clients.ports, self.service):
+                if program.name != self.replica.name:
+                    self.report(f"{program.name} restarts with version {self.new.version}")
+                    self._restart(program)
+        except LabError as error:
+            raise TakenBack(str(error)) from error
         return why
+
+    def take_back(self, why: str) -> None:
+        """Restart with the old version what has the new one. LabError names the replicas that did not restart.
+
+        After another version was activated by somebody, that one stays.
+        """
+        home, failed = self.clients.home, []
+        with uninterrupted(), self.clients.trail.action("config rollback", self.service, reason=why) as change:
+            change.old, change.new = config.audited(self.new), config.audited(self.old)
+            overtaken = self._overtaken()
+            if not overtaken:
+                configs.activate(home, self.service, self.old.version)
+            configs.mark_taken_back(home, self.service, self.new)
+            self.is_back = True
+            for program in [] if overtaken else self.changed:
+                try:
+                    replicas.restart(home, self.clients.ports, program.name)
+                except LabError as error:
+                    failed.append(f"{program.name} ({error})")
+            if failed:
+                raise LabError(f"version {self.new.version} is taken back, but not ready are: {', '.join(failed)}")
+        self.report(f"version {self.new.version} is taken back")
+
+    def _overtaken(self) -> bool:
+        """Whether somebody activated another version since the push began."""
+        active = configs.current(self.clients.home, self.service).version
+        if active == self.new.version:
+            return False
+        return active != self.old.version or self.replica.name not in configs.staged(self.clients.home, self.service)
 
     def _restart(self, program: Program) -> None:
         self.changed.append(program)
         replicas.restart(self.clients.home, self.clients.ports, program.name)
 
-    def _bake(self, key: str) -> str:
-        """Watch the replica until it passes; returns why. Raises TakenBack when it fails."""
-        gateway, replica = self.clients.gateway, self.replica
-        restarted = supervision.unplanned_starts(self.clients.home, replica.name)
-        if self.slos:
-            address = (self.service, url(replica.ports[0]))
-            gateway.set_part(counts.PART, counts.counting(key, self.slos, address))
-        began = said = time.monotonic()
-        unready_since = 0.0
-        start = time.time()
+    def _bake(self, starts: int) -> str:
+        """Watch the replica after its start number `starts` until it passes; returns why. TakenBack when it fails."""
+        gateway, replica, now = self.clients.gateway, self.replica, time.monotonic
+        began = said = now()
+        unready_since, attempt, since = 0.0, 0, 0.0
         try:
             while True:
+                if self.slos and not since:
+                    attempt, since = attempt + 1, time.time()
+                    address = (self.service, url(replica.ports[0]))
+                    gateway.set_part(counts.PART, counts.counting(self._key(attempt), self.slos, address))
                 time.sleep(1)
-                now = time.monotonic()
                 unready = bool(probes.readiness(replica).reason)
-                unready_since = (unready_since or now) if unready else 0.0
-                pages = firing_pages(self.clients, self.service)
+                unready_since = (unready_since or now()) if unready else 0.0
+                pages = self._firing()
                 self.pages.update(pages)
-                self.step = self._judged(key, start) or self.step
+                try:
+                    judged = self._judged(self._key(attempt), since)
+                except counts.CountersReset:  # the gateway restarted, so the counts begin again
+                    judged, since = None, 0.0
+                self.step = judged or self.step
+                lasted = now() - began
                 verdict, why = decide(
                     self.policy,
                     Seen(
-                        lasted_seconds=now - began,
-                        restarts=supervision.unplanned_starts(self.clients.home, replica.name) - restarted,
-                        unready_seconds=now - unready_since if unready else 0.0,
-                        step=self.step,
-                        pages=pages,
+                        lasted_seconds=lasted,
+                        restarts=supervision.starts(self.clients.home, replica.name) - starts,
+                        unready_seconds=now() - unready_since if unready else 0.0,
+                        step=judged, pages=pages, overtaken=self._overtaken(),
                     ),
                     compared=bool(self.slos),
-                )
+                )  # fmt: skip
                 if verdict is Verdict.FAIL:
-                    raise TakenBack(f"after {now - began:.1f} s on {replica.name}: {why}")
+                    raise TakenBack(f"after {lasted:.0f} s on {replica.name}: {why}")
                 if verdict is Verdict.PASS:
                     return why
-                if now - said > REPORT_SECONDS:
-                    self.report(f"{replica.name} for {now - began:.0f} s: {why}")
-                    said = now
+                if now() - said > REPORT_SECONDS:
+                    self.report(f"{replica.name} for {lasted:.0f} s: {why}")
+                    said = now()
         finally:
             if self.slos:
                 gateway.set_part(counts.PART, counts.NOTHING)
 
+    def _key(self, attempt: int) -> str:
+        return f"{self.service}-config-{self.new.version}/{attempt}"
+
+    def _firing(self) -> tuple[str, ...]:
+        services = {self.service, *ask.affected(self.service)}
+        return tuple(sorted({page for service in services for page in firing_pages(self.clients, service)}))
+
     def _judged(self, key: str, start: float) -> Step | None:
-        """The verdict on the replica's counts so far; None without any."""
+        """The verdict on the replica's counts so far; None without any. Raises CountersReset."""
         try:
             scrapes: list[Scrape] = counts.read(self.clients.prometheus, key, start, time.time()) if self.slos else []
-            bounds = _bounds(self.policy, self.slos)
-            share = 100 / len(self.programs)
-            return step(0, 0, share, scrapes, bounds, self.policy.push_limits) if scrapes else None
-        except (LabError, counts.CountersReset):
+        except LabError:
             return None
+        if not scrapes:
+            return None
+        bounds = push_bounds(self.policy, self.slos)
+        return step(0, 0, self.share_percent, scrapes, bounds, self.policy.push_limits)
 
 
-def _bounds(policy: Policy, slos: list[Slo]) -> dict[str, float]:
-    """The bad ratio below which the replica passes: what would page with the new version on every replica."""
-    return policy.bounds(slos, load_windows(LAB), len(policy.steps_percent) - 1)
+def _require_no_rollout(clients: LabClients) -> None:
+    """Raise UsageError while a rollout is under way: the gateway compares one pair of versions at a time."""
+    rollout = journal.load(clients.home)
+    if rollout is not None and not rollout.is_over:
+        raise UsageError(
+            f"the rollout of {rollout.service} {rollout.version} is {rollout.phase};"
+            " a configuration is pushed before or after it"
+        )
 
 
 @contextmanager

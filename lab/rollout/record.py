@@ -25,7 +25,8 @@ from lab.rollout import counts
 from lab.rollout.counts import ARMS, Scrape, Totals
 from lab.rollout.journal import Event, Rollout
 from lab.rollout.judge import Judgement, Limits, Verdict, judge
-from lab.rollout.policy import Policy
+from lab.rollout.policy import Policy, push_bounds
+from lab.slo.catalogue import LAB, load_windows, slos_of
 
 
 class Counters(Part, frozen=True, kw_only=True):
@@ -87,12 +88,16 @@ class PushRecord(Document, frozen=True, kw_only=True, tag_field="schema", tag="f
 
 
 class RefusalRecord(Document, frozen=True, kw_only=True, tag_field="schema", tag="fleetops.refusal/v1"):
-    """The gate's decisions at one time, the first of which refused a change, and the budgets that they follow from."""
+    """The gate's decisions at one time, of which one refused a change, and the budgets that they follow from.
+
+    `before` is the state of the service until then, for the hysteresis.
+    """
 
     id: str
     service: str
     at: str
     policy: error_budget.Policy
+    before: str
     budgets: list[Budget]
     decisions: dict[str, Decision]  # by kind of change
 
@@ -121,8 +126,10 @@ def build(
             if scrapes:
                 weight = rollout.policy.steps_percent[number]
                 steps.append(step(number, attempt, weight, scrapes, bounds[number], rollout.policy.limits))
-    if not steps:
-        raise LabError("Prometheus has no counts of this rollout any more; a clean slate deletes them")
+    begun = {event.step for event in rollout.events if event.phase in ("stepping", "promoting")}
+    passed = set(range(max(begun))) | ({max(begun)} if rollout.phase == "promoted" else set())
+    if not steps or passed - {step.step for step in steps}:
+        raise LabError("Prometheus has not all counts of this rollout any more; a clean slate deletes them")
     return RolloutRecord(
         id=rollout.id, service=rollout.service, version=rollout.version, previous=rollout.previous,
         outcome="promoted" if rollout.phase == "promoted" else "aborted", policy=rollout.policy,
@@ -130,13 +137,18 @@ def build(
     )  # fmt: skip
 
 
-def refusal(service: str, at: str, policy: error_budget.Policy, budgets: list[Budget]) -> RefusalRecord:
-    """The record of the gate's decisions on a service at `at` (UTC). Raises UsageError when it refuses nothing."""
-    decisions = {change: gate.decide(policy, change, budgets) for change in error_budget.CHANGES}
+def refusal(service: str, at: str, policy: error_budget.Policy, before: str, budgets: list[Budget]) -> RefusalRecord:
+    """The record of the decisions by a service's budgets at `at` (UTC), after the state `before`.
+
+    Raises UsageError when none refuses.
+    """
+    decisions = {change: gate.decide(policy, change, budgets, before) for change in error_budget.CHANGES}
     if all(decision.outcome == "allow" for decision in decisions.values()):
         raise UsageError(f"the error-budget policy refuses no change of {service} now, so there is nothing to record")
     ident = f"{service}-refused-{at[:19].replace(':', '').replace('-', '')}"
-    return RefusalRecord(id=ident, service=service, at=at, policy=policy, budgets=budgets, decisions=decisions)
+    return RefusalRecord(
+        id=ident, service=service, at=at, policy=policy, before=before, budgets=budgets, decisions=decisions
+    )
 
 
 def step(
@@ -188,12 +200,9 @@ def _scrapes(series: dict[str, dict[str, Counters]]) -> list[Scrape]:
 
 def steps_of(record: ChangeRecord) -> list[Step]:
     """The steps that were judged; none where the gate refused the change, or where nothing was compared."""
-    match record:
-        case RolloutRecord():
-            return record.steps
-        case PushRecord() if record.step is not None:
-            return [record.step]
-    return []
+    if isinstance(record, RolloutRecord):
+        return record.steps
+    return [record.step] if isinstance(record, PushRecord) and record.step is not None else []
 
 
 def decisions_of(record: ChangeRecord) -> dict[str, Decision]:
@@ -203,32 +212,40 @@ def decisions_of(record: ChangeRecord) -> dict[str, Decision]:
 
 def verify(record: ChangeRecord) -> Iterator[str]:
     """What is wrong with a record, as `/key: what`: nothing if each verdict follows from its counts or budgets."""
-    match record:
-        case RolloutRecord():
-            yield from _verify_rollout(record)
-        case PushRecord():
-            yield from _verify_push(record)
-        case RefusalRecord():
-            yield from _verify_refusal(record)
+    if isinstance(record, RolloutRecord):
+        yield from _verify_rollout(record)
+    else:
+        yield from _verify_push(record) if isinstance(record, PushRecord) else _verify_refusal(record)
 
 
 def _verify_rollout(record: RolloutRecord) -> Iterator[str]:
+    slos, windows = slos_of(record.service), load_windows(LAB)
     for index, one in enumerate(record.steps):
-        yield from _verify_step(one, record.policy.limits, f"/steps/{index}")
+        if one.step >= len(record.policy.steps_percent):
+            yield f"/steps/{index}/step: the policy has no step {one.step}"
+            continue
+        bounds = record.policy.bounds(slos, windows, one.step)
+        yield from _verify_step(one, bounds, record.policy.limits, f"/steps/{index}")
     last = record.steps[-1].verdict if record.steps else None
     if record.outcome == "promoted" and last is not Verdict.PASS:
         yield f"/outcome: is promoted, but the last step's verdict is {last}"
 
 
 def _verify_push(record: PushRecord) -> Iterator[str]:
+    slos = slos_of(record.service)
     if record.step is None:
+        if slos and record.outcome == "pushed":
+            yield f"/step: is null, but {record.service} has SLOs to be judged by"
         return
-    yield from _verify_step(record.step, record.policy.push_limits, "/step")
+    yield from _verify_step(record.step, push_bounds(record.policy, slos), record.policy.push_limits, "/step")
     if record.outcome == "pushed" and record.step.verdict is not Verdict.PASS:
         yield f"/outcome: is pushed, but the verdict is {record.step.verdict}"
 
 
-def _verify_step(one: Step, limits: Limits, where: str) -> Iterator[str]:
+def _verify_step(one: Step, bounds: dict[str, float], limits: Limits, where: str) -> Iterator[str]:
+    if one.bounds != bounds:
+        yield f"{where}/bounds: are not those of the policy and the SLOs"
+        return
     try:
         judgement = _judge(one.counts, one.bounds, limits)
     except (ValueError, IndexError, counts.CountersReset) as error:
@@ -244,7 +261,7 @@ def _verify_refusal(record: RefusalRecord) -> Iterator[str]:
     if all(decision.outcome == "allow" for decision in record.decisions.values()):
         yield "/decisions: none of them refuses"
     for change, decision in record.decisions.items():
-        again = gate.decide(record.policy, change, record.budgets)
+        again = gate.decide(record.policy, change, record.budgets, record.before)
         if again.outcome != decision.outcome:
             yield f"/decisions/{change}/outcome: is {decision.outcome}, but by the budgets {again.outcome}"
 
@@ -252,11 +269,22 @@ def _verify_refusal(record: RefusalRecord) -> Iterator[str]:
 def load(file: Path) -> ChangeRecord:
     """The record in `file`. Raises UsageError, in one line with the key, when it holds none."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=ChangeRecord)
+        found = msgspec.json.decode(file.read_bytes(), type=ChangeRecord)
+        _check_policy(found.policy)
+        return found
     except OSError as error:
         raise UsageError(f"{file} cannot be read ({error.strerror})") from error
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise UsageError(f"{file} is not the record of a change ({error})") from error
+
+
+def _check_policy(policy: Policy | error_budget.Policy) -> None:
+    """Raise ValueError for a policy that no file could hold, and nothing can be judged by."""
+    if isinstance(policy, error_budget.Policy):
+        if not policy.states or policy.states[-1].above_ratio is not None:
+            raise ValueError("Expected a last state without a bound - at `$.policy.states`")
+    elif not (0 < policy.alpha < 1 and 0 < policy.confidence < 1 and policy.margin >= 1 and policy.steps_percent):
+        raise ValueError("Expected alpha and confidence between 0 and 1, margin from 1, steps - at `$.policy`")
 
 
 def write(record: ChangeRecord, file: Path) -> None:

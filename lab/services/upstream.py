@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic, perf_counter
 
@@ -43,7 +43,7 @@ STATUS_UNREACHABLE = "unreachable"
 
 
 class UpstreamError(LabError):
-    """A call without a response. `url` is the replica that was called last; "": none was."""
+    """A call without a response. `url` is the replica that was called first; "": none was."""
 
     url = ""
 
@@ -62,7 +62,7 @@ class UpstreamOpenError(UpstreamError):
 
 @dataclass(frozen=True)
 class Reply:
-    """An upstream's response, and the replica that sent it."""
+    """An upstream's response. `url` is the replica that was called first, before any retry."""
 
     status: int
     headers: Mapping[str, str]
@@ -189,15 +189,15 @@ class Upstream:
                 self._count_retry(cause, "failed")
                 if not self._may_retry(method, failed, retries):
                     if failed.reply is not None:
-                        return failed.reply
-                    failed.error.url = replica.url
+                        return replace(failed.reply, url=replicas[0].url)
+                    failed.error.url = replicas[0].url
                     raise failed.error from None
                 retries, cause = retries + 1, failed.cause
                 log_field("upstream_retries", retries)
             else:
                 self.breaker.record(reply.status < 500, monotonic())
                 self._count_retry(cause, "answered")
-                return reply
+                return replace(reply, url=replicas[0].url)
 
     def _attempt(
         self, replica: Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None
@@ -255,7 +255,7 @@ class Upstream:
         if logs.shows_debug():
             text = response.data.decode("utf-8", "replace")
             self._log.debug("upstream answered", upstream=self.name, headers=dict(response.headers), body=text)
-        return Reply(response.status, response.headers, response.data, replica.url)
+        return Reply(response.status, response.headers, response.data)
 
     def _observe(self, method: str, status: str, started: float, instance: str = "") -> None:
         seconds = perf_counter() - started

@@ -1,8 +1,9 @@
 """Versioned configuration of the services. The audited actions are in lab/control/config.py.
 
-data/config/SERVICE/ has one immutable file per version, and `current.json`, a copy of the active version, which the
-service reads at its start. Version 0, the built-in defaults, has no file. Each version records the one it replaced, so
-repeated rollbacks go back one version at a time.
+data/config/SERVICE/ has one file per version, and `current.json`, a copy of the active version, which the service reads
+at its start. Version 0, the built-in defaults, has no file. Each version records the one it replaced, so repeated
+rollbacks go back one version at a time. `staged-REPLICA.json` is a version that one replica reads instead; whoever
+activates a version deletes it, so it is known at once that a staged push was overtaken.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import subprocess
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from lab.stack.health import probes
 from lab.stack.processes.supervision import Supervisor
 from lab.stack.programs import Program, config_file
 from lab.telemetry import json_text
-from lab.telemetry.config import SETTINGS
+from lab.telemetry.config import SETTINGS, STAGED_PREFIX, staged_file
 
 Settings = dict[str, Any]  # by name; the service itself checks names and values
 
@@ -35,7 +36,10 @@ CHECK_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a service's configuration; `previous` is the version it replaced."""
+    """One version of a service's configuration; `previous` is the version it replaced.
+
+    `taken_back`: it was staged and never activated.
+    """
 
     version: int = 0
     previous: int = 0
@@ -43,6 +47,7 @@ class Version:
     author: str = ""
     reason: str = "built-in defaults"
     settings: Settings = field(default_factory=dict)
+    taken_back: bool = False
 
 
 def instances(home: Home, ports: Ports, service: str) -> list[Program]:
@@ -71,7 +76,7 @@ def current(home: Home, service: str) -> Version:
     try:
         return _read(path) if path.exists() else Version()
     except SpecError:
-        known = versions(home, service)
+        known = [version for version in versions(home, service) if not version.taken_back]
         return Version(-1, known[-1].version if known else 0, reason="the file is damaged")
 
 
@@ -87,18 +92,52 @@ def find(home: Home, service: str, version: int) -> Version:
 
 def add(home: Home, service: str, settings: Settings, author: str, reason: str) -> Version:
     """Write and activate a new version. Running programs use it from their next start on."""
+    added = _write(home, service, settings, author, reason)
+    _activate(home, service, added)
+    return added
+
+
+def _write(home: Home, service: str, settings: Settings, author: str, reason: str) -> Version:
     known = versions(home, service)
     number = (known[-1].version if known else 0) + 1
-    added = Version(number, current(home, service).version, utc_text(time.time()), author, reason, settings)
-    write_json(_file(home, service, number), asdict(added))
-    write_json(config_file(home, service), asdict(added))
-    return added
+    written = Version(number, current(home, service).version, utc_text(time.time()), author, reason, settings)
+    write_json(_file(home, service, number), asdict(written))
+    return written
+
+
+def _activate(home: Home, service: str, version: Version) -> None:
+    write_json(config_file(home, service), asdict(version))
+    unstage(home, service)
+
+
+def stage(home: Home, service: str, replica: str, settings: Settings, author: str, reason: str) -> Version:
+    """Write a new version for one replica, which uses it from its next start on; the active version stays."""
+    written = _write(home, service, settings, author, reason)
+    write_json(staged_file(config_file(home, service), replica), asdict(written))
+    return written
+
+
+def staged(home: Home, service: str) -> dict[str, Version]:
+    """The staged version by replica; empty unless a push is under way, or was killed."""
+    files = sorted(config_file(home, service).parent.glob(f"{STAGED_PREFIX}*.json"))
+    return {file.stem.removeprefix(STAGED_PREFIX): _read(file) for file in files}
+
+
+def unstage(home: Home, service: str) -> None:
+    """Let every replica use the active version from its next start on."""
+    for file in config_file(home, service).parent.glob(f"{STAGED_PREFIX}*.json"):
+        file.unlink(missing_ok=True)
+
+
+def mark_taken_back(home: Home, service: str, version: Version) -> None:
+    """Note that a version that was staged did not become the active one."""
+    write_json(_file(home, service, version.version), asdict(replace(version, taken_back=True)))
 
 
 def activate(home: Home, service: str, version: int) -> Version:
     """Activate an existing version. Running programs use it from their next start on. UsageError if unknown."""
     existing = find(home, service, version)
-    write_json(config_file(home, service), asdict(existing))
+    _activate(home, service, existing)
     return existing
 
 

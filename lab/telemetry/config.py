@@ -21,6 +21,7 @@ COMMON = {"log_level": names.ENV_LOG_LEVEL, "threads": names.ENV_THREADS}
 DATA = {**COMMON, "pool_max": names.ENV_POOL_MAX, "cache_ttl_seconds": names.ENV_CACHE_TTL}
 USER = {**DATA, "version": names.ENV_VERSION, "fanout": names.ENV_FANOUT}
 FEED = {**DATA, "version": names.ENV_VERSION}
+STAGED_PREFIX = "staged-"
 SETTINGS: dict[str, Mapping[str, str]] = {"gateway": COMMON, "user": USER, "feed": FEED}
 
 
@@ -31,6 +32,11 @@ class Config:
     version: int
     variables: Mapping[str, str]
     settings: Mapping[str, str]
+
+
+def staged_file(path: Path, instance: str) -> Path:
+    """The file beside a service's configuration that one replica reads instead while it exists."""
+    return path.with_name(f"{STAGED_PREFIX}{instance}.json")
 
 
 def read(path: Path, service: str) -> Config:

@@ -39,7 +39,8 @@ class Environment:
         self._variables = os.environ if variables is None else variables
         self._config = config.Config(0, {}, {})
         if file := self._variables.get(names.ENV_CONFIG_FILE, "").strip():
-            self._config = config.read(Path(file), service)
+            staged = config.staged_file(Path(file), self._variables.get(names.ENV_INSTANCE, "").strip())
+            self._config = config.read(staged if staged.is_file() else Path(file), service)
 
     @property
     def config_version(self) -> int:

@@ -7,18 +7,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import documents
 import msgspec
 import pytest
 from fakes import FakePager
 from simulated import World, world
 
+from lab.change import log
 from lab.cli.main import run
 from lab.clients.documents import as_builtins
+from lab.control import config
 from lab.errors import LabError, UsageError
 from lab.rollout import actions, counts, push, record
 from lab.rollout.judge import Verdict
 from lab.rollout.policy import read_policy
-from lab.rollout.push import Seen, decide
+from lab.rollout.push_decision import Seen, decide
 from lab.rollout.record import PushRecord
 from lab.stack import configs, replicas
 from lab.stack.health import probes
@@ -37,12 +40,18 @@ class Fleet:
         self.world = world
         self.running: dict[str, int] = {}
         self.restarted: list[str] = []
-        self.fails: dict[str, str] = {}  # replicas that do not become ready
+        self.starts: dict[str, int] = {}
+        self.fails: dict[str, str] = {}  # replicas that do not become ready with the new version
+        self.never: set[str] = set()  # and those that do not with the old one
 
     def restart(self, home: Any, _ports: Any, name: str) -> list[str]:
         self.restarted.append(name)
-        self.running[name] = configs.current(home, name.rpartition("-")[0]).version
+        service = name.rpartition("-")[0]
+        self.running[name] = configs.staged(home, service).get(name, configs.current(home, service)).version
+        self.starts[name] = self.starts.get(name, 0) + 1
         self.world.now += 2
+        if not self.running[name] and name in self.never:
+            raise LabError(f"{name} is gone")
         if self.running[name] and name in self.fails:
             raise LabError(self.fails[name])
         return [name]
@@ -58,6 +67,7 @@ def fleet(world: World, monkeypatch: pytest.MonkeyPatch) -> Fleet:
 
     clock = SimpleNamespace(time=lambda: world.now, monotonic=lambda: world.now, sleep=sleep)
     monkeypatch.setattr(push, "time", clock)
+    monkeypatch.setattr(supervision, "starts", lambda _home, name: of.starts.get(name, 0))
     monkeypatch.setattr(probes, "readiness", lambda _program: Readiness("" if world.ready else "no answer"))
     return of
 
@@ -83,6 +93,8 @@ def test_a_push_reaches_the_other_replicas_once_the_first_has_passed(
     assert made.step.verdict is Verdict.PASS
     assert POLICY.dwell_seconds <= world.now - began < POLICY.deadline_seconds
     assert outcome(pager) == [("config push", "done", "more misses")]
+    assert configs.staged(world.clients.home, "feed") == {}
+    assert next(iter(pager.rows.values()))["new"]["stages"] == ["feed-2", "feed-1"]
     assert world.gateway.state["comparison"] == counts.NOTHING
     assert list(record.verify(made)) == []
 
@@ -96,9 +108,11 @@ def test_a_harmful_push_is_taken_back_from_the_one_replica_that_had_it(
     assert fleet.restarted == ["feed-2", "feed-2"]
     assert fleet.running == {"feed-2": 0}
     assert configs.current(world.clients.home, "feed").version == 0
-    ((_, failed, reason),) = outcome(pager)
-    assert (failed, reason) == ("failed", made.reason)
-    assert "requests affected on the replica" in reason
+    assert outcome(pager) == [("config push", "done", "more misses"), ("config rollback", "done", made.reason)]
+    assert "requests affected on the replica" in made.reason
+    (change,) = log.changes([documents.audit_row(**row) for row in pager.rows.values()], [])
+    assert (change.outcome, change.risk, change.failed) == ("taken back", "standard", True)
+    assert configs.find(world.clients.home, "feed", 1).taken_back
     assert world.gateway.state["comparison"] == counts.NOTHING
     assert list(record.verify(made)) == []
 
@@ -114,14 +128,15 @@ def test_the_old_version_is_active_while_the_replica_bakes(
 
     monkeypatch.setattr(push, "decide", seen)
     pushed(world)
-    assert set(active) == {0}, "a replica that crashes comes back with what is known to work"
+    assert set(active) == {0}
     assert fleet.running["feed-2"] == 1
 
 
 @pytest.mark.parametrize(
     ("seen", "compared", "verdict", "why"),
     [
-        ({"restarts": 1}, True, Verdict.FAIL, "the replica ended by itself"),
+        ({"restarts": 1}, True, Verdict.FAIL, "the replica was started again"),
+        ({"overtaken": True}, True, Verdict.FAIL, "another version was activated in the meantime"),
         ({"unready_seconds": 15.0}, True, Verdict.FAIL, "has not been ready for 15 s"),
         ({"lasted_seconds": 9.0}, False, Verdict.HOLD, "bakes"),
         ({}, False, Verdict.PASS, "the only replica stayed up for 10 s"),
@@ -147,8 +162,10 @@ def test_without_requests_the_push_is_taken_back_at_the_deadline(world: World, f
 
 def test_a_crash_takes_the_push_back(world: World, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     start = world.now
-    monkeypatch.setattr(supervision, "unplanned_starts", lambda _home, _name: int(world.now > start + 5))
-    assert "the replica ended by itself" in pushed(world).reason
+    monkeypatch.setattr(
+        supervision, "starts", lambda _home, name: fleet.starts.get(name, 0) + int(world.now > start + 5)
+    )
+    assert "the replica was started again" in pushed(world).reason
     assert configs.current(world.clients.home, "feed").version == 0
 
 
@@ -156,6 +173,54 @@ def test_a_replica_that_does_not_become_ready_takes_the_push_back_from_all(world
     fleet.fails = {"feed-1": "feed-1 is not ready after 45 s"}
     made = pushed(world)
     assert (made.outcome, made.reason) == ("taken back", "feed-1 is not ready after 45 s")
+    assert fleet.running == {"feed-1": 0, "feed-2": 0}
+
+
+def rolled_back(world: World) -> None:
+    config.rollback(world.clients, "feed")
+
+
+def pushed_in_an_emergency(world: World) -> None:
+    config.push(world.clients, "feed", {"threads": 4})
+
+
+@pytest.mark.parametrize(("act", "active"), [(rolled_back, 0), (pushed_in_an_emergency, 2)])
+def test_a_push_that_somebody_overtakes_ends_and_leaves_theirs(
+    world: World, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, act: Any, active: int
+) -> None:
+    def seen(policy: Any, seen: Seen, *, compared: bool) -> tuple[Verdict, str]:
+        if fleet.restarted == ["feed-2"] and seen.lasted_seconds > 3 and not seen.overtaken:
+            act(world)
+        return decide(policy, seen, compared=compared)
+
+    monkeypatch.setattr(push, "decide", seen)
+    made = pushed(world)
+    assert (made.outcome, "another version was activated" in made.reason) == ("taken back", True)
+    assert configs.current(world.clients.home, "feed").version == active
+    assert configs.staged(world.clients.home, "feed") == {}
+
+
+def test_verdicts_from_before_a_restart_of_the_gateway_do_not_count(
+    world: World, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, read = list[str](), counts.read
+
+    def reading(prometheus: Any, key: str, start: float, end: float) -> Any:
+        keys.append(key)
+        if len(keys) == 5:
+            raise counts.CountersReset
+        return read(prometheus, key, start, end)
+
+    monkeypatch.setattr(counts, "read", reading)
+    assert pushed(world).outcome == "pushed"
+    assert list(dict.fromkeys(keys)) == ["feed-config-1/1", "feed-config-1/2"]
+
+
+def test_a_replica_that_does_not_come_back_is_named_and_the_others_are_put_back(world: World, fleet: Fleet) -> None:
+    fleet.fails = {"feed-1": "feed-1 is not ready after 45 s"}
+    fleet.never = {"feed-2"}
+    with pytest.raises(LabError, match=r"version 1 is taken back, but not ready are: feed-2 \(feed-2 is gone\)"):
+        pushed(world)
     assert fleet.running == {"feed-1": 0, "feed-2": 0}
 
 

@@ -98,7 +98,7 @@ def test_a_rollout_under_way_and_one_whose_counts_are_gone_have_no_record(world:
     with pytest.raises(UsageError, match="it must be over first"):
         actions.recorded(world.clients)
     world.finish(Controller(world.clients))
-    with pytest.raises(LabError, match="no counts of this rollout any more"):
+    with pytest.raises(LabError, match="not all counts of this rollout any more"):
         actions.recorded(world.clients)
 
 
@@ -109,7 +109,7 @@ SPENT = [Budget("feed-availability", -0.2, 0.0, 6.0, 43_200.0), Budget("feed-lat
 def test_what_the_gate_refused_follows_from_the_budgets_in_its_record(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, SPENT)
+    made = record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, "", SPENT)
     assert {change: decision.outcome for change, decision in made.decisions.items()} == {
         "rollout": "deny", "config": "deny", "schema": "deny", "rollback": "allow", "security": "allow",
     }  # fmt: skip
@@ -121,9 +121,9 @@ def test_what_the_gate_refused_follows_from_the_budgets_in_its_record(
 
 
 def test_a_refusal_that_does_not_follow_from_its_budgets_is_named(tmp_path: Path) -> None:
-    made = record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, SPENT)
+    made = record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, "", SPENT)
     full = [Budget("feed-availability", 1.0, 0.0, 6.0, 43_200.0)]
     problems = list(record.verify(msgspec.structs.replace(made, budgets=full)))
     assert problems[0] == "/decisions/rollout/outcome: is deny, but by the budgets allow"
     with pytest.raises(UsageError, match="refuses no change of feed now"):
-        record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, full)
+        record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, "", full)

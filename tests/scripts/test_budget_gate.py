@@ -21,7 +21,8 @@ class FakePrometheus(BaseHTTPRequestHandler):
     """Answers an instant query with the value of the series that it names."""
 
     def answer(self, query: str) -> None:
-        value = next((value for name, value in ANSWERS.items() if query.startswith(name)), None)
+        known = {"vector(1)": 1.0, **ANSWERS}
+        value = next((value for name, value in known.items() if query.startswith(name)), None)
         result = [] if value is None else [{"metric": {}, "value": [0, str(value)]}]
         body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
         self.send_response(200)
@@ -73,8 +74,9 @@ def test_the_exit_status_is_that_of_the_policy(
 def test_what_prometheus_does_not_know_is_unknown(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(url) == 2
     assert "unknown: Prometheus does not know the budget of feed-availability" in capsys.readouterr().out
-    assert ask("http://127.0.0.1:1") == 2
-    assert "unknown: " in capsys.readouterr().out
+    for change in ("rollout", "config", "rollback"):
+        assert ask("http://127.0.0.1:1", change) == 2
+        assert "does not answer" in capsys.readouterr().err
     assert ask("ftp://x") == 2
     assert "--prometheus" in capsys.readouterr().err
 

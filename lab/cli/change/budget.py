@@ -155,8 +155,10 @@ def record_(service: str, output: Path) -> None:
     from lab.clients.times import utc_text
     from lab.rollout import record
 
-    _, budgets = ask.with_budgets(clients(), service, ROLLBACK)
-    made = record.refusal(service, utc_text(time.time()), read_policy(), budgets)
+    lab = clients()
+    _, budgets = ask.with_budgets(lab, service, ROLLBACK)
+    before = ask.load(lab.home).states.get(service, "")
+    made = record.refusal(service, utc_text(time.time()), read_policy(), before, budgets)
     record.write(made, output)
     refused = ", ".join(change for change, decision in made.decisions.items() if decision.outcome != "allow")
     click.echo(f"{output}: refused are {refused}")

@@ -76,7 +76,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a request was sent: the upstream's name, and the URL of the replica that answered or was called last."""
+    """Where a request was sent: the upstream's name, and the URL of the replica that was called first; "": none was."""
 
     upstream: str
     url: str = ""
@@ -97,7 +97,7 @@ class Step:
         """The version that a request counts for; None when it is of neither."""
         if self.replica is None:
             return ARMS.get(sent_to.upstream)
-        if sent_to.upstream != self.replica.upstream:
+        if sent_to.upstream != self.replica.upstream or not sent_to.url:
             return None
         return CANARY if sent_to.url == self.replica.url else STABLE
 

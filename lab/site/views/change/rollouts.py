@@ -1,4 +1,4 @@
-"""Recorded rollouts on pages: the evidence of harm over time, the steps, and the ungated incidents beside the gate."""
+"""Recorded rollouts on pages: the evidence of harm over time, the steps, and the ungated incidents beside the judge."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ def gated_and_ungated(context: SiteContext) -> Markup:
     canary = step.counts[slo]["canary"]
     failed = failed_after_seconds(step, gated.policy.limits)
     if failed is None:
-        raise LabError(f"docs/{context.rollouts.path(GATED)}: its last step did not fail, so it shows no gate")
+        raise LabError(f"docs/{context.rollouts.path(GATED)}: its last step did not fail, so it shows no judge")
     columns = [_ungated(context, ident) for ident in UNGATED]
     columns.append(
         (
-            f"{gated.service} {gated.version}, with the gate",
+            f"{gated.service} {gated.version}, with the judge",
             f"{step.weight_percent:g}{units.NBSP}% of the clients",
             units.number(canary.bad_requests[-1]),
             f"{canary.affected[-1]} of {canary.clients[-1] + step.counts[slo]['stable'].clients[-1]}",
@@ -130,12 +130,12 @@ def gated_and_ungated(context: SiteContext) -> Markup:
     columns.append(_pushed(context))
     names = ("Change", "Reached", "Bad requests", "Clients affected, of all", "Noticed", "Pages", "Evidence")
     head, *rows = ((name, *cells) for name, *cells in zip(names, *columns, strict=True))
-    table = html.table(head, rows, label="The ungated path and the gate")
+    table = html.table(head, rows, label="The ungated path and the judge")
     return table + Markup(
         '<p class="lab-note">Lab time, {}x. The first and the third are the same version: at a smaller weight it harms'
-        " fewer clients each second, and the gate stops it sooner. Bad requests are those of the SLO at stake: {} for"
+        " fewer clients each second, and the judge stops it sooner. Bad requests are those of the SLO at stake: {} for"
         " the first and the third, {} for the second; for the fourth they are those of the SLO with the most. The"
-        " gate\u2019s time counts from the first scrape of the step.</p>"
+        " judge\u2019s time counts from the first scrape of the step.</p>"
     ).format(context.factor, slo, _slo_at_stake(context, UNGATED[1]))
 
 
@@ -152,7 +152,7 @@ def _simulated(context: SiteContext, step: Step) -> str:
 def _pushed(context: SiteContext) -> tuple[object, ...]:
     record = context.rollouts.push(PUSHED)
     if record.step is None or (failed := failed_after_seconds(record.step, record.policy.push_limits)) is None:
-        raise LabError(f"docs/{context.rollouts.path(PUSHED)}: its replica did not fail, so it shows no gate")
+        raise LabError(f"docs/{context.rollouts.path(PUSHED)}: its replica did not fail, so it shows no judge")
     worst = max((arms["canary"] for arms in record.step.counts.values()), key=lambda arm: arm.bad_requests[-1])
     return (
         f"{record.service} configuration, in stages",

@@ -36,7 +36,7 @@ def simulated(context: SiteContext) -> SimulatedRollouts:
 
 
 def blind_spot(context: SiteContext) -> Markup:
-    """When pages, tickets and the gate notice a bad canary, by its weight and by the share of its requests that is bad.
+    """When pages, tickets and the judge notice a bad canary, by its weight and by the share of its bad requests.
 
     A picture of both axes, a table of the limits of each page, and the data.
     """
@@ -58,13 +58,13 @@ def blind_spot(context: SiteContext) -> Markup:
         )  # fmt: skip
         panels.append(Markup("<div><strong>{}</strong>{}</div>").format(_bad(bad_ratio), drawing))
         data += [_data(context, slo, row) for row in rows]
-    head = ("Bad", "Weight", "Fast-burn page", "Slow-burn page", "Ticket", "Gate, median", "Gate, p95")
+    head = ("Bad", "Weight", "Fast-burn page", "Slow-burn page", "Ticket", "Judge, median", "Judge, p95")
     table = html.table(head, data, label="Time until each notices a bad canary", numeric=True)
     return Markup(
         '<figure class="lab-chart" id="blind-spot"><figcaption><span class="lab-chart__title">Who notices a bad canary,'
         " and when?</span>Time until it is noticed, by the weight of the canary, in lab time, {}x; both axes are"
         " logarithmic. Pages and tickets are those of {}, computed from the windows, with a stable version that is good"
-        " throughout. The gate: {} simulated rollouts for each point, kept at that weight for {}.</figcaption>"
+        " throughout. The judge: {} simulated rollouts for each point, kept at that weight for {}.</figcaption>"
         '<div class="lab-panels">{}{}</div>{}</figure>{}'
     ).format(
         context.factor, SLO, figures.bad_runs, units.seconds(figures.within_seconds), Markup().join(panels),
@@ -107,20 +107,20 @@ def _gate_curves(rows: Sequence[Detection]) -> list[plot.Curve]:
         return [(row.weight_percent, math.inf if (value := of(row)) is None else value) for row in rows]
 
     return [
-        plot.Curve("gate, 95th percentile", "line--0 line--late", points(lambda row: row.p95_seconds)),
-        plot.Curve("gate, median", "line--0", points(lambda row: row.median_seconds), dots=True),
+        plot.Curve("judge, 95th percentile", "line--0 line--late", points(lambda row: row.p95_seconds)),
+        plot.Curve("judge, median", "line--0", points(lambda row: row.median_seconds), dots=True),
     ]
 
 
 def _data(context: SiteContext, slo: Slo, row: Detection) -> tuple[str, ...]:
     alerts = [_after(slo, tiers, row.weight_percent, row.bad_ratio) for _, tiers in _alerts(context).values()]
-    gate = [math.inf if value is None else value for value in (row.median_seconds, row.p95_seconds)]
-    times = ("never" if math.isinf(after) else units.seconds(after) for after in (*alerts, *gate))
+    judge = [math.inf if value is None else value for value in (row.median_seconds, row.p95_seconds)]
+    times = ("never" if math.isinf(after) else units.seconds(after) for after in (*alerts, *judge))
     return units.percent(row.bad_ratio, 0), f"{row.weight_percent:g}{units.NBSP}%", *times
 
 
 def _limits(context: SiteContext, slo: Slo, figures: SimulatedRollouts, bad_ratios: Sequence[float]) -> Markup:
-    """Per bad ratio: the weights above which each page fires, the gate at the first step, and the whole ladder."""
+    """Per bad ratio: the weights above which each page fires, the judge at the first step, and the whole ladder."""
     first = figures.policy.steps_percent[0]
     rows = []
     for bad_ratio in bad_ratios:
@@ -138,7 +138,7 @@ def _limits(context: SiteContext, slo: Slo, figures: SimulatedRollouts, bad_rati
         )
     head = (
         "Canary", "Slow-burn page, above a weight of", "Fast-burn page, above",
-        f"Gate at {first:g}{units.NBSP}%, median", f"{figures.bad_runs} rollouts over the whole ladder",
+        f"Judge at {first:g}{units.NBSP}%, median", f"{figures.bad_runs} rollouts over the whole ladder",
         "Bad requests in 95 % of them, at most",
     )  # fmt: skip
     return html.table(head, rows, label="What notices a bad canary")

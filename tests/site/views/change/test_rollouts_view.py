@@ -1,4 +1,4 @@
-"""Recorded rollouts on the change page: their evidence, their steps, and the gate beside the ungated incidents."""
+"""Recorded rollouts on the change page: their evidence, their steps, and the judge beside the ungated incidents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What alerts see of a bad canary beside the gate, and false aborts: from the windows and the recorded simulation."""
+"""What alerts see of a bad canary beside the judge, and false aborts: from the windows and the recorded simulation."""
 
 from __future__ import annotations
 
