@@ -67,7 +67,7 @@ def run_drill(
     with exclusive(clients.home), stoppable(clients.home, RANDOM if blind else drill.id):
         for line in undo(clients):
             echo(f"undid an earlier drill: {line}")
-        _require_nothing_staged(clients)
+        require_nothing_staged(clients)
         if not keep_history:
             seconds = clean_slate.clean(clients.home, clients.ports, clients.pager)
             echo(f"clean slate: history deleted, every error budget full; monitoring resumed after {seconds:.1f} s")
@@ -233,7 +233,7 @@ def _require_running(clients: LabClients) -> None:
         raise NotRunning(f"the lab is not running ({error}); start it with 'fleetops up --detach'") from error
 
 
-def _require_nothing_staged(clients: LabClients) -> None:
+def require_nothing_staged(clients: LabClients) -> None:
     """Raise UsageError while a configuration is staged: the clean slate would delete the counts that judge it."""
     for service in SETTINGS:
         for replica, version in configs.staged(clients.home, service).items():

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from fakes import FakePager
 
+from lab import names
 from lab.control import config
 from lab.control.lab_clients import LabClients
+from lab.drills import runner
 from lab.errors import UsageError
 from lab.paths import Ports
 from lab.stack import configs, state
 from lab.stack.programs import config_file
+from lab.telemetry.settings import Environment
 
 
 @pytest.fixture
@@ -100,3 +103,39 @@ def test_a_damaged_configuration_file_is_refused_with_the_rollback_command(
     assert "fleetops config rollback feed" in configs.refusal(program)
     config.rollback(clients, "feed")
     assert active_settings(clients) == {"threads": 8}
+
+
+def test_a_staged_version_is_read_by_its_replica_alone_and_a_rollback_takes_it_back(
+    clients: LabClients, restarted: list[tuple[str, bool]]
+) -> None:
+    config.push(clients, "feed", {"pool_max": 12})
+    staged = configs.stage(clients.home, "feed", "feed-2", {"pool_max": 9}, "me", "try it")
+    assert (staged.version, staged.previous) == (2, 1)
+    assert active_settings(clients) == {"pool_max": 12}
+    file = config_file(clients.home, "feed")
+
+    def read(instance: str) -> str:
+        variables = {names.ENV_CONFIG_FILE: str(file), names.ENV_INSTANCE: instance}
+        return Environment(variables, service="feed").text(names.ENV_POOL_MAX)
+
+    assert [read(instance) for instance in ("feed-1", "feed-2")] == ["12", "9"]
+    config.rollback(clients, "feed")
+    assert configs.staged(clients.home, "feed") == {}
+    assert active_settings(clients) == {"pool_max": 12}
+    assert [read(instance) for instance in ("feed-1", "feed-2")] == ["12", "12"]
+
+
+def test_a_damaged_configuration_does_not_go_back_to_a_version_that_was_taken_back(clients: LabClients) -> None:
+    state.make_directories(clients.home)
+    configs.add(clients.home, "feed", {"pool_max": 12}, "me", "")
+    configs.mark_taken_back(clients.home, "feed", configs.stage(clients.home, "feed", "feed-2", {}, "me", ""))
+    config_file(clients.home, "feed").write_text("{")
+    assert configs.current(clients.home, "feed").previous == 1
+
+
+def test_no_drill_starts_while_a_configuration_is_staged(clients: LabClients) -> None:
+    state.make_directories(clients.home)
+    runner.require_nothing_staged(clients)
+    configs.stage(clients.home, "user", "user-2", {"threads": 4}, "me", "")
+    with pytest.raises(UsageError, match=r"user-2 has version 1 .* staged; wait for its push"):
+        runner.require_nothing_staged(clients)

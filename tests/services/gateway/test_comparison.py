@@ -74,6 +74,16 @@ def test_a_replica_is_compared_with_the_others_of_its_upstream_by_requests(gatew
     assert gateway.state()["comparison"]["replica"] == target
 
 
+def test_a_request_that_is_retried_counts_for_the_replica_that_was_asked_first(gateway: Gateway) -> None:
+    dead = "http://127.0.0.1:1"
+    gateway.control("upstreams/user", {"urls": [dead, gateway.user.url]})
+    gateway.control("comparison", {"step": "one", "slos": USER_SLO, "replica": {"upstream": "user", "url": dead}})
+    ask(gateway, "client-1", path="/v1/users/1")
+    ask(gateway, "client-1", path="/v1/users/1")
+    assert counts(gateway, "slo", "canary")[:2] == [1, 0], "the other replica answered it"
+    assert counts(gateway, "slo", "stable")[:2] == [1, 0]
+
+
 def test_a_request_that_a_replica_does_not_answer_counts_for_that_replica(gateway: Gateway) -> None:
     dead = "http://127.0.0.1:1"
     gateway.control("upstreams/user", {"urls": [dead]})
