@@ -20,6 +20,8 @@ UPSTREAM_USER = "user"
 UPSTREAM_FEED = "feed"
 UPSTREAM_CANARY = "feed-canary"
 
+CANARY_OF = {UPSTREAM_FEED: UPSTREAM_CANARY}  # the service that runs another one's next version
+
 # Versions of the feed service.
 VERSION_STABLE = "1.0.0"
 VERSION_CANARY = "1.1.0"

@@ -20,7 +20,7 @@ from lab.change.gate import Decision
 from lab.change.policy import CHANGES, read_policy
 from lab.clients.prometheus import Prometheus
 from lab.errors import LabError
-from lab.slo.catalogue import PRODUCTION, PROFILES, load_specs, load_windows
+from lab.slo.catalogue import PRODUCTION, PROFILES, load_windows, services
 from lab.telemetry.settings import checked_url
 
 TOKEN = "PROMETHEUS_TOKEN"  # noqa: S105 - the name of an environment variable
@@ -38,7 +38,6 @@ def decide(url: str, service: str, change: str, profile: str, now: float) -> Dec
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the decision; its exit status."""
-    services = list(dict.fromkeys(slo.service for slo in load_specs()))
     parser = argparse.ArgumentParser(
         prog="budget_gate",
         description="Ask the error-budget policy whether a service may be changed now.",
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f" rollout; a bearer token is read from {TOKEN}",
     )
     parser.add_argument("--prometheus", required=True, metavar="URL", help="Prometheus with the generated rules")
-    parser.add_argument("--service", required=True, choices=services, help="the service to be changed")
+    parser.add_argument("--service", required=True, choices=services(), help="the service to be changed")
     parser.add_argument("--change", required=True, choices=CHANGES, help="the kind of change")
     parser.add_argument("--windows", choices=PROFILES, default=PRODUCTION, help="profile of the rules (production)")
     options = parser.parse_args(arguments)

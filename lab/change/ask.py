@@ -10,17 +10,19 @@ from pathlib import Path
 
 import msgspec
 
+from lab import names
 from lab.atomic_write import write_json
 from lab.change import freeze, gate
 from lab.change.gate import Budget, Decision
 from lab.change.policy import CHANGES, REFUSABLE, Policy, read_policy
 from lab.change.risk import REFUSAL
+from lab.clients import documents
 from lab.clients.documents import Document, as_builtins
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
-from lab.errors import LabError, UsageError
+from lab.errors import UsageError
 from lab.paths import Home
-from lab.slo.catalogue import LAB, load_specs, load_windows
+from lab.slo.catalogue import LAB, load_windows, services
 
 
 class Override(Document, frozen=True, kw_only=True):
@@ -52,15 +54,7 @@ def memory_file(home: Home) -> Path:
 
 def load(home: Home) -> Memory:
     """The gate's memory; empty before its first use. Raises LabError for a damaged file."""
-    path = memory_file(home)
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Memory)
-    except FileNotFoundError:
-        return Memory()
-    except OSError as error:
-        raise LabError(f"{path} cannot be read ({error.strerror})") from error
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise LabError(f"{path} is damaged ({error}); move it away: only states and overrides are lost") from error
+    return documents.load(memory_file(home), Memory, "move it away: only states and overrides are lost") or Memory()
 
 
 @contextmanager
@@ -116,7 +110,7 @@ def require(clients: LabClients, service: str, change: str) -> Decision:
 
 def affected(service: str) -> list[str]:
     """The services whose budgets a change of `service` may spend: of the gateway all, of a canary its stable one."""
-    owner = service.removesuffix("-canary")
+    owner = next((stable for stable, canary in names.CANARY_OF.items() if canary == service), service)
     return [owner] if owner in services() else services()
 
 
@@ -146,11 +140,6 @@ def override(clients: LabClients, service: str, change: str, minutes: float, rea
         overrides = [*memory.overrides, made]
         write_json(memory_file(clients.home), as_builtins(msgspec.structs.replace(memory, overrides=overrides)))
     return made
-
-
-def services() -> list[str]:
-    """The services that have an error budget."""
-    return list(dict.fromkeys(slo.service for slo in load_specs()))
 
 
 def require_service(service: str) -> None:

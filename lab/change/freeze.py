@@ -11,7 +11,7 @@ from lab.clients.times import epoch_seconds
 from lab.drills.schema.parameters import one_of
 from lab.errors import UsageError
 from lab.paths import RULES
-from lab.slo.catalogue import load_specs
+from lab.slo.catalogue import services
 from lab.slo.specs.document import Node, read_documents
 
 FILE = RULES / "policy" / "freeze.yml"
@@ -59,9 +59,8 @@ def _freeze(node: Node) -> Freeze:
     start, end = (_instant(keys[name]) for name in ("from", "until"))
     if epoch_seconds(start) >= epoch_seconds(end):
         raise keys["until"].refuse(f"{end} must be after {start}")
-    known = dict.fromkeys(slo.service for slo in load_specs())
-    services = tuple(one_of(item, known) for item in keys["services"].items())
-    return Freeze(keys["name"].text(), start, end, services, refuses(keys["refuses"]), keys["why"].text())
+    frozen = tuple(one_of(item, services()) for item in keys["services"].items())
+    return Freeze(keys["name"].text(), start, end, frozen, refuses(keys["refuses"]), keys["why"].text())
 
 
 def _instant(node: Node) -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 from lab.drills.schema.parameters import between, one_of
 from lab.errors import SpecError
 from lab.paths import RULES
+from lab.slo.model import PAGE_TIERS
 from lab.slo.specs.document import Node, read_documents
 
 FILE = RULES / "policy" / "error-budget.yml"
 ROLLOUT, CONFIG, SCHEMA, ROLLBACK, SECURITY = CHANGES = ("rollout", "config", "schema", "rollback", "security")
 REFUSABLE = (ROLLOUT, CONFIG, SCHEMA)
-TIERS = ("page.quick", "page.slow")
 KEYS = ("states", "burning", "reopen_ratio", "unknown_refuses", "override_minutes", "postmortem_ratio")
 
 
@@ -69,7 +69,7 @@ def read_policy(file: Path = FILE) -> Policy:
     burning = keys["burning"].mapping("tier", "refuses", required=("tier", "refuses"))
     return Policy(
         states=_states(keys["states"].items()),
-        burning_tier=one_of(burning["tier"], TIERS),
+        burning_tier=one_of(burning["tier"], PAGE_TIERS),
         burning_refuses=refuses(burning["refuses"]),
         reopen_ratio=between(keys["reopen_ratio"], 0, 0.5),
         unknown_refuses=refuses(keys["unknown_refuses"]),

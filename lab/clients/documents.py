@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -71,6 +72,21 @@ def convert(value: Any, kind: type[T], what: str) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise LabError(f"{what}: {error}") from error
+
+
+def load(path: Path, kind: type[T], lost: str) -> T | None:
+    """The document in a file; None when there is none. Raises LabError, with the key, for a file that is damaged.
+
+    `lost` says in that error what to do, and what is lost by it.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LabError(f"{path} cannot be read ({error.strerror})") from error
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise LabError(f"{path} is damaged ({error}); {lost}") from error
 
 
 def as_builtins(document: Any) -> Any:

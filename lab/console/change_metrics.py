@@ -16,6 +16,7 @@ from lab.errors import LabError
 from lab.paths import Home
 from lab.rollout import journal, progress
 from lab.rollout.judge import Verdict
+from lab.slo.catalogue import services
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ChangeMetrics:
             "Overrides of the error-budget policy, by kind of change.",
             labels=("service", "change"),
         )
-        for service in ask.services():
+        for service in services():
             for change in REFUSABLE:
                 family.add_metric((service, change), made[service, change])
         yield family

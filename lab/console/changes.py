@@ -13,7 +13,7 @@ from lab.console.documents import ChangeState, GateState, RolloutState, SloState
 from lab.errors import LabError
 from lab.paths import Home
 from lab.rollout import journal, progress
-from lab.slo.catalogue import slos_of
+from lab.slo.catalogue import services, slos_of
 from lab.slo.model import Windows
 
 
@@ -28,7 +28,7 @@ class Changes:
         """The state at `now` (epoch seconds), from what is known of the SLOs. Does not raise."""
         try:
             policy, memory = read_policy(), ask.load(self.home)
-            gates = [self._gate(policy, memory, service, slos, now) for service in ask.services()]
+            gates = [self._gate(policy, memory, service, slos, now) for service in services()]
             return ChangeState(gates=gates, rollout=self._rollout())
         except LabError as error:
             return ChangeState(problem=str(error))

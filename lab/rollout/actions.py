@@ -15,7 +15,7 @@ from lab.control.lab_clients import LabClients
 from lab.errors import LabError, NotRunning, UsageError
 from lab.paths import Home
 from lab.rollout import journal, record
-from lab.rollout.controller import CANARY_OF, VERSION, restarts
+from lab.rollout.controller import VERSION, restarts
 from lab.rollout.decide import count_again, move
 from lab.rollout.journal import Rollout
 from lab.rollout.policy import Policy
@@ -38,9 +38,9 @@ def start(clients: LabClients, service: str, version: str, policy: Policy, reaso
     know, a rollout that runs already, a canary that has clients, an SLO that cannot be compared, or a budget whose
     policy refuses it.
     """
-    if service not in CANARY_OF:
-        raise UsageError(f"{service!r} has no canary; {', '.join(CANARY_OF)} has")
-    canary = CANARY_OF[service]
+    if service not in names.CANARY_OF:
+        raise UsageError(f"{service!r} has no canary; {', '.join(names.CANARY_OF)} has")
+    canary = names.CANARY_OF[service]
     for slo in slos_of(service):
         request_events(slo)
     ask.require(clients, service, ROLLOUT)

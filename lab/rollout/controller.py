@@ -30,7 +30,6 @@ from lab.stack.health import probes
 from lab.stack.processes import supervision
 from lab.stack.programs import REPLICA_MODULES
 
-CANARY_OF = {names.UPSTREAM_FEED: names.UPSTREAM_CANARY}
 VERSION = "version"  # the setting of a service's configuration that names its version
 CANARY_PART = "canary"
 # A controller that is killed is back within seconds; a longer gap is a stopped lab.
@@ -107,7 +106,7 @@ class Controller:
         gateway, weight = self._clients.gateway, seen.weight_percent
         if rollout.phase == "stepping":
             if rollout.applied_percent == 0:
-                self._run(CANARY_OF[rollout.service], rollout.version, rollout.reason)
+                self._run(names.CANARY_OF[rollout.service], rollout.version, rollout.reason)
             if weight == rollout.applied_percent != rollout.wanted_percent:
                 gateway.set_part(CANARY_PART, {"salt": rollout.salt})
                 actions.set_canary_weight(self._clients, rollout.wanted_percent, rollout.reason)
@@ -122,7 +121,7 @@ class Controller:
 
     def _end(self, rollout: Rollout, phase: journal.Phase) -> Rollout:
         """Send no client to the canary, put the versions back, and end the rollout."""
-        service, canary = rollout.service, CANARY_OF[rollout.service]
+        service, canary = rollout.service, names.CANARY_OF[rollout.service]
         if phase == "aborted" and self._promotion_began(rollout):
             # Before the weight falls: the clients that stable still has get the old version back first.
             self._go_back(service, rollout.stable_config, rollout.reason)
@@ -222,7 +221,7 @@ class Controller:
 
     def _canary(self, rollout: Rollout) -> Canary:
         """The state of the canary's replicas."""
-        service = CANARY_OF[rollout.service]
+        service = names.CANARY_OF[rollout.service]
         programs = replicas.instances(self._clients.home, self._clients.ports, service)
         stable = replicas.instances(self._clients.home, self._clients.ports, rollout.service)
         states = probes.readiness_of([*programs, *stable])
@@ -240,7 +239,7 @@ class Controller:
 
 def restarts(clients: LabClients, service: str) -> int:
     """The restarts of the canary's replicas that nobody asked for, since the start of the lab."""
-    programs = replicas.instances(clients.home, clients.ports, CANARY_OF[service])
+    programs = replicas.instances(clients.home, clients.ports, names.CANARY_OF[service])
     return sum(supervision.unplanned_starts(clients.home, program.name) for program in programs)
 
 

@@ -17,8 +17,9 @@ import msgspec
 from msgspec import Meta
 
 from lab.atomic_write import write_json
+from lab.clients import documents
 from lab.clients.documents import Document, as_builtins
-from lab.errors import LabError, UsageError
+from lab.errors import UsageError
 from lab.paths import Home
 from lab.rollout.policy import Policy
 
@@ -93,15 +94,7 @@ def file_of(home: Home) -> Path:
 
 def load(home: Home) -> Rollout | None:
     """The current or the last rollout; None before the first. Raises LabError, with the key, for a damaged journal."""
-    path = file_of(home)
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Rollout)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise LabError(f"{path} cannot be read ({error.strerror})") from error
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise LabError(f"{path} is damaged ({error}); set the weight with `fleetops canary weight 0`") from error
+    return documents.load(file_of(home), Rollout, "set the weight with `fleetops canary weight 0`")
 
 
 def save(home: Home, rollout: Rollout) -> None:

@@ -12,12 +12,11 @@ from lab.paths import RULES
 from lab.rollout.evidence import requests_needed
 from lab.rollout.judge import PUSH, Limits
 from lab.slo.catalogue import LAB, load_windows
-from lab.slo.model import PAGE, Slo, Tier, Windows
+from lab.slo.model import PAGE, PAGE_TIERS, Slo, Tier, Windows
 from lab.slo.specs.document import Node, read_documents
 
 FILE = RULES / "policy" / "rollout.yml"
 HOLD, ABORT = DEADLINES = ("hold", "abort")
-TIERS = ("page.quick", "page.slow")
 STEPS = "steps_percent"
 MAX_STEPS = 20
 FULL_PERCENT = 100.0
@@ -33,7 +32,7 @@ class Policy:
     margin: float = number(1, 100, "The tolerated odds of an affected client, as a multiple of stable's.")
     alpha: float = number(1e-6, 0.2, "The chance that a version within the margin is aborted by the judge.")
     confidence: float = number(0.5, 0.9999, "The certainty with which each SLO passes a step.")
-    tier: str = choice(TIERS, "The tier of the page whose threshold bounds the canary's bad ratio.")
+    tier: str = choice(PAGE_TIERS, "The tier of the page whose threshold bounds the canary's bad ratio.")
     unready_seconds: float = number(1, 600, "A canary that is not ready for this long is aborted.")
     restarts: int = whole(1, 100, "A canary that restarted this often is aborted.")
     steps_percent: tuple[float, ...] = ()

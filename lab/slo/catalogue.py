@@ -119,6 +119,11 @@ def slos_of(service: str) -> list[Slo]:
     return [slo for slo in load_specs() if slo.service == service]
 
 
+def services() -> list[str]:
+    """The services that have SLOs, in the order of the files."""
+    return list(dict.fromkeys(slo.service for slo in load_specs()))
+
+
 def find_slo(sloth_id: str) -> Slo:
     """One SLO of the repository by its id."""
     return committed().slo(sloth_id)

@@ -8,6 +8,7 @@ from decimal import Decimal
 PAGE = "page"
 TICKET = "ticket"
 SEVERITIES = (PAGE, TICKET)
+PAGE_TIERS = ("page.quick", "page.slow")  # the names of the page's tiers
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lab.clients.prometheus import Prometheus, Series
 from lab.control.lab_clients import LabClients
 from lab.errors import NotRunning
 from lab.rollout import actions, controller, counts, journal
-from lab.rollout.controller import CANARY_OF, Controller
+from lab.rollout.controller import Controller
 from lab.rollout.journal import Rollout
 from lab.rollout.policy import read_policy
 from lab.stack import configs, replicas, state
@@ -105,14 +105,14 @@ def world(clients: LabClients, gateway: FakeGateway, monkeypatch: pytest.MonkeyP
     for folder in (clients.home.data, clients.home.run):
         folder.mkdir(parents=True, exist_ok=True)
     lab = World(clients, gateway)
-    lab.running = {"feed": names.VERSION_STABLE, CANARY_OF["feed"]: names.VERSION_CANARY}
+    lab.running = {"feed": names.VERSION_STABLE, names.CANARY_OF["feed"]: names.VERSION_CANARY}
     clock = SimpleNamespace(time=lambda: lab.now, monotonic=lambda: lab.now)
     for module in (controller, actions):
         monkeypatch.setattr(module, "time", clock)
     object.__setattr__(clients, "prometheus", cast(Prometheus, SimpleNamespace(range=lab.series)))
 
     def restart(home: Any, _ports: Any, service: str, **_: Any) -> list[str]:
-        default = names.VERSION_CANARY if service in CANARY_OF.values() else names.VERSION_STABLE
+        default = names.VERSION_CANARY if service in names.CANARY_OF.values() else names.VERSION_STABLE
         lab.running[service] = str(configs.current(home, service).settings.get("version", default))
         return [f"{service}-1"]
 
@@ -122,7 +122,7 @@ def world(clients: LabClients, gateway: FakeGateway, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(probes, "version", lambda program: lab.running[program.service])
 
     def readiness_of(programs: Any) -> dict[str, Readiness]:
-        canary = CANARY_OF["feed"]
+        canary = names.CANARY_OF["feed"]
         up = {program.name: lab.ready if program.service == canary else lab.stable_ready for program in programs}
         return {name: Readiness("" if ready else "no answer") for name, ready in up.items()}
 

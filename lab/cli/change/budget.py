@@ -43,10 +43,11 @@ def status(as_json: bool) -> None:
     from lab.change import ask
     from lab.change.policy import ROLLBACK
     from lab.clients.documents import as_builtins
+    from lab.slo.catalogue import services
 
     lab = clients()
     rows = []
-    for service in ask.services():
+    for service in services():
         decision, budgets = ask.with_budgets(lab, service, ROLLBACK)
         rows += [(service, decision.state, row) for row in budgets]
     overrides = ask.load(lab.home).overrides
