@@ -103,7 +103,7 @@ def require(clients: LabClients, service: str, change: str) -> Decision:
         return decision
     with clients.trail.action(REFUSAL, service, new=change):
         raise UsageError(
-            f"the policy refuses a {change} of {service}: {decision.reason}; `fleetops budget override"
+            f"the policy refuses a {gate.WORDS[change]} of {service}: {decision.reason}; `fleetops budget override"
             f" --service {service} --change {change} --minutes N --reason …` takes the risk"
         )
 
@@ -122,7 +122,7 @@ def override(clients: LabClients, service: str, change: str, minutes: float, rea
     _check(service, change)
     policy = read_policy()
     if change not in REFUSABLE:
-        raise UsageError(f"a {change} always passes; there is nothing to override")
+        raise UsageError(f"a {gate.WORDS[change]} always passes; there is nothing to override")
     if not reason.strip():
         raise UsageError("an override needs a reason: --reason TEXT")
     if not 0 < minutes <= policy.override_minutes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lab.change.policy import ROLLBACK, SECURITY, Policy
+from lab.change.policy import CONFIG, ROLLBACK, ROLLOUT, SCHEMA, SECURITY, Policy
 from lab.clients.prometheus import Prometheus
 from lab.errors import LabError
 from lab.slo.catalogue import slos_of
@@ -14,7 +14,11 @@ from lab.slo.rendering import series
 
 Outcome = Literal["allow", "deny", "unknown"]
 EXIT = {"allow": 0, "deny": 1, "unknown": 2}
-ALWAYS_PASS = {ROLLBACK: "rollback", SECURITY: "security fix"}
+ALWAYS_PASS = (ROLLBACK, SECURITY)
+WORDS = {
+    ROLLOUT: "rollout", CONFIG: "configuration push", SCHEMA: "schema change", ROLLBACK: "rollback",
+    SECURITY: "security fix",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def decide(
     unsure = bool(missing) and change in policy.unknown_refuses
     reason = "; ".join(reasons)
     if change in ALWAYS_PASS:
-        return Decision("allow", state, f"a {ALWAYS_PASS[change]} always passes; {reason}")
+        return Decision("allow", state, f"a {WORDS[change]} always passes; {reason}")
     denied = bool(freeze) or change in refused
     if freeze:
         reason = f"{freeze}; {reason}"

@@ -9,7 +9,8 @@ from lab.change import ask
 from lab.change.ask import Memory
 from lab.change.gate import Budget
 from lab.change.policy import REFUSABLE, Policy, read_policy
-from lab.console.documents import ChangeState, GateState, RolloutState, SloState
+from lab.console.change_documents import ChangeState, GateState, RolloutState
+from lab.console.documents import SloState
 from lab.errors import LabError
 from lab.paths import Home
 from lab.rollout import journal, progress

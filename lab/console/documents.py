@@ -12,10 +12,10 @@ from msgspec import Meta
 
 from lab.change.log import Mark
 from lab.clients.documents import AuditRow, Document, Page
+from lab.console.change_documents import ChangeState
 from lab.drills.schema.grades import Check, Score
 from lab.drills.schema.measurements import Durations
 from lab.drills.schema.parts import Number, Samples
-from lab.rollout.progress import Progress
 
 NodeState = Literal["ok", "warn", "bad", "unknown"]
 Condition = Literal["page", "ticket", "no data", "outside", "ok"]
@@ -145,42 +145,6 @@ class Paged(Document, frozen=True, kw_only=True):
     audit: Sequence[AuditRow] = ()
     changes: Sequence[Mark] = ()
     told_at: str | None = None
-
-
-class GateState(Document, frozen=True, kw_only=True):
-    """What the error-budget policy says of one service: its state, the changes that it refuses, and why.
-
-    `overrides` are the overrides in force, each as a sentence.
-    """
-
-    service: str
-    state: str
-    refuses: Sequence[str]
-    reason: str
-    overrides: Sequence[str]
-
-
-class RolloutState(Document, frozen=True, kw_only=True):
-    """The current or the last rollout; `step` counts from 1. `frozen`: why nothing can be decided now, or ""."""
-
-    service: str
-    previous: str
-    version: str
-    phase: str
-    step: int
-    steps: int
-    weight_percent: float
-    reason: str
-    frozen: str
-    progress: Progress | None
-
-
-class ChangeState(Document, frozen=True, kw_only=True):
-    """What may be changed now, and what is being rolled out. `problem`: which file cannot be read, or ""."""
-
-    gates: Sequence[GateState] = ()
-    rollout: RolloutState | None = None
-    problem: str = ""
 
 
 class Snapshot(Measured, frozen=True, kw_only=True):

@@ -21,11 +21,11 @@ from lab.change import log
 from lab.clients.pager import Pager
 from lab.clients.prometheus import ActiveAlert, Prometheus, Sample
 from lab.clients.times import utc_text
+from lab.console.change_documents import ChangeState
 from lab.console.charts import WINDOW, Chart
 from lab.console.documents import (
     AlertState,
     BurnTier,
-    ChangeState,
     ChartLine,
     ChartSeries,
     Condition,

@@ -129,7 +129,7 @@ def test_an_override_needs_a_name_a_reason_and_an_end_and_expires(
     allowed = ask.require(clients, "feed", "rollout")
     assert allowed.reason.startswith("override by ada until ")
     assert "the fix of the outage" in allowed.reason
-    with pytest.raises(UsageError, match="the policy refuses a config of feed"):
+    with pytest.raises(UsageError, match="the policy refuses a configuration push of feed"):
         ask.require(clients, "feed", "config")
     now[0] += 30 * 60
     with pytest.raises(UsageError, match="fleetops budget override --service feed --change rollout"):

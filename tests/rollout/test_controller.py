@@ -11,7 +11,6 @@ from fakes import FakePager
 from simulated import World, world
 
 from lab import names
-from lab.change.log import changes
 from lab.clients.documents import as_builtins
 from lab.clients.times import utc_text
 from lab.control import actions as controls
@@ -283,23 +282,3 @@ def test_a_gateway_that_does_not_answer_freezes(world: World, monkeypatch: pytes
 def test_timestamps_are_utc(world: World) -> None:
     rollout = world.start()
     assert rollout.events[0].at == utc_text(world.now)
-
-
-def test_the_change_log_has_a_rollout_as_one_change(world: World, pager: FakePager) -> None:
-    def log() -> list[tuple[str, str, str, bool]]:
-        rows = [row | {"at": utc_text(number)} for number, row in enumerate(pager.rows.values())]
-        found = changes(documents.audit_rows(rows), [])
-        return [(change.action, change.risk, change.outcome, change.failed) for change in found]
-
-    world.start(names.VERSION_CANARY)
-    assert log() == [("rollout start", "standard", "pending", False)]
-    world.bad_ratio = 0.97
-    ended(world)
-    world.bad_ratio = 0.0
-    world.start()
-    ended(world)
-    assert log() == [
-        ("rollout start", "standard", "aborted", True), ("rollout start", "standard", "promoted", False),
-    ]  # fmt: skip
-    config.rollback(world.clients, "feed")
-    assert log()[1:] == [("rollout start", "standard", "taken back", True)]

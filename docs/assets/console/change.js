@@ -24,34 +24,28 @@ export function gates(change) {
 
 const power = (value) => `10^${value.toFixed(1)}`;
 
+function evidence(seen) {
+  const rows = seen.slos.map((slo) => {
+    const health = `evidence of health ${power(slo.health_log10)} of ${power(seen.health_threshold_log10)}`;
+    return `${slo.slo}: ${slo.bad_requests} of ${slo.requests} requests bad, ${health}`;
+  });
+  const harm = `Evidence of harm ${power(seen.harm_log10)}, aborts at ${power(seen.harm_threshold_log10)}`;
+  return el("p", { class: "console-note" }, `Verdict so far: ${seen.verdict}. ${harm}. ${rows.join("; ")}.`);
+}
+
 export function rollout(change) {
   const found = change?.rollout;
   if (!found) return [el("p", { class: "console-note" }, "No rollout.")];
   const level = { promoted: "ok", aborted: "bad", aborting: "bad", held: "warn" }[found.phase] || "ok";
-  const seen = found.progress;
+  const step = ` step ${found.step} of ${found.steps}, ${found.weight_percent} % of the clients.`;
   return [
     el(
       "p",
       {},
       el("b", {}, `Rollout of ${found.service} ${found.previous} → ${found.version}: `),
       badge(found.frozen ? "warn" : level, found.frozen ? `${found.phase}, frozen` : found.phase),
-      ` step ${found.step} of ${found.steps}, ${found.weight_percent} % of the clients. ${found.frozen || found.reason}`,
+      `${step} ${found.frozen || found.reason}`,
     ),
-    ...(seen
-      ? [
-          el(
-            "p",
-            { class: "console-note" },
-            `Verdict so far: ${seen.verdict}. Evidence of harm ${power(seen.harm_log10)}, aborts at ${power(seen.harm_threshold_log10)}. `,
-            seen.slos
-              .map(
-                (slo) =>
-                  `${slo.slo}: ${slo.bad_requests} of ${slo.requests} requests bad, evidence of health ${power(slo.health_log10)} of ${power(seen.health_threshold_log10)}`,
-              )
-              .join("; "),
-            ".",
-          ),
-        ]
-      : []),
+    ...(found.progress ? [evidence(found.progress)] : []),
   ];
 }

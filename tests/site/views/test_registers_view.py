@@ -36,7 +36,7 @@ def test_a_risk_is_proven_by_a_drill_that_must_raise_its_alert(
 
 def test_action_items_show_priority_and_due_date(context: SiteContext) -> None:
     shown = text(registers.action_items(context, "INC-001"))
-    assert re.search(r"P1\s+2026-12-11", shown)
+    assert re.search(r"P2\s+2027-01-29", shown)
     meanings = text(registers.priority_table(context))
     assert all(
         priority.means in meanings and f"{priority.days} days" in meanings

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import units
 from lab.clients.times import epoch_seconds
 from lab.errors import LabError
 from lab.paths import DOCS, RULES
@@ -75,7 +76,7 @@ def test_healthy_rollouts_are_counted_and_an_aborted_one_is_said(site: SiteConte
     for number in (1, 2, 3):
         shutil.copy(site.rollouts.folder / f"{HEALTHY}.json", folder / f"{number:02d}.json")
     events = site.rollouts.rollout(HEALTHY).events
-    took = round(epoch_seconds(events[-1].at) - epoch_seconds(events[0].at))
+    took = units.seconds(epoch_seconds(events[-1].at) - epoch_seconds(events[0].at))
     said = pushes.healthy_rollouts(site)
     assert said.startswith("3 recorded rollouts of the healthy version, none of them aborted; from start to end")
     assert f"the median {took}" in said
