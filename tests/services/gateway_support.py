@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +74,26 @@ class Gateway:
         return self.telemetry.registry.get_sample_value(name, labels)
 
 
-@pytest.fixture
-def a_gateway(make_telemetry: MakeTelemetry, tmp_path: Path) -> Iterator[Gateway]:
-    servers, fakes = [], []
-    for version in ("1.0.0", "1.1.0", "0.1.0"):
-        fake, address = FakeUpstream(version), Address("127.0.0.1", free_port())
+@cache
+def _fakes() -> tuple[FakeUpstream, FakeUpstream, FakeUpstream]:
+    """The upstreams, started once: to stop three servers after each test takes longer than the tests."""
+    fakes = [FakeUpstream(version) for version in ("1.0.0", "1.1.0", "0.1.0")]
+    for fake in fakes:
+        address = Address("127.0.0.1", free_port())
         fake.url = f"http://{address}"
         server = Server(fake.app(), address, threads=4)
-        server.run_in_thread(version)
-        servers.append(server)
-        fakes.append(fake)
+        server.run_in_thread(fake.version)
+        atexit.register(server.drain, 1)
     stable, canary, user = fakes
+    return stable, canary, user
+
+
+@pytest.fixture
+def a_gateway(make_telemetry: MakeTelemetry, tmp_path: Path) -> Iterator[Gateway]:
+    stable, canary, user = _fakes()
+    for fake in (stable, canary, user):
+        fake.seen.clear()
+        fake.answer = FakeUpstream.answer
     telemetry = make_telemetry("gateway", "9.9.9")
     urls: dict[str, tuple[str, ...]] = {"user": (user.url,), "feed": (stable.url,), "feed-canary": (canary.url,)}
     store = Store(tmp_path / "state", State(upstreams=urls))
@@ -94,5 +105,5 @@ def a_gateway(make_telemetry: MakeTelemetry, tmp_path: Path) -> Iterator[Gateway
     add_routes(admin, Controls(telemetry, store, limiter, upstreams, comparison))
     app = create_app(telemetry, store, limiter, upstreams, comparison)
     yield Gateway(app.test_client(), admin.test_client(), telemetry, stable, canary, user)
-    for server in servers:
-        server.drain(1)
+    for upstream in upstreams.values():
+        upstream.close()
