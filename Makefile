@@ -60,7 +60,8 @@ SLOW_TESTS := tests/docs tests/cli/test_up_and_down.py \
 	tests/services/test_schema.py tests/services/test_fanout.py tests/services/feed/test_feed_service.py \
 	tests/services/feed/test_feed_resilience.py tests/services/test_user_service.py tests/site/build/test_npm.py tests/stack/processes/test_supervisord.py \
 	tests/stack/exporter/test_feed_probe.py \
-	tests/telemetry/test_server.py tests/test_contributing.py tests/traffic \
+	tests/telemetry/test_server.py tests/telemetry/test_settings.py tests/containers/test_container_addresses.py \
+	tests/drills/run/test_blind.py tests/test_contributing.py tests/traffic \
 	tests/rollout/test_controller.py tests/rollout/test_killed_controller.py tests/rollout/test_simulation.py
 
 test-fast: $(VENV) ## the tests that need no lab, browser or promtool, in under a minute

@@ -28,7 +28,7 @@ export function draw(
         ? shown.audit.map(views.auditRow)
         : [el("tr", {}, el("td", { colspan: 6 }, "Nothing has been changed."))]),
     );
-  if (changed("change", shown.change)) {
+  if (changed("change", shown.change ?? null)) {
     part("rollout").replaceChildren(...change.rollout(shown.change));
     part("gates").replaceChildren(...change.gates(shown.change));
   }
