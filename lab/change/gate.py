@@ -9,7 +9,7 @@ from lab.change.policy import CONFIG, ROLLBACK, ROLLOUT, SCHEMA, SECURITY, Polic
 from lab.clients.prometheus import Prometheus
 from lab.errors import LabError
 from lab.slo.catalogue import slos_of
-from lab.slo.model import PAGE, Slo, Tier, Windows
+from lab.slo.model import Slo, Tier, Windows
 from lab.slo.rendering import series
 
 Outcome = Literal["allow", "deny", "unknown"]
@@ -104,7 +104,7 @@ def decide(
 
 def read(prometheus: Prometheus, service: str, policy: Policy, windows: Windows) -> list[Budget]:
     """The budgets of a service's SLOs. What Prometheus cannot say is None."""
-    tier = next(tier for tier in windows.of(PAGE) if tier.name == policy.burning_tier)
+    tier = windows.tier(policy.burning_tier)
     return [_budget(prometheus, slo, tier, windows.period_seconds) for slo in slos_of(service)]
 
 

@@ -50,9 +50,8 @@ class Changes:
         )  # fmt: skip
 
     def _budget(self, policy: Policy, sloth_id: str, slo: SloState | None) -> Budget:
-        number, tier = next(
-            (number, tier) for number, tier in enumerate(self.windows.tiers) if tier.name == policy.burning_tier
-        )
+        tier = self.windows.tier(policy.burning_tier)
+        number = self.windows.tiers.index(tier)
         burns = [] if slo is None else [slo.tiers[number].long_burn or 0.0, slo.tiers[number].short_burn or 0.0]
         return Budget(
             sloth_id, None if slo is None else slo.budget_remaining_ratio, min(burns, default=None), tier.factor,

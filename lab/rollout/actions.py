@@ -19,7 +19,6 @@ from lab.rollout.controller import VERSION, restarts
 from lab.rollout.decide import count_again, move
 from lab.rollout.journal import Rollout
 from lab.rollout.policy import Policy
-from lab.rollout.push import pushing
 from lab.rollout.record import RolloutRecord
 from lab.slo.catalogue import LAB, load_windows, slos_of
 from lab.slo.events import request_events
@@ -44,13 +43,8 @@ def start(clients: LabClients, service: str, version: str, policy: Policy, reaso
     for slo in slos_of(service):
         request_events(slo)
     ask.require(clients, service, ROLLOUT)
-    with pushing(clients.home), journal.locked(clients.home):
-        running = journal.load(clients.home)
-        if running is not None and not running.is_over:
-            raise UsageError(
-                f"the rollout of {running.service} {running.version} is {running.phase};"
-                " `fleetops rollout abort` ends it"
-            )
+    with journal.pushing(clients.home), journal.locked(clients.home):
+        journal.require_none(clients.home, "`fleetops rollout abort` ends it")
         stable = str(configs.current(clients.home, service).settings.get(VERSION, names.VERSION_STABLE))
         if version == stable:
             raise UsageError(f"{service} runs {version} already")

@@ -7,6 +7,7 @@ the journal alone, and what it does can be done twice, so a controller that was 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
 import msgspec
@@ -178,7 +179,7 @@ class Controller:
             return seen
         weight, flag = state.canary.weight_percent, state.flags.get("canary")
         seen = replace(seen, weight_percent=weight, switch_on=flag is None or flag.enabled)
-        return replace(seen, pages=firing_pages(self._clients, rollout.service))
+        return replace(seen, pages=firing_pages(self._clients, {rollout.service}))
 
     def _judged(self, seen: Seen, rollout: Rollout) -> Seen:
         """What was seen, with the verdict on the counts; without one if the traffic is not as asked."""
@@ -243,10 +244,10 @@ def restarts(clients: LabClients, service: str) -> int:
     return sum(supervision.unplanned_starts(clients.home, program.name) for program in programs)
 
 
-def firing_pages(clients: LabClients, service: str) -> tuple[str, ...]:
-    """The names of a service's alerts that page now; none while the pager is away, whose own alerts say so."""
+def firing_pages(clients: LabClients, services: Collection[str]) -> tuple[str, ...]:
+    """The names of the services' alerts that page now; none while the pager is away, whose own alerts say so."""
     try:
         pages = clients.pager.pages(only_open=True)
     except LabError:
         return ()
-    return tuple(page.alertname for page in pages if page.service == service and page.severity == PAGE)
+    return tuple(page.alertname for page in pages if page.service in services and page.severity == PAGE)

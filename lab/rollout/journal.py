@@ -102,27 +102,33 @@ def save(home: Home, rollout: Rollout) -> None:
     write_json(file_of(home), as_builtins(rollout))
 
 
+def require_none(home: Home, hint: str) -> None:
+    """Raise UsageError, with `hint`, while a rollout is under way."""
+    rollout = load(home)
+    if rollout is not None and not rollout.is_over:
+        raise UsageError(f"the rollout of {rollout.service} {rollout.version} is {rollout.phase}; {hint}")
+
+
 @contextmanager
 def locked(home: Home) -> Iterator[None]:
     """Exclude other writers of the journal for the length of the body."""
-    descriptor = _lock(home.run / "rollout.lock", fcntl.LOCK_EX)
-    try:
+    with _lock(home.run / "rollout.lock"):
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def controlling(home: Home) -> Iterator[None]:
     """Be the one controller of rollouts. Raises UsageError when there is one already."""
-    try:
-        descriptor = _lock(_controller_file(home), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError("a rollout controller is running already; `fleetops rollout status` shows it") from None
-    try:
+    busy = "a rollout controller is running already; `fleetops rollout status` shows it"
+    with _lock(home.run / "rollout.controller", busy):
         yield
-    finally:
-        os.close(descriptor)
+
+
+@contextmanager
+def pushing(home: Home) -> Iterator[None]:
+    """Be the one staged configuration push, and no rollout begins. Raises UsageError while there is another push."""
+    with _lock(home.run / "config.push", "a configuration push is under way; wait for its end"):
+        yield
 
 
 def is_controlled(home: Home) -> bool:
@@ -134,17 +140,16 @@ def is_controlled(home: Home) -> bool:
         return True
 
 
-def _controller_file(home: Home) -> Path:
-    return home.run / "rollout.controller"
-
-
-def _lock(file: Path, how: int) -> int:
-    """The descriptor of a lock file, locked; closing it gives the lock up."""
+@contextmanager
+def _lock(file: Path, busy: str = "") -> Iterator[None]:
+    """Hold a lock file for the length of the body; wait for it, or raise UsageError with `busy` if that is given."""
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, how)
-    except BaseException:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+        except BlockingIOError:
+            raise UsageError(busy) from None
+        yield
+    finally:
         os.close(descriptor)
-        raise
-    return descriptor

@@ -12,7 +12,7 @@ from lab.paths import RULES
 from lab.rollout.evidence import requests_needed
 from lab.rollout.judge import PUSH, Limits
 from lab.slo.catalogue import LAB, load_windows
-from lab.slo.model import PAGE, PAGE_TIERS, Slo, Tier, Windows
+from lab.slo.model import PAGE_TIERS, Slo, Windows
 from lab.slo.specs.document import Node, read_documents
 
 FILE = RULES / "policy" / "rollout.yml"
@@ -54,7 +54,7 @@ class Policy:
         ratio times w. The last step is judged for its own weight.
         """
         weight = self.steps_percent[min(step + 1, len(self.steps_percent) - 1)] / 100
-        return min(0.99, self._tier(windows).factor * slo.budget_ratio / weight)
+        return min(0.99, windows.tier(self.tier).factor * slo.budget_ratio / weight)
 
     def bounds(self, slos: Iterable[Slo], windows: Windows, step: int) -> dict[str, float]:
         """The bound of each SLO at `step`, by its id."""
@@ -63,9 +63,6 @@ class Policy:
     def clean_requests(self, slo: Slo, windows: Windows, step: int) -> int:
         """The requests, none of them bad, after which an SLO passes `step`."""
         return requests_needed(self.bound(slo, windows, step), 1 - self.confidence)
-
-    def _tier(self, windows: Windows) -> Tier:
-        return next(tier for tier in windows.of(PAGE) if tier.name == self.tier)
 
 
 def push_bounds(policy: Policy, slos: Iterable[Slo]) -> dict[str, float]:

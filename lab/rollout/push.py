@@ -6,11 +6,8 @@ of its own. Whoever activates a version in the meantime deletes that file, and w
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lab.change import ask
@@ -19,7 +16,6 @@ from lab.clients.times import utc_text
 from lab.control import config
 from lab.control.lab_clients import LabClients
 from lab.errors import LabError, UsageError
-from lab.paths import Home
 from lab.rollout import counts, journal
 from lab.rollout.controller import firing_pages
 from lab.rollout.counts import Scrape
@@ -56,8 +52,9 @@ def push(
     Raises UsageError, having changed nothing, for settings that the service would reject, and while a rollout or
     another push is under way. An error in the middle takes the push back as well, and so do SIGINT, SIGTERM and SIGHUP.
     """
-    with pushing(clients.home), interruptible():
-        _require_no_rollout(clients)
+    with journal.pushing(clients.home), interruptible():
+        # The gateway compares one pair of versions at a time.
+        journal.require_none(clients.home, "a configuration is pushed before or after it")
         settings = config.checked_settings(clients, service, changes)
         old = configs.current(clients.home, service)
         if old.version < 0:
@@ -217,8 +214,7 @@ class _Push:
         return f"{self.service}-config-{self.new.version}/{attempt}"
 
     def _firing(self) -> tuple[str, ...]:
-        services = {self.service, *ask.affected(self.service)}
-        return tuple(sorted({page for service in services for page in firing_pages(self.clients, service)}))
+        return tuple(sorted(set(firing_pages(self.clients, {self.service, *ask.affected(self.service)}))))
 
     def _judged(self, key: str, start: float) -> Step | None:
         """The verdict on the replica's counts so far; None without any. Raises CountersReset."""
@@ -230,29 +226,3 @@ class _Push:
             return None
         bounds = push_bounds(self.policy, self.slos)
         return step(0, 0, self.share_percent, scrapes, bounds, self.policy.push_limits)
-
-
-def _require_no_rollout(clients: LabClients) -> None:
-    """Raise UsageError while a rollout is under way: the gateway compares one pair of versions at a time."""
-    rollout = journal.load(clients.home)
-    if rollout is not None and not rollout.is_over:
-        raise UsageError(
-            f"the rollout of {rollout.service} {rollout.version} is {rollout.phase};"
-            " a configuration is pushed before or after it"
-        )
-
-
-@contextmanager
-def pushing(home: Home) -> Iterator[None]:
-    """Be the one staged push. Raises UsageError while there is another."""
-    home.run.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(home.run / "config.push", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise UsageError("a configuration push is under way; wait for its end") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)

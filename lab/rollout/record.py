@@ -86,6 +86,11 @@ class PushRecord(Document, frozen=True, kw_only=True, tag_field="schema", tag="f
     step: Step | None
     pages: list[str]
 
+    @property
+    def settings(self) -> str:
+        """The changes as a command line has them."""
+        return " ".join(f"{key}={value}" for key, value in self.changes.items())
+
 
 class RefusalRecord(Document, frozen=True, kw_only=True, tag_field="schema", tag="fleetops.refusal/v1"):
     """The gate's decisions at one time, of which one refused a change, and the budgets that they follow from.

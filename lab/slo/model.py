@@ -51,6 +51,10 @@ class Windows:
         """The tiers of one severity's alert, quick before slow."""
         return tuple(tier for tier in self.tiers if tier.severity == severity)
 
+    def tier(self, name: str) -> Tier:
+        """The tier with a name such as `page.quick`."""
+        return next(tier for tier in self.tiers if tier.name == name)
+
     @property
     def shortest_seconds(self) -> int:
         """The shortest window, in which the current burn rate and the budget's events are counted."""

@@ -18,7 +18,7 @@ from lab.cli.main import run
 from lab.clients.documents import as_builtins
 from lab.control import config
 from lab.errors import LabError, UsageError
-from lab.rollout import actions, counts, push, record
+from lab.rollout import actions, counts, journal, push, record
 from lab.rollout.judge import Verdict
 from lab.rollout.policy import read_policy
 from lab.rollout.push_decision import Seen, decide
@@ -250,7 +250,7 @@ def test_a_setting_that_would_be_rejected_restarts_nothing(world: World, fleet: 
 
 
 def test_pushes_and_rollouts_exclude_each_other(world: World, fleet: Fleet) -> None:
-    with push.pushing(world.clients.home):
+    with journal.pushing(world.clients.home):
         for begin in (lambda: pushed(world), world.start):
             with pytest.raises(UsageError, match="a configuration push is under way"):
                 begin()

@@ -120,11 +120,10 @@ def _of_record(found: ChangeRecord) -> Change | None:
 
 
 def _of_push(found: PushRecord) -> Change:
-    settings = " ".join(f"{key}={value}" for key, value in found.changes.items())
     taken_back = found.outcome == "taken back"
     return Change(
         id=found.id, at=found.started_at, by=found.by, action=CONFIG_PUSH, target=found.service,
-        what=f"config push {found.service} {settings}", risk=STANDARD, reason=found.reason, take_back="",
+        what=f"config push {found.service} {found.settings}", risk=STANDARD, reason=found.reason, take_back="",
         outcome="taken back" if taken_back else "done", ended_at=found.ended_at,
         restored_at=found.ended_at if taken_back else None,
     )  # fmt: skip

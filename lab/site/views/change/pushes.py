@@ -6,10 +6,11 @@ from lab import units
 from lab.clients.times import epoch_seconds
 from lab.errors import LabError
 from lab.rollout.judge import Verdict
-from lab.rollout.record import PushRecord, RolloutRecord
+from lab.rollout.record import RolloutRecord
 from lab.site.render import html
 from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
+from lab.site.views.change.rollouts import link
 
 HEALTHY = "healthy"  # the folder of the healthy rollouts below docs/rollouts
 
@@ -30,10 +31,10 @@ def push_story(context: SiteContext, name: str) -> Markup:
     return table + Markup(
         '<p class="lab-note">{} {}, version {} → {}: {}. {} Lab time, {}x; {} from start to end; evidence {}.</p>'
     ).format(
-        record.service, _settings(record), record.old_version, record.new_version,
+        record.service, record.settings, record.old_version, record.new_version,
         html.badge("bad" if record.step.verdict is Verdict.FAIL else "ok", record.outcome),
         f"{record.reason[0].upper()}{record.reason[1:]}.", context.factor,
-        units.seconds(epoch_seconds(record.ended_at) - epoch_seconds(record.started_at)), _link(context, name),
+        units.seconds(epoch_seconds(record.ended_at) - epoch_seconds(record.started_at)), link(context, name),
     )  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def refusal_story(context: SiteContext, name: str) -> Markup:
     ]
     table = html.table(("Change", "Decision", "Reason"), rows, label=f"What the policy refused of {record.service}")
     return table + Markup('<p class="lab-note">Recorded {}; evidence {}.</p>').format(
-        units.minute(record.at), _link(context, name)
+        units.minute(record.at), link(context, name)
     )
 
 
@@ -67,7 +68,7 @@ def rollout_events(context: SiteContext, name: str) -> Markup:
     ]  # fmt: skip
     table = html.table(("After", "State", "Weight", "By", "Reason"), rows, label=f"Rollout {name}")
     return table + Markup('<p class="lab-note">Lab time, {}x; evidence {}.</p>').format(
-        context.factor, _link(context, name)
+        context.factor, link(context, name)
     )
 
 
@@ -94,15 +95,6 @@ def _healthy(context: SiteContext) -> list[RolloutRecord]:
 
 def _bad(bad: list[int], requests: list[int]) -> str:
     return f"{bad[-1]} of {requests[-1]}"
-
-
-def _settings(record: PushRecord) -> str:
-    return " ".join(f"{key}={value}" for key, value in record.changes.items())
-
-
-def _link(context: SiteContext, name: str) -> Markup:
-    path = context.rollouts.path(name)
-    return html.link(context.href(path), path)
 
 
 VIEWS = (push_story, refusal_story, rollout_events, healthy_rollouts)

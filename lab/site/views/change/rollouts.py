@@ -67,7 +67,7 @@ def rollout_evidence(context: SiteContext, name: str) -> Markup:
         '<figure class="lab-chart" id="{}"><figcaption><span class="lab-chart__title">When is there enough evidence'
         " of harm?</span>{} Lab time, {}x. Record: {}.</figcaption>{}{}{}</figure>"
     ).format(
-        ident, description, context.factor, _link(context, name), drawing, plot.key(curves),
+        ident, description, context.factor, link(context, name), drawing, plot.key(curves),
         html.details("Data table", table),
     )  # fmt: skip
 
@@ -103,7 +103,7 @@ def rollout_story(context: SiteContext, name: str) -> Markup:
     ).format(
         record.service, record.version, record.outcome,
         units.seconds(epoch_seconds(record.events[-1].at) - epoch_seconds(record.events[0].at)),
-        _pages(record.pages), context.factor, _link(context, name),
+        _pages(record.pages), context.factor, link(context, name),
     )  # fmt: skip
 
 
@@ -194,7 +194,8 @@ def _pages(alerts: list[str]) -> str:
     return ", ".join(alerts) or "no page"
 
 
-def _link(context: SiteContext, name: str) -> Markup:
+def link(context: SiteContext, name: str) -> Markup:
+    """A link to the record of a change, with its path."""
     path = context.rollouts.path(name)
     return html.link(context.href(path), path)
 

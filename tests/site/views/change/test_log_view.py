@@ -7,25 +7,16 @@ import shutil
 from typing import Any
 
 import pytest
+from test_policies_view import cells
 
 from lab.change.freeze import read_freezes
 from lab.change.risk import KINDS, RISKS
 from lab.clients.times import epoch_seconds
 from lab.errors import LabError
 from lab.paths import DOCS, ROOT
-from lab.site.render.html import Markup
 from lab.site.sources.context import SiteContext
 from lab.site.views.change import log
 from lab.units import ABSENT
-
-
-def cells(table: Markup) -> list[list[str]]:
-    """The text of each row's cells."""
-    rows = re.findall(r"<tr.*?</tr>", str(table), re.DOTALL)
-    return [
-        [" ".join(re.sub(r"<[^>]+>", "", cell).split()) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)]
-        for row in rows
-    ]
 
 
 @pytest.fixture

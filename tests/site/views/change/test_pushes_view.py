@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 
 import pytest
+from test_policies_view import cells
 
 from lab import units
 from lab.clients.times import epoch_seconds
 from lab.errors import LabError
 from lab.paths import DOCS, RULES
-from lab.site.render.html import Markup
 from lab.site.sources.change_records import ChangeRecords
 from lab.site.sources.context import SiteContext
 from lab.site.views.change import pushes
 
 HEALTHY = "feed-1.2.0"
-
-
-def cells(table: Markup) -> list[list[str]]:
-    """The text of each row's cells."""
-    rows = re.findall(r"<tr.*?</tr>", str(table), re.DOTALL)
-    return [
-        [" ".join(re.sub(r"<[^>]+>", "", cell).split()) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)]
-        for row in rows
-    ]
 
 
 @pytest.fixture
