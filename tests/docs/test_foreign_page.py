@@ -77,7 +77,8 @@ def attempts(host: str, lab: EmbeddedLab) -> list[dict[str, Any]]:
 def state(lab: EmbeddedLab) -> dict[str, Any]:
     """The state that the page tries to change, and every trace of its mark."""
     pager, alertmanager = Pager.of(lab.home, lab.ports), Alertmanager.of(lab.home, lab.ports).http
-    with urllib.request.urlopen(f"http://127.0.0.1:{lab.ports.gateway}/v1/users/1") as answer:
+    # From the user service itself: the attack fills the gateway, which then refuses anonymous requests first.
+    with urllib.request.urlopen(f"http://127.0.0.1:{lab.ports.replica('user', 1)[0]}/v1/users/1") as answer:
         user = json.load(answer)["display_name"]
     rows = lab.status()["processes"]
     return {
