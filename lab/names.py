@@ -122,6 +122,7 @@ TRAFFIC_OFFERED = "traffic_requests_offered_total"  # {http_route}
 TRAFFIC_COMPLETED = "traffic_requests_completed_total"  # {http_route, http_response_status_code}
 TRAFFIC_DROPPED = "traffic_requests_dropped_total"  # {http_route}: arrivals that got no connection in time
 TRAFFIC_DURATION = "traffic_request_duration_seconds"  # {http_route}: from the scheduled arrival
+TRAFFIC_LATE = "traffic_arrival_delay_seconds"  # from the scheduled arrival until the generator acts on it
 TRAFFIC_RATE = "traffic_target_rate"
 
 # Pager.

@@ -74,6 +74,9 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Run drills: inject a fault, and grade its detection and mitigation."),
     },
+    "Capacity": {
+        "capacity": ("lab.cli.capacity:capacity", "Measure the capacity of the lab."),
+    },
     "SLOs": {
         "slo": ("lab.cli.slo:slo", "Generate, check and prove alert rules from SLO specs."),
     },

@@ -92,12 +92,13 @@ def find(home: Home, service: str, version: int) -> Version:
 
 def add(home: Home, service: str, settings: Settings, author: str, reason: str) -> Version:
     """Write and activate a new version. Running programs use it from their next start on."""
-    added = _write(home, service, settings, author, reason)
+    added = write(home, service, settings, author, reason)
     _activate(home, service, added)
     return added
 
 
-def _write(home: Home, service: str, settings: Settings, author: str, reason: str) -> Version:
+def write(home: Home, service: str, settings: Settings, author: str, reason: str) -> Version:
+    """Write a new version without activating it."""
     known = versions(home, service)
     number = (known[-1].version if known else 0) + 1
     written = Version(number, current(home, service).version, utc_text(time.time()), author, reason, settings)
@@ -112,7 +113,7 @@ def _activate(home: Home, service: str, version: Version) -> None:
 
 def stage(home: Home, service: str, replica: str, settings: Settings, author: str, reason: str) -> Version:
     """Write a new version for one replica, which uses it from its next start on; the active version stays."""
-    written = _write(home, service, settings, author, reason)
+    written = write(home, service, settings, author, reason)
     write_json(staged_file(config_file(home, service), replica), asdict(written))
     return written
 

@@ -23,6 +23,7 @@ TICK_SECONDS = 0.002
 IDLE_SECONDS = 10.0
 STATUS_TIMEOUT = "timeout"
 STATUS_ERROR = "error"
+LATE_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0)
 DURATION_BUCKETS_SECONDS = (*names.LATENCY_BUCKETS_SECONDS, 10.0)
 
 
@@ -56,6 +57,12 @@ class GeneratorMetrics:
             "Time from the scheduled arrival to the complete response.",
             [route],
             buckets=DURATION_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self.late = Histogram(
+            names.TRAFFIC_LATE,
+            "Time from the scheduled arrival until the generator acts on it: its own lateness.",
+            buckets=LATE_BUCKETS_SECONDS,
             registry=registry,
         )
         self.rate = Gauge(names.TRAFFIC_RATE, "Configured arrivals per second.", registry=registry)
@@ -152,6 +159,7 @@ class Generator:
         loop = asyncio.get_running_loop()
         connection: Connection | None = None
         status = STATUS_ERROR
+        self._metrics.late.observe(loop.time() - scheduled)
         try:
             async with asyncio.timeout(RESPONSE_SECONDS):
                 connection = await self._connection()
