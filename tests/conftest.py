@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from embedded import EmbeddedLab, make_lab
+from embedded import EmbeddedLab, make_lab, state_directory, stopped_afterwards
 from hypothesis import settings
 from servers import postgres_url, seeded_url, server_home, valkey_url  # noqa: F401 - fixtures of every test
 
@@ -49,11 +47,8 @@ def built_site() -> Path:
 @pytest.fixture
 def idle_lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
     """A separate lab for one test, not started; it is stopped afterwards in any case."""
-    with state_directory() as folder:
-        lab = make_lab(folder, tools)
-        yield lab
-        lab.fleetops("down")
-        assert not lab.leftovers()
+    with stopped_afterwards(tools) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -67,10 +62,3 @@ def lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
         assert done.returncode == 0, done.stderr
         assert not running.leftovers()
         assert not running.listening()
-
-
-@contextmanager
-def state_directory() -> Iterator[Path]:
-    """A folder for a lab. Not in pytest's own: each new pytest resets its mode and locks PostgreSQL's user out."""
-    with tempfile.TemporaryDirectory(prefix="fleetops-") as folder:
-        yield Path(folder) / "home"

@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,3 +91,20 @@ def make_lab(folder: Path, tools: dict[str, Path]) -> EmbeddedLab:
         "PATH": f"{tools['prometheus'].parent}{os.pathsep}{os.environ['PATH']}",
     }
     return EmbeddedLab(Home(folder), Ports(base), env)
+
+
+@contextmanager
+def state_directory() -> Iterator[Path]:
+    """A folder for a lab. Not in pytest's own: each new pytest resets its mode and locks PostgreSQL's user out."""
+    with tempfile.TemporaryDirectory(prefix="fleetops-") as folder:
+        yield Path(folder) / "home"
+
+
+@contextmanager
+def stopped_afterwards(tools: dict[str, Path]) -> Iterator[EmbeddedLab]:
+    """A lab that is not started. It is stopped afterwards in any case, and no process of it may be left."""
+    with state_directory() as folder:
+        lab = make_lab(folder, tools)
+        yield lab
+        lab.fleetops("down")
+        assert not lab.leftovers()

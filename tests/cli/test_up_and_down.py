@@ -7,12 +7,13 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
-from embedded import EmbeddedLab
+from embedded import EmbeddedLab, stopped_afterwards
 from polling import eventually
 from support import fire
 
@@ -30,29 +31,37 @@ def in_foreground(lab: EmbeddedLab, output: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(lab.command("up"), env=lab.env, cwd=ROOT, stdout=file, stderr=file)
 
 
+@pytest.fixture(scope="module")
+def shared_lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
+    """A lab for the tests of starts; each starts or stops it first as it needs, and may leave it running."""
+    with stopped_afterwards(tools) as made:
+        yield made
+
+
 def test_a_killed_start_leaves_no_process_and_the_next_start_has_the_data(
-    idle_lab: EmbeddedLab, tmp_path: Path
+    shared_lab: EmbeddedLab, tmp_path: Path
 ) -> None:
     """SIGKILL of `fleetops up` ends every process and socket; two concurrent starts give one lab, with the old data."""
+    shared_lab.fleetops("down")
     output = tmp_path / "up.log"
-    starter = in_foreground(idle_lab, output)
+    starter = in_foreground(shared_lab, output)
     assert eventually(lambda: b"ready in" in output.read_bytes() or starter.poll() is not None, 240)
     assert starter.poll() is None, output.read_text()
-    address = postgres.url(idle_lab.home, idle_lab.ports.postgres)
+    address = postgres.url(shared_lab.home, shared_lab.ports.postgres)
     with psycopg.connect(address) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 41 + 1 AS answer")
-    assert len(idle_lab.leftovers()) > 10
+    assert len(shared_lab.leftovers()) > 10
 
     starter.send_signal(signal.SIGKILL)
     starter.wait()
-    assert eventually(lambda: not idle_lab.leftovers()), idle_lab.leftovers()
-    assert not idle_lab.listening()
-    assert not socket_path(idle_lab.home).exists()
+    assert eventually(lambda: not shared_lab.leftovers()), shared_lab.leftovers()
+    assert not shared_lab.listening()
+    assert not socket_path(shared_lab.home).exists()
 
     both = [
         subprocess.Popen(
-            idle_lab.command("up", "--detach"),
-            env=idle_lab.env,
+            shared_lab.command("up", "--detach"),
+            env=shared_lab.env,
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -67,25 +76,25 @@ def test_a_killed_start_leaves_no_process_and_the_next_start_has_the_data(
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
-def test_an_alert_that_was_notified_before_a_stop_pages_again_after_the_next_start(idle_lab: EmbeddedLab) -> None:
+def test_an_alert_that_was_notified_before_a_stop_pages_again_after_the_next_start(shared_lab: EmbeddedLab) -> None:
     """The start closes the page, so Alertmanager must not count the alert as notified.
 
     The alert belongs to no rule, because a start on a busy machine may raise others.
     """
-    alertmanager = url(idle_lab.ports.alertmanager)
+    alertmanager = url(shared_lab.ports.alertmanager)
     alert = {"alertname": "NotifiedBeforeTheStop", "severity": "page"}
 
     def firing() -> list[int]:
-        pages = json.loads(idle_lab.fleetops("page", "list", "--json").stdout)
+        pages = json.loads(shared_lab.fleetops("page", "list", "--json").stdout)
         return [page["id"] for page in pages if page["status"] == "firing" and page["alertname"] == alert["alertname"]]
 
-    idle_lab.up()
-    token = idle_lab.home.token.read_text().strip()
+    shared_lab.up()
+    token = shared_lab.home.token.read_text().strip()
     fire(alertmanager, [alert], token=token)
     assert eventually(firing)
     before = firing()
-    assert idle_lab.fleetops("down").returncode == 0
-    idle_lab.up()
+    assert shared_lab.fleetops("down").returncode == 0
+    shared_lab.up()
     assert firing() == []
     fire(alertmanager, [alert], token=token)
     assert eventually(firing), "Alertmanager did not notify the pager"

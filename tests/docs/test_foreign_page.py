@@ -93,7 +93,7 @@ def state(lab: EmbeddedLab) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser that resolves the foreign host name to this machine."""
     with chromium.browser(f"--host-resolver-rules=MAP {EVIL} 127.0.0.1") as started:

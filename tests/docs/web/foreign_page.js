@@ -1,7 +1,7 @@
 // What a page can do to another origin: all of it at once. What a request gives away is returned, one line each; a
 // frame or an image has no answer that could be read. `window.held` keeps the event streams open.
 globalThis.attack = async (attempts, streams) => {
-  const LIMIT_MS = 4000;
+  const LIMIT_MS = 2500;
   const read = [];
   const limit = () => AbortSignal.timeout(LIMIT_MS);
   const tell = async (name, answer) => {

@@ -119,7 +119,7 @@ def test_a_replica_behind_a_longer_line_is_slow_for_the_gateway_and_straight_aga
 ) -> None:
     """Also when the proxy dies with its runner: until somebody undoes it, the other replica serves.
 
-    The gateway's own way tells at once; what its clients feel, a mean of 15 s, is waited for once.
+    The gateway's own way tells at once; what its clients feel, a mean of 15 s, is waited for once, while it lasts.
     """
     far = 'gateway:upstream_network:seconds_mean15s{instance="feed-1"} > 0.2'
     straight = context.clients.gateway.state().upstreams["feed"]
@@ -131,8 +131,6 @@ def test_a_replica_behind_a_longer_line_is_slow_for_the_gateway_and_straight_aga
         assert undo() == ["the gateway connects to feed-1 directly again"]
         assert undo() == []
     assert context.clients.gateway.state().upstreams["feed"] == straight
-    if end == "killed":
-        assert context.clients.prometheus.wait(far.replace("> 0.2", "< 0.1"), 80)
 
 
 def test_a_change_by_verb_is_put_back_by_the_journal(context: FaultContext) -> None:
