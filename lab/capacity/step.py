@@ -100,6 +100,7 @@ class Stepper:
         evidence = usage.busy(self.clients, after.at, seconds)
         hits = usage.hit_ratio(self.clients, after.at, seconds)
         operations = usage.database_per_second(self.clients, after.at, seconds)
+        duration = usage.database_seconds(self.clients, after.at, seconds)
         self._drain()
         speeds = (before_speed, calibration.speed())
         self.speeds += speeds
@@ -124,6 +125,7 @@ class Stepper:
             busy=evidence,
             hit_ratio=None if hits is None else round(hits, 4),
             database_per_second=round(operations, 2),
+            database_seconds=round(duration, 6),
             calibration=(round(speeds[0]), round(speeds[1])),
             refused=self._refusal(counted.late_p99_seconds, machine, speeds),
         )

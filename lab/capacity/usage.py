@@ -91,5 +91,12 @@ def database_per_second(clients: LabClients, at: float, seconds: float) -> float
     return _number(clients, f"sum(rate({names.DB_OPERATION_DURATION}_count{window}))", at)
 
 
+def database_seconds(clients: LabClients, at: float, seconds: float) -> float:
+    """The mean duration of a database operation in the `seconds` before `at`."""
+    window = f"[{max(2, int(seconds))}s]"
+    name = names.DB_OPERATION_DURATION
+    return _number(clients, f"sum(rate({name}_sum{window})) / sum(rate({name}_count{window}))", at)
+
+
 def _number(clients: LabClients, query: str, at: float) -> float:
     return clients.prometheus.number(query, at) or 0.0

@@ -44,6 +44,7 @@ def made_step(planned: Next, *, passed: bool, refused: str = "", **changes: Any)
         busy={"gateway threads": 0.1, "feed threads": 0.2},
         hit_ratio=0.95,
         database_per_second=10.0,
+        database_seconds=0.004,
         calibration=(1e7, 1e7),
         refused=refused,
     )

@@ -1,0 +1,182 @@
+"""What a sweep says: the capacity of each configuration, what breaks first, and which resource is the bottleneck."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from lab.capacity.configurations import DEFAULT
+from lab.capacity.documents import CURVE, STAIRCASE, Step, Sweep
+from lab.capacity.models import pass_curve, queueing, usl
+from lab.capacity.models.estimate import Estimate
+from lab.capacity.step import broken, holds
+from lab.slo.catalogue import committed
+
+# Steps within this ratio of the capacity tell what the limit looks like.
+NEAR_RATIO = 0.1
+# Processes that run in one Python interpreter, whose lock lets one thread compute at a time: one core at most.
+INTERPRETERS = ("gateway", "user", "feed")
+# Above this utilisation a resource bounds the throughput.
+BOUND_RATIO = 0.85
+
+
+@dataclass(frozen=True)
+class CpuCost:
+    """Processor use as a line: `background_cores` without load, and `seconds` per request."""
+
+    background_cores: float
+    seconds: float
+
+    def bound(self, cores: float) -> float:
+        """The requests per second at which `cores` are used up (the utilisation law)."""
+        return max(0.0, cores - self.background_cores) / self.seconds if self.seconds > 0 else math.inf
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One configuration: its capacity in requests per second, and what is used at it.
+
+    `breaks` counts by SLO how often it was furthest beyond its objective in the failed steps near the capacity.
+    `utilisation` is the mean utilisation (0 to 1) of each resource in the steps near it, the highest first.
+    """
+
+    name: str
+    capacity: pass_curve.Capacity
+    steps: int
+    breaks: Mapping[str, int]
+    utilisation: Mapping[str, float]
+    cost: CpuCost
+    hit_ratio: float | None
+    p99_seconds: float
+
+    @property
+    def first_to_break(self) -> str:
+        """The id of the SLO that most often broke; "" when none did."""
+        return next(iter(self.breaks), "")
+
+    @property
+    def bottleneck(self) -> tuple[str, float]:
+        """The resource with the highest utilisation at the capacity, and that utilisation."""
+        return next(iter(self.utilisation.items()), ("", 0.0))
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The figures of one sweep, computed when they are asked for."""
+
+    sweep: Sweep
+
+    @cached_property
+    def curves(self) -> pass_curve.PassCurves:
+        """The pass curves of all configurations. Raises UsageError when the steps do not determine them."""
+        return pass_curve.fit(
+            [
+                pass_curve.Step(step.configuration, step.block, step.offered_per_second, holds(step))
+                for step in self.sweep.counted
+                if step.kind == STAIRCASE
+            ]
+        )
+
+    @cached_property
+    def limits(self) -> dict[str, Limit]:
+        """The limit of each configuration, by name."""
+        return {name: self._limit(name) for name in self.sweep.header.configurations if name in self.curves.capacities}
+
+    @property
+    def default(self) -> Limit:
+        """The limit of the default configuration."""
+        return self.limits[DEFAULT]
+
+    @property
+    def curve(self) -> list[Step]:
+        """The default configuration over the whole range of loads, lowest first."""
+        steps = [step for step in self.sweep.counted if step.kind == CURVE]
+        return sorted(steps, key=lambda step: step.offered_per_second)
+
+    @cached_property
+    def scalability(self) -> usl.UslFit:
+        """The Universal Scalability Law fitted to requests in flight and goodput of the curve below saturation."""
+        return usl.fit(self.points(self.curve))
+
+    @staticmethod
+    def points(steps: Iterable[Step]) -> list[tuple[float, float]]:
+        """(requests in flight, goodput) of each step."""
+        return [(step.in_flight, step.goodput_per_second) for step in steps if step.in_flight > 0]
+
+    def little(self, step: Step) -> queueing.LittleCheck:
+        """Little's law on one step: requests in flight against throughput times mean latency."""
+        requests = {service: step.slos[f"{service}-latency-p99"].total for service in step.latency}
+        total = sum(requests.values())
+        mean = sum(step.latency[service].mean_seconds * count for service, count in requests.items()) / total
+        return queueing.littles_law(step.in_flight, total / step.seconds, mean)
+
+    def _limit(self, name: str) -> Limit:
+        steps = [step for step in self.sweep.counted if step.configuration == name and step.kind == STAIRCASE]
+        capacity = self.curves.capacities[name]
+        near = _near(steps, capacity.half.value)
+        failed = [slos[0] for step in near if (slos := broken(step.slos, committed()))]
+        hits = [step.hit_ratio for step in near if step.hit_ratio is not None]
+        return Limit(
+            name=name,
+            capacity=capacity,
+            steps=len(steps),
+            breaks=dict(Counter(failed).most_common()),
+            utilisation=_utilisation(near),
+            cost=cpu_cost(self.sweep.counted if name == DEFAULT else steps, name),
+            hit_ratio=statistics.fmean(hits) if hits else None,
+            p99_seconds=statistics.fmean(step.latency["feed"].p99_seconds for step in near),
+        )
+
+
+def _near(steps: Sequence[Step], load: float) -> list[Step]:
+    """The steps near a load, or the nearest one."""
+    near = [step for step in steps if abs(step.offered_per_second / load - 1) <= NEAR_RATIO]
+    return near or [min(steps, key=lambda step: abs(step.offered_per_second - load))]
+
+
+def _utilisation(steps: Sequence[Step]) -> dict[str, float]:
+    each = [utilisation(step) for step in steps]
+    mean = {name: statistics.fmean(one.get(name, 0.0) for one in each) for name in {name for one in each for name in one}}
+    return dict(sorted(mean.items(), key=lambda item: (-item[1], item[0])))
+
+
+def utilisation(step: Step) -> dict[str, float]:
+    """The utilisation (0 to 1) of each resource in one step: processors, interpreters, threads, connections."""
+    used = {"machine CPU": 1 - step.machine["idle"] / (sum(step.machine.values()) or 1.0), **step.busy}
+    for service in INTERPRETERS:
+        if seconds := service_processes(step, service).values():
+            used[f"{service} interpreter"] = max(seconds) / step.seconds
+    return used
+
+
+def service_processes(step: Step, service: str) -> dict[str, float]:
+    """Processor seconds of the processes of a service in one step, by process."""
+    return {
+        name: value
+        for name, value in step.cpu_seconds.items()
+        if name == service or (name.startswith(f"{service}-") and name.removeprefix(f"{service}-").isdigit())
+    }
+
+
+def cpu_cost(steps: Sequence[Step], configuration: str) -> CpuCost:
+    """The processor use of a configuration as a line through its steps (least squares)."""
+    points = [
+        (step.arrivals / step.seconds, sum(step.cpu_seconds.values()) / step.seconds)
+        for step in steps
+        if step.configuration == configuration
+    ]
+    mean_x, mean_y = (statistics.fmean(values) for values in zip(*points, strict=True))
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    if not spread:
+        return CpuCost(0.0, mean_y / mean_x)
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+    return CpuCost(mean_y - slope * mean_x, slope)
+
+
+def agree(one: Estimate, other: Estimate) -> bool:
+    """Whether two estimates agree: their intervals overlap."""
+    return one.low <= other.high and other.low <= one.high
