@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from lab.capacity.configurations import DEFAULT
-from lab.capacity.documents import CURVE, STAIRCASE, Step, Sweep
 from lab.capacity.models import pass_curve, queueing, usl
 from lab.capacity.models.estimate import Estimate
+
+from lab.capacity.configurations import DEFAULT
+from lab.capacity.documents import CURVE, STAIRCASE, Step, Sweep
 from lab.capacity.step import broken, holds
 from lab.slo.catalogue import committed
 
@@ -140,7 +141,9 @@ def _near(steps: Sequence[Step], load: float) -> list[Step]:
 
 def _utilisation(steps: Sequence[Step]) -> dict[str, float]:
     each = [utilisation(step) for step in steps]
-    mean = {name: statistics.fmean(one.get(name, 0.0) for one in each) for name in {name for one in each for name in one}}
+    mean = {
+        name: statistics.fmean(one.get(name, 0.0) for one in each) for name in {name for one in each for name in one}
+    }
     return dict(sorted(mean.items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.capacity.analysis import Analysis, service_processes
-from lab.capacity.documents import STAIRCASE, Step
 from lab.capacity.models import queueing
 from lab.capacity.models.estimate import Estimate
 from lab.capacity.models.student import two_sided_quantile
+
+from lab.capacity.analysis import Analysis, service_processes
+from lab.capacity.documents import STAIRCASE, Step
 from lab.capacity.policy import Demand
 from lab.errors import UsageError
 
@@ -77,7 +78,9 @@ class Planner:
         cost = self._cost(lambda step: sum(service_processes(step, service).values()), requests)
         amount = _scaled(cost, load / full)
         whole = Estimate(*(max(1, math.ceil(each)) + spare for each in (amount.value, amount.low, amount.high)))
-        measured = max(requests(step) / step.seconds / max(1, len(service_processes(step, service))) for step in self._steps)
+        measured = max(
+            requests(step) / step.seconds / max(1, len(service_processes(step, service))) for step in self._steps
+        )
         alone = spare == 0  # there is one gateway: more than one was never measured
         basis = _basis(load if alone else load / max(1, math.ceil(amount.value)), measured)
         term = f"{_ms(cost)} of one core per request, full at {full:.0%}" + ("; one more, to lose" if spare else "")
@@ -86,7 +89,9 @@ class Planner:
     def _cores(self, demand: Demand) -> Need:
         """Processor time of everything but the load generator, which is not part of a production system."""
         load = sized(demand, demand.peak_per_second)
-        cost = self._cost(lambda step: sum(step.cpu_seconds.values()) - step.cpu_seconds.get("traffic", 0.0), all_requests)
+        cost = self._cost(
+            lambda step: sum(step.cpu_seconds.values()) - step.cpu_seconds.get("traffic", 0.0), all_requests
+        )
         measured = max(step.arrivals / step.seconds for step in self._steps)
         term = f"{_ms(cost)} of processor time per request, all processes but the load generator"
         return Need("cores", _scaled(cost, load), term, _basis(load, measured))
@@ -141,5 +146,3 @@ def _scaled(estimate: Estimate, factor: float) -> Estimate:
 
 def _ms(seconds: Estimate) -> str:
     return f"{seconds.value * 1000:.1f} ms"
-
-

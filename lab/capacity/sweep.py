@@ -20,7 +20,8 @@ import psutil
 import valkey
 from valkey.exceptions import ValkeyError
 
-from lab.capacity import bursts, journal
+from lab.capacity import bursts, calibration, journal
+from lab.capacity.calibration import Calibrator
 from lab.capacity.configurations import ACTOR, DEFAULT, Configuration, control_state, known
 from lab.capacity.documents import Header, Host, Step, Sweep
 from lab.capacity.schedule import Next, limit, next_of_curve, next_step
@@ -45,7 +46,7 @@ from lab.stack.health import status
 
 NAME = "capacity sweep"
 # The first load of all: above default traffic, which holds.
-START_PER_SECOND = 120.0
+START_PER_SECOND = 200.0
 EXPIRY_MARGIN_SECONDS = 900.0
 READY_SECONDS = 60.0
 
@@ -57,6 +58,7 @@ class Runner:
     """Runs the steps of one sweep; `until` is a monotonic time after which no new block begins."""
 
     clients: LabClients
+    calibrator: Calibrator
     configurations: Sequence[Configuration]
     sweep: Sweep
     until: float
@@ -67,7 +69,11 @@ class Runner:
     active: str = ""
 
     def __post_init__(self) -> None:
-        self.stepper = Stepper(self.clients, speeds=[speed for step in self.sweep.steps for speed in step.calibration])
+        self.stepper = Stepper(
+            self.clients,
+            self.calibrator,
+            speeds=[speed for step in self.sweep.steps for speed in step.calibration],
+        )
         self.base = take(self.clients)
 
     def run(self, blocks: int | None) -> None:
@@ -207,8 +213,8 @@ def sweep(
         report(f"resuming the sweep of {so_far.header.started_at}: {len(so_far.steps)} steps are done")
     until = time.monotonic() + minutes * 60
     try:
-        with prepared(acting, minutes, report):
-            Runner(acting, configurations, so_far, until, report).run(blocks)
+        with prepared(acting, minutes, report), calibration.running() as calibrator:
+            Runner(acting, calibrator, configurations, so_far, until, report).run(blocks)
     except KeyboardInterrupt:
         raise LabError(
             f"stopped after {len(so_far.steps)} steps; the lab was put back, and the same command goes on from here"

@@ -12,7 +12,7 @@ import psutil
 from lab import names
 from lab.control.lab_clients import LabClients
 from lab.stack.health.machine import CpuTimes
-from lab.stack.processes.supervision import Supervisor
+from lab.stack.processes.supervision import SUPERVISOR, Supervisor
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Cpu:
     def now(cls, pids: Mapping[str, int]) -> Cpu:
         """Read the current times of the processes with these pids, and of the machine."""
         roots = [*pids.values(), os.getpid()]
-        return cls(time.time(), {name: _tree_seconds(pid) for name, pid in pids.items()}, CpuTimes.now(roots))
+        return cls(time.time(), {name: _seconds(name, pid) for name, pid in pids.items()}, CpuTimes.now(roots))
 
     def since(self, before: Cpu) -> tuple[dict[str, float], dict[str, float]]:
         """Processor seconds by process, and of the machine by "lab", "others" and "idle", since an earlier reading."""
@@ -44,10 +44,12 @@ def pids(clients: LabClients) -> dict[str, int]:
     return {row.name: row.pid for row in Supervisor(clients.home).processes() if row.pid}
 
 
-def _tree_seconds(pid: int) -> float:
+def _seconds(name: str, pid: int) -> float:
+    """Of the process and of its children (PostgreSQL's); those of supervisord are the other programs."""
     try:
         root = psutil.Process(pid)
-        return sum(float(sum(process.cpu_times()[:4])) for process in [root, *root.children(recursive=True)])
+        tree = [root] if name == SUPERVISOR else [root, *root.children(recursive=True)]
+        return sum(float(sum(process.cpu_times()[: 2 if name == SUPERVISOR else 4])) for process in tree)
     except psutil.Error:
         return 0.0
 
