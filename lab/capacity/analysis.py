@@ -76,11 +76,20 @@ class Analysis:
         """The pass curves of all configurations. Raises UsageError when the steps do not determine them."""
         return pass_curve.fit(
             [
-                pass_curve.Step(step.configuration, step.block, step.offered_per_second, holds(step))
+                pass_curve.Step(step.configuration, step.block, self.load(step), holds(step))
                 for step in self.sweep.counted
                 if step.kind == STAIRCASE
             ]
         )
+
+    @cached_property
+    def usual_speed(self) -> float:
+        """The median speed of the machine over the sweep, in loops per processor second."""
+        return statistics.median(step.speed for step in self.sweep.counted)
+
+    def load(self, step: Step) -> float:
+        """The offered load of a step as it would be on the machine at its usual speed, in requests per second."""
+        return step.offered_per_second * self.usual_speed / step.speed
 
     @cached_property
     def limits(self) -> dict[str, Limit]:
@@ -118,7 +127,7 @@ class Analysis:
     def _limit(self, name: str) -> Limit:
         steps = [step for step in self.sweep.counted if step.configuration == name and step.kind == STAIRCASE]
         capacity = self.curves.capacities[name]
-        near = _near(steps, capacity.half.value)
+        near = self._near(steps, capacity.half.value)
         failed = [slos[0] for step in near if (slos := broken(step.slos, committed()))]
         hits = [step.hit_ratio for step in near if step.hit_ratio is not None]
         return Limit(
@@ -132,18 +141,16 @@ class Analysis:
             p99_seconds=statistics.fmean(step.latency["feed"].p99_seconds for step in near),
         )
 
-
-def _near(steps: Sequence[Step], load: float) -> list[Step]:
-    """The steps near a load, or the nearest one."""
-    near = [step for step in steps if abs(step.offered_per_second / load - 1) <= NEAR_RATIO]
-    return near or [min(steps, key=lambda step: abs(step.offered_per_second - load))]
+    def _near(self, steps: Sequence[Step], load: float) -> list[Step]:
+        """The steps near a load, or the nearest one."""
+        near = [step for step in steps if abs(self.load(step) / load - 1) <= NEAR_RATIO]
+        return near or [min(steps, key=lambda step: abs(self.load(step) - load))]
 
 
 def _utilisation(steps: Sequence[Step]) -> dict[str, float]:
     each = [utilisation(step) for step in steps]
-    mean = {
-        name: statistics.fmean(one.get(name, 0.0) for one in each) for name in {name for one in each for name in one}
-    }
+    known = {name for one in each for name in one}
+    mean = {name: statistics.fmean(one.get(name, 0.0) for one in each) for name in known}
     return dict(sorted(mean.items(), key=lambda item: (-item[1], item[0])))
 
 

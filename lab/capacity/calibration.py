@@ -1,8 +1,8 @@
-"""The speed of the machine around a step, so that a step on a slowed machine is recognised.
+"""The speed of the machine around a step.
 
 One pinned process per core computes at the same time. A single core would be measured at one of two speeds, depending
-on whether its hyperthread's sibling happens to be busy: on a virtual machine with two threads of one core, 8.4 and 6.3
-million loops per second. With all of them busy, repeated readings differ by 3 %.
+on whether its hyperthread's sibling happens to be busy. What remains is the machine itself: on a shared host its speed
+may wander by 20 % within a minute, so a load is compared with others after division by the speed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import IO, Self
 
-SECONDS = 0.6
-# A step whose speed before or after it deviates by more than this from the sweep's usual speed is repeated.
+from lab.errors import LabError
+
+SECONDS = 1.5
+# A step during which the speed changed by more than this is repeated once.
 MAX_DRIFT = 0.05
 
 _PROGRAM = """
@@ -32,46 +33,49 @@ for line in sys.stdin:
 
 
 class Calibrator:
-    """Measures the speed with processes that wait in between; `running` starts and ends them."""
+    """Measures the speed with one process per core, which wait in between. A context manager that ends them."""
 
-    def __init__(self, processes: list[subprocess.Popen[str]]) -> None:
-        self._processes = processes
+    def __init__(self) -> None:
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(core)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C in the terminal is for the sweep
+            )
+            for core in cores
+        ]
 
     def speed(self) -> float:
-        """Loops per second of processor time, the mean of all cores, measured in SECONDS."""
-        for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.write(f"{SECONDS}\n")
-            process.stdin.flush()
-        readings = []
-        for process in self._processes:
-            assert process.stdout is not None
-            readings.append(float(process.stdout.readline()))
+        """Loops per second of processor time, the mean of all cores. Raises LabError when a process has ended."""
+        try:
+            for process in self._processes:
+                os.write(_pipe(process.stdin), f"{SECONDS}\n".encode())
+            readings = [float(_line(process)) for process in self._processes]
+        except (OSError, ValueError):
+            raise LabError("a process that measures the machine's speed has ended; run the sweep again") from None
         return sum(readings) / len(readings)
 
+    def __enter__(self) -> Self:
+        return self
 
-@contextmanager
-def running() -> Iterator[Calibrator]:
-    """A calibrator with one process per core that this process may use."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(core)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C in the terminal is for the sweep
-        )
-        for core in cores
-    ]
-    try:
-        yield Calibrator(processes)
-    finally:
-        for process in processes:
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
             process.kill()
             process.communicate()
 
 
-def drift(readings: tuple[float, float], usual: float) -> float:
-    """The largest relative deviation of the readings from the usual speed."""
-    return max(abs(reading / usual - 1) for reading in readings)
+def _pipe(stream: IO[bytes] | None) -> int:
+    if stream is None:
+        raise ValueError("the process has no pipe")
+    return stream.fileno()
+
+
+def _line(process: subprocess.Popen[bytes]) -> bytes:
+    return process.stdout.readline() if process.stdout is not None else b""
+
+
+def drift(readings: tuple[float, float]) -> float:
+    """The relative difference of the speeds before and after a step."""
+    return abs(readings[1] / readings[0] - 1)

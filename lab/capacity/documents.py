@@ -62,9 +62,9 @@ class Step(Document, frozen=True, kw_only=True):
 
     `slos` counts the events of each SLO by id, `cpu_seconds` the processor seconds of each process by name, `machine`
     those of all processors by "lab", "others" and "idle", and `busy` is the mean utilisation (0 to 1) of each bounded
-    resource by name. `database_seconds` is the mean duration of a database operation. `calibration` is the speed of one
-    core before and after the step, in loops per processor second. `refused` is the reason why the step does not count,
-    "" when it does.
+    resource by name. `database_seconds` is the mean duration of a database operation. `calibration` is the speed of a
+    core before and after the step, in loops per processor second while all cores compute. `refused` is the reason why
+    the step does not count, "" when it does.
     """
 
     configuration: str
@@ -89,6 +89,11 @@ class Step(Document, frozen=True, kw_only=True):
     database_seconds: NotNegative
     calibration: tuple[float, float]
     refused: str = ""
+
+    @property
+    def speed(self) -> float:
+        """The machine's speed during the step, in loops per processor second."""
+        return sum(self.calibration) / 2
 
     @property
     def goodput_per_second(self) -> float:

@@ -1,4 +1,4 @@
-"""A capacity plan: what a demand needs of each resource, which term decides, and how far it is from what was measured."""
+"""A capacity plan: what a demand needs of each resource, which term decides, and whether that was measured."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Planner:
         return Need("cores", _scaled(cost, load), term, _basis(load, measured))
 
     def _connections(self, demand: Demand) -> Need:
-        """Database connections in use are operations per second times their duration (Little); the pool adds waiting."""
+        """Connections in use are operations per second times their duration (Little); waiting needs some more."""
         load = sized(demand, demand.peak_per_second)
         each = [step.database_per_second / (step.arrivals / step.seconds) for step in self._steps if step.arrivals]
         held = [step.database_seconds for step in self._steps]

@@ -20,7 +20,7 @@ import psutil
 import valkey
 from valkey.exceptions import ValkeyError
 
-from lab.capacity import bursts, calibration, journal
+from lab.capacity import bursts, journal
 from lab.capacity.calibration import Calibrator
 from lab.capacity.configurations import ACTOR, DEFAULT, Configuration, control_state, known
 from lab.capacity.documents import Header, Host, Step, Sweep
@@ -69,11 +69,7 @@ class Runner:
     active: str = ""
 
     def __post_init__(self) -> None:
-        self.stepper = Stepper(
-            self.clients,
-            self.calibrator,
-            speeds=[speed for step in self.sweep.steps for speed in step.calibration],
-        )
+        self.stepper = Stepper(self.clients, self.calibrator)
         self.base = take(self.clients)
 
     def run(self, blocks: int | None) -> None:
@@ -96,11 +92,16 @@ class Runner:
     def _step(self, planned: Next) -> None:
         configuration = next(one for one in self.configurations if one.name == planned.configuration)
         lose = self._enter(configuration)
-        step = self.stepper.run(planned, lose)
+        step = self.stepper.run(planned, lose, last=self._refused_before(planned))
         journal.append(self.clients.home, step)
         self.sweep.steps.append(step)
         left = max(0.0, self.until - time.monotonic()) / 60
         self.report(f"{left:3.0f} min  {one_line(step)}")
+
+    def _refused_before(self, planned: Next) -> bool:
+        """Whether the step before was the same one, and did not count."""
+        before = self.sweep.steps[-1] if self.sweep.steps else None
+        return before is not None and bool(before.refused) and before.configuration == planned.configuration
 
     def _enter(self, configuration: Configuration) -> Callable[[], None] | None:
         """Change the lab to a configuration; returns what takes its lost replica away, if that is still to be done."""
@@ -213,7 +214,7 @@ def sweep(
         report(f"resuming the sweep of {so_far.header.started_at}: {len(so_far.steps)} steps are done")
     until = time.monotonic() + minutes * 60
     try:
-        with prepared(acting, minutes, report), calibration.running() as calibrator:
+        with prepared(acting, minutes, report), Calibrator() as calibrator:
             Runner(acting, calibrator, configurations, so_far, until, report).run(blocks)
     except KeyboardInterrupt:
         raise LabError(

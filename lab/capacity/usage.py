@@ -26,7 +26,7 @@ class Cpu:
     @classmethod
     def now(cls, pids: Mapping[str, int]) -> Cpu:
         """Read the current times of the processes with these pids, and of the machine."""
-        roots = [*pids.values(), os.getpid()]
+        roots = [pids[SUPERVISOR], os.getpid()]
         return cls(time.time(), {name: _seconds(name, pid) for name, pid in pids.items()}, CpuTimes.now(roots))
 
     def since(self, before: Cpu) -> tuple[dict[str, float], dict[str, float]]:
