@@ -12,7 +12,7 @@ LAB = ROOT / "lab"
 ORDER = (
     "errors", "names", "paths", "atomic_write", "plaintext", "promql_tokens", "units",
     "slo", "telemetry", "services", "traffic", "clients",
-    "oncall", "stack", "control", "drills", "change", "rollout", "console", "site", "cli",
+    "oncall", "stack", "control", "drills", "capacity", "change", "rollout", "console", "site", "cli",
 )  # fmt: skip
 
 

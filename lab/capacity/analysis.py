@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from lab.capacity.models import pass_curve, queueing, usl
-from lab.capacity.models.estimate import Estimate
-
 from lab.capacity.configurations import DEFAULT
 from lab.capacity.documents import CURVE, STAIRCASE, Step, Sweep
+from lab.capacity.models import pass_curve, queueing, usl
+from lab.capacity.models.estimate import Estimate
 from lab.capacity.step import broken, holds
 from lab.slo.catalogue import committed
 
@@ -67,16 +66,21 @@ class Limit:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The figures of one sweep, computed when they are asked for."""
+    """The figures of one sweep, computed when they are asked for.
+
+    `reference` is the speed of the machine that loads are stated for, in loops per processor second; without it, the
+    median over the sweep.
+    """
 
     sweep: Sweep
+    reference: float | None = None
 
     @cached_property
     def curves(self) -> pass_curve.PassCurves:
         """The pass curves of all configurations. Raises UsageError when the steps do not determine them."""
         return pass_curve.fit(
             [
-                pass_curve.Step(step.configuration, step.block, self.load(step), holds(step))
+                pass_curve.Step(step.configuration, self.load(step), holds(step))
                 for step in self.sweep.counted
                 if step.kind == STAIRCASE
             ]
@@ -84,8 +88,8 @@ class Analysis:
 
     @cached_property
     def usual_speed(self) -> float:
-        """The median speed of the machine over the sweep, in loops per processor second."""
-        return statistics.median(step.speed for step in self.sweep.counted)
+        """The speed that loads are stated for."""
+        return self.reference or statistics.median(step.speed for step in self.sweep.counted)
 
     def load(self, step: Step) -> float:
         """The offered load of a step as it would be on the machine at its usual speed, in requests per second."""

@@ -7,12 +7,11 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lab.capacity.analysis import Analysis, service_processes
+from lab.capacity.documents import STAIRCASE, Step
 from lab.capacity.models import queueing
 from lab.capacity.models.estimate import Estimate
 from lab.capacity.models.student import two_sided_quantile
-
-from lab.capacity.analysis import Analysis, service_processes
-from lab.capacity.documents import STAIRCASE, Step
 from lab.capacity.policy import Demand
 from lab.errors import UsageError
 
@@ -21,6 +20,7 @@ MEASURED, MODELLED, BEYOND = "measured", "modelled", "beyond the model"
 MAX_EXTRAPOLATION = 2.0
 # Connections: at most this ratio of requests waits for one.
 WAITING_RATIO = 0.01
+CORES = "cores"
 
 Requests = Callable[[Step], int]
 
@@ -48,6 +48,17 @@ class Need:
     amount: Estimate
     term: str
     basis: str
+
+    @property
+    def shown(self) -> str:
+        """The amount for a person: a whole number, rounded up, or cores with one digit."""
+        return f"{self.amount.value:.1f}" if self.resource == CORES else f"{math.ceil(self.amount.value)}"
+
+    @property
+    def interval(self) -> str:
+        """The interval for a person."""
+        low, high = self.amount.low, self.amount.high
+        return f"{low:.1f} to {high:.1f}" if self.resource == CORES else f"{math.ceil(low)} to {math.ceil(high)}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ class Planner:
         )
         measured = max(step.arrivals / step.seconds for step in self._steps)
         term = f"{_ms(cost)} of processor time per request, all processes but the load generator"
-        return Need("cores", _scaled(cost, load), term, _basis(load, measured))
+        return Need(CORES, _scaled(cost, load), term, _basis(load, measured))
 
     def _connections(self, demand: Demand) -> Need:
         """Connections in use are operations per second times their duration (Little); waiting needs some more."""

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 @click.group()
 def capacity() -> None:
-    """Measure the capacity of the lab.
+    """Measure the capacity of the lab, show it, and plan with it.
 
     \b
-    Example: fleetops capacity sweep --minutes 40
+    Examples:
+      fleetops capacity show
+      fleetops capacity plan --feed 900 --user 600 --burst 1.5 --headroom 0.3
     """
 
 
@@ -67,7 +69,7 @@ def sweep_command(
 
 
 def print_limits(done: Sweep) -> None:
-    """Print the steps that held and failed by configuration, and a first estimate of each limit."""
+    """Print how many steps held by configuration, and the limit so far."""
     from lab.capacity.schedule import limit
     from lab.capacity.step import holds
 
@@ -77,3 +79,70 @@ def print_limits(done: Sweep) -> None:
         if verdicts:
             rows.append((name, str(len(verdicts)), str(sum(ok for _, ok in verdicts)), f"{limit(verdicts):.0f}/s"))
     table(("CONFIGURATION", "STEPS", "HELD", "LIMIT"), rows, "no steps", right=("STEPS", "HELD", "LIMIT"))
+
+
+@capacity.command("show")
+@AS_JSON
+def show(as_json: bool) -> None:
+    """Show the measured capacity of each configuration.
+
+    \b
+    Example: fleetops capacity show
+    """
+    from lab.capacity import figures
+    from lab.capacity.analysis import Analysis
+    from lab.clients.documents import as_builtins
+
+    stored = figures.read()
+    if as_json:
+        print_json(as_builtins(stored.configurations))
+        return
+    rows = []
+    for name, limit in Analysis(stored.sweep).limits.items():
+        resource, used = limit.bottleneck
+        capacity_of = stored.configurations[name].capacity
+        rows.append(
+            (
+                name,
+                f"{capacity_of.value:.0f}/s",
+                f"{capacity_of.low:.0f} to {'?' if capacity_of.high is None else f'{capacity_of.high:.0f}'}",
+                limit.first_to_break or "-",
+                f"{resource} {used:.0%}",
+                f"{limit.cost.seconds * 1000:.1f} ms",
+            )
+        )
+    head = ("CONFIGURATION", "CAPACITY", "95 % INTERVAL", "FIRST TO BREAK", "BOTTLENECK", "CPU/REQUEST")
+    table(head, rows, "no configurations", right=("CAPACITY", "CPU/REQUEST"))
+
+
+@capacity.command("plan")
+@click.option("--feed", type=float, metavar="RATE", help="Feed requests per second at the peak.")
+@click.option("--user", type=float, metavar="RATE", help="User requests per second at the peak.")
+@click.option("--burst", type=float, help="Factor of the bursts above the peak that must be served.")
+@click.option("--headroom", type=float, help="Ratio of each resource that stays free in a burst.")
+@AS_JSON
+def plan_command(
+    feed: float | None, user: float | None, burst: float | None, headroom: float | None, as_json: bool
+) -> None:
+    """Say what a load needs: processes, cores, database connections, cache.
+
+    What is not given is read from rules/policy/capacity.yml.
+
+    \b
+    Example: fleetops capacity plan --feed 900 --user 600 --burst 1.5 --headroom 0.3
+    """
+    from dataclasses import asdict, replace
+
+    from lab.capacity import figures
+    from lab.capacity.analysis import Analysis
+    from lab.capacity.plan import Planner
+    from lab.capacity.policy import read_policy
+
+    given = {"feed_per_second": feed, "user_per_second": user, "burst": burst, "headroom": headroom}
+    demand = replace(read_policy().demand, **{name: value for name, value in given.items() if value is not None})
+    needs = Planner(Analysis(figures.read().sweep)).plan(demand)
+    if as_json:
+        print_json([asdict(need) for need in needs])
+        return
+    rows = [(need.resource, need.shown, need.interval, need.basis, need.term) for need in needs]
+    table(("RESOURCE", "NEEDED", "95 % INTERVAL", "BASIS", "DECIDED BY"), rows, "nothing", right=("NEEDED",))

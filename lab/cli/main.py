@@ -75,7 +75,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "drill": ("lab.cli.drill:drill", "Run drills: inject a fault, and grade its detection and mitigation."),
     },
     "Capacity": {
-        "capacity": ("lab.cli.capacity:capacity", "Measure the capacity of the lab."),
+        "capacity": ("lab.cli.capacity:capacity", "Measure the capacity of the lab, show it, and plan with it."),
     },
     "SLOs": {
         "slo": ("lab.cli.slo:slo", "Generate, check and prove alert rules from SLO specs."),
