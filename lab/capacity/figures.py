@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from lab.capacity.models.estimate import Estimate
-
 from lab.atomic_write import write_json
 from lab.capacity.analysis import Analysis
 from lab.capacity.documents import SCHEMA, Sweep
+from lab.capacity.models.estimate import Estimate
 from lab.clients.documents import Document, as_builtins, load
 from lab.errors import LabError
 from lab.paths import DOCS
