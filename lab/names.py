@@ -123,6 +123,7 @@ TRAFFIC_COMPLETED = "traffic_requests_completed_total"  # {http_route, http_resp
 TRAFFIC_DROPPED = "traffic_requests_dropped_total"  # {http_route}: arrivals that got no connection in time
 TRAFFIC_DURATION = "traffic_request_duration_seconds"  # {http_route}: from the scheduled arrival
 TRAFFIC_RATE = "traffic_target_rate"
+TRAFFIC_MAX_RATE = 2000.0  # arrivals a second that the load generator can be set to
 
 # Pager.
 PAGER_PAGES = "pager_pages"  # {severity, status, acked, escalated}
