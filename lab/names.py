@@ -50,6 +50,7 @@ LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0
 
 # Gateway.
 GATEWAY_INFLIGHT = "gateway_inflight_requests"
+GATEWAY_INFLIGHT_LIMIT = "gateway_inflight_limit_requests"  # {priority}: in flight when the next one is shed
 GATEWAY_RATELIMITED = "gateway_ratelimited_requests_total"  # {scope="client"|"global"}
 GATEWAY_PRIORITY_REQUESTS = "gateway_priority_requests_total"  # {priority}: within the rate limits, shed or not
 GATEWAY_SHED = "gateway_shed_requests_total"  # {priority}
