@@ -50,6 +50,7 @@ LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0
 
 # Gateway.
 GATEWAY_INFLIGHT = "gateway_inflight_requests"
+GATEWAY_INFLIGHT_LIMIT = "gateway_inflight_limit_requests"  # {priority}: in flight when the next one is shed
 GATEWAY_RATELIMITED = "gateway_ratelimited_requests_total"  # {scope="client"|"global"}
 GATEWAY_PRIORITY_REQUESTS = "gateway_priority_requests_total"  # {priority}: within the rate limits, shed or not
 GATEWAY_SHED = "gateway_shed_requests_total"  # {priority}
@@ -108,6 +109,11 @@ LOG_QUOTA = "log_quota_bytes"  # {process}: maximum for the log and its rotated 
 LOG_WRITTEN = "log_written_bytes_total"  # {process}
 DISK_FREE = "state_directory_free_bytes"  # free space on the filesystem of the state directory
 CPU_SECONDS = "machine_cpu_seconds_total"  # {by="lab"|"others"|"idle"}: of all processors
+MEMORY_TOTAL = "machine_memory_total_bytes"
+MEMORY_AVAILABLE = "machine_memory_available_bytes"  # without swapping, the page cache included
+# {process, service}, each with its descendants; none for a program that does not run
+PROCESS_CPU = "supervised_process_cpu_seconds_total"
+PROCESS_MEMORY = "supervised_process_resident_memory_bytes"
 PROCESS_STARTS = "supervised_process_starts_total"  # {process, service}: also of processes that never served metrics
 PROCESS_STARTS_UNPLANNED = (
     "supervised_process_unplanned_starts_total"  # of these, restarts by the supervisor after the process exited
@@ -116,6 +122,7 @@ LOG_DEBUG = "log_debug_enabled"  # of the process that exports it
 FEED_PROBES = "feed_probe_requests_total"  # {result="match"|"mismatch"|"unanswered"}
 WRITE_PROBES = "write_probe_requests_total"  # {result="acknowledged"|"refused"}
 WRITE_LOST = "write_probe_lost_writes_total"  # acknowledged, but not in the database afterwards
+CAPACITY_MEASURED = "capacity_measured_requests_per_second"  # {configuration}
 
 # Traffic.
 TRAFFIC_OFFERED = "traffic_requests_offered_total"  # {http_route}
@@ -124,6 +131,7 @@ TRAFFIC_DROPPED = "traffic_requests_dropped_total"  # {http_route}: arrivals tha
 TRAFFIC_DURATION = "traffic_request_duration_seconds"  # {http_route}: from the scheduled arrival
 TRAFFIC_LATE = "traffic_arrival_delay_seconds"  # from the scheduled arrival until the generator acts on it
 TRAFFIC_RATE = "traffic_target_rate"
+TRAFFIC_MAX_RATE = 2000.0  # arrivals a second that the load generator can be set to
 
 # Pager.
 PAGER_PAGES = "pager_pages"  # {severity, status, acked, escalated}

@@ -50,6 +50,7 @@ KINDS: dict[str, Kind] = {
     "canary weight": Kind("normal", "fleetops canary weight OLD", ROLLOUT, continues=True),
     "flag set": Kind("normal", "fleetops flag set TARGET OLD"),
     "scale": Kind("normal", "fleetops scale TARGET OLD"),
+    "traffic rate": Kind("normal", "fleetops traffic rate OLD"),
     "ratelimit set": Kind("normal", "fleetops ratelimit set OPTIONS"),
     "shed set": Kind("normal", "fleetops shed set OPTIONS"),
     "retry set": Kind("normal", "fleetops retry set OPTIONS"),

@@ -71,6 +71,9 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
             "Show error budgets and what spent them, and ask whether their policy allows a change.",
         ),
     },
+    "Capacity": {
+        "traffic": ("lab.cli.traffic:traffic", "Show and set the load that the lab's clients offer."),
+    },
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Run drills: inject a fault, and grade its detection and mitigation."),
     },

@@ -20,7 +20,6 @@ from lab.telemetry.settings import Environment, Settings, checked_url
 from lab.traffic.generator import Extra, Generator
 
 DEFAULT_RATE = 80.0
-MAX_RATE = 2000.0
 MAX_PEOPLE = 19_000
 CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # safe to use in a header unescaped
 
@@ -52,7 +51,7 @@ def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
     def rate() -> ResponseReturnValue:
         body = json_body()
         only_keys(body, "rate")
-        value = number_in(body, "rate", 0, MAX_RATE)
+        value = number_in(body, "rate", 0, names.TRAFFIC_MAX_RATE)
         old = generator.rate
         generator.set_rate(value)
         return jsonify(old={"rate": old}, new={"rate": value})
@@ -61,7 +60,7 @@ def admin_app(telemetry: Telemetry, generator: Generator) -> Flask:
     def extra() -> ResponseReturnValue:
         body = json_body()
         only_keys(body, "client_id", "rate", "people", "ramp_seconds")
-        client_id, value = body.get("client_id"), number_in(body, "rate", 0, MAX_RATE)
+        client_id, value = body.get("client_id"), number_in(body, "rate", 0, names.TRAFFIC_MAX_RATE)
         people = int(number_in(body, "people", 0, MAX_PEOPLE)) if "people" in body else 0
         if not isinstance(client_id, str) or not CLIENT_ID.fullmatch(client_id):
             raise UsageError(f"client_id: {client_id!r:.80} is not 1 to 64 letters, digits, '.', '_' or '-'")
@@ -94,7 +93,7 @@ def main() -> None:
     env = Environment()
     settings = Settings.read("traffic", environment=env, public=False)
     url = checked_target(env.text(names.ENV_GATEWAY_URL, example="http://127.0.0.1:8010"), settings.allowed_hosts)
-    rate = env.number(names.ENV_RATE, DEFAULT_RATE, 0, MAX_RATE)
+    rate = env.number(names.ENV_RATE, DEFAULT_RATE, 0, names.TRAFFIC_MAX_RATE)
     telemetry = Telemetry(settings)
     asyncio.run(offer(telemetry, Generator(url, rate, telemetry.registry)))
 

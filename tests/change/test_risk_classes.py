@@ -23,6 +23,7 @@ OLD = {
     "canary weight": 5.0,
     "flag set": True,
     "scale": 2,
+    "traffic rate": 80.0,
     "ratelimit set": {"client_burst": 20.0, "global_per_second": 100.0},
     "shed set": {"guest_ratio": 0.5},
     "retry set": {"on": ["unreachable", "timeout"], "max_retries": 1},

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.promtool
 
 
 def test_every_rule_file_loads() -> None:
-    assert check_rules() == 7
+    assert check_rules() == 8
 
 
 def test_every_proof_holds() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lab.control import traffic
 from lab.drills.faults.base import Captured, Fault
 from lab.drills.faults.context import FaultContext
 from lab.drills.schema.parameters import flag, number, text, whole
@@ -23,16 +24,16 @@ class LoadMultiplier(Fault):
 
     def inject(self, context: FaultContext) -> None:
         """Set the rate."""
-        before = context.traffic.rate()
-        context.traffic.set_rate(before * self.multiplier)
-        context.report(f"clients offer {before * self.multiplier:g} requests/s instead of {before:g}")
+        rate = context.traffic.rate() * self.multiplier
+        before = traffic.change_rate(context.traffic, rate)
+        context.report(f"clients offer {rate:g} requests/s instead of {before:g}")
 
     def undo(self, context: FaultContext, captured: Captured) -> list[str]:
         """Restore the captured rate."""
         now, rate = context.traffic.rate(), float(captured["rate"])
         if now == rate:
             return []
-        context.traffic.set_rate(rate)
+        traffic.change_rate(context.traffic, rate)
         return [f"offered load {now:g} → {rate:g} requests/s"]
 
 

@@ -8,6 +8,7 @@ from lab import names
 from lab.clients.prometheus import ActiveAlert
 from lab.drills.run.incident import Incident
 from lab.drills.run.responders import CONTROLS
+from lab.drills.spec.alerts import of_capacity
 from lab.drills.spec.drill import Drill
 from lab.errors import LabError, Void
 from lab.slo.catalogue import load_specs
@@ -51,8 +52,9 @@ def steady_state(incident: Incident) -> None:
 def _blocks(alert: ActiveAlert, drill: Drill, *, kept_history: bool = False) -> str:
     """Why this alert blocks the drill, or "" if it does not.
 
-    Firing alerts block, and so do pending platform alerts. Tickets that the drill lists for its own load do not, and
-    with kept history neither do SLO tickets, whose windows contain earlier incidents for more than an hour.
+    Firing alerts block, and so do pending platform alerts. Tickets about capacity do not, because nothing is broken,
+    nor do tickets that the drill lists for its own load, and with kept history neither do SLO tickets, whose windows
+    contain earlier incidents for more than an hour.
     """
     labels = alert.labels
     if labels.get("severity") not in SEVERITIES:
@@ -60,6 +62,8 @@ def _blocks(alert: ActiveAlert, drill: Drill, *, kept_history: bool = False) -> 
     of_slo = "sloth_id" in labels
     if labels["severity"] == TICKET:
         if of_slo and kept_history:
+            return ""
+        if labels["alertname"] in of_capacity():
             return ""
         if drill.load and labels["alertname"] in drill.expect.may.get(TICKET, ()):
             return ""

@@ -23,6 +23,7 @@ class ControlState(Document, frozen=True, kw_only=True):
     drained: list[str] | None = None
     frozen: list[str] | None = None
     configs: dict[str, int] = field(default_factory=dict)  # version by service
+    traffic_rate: float | None = None  # arrivals a second; None: the load generator did not answer
 
 
 class JournalledFault(Document, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from lab.slo.model import PAGE, SEVERITIES
 from lab.slo.rule_files import read_groups
 
 PLATFORM_RULES = RULES / "platform"
+CAPACITY_RULES = PLATFORM_RULES / "capacity.rules.yml"
 # Fires when the bad events of an SLO have spent the budget of its whole period.
 OF_BUDGETS = frozenset({"BudgetExhausted"})
 
@@ -49,6 +50,11 @@ def names(severity: str | None = None) -> tuple[str, ...]:
 def of_slos() -> frozenset[str]:
     """The names of the burn-rate alerts."""
     return frozenset(alert.name for alert in known() if alert.sloth_id)
+
+
+def of_capacity() -> frozenset[str]:
+    """The names of the tickets about capacity: little is left of a resource, and nothing is broken yet."""
+    return frozenset(alert.name for alert in known() if alert.file == CAPACITY_RULES)
 
 
 def find(name: str, severity: str) -> Alert | None:

@@ -31,6 +31,7 @@ class Expect:
         """Whether an alert may fire at that severity.
 
         Where an SLO may page, its ticket and BudgetExhausted may fire too: the same bad events spend the same budget.
+        In an incident, the tickets about capacity may fire too: what slows requests down also fills threads and pools.
         """
         if (name, severity) == (self.alert, self.severity):
             return True
@@ -38,6 +39,7 @@ class Expect:
         if severity == TICKET:
             pages = self._listed(PAGE) | ({self.alert} if self.severity == PAGE and self.alert else set())
             listed |= pages | (alerts.OF_BUDGETS if pages & alerts.of_slos() else set())
+            listed |= alerts.of_capacity() if self.alert else set()
         return name in listed
 
     def required(self) -> set[tuple[str, str]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lab.control import actions, config, gateway_settings
+from contextlib import suppress
+
+from lab.control import actions, config, gateway_settings, traffic
+from lab.control.admin_clients import TrafficAdmin
 from lab.control.lab_clients import LabClients
 from lab.drills.schema.journal import ControlState
 from lab.errors import NotRunning
@@ -16,7 +19,10 @@ PARTS = gateway_settings.PARTS
 
 
 def take(clients: LabClients) -> ControlState:
-    """Everything that a control can change: canary weight, flags, replicas, limits, configuration, drained, frozen."""
+    """Everything that a control can change.
+
+    Canary weight, flags, replicas, limits, configuration, drained and frozen processes, and the rate of the load.
+    """
     now = clients.gateway.state()
     counts = state.read_replicas(clients.home)
     return ControlState(
@@ -27,7 +33,14 @@ def take(clients: LabClients) -> ControlState:
         drained=list(replicas.drained(clients.home)),
         frozen=_frozen(clients),
         configs={service: configs.current(clients.home, service).version for service in CONFIGURED},
+        traffic_rate=_traffic_rate(clients),
     )
+
+
+def _traffic_rate(clients: LabClients) -> float | None:
+    with suppress(NotRunning):
+        return TrafficAdmin.of(clients.home, clients.ports).rate()
+    return None
 
 
 def _frozen(clients: LabClients) -> list[str]:
@@ -67,6 +80,9 @@ def restore(clients: LabClients, wanted: ControlState, reason: str) -> list[str]
         if now.replicas.get(service, count) != count:
             actions.scale(clients, service, count, reason)
             changed.append(f"{service} replicas {now.replicas[service]} → {count}")
+    rate = wanted.traffic_rate
+    if rate is not None and now.traffic_rate not in (None, rate):
+        changed.append(f"traffic {traffic.set_rate(clients, rate, reason):g} → {rate:g} requests/s")
     return changed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from functools import partial
 from time import monotonic
 
 from flask import Flask, g, request
@@ -58,7 +59,14 @@ class AdmissionControl:
         )
         for scope in ("client", "global"):
             self._limited.labels(scope)
+        limit = Gauge(
+            names.GATEWAY_INFLIGHT_LIMIT,
+            "Requests in flight at which the next one of this priority is shed.",
+            ["priority"],
+            registry=registry,
+        )
         for priority in PRIORITIES:
+            limit.labels(priority).set_function(partial(self._limit, priority))
             self._shed.labels(priority)
             self._by_priority.labels(priority)
 
@@ -92,6 +100,9 @@ class AdmissionControl:
             log_field("shed", priority)
             refuse = TooManyRequests if priority == ANONYMOUS else ServiceUnavailable
             raise refuse("too many requests in flight", retry_after=1)
+
+    def _limit(self, priority: str) -> int:
+        return self._store.state.shed.limit(priority)
 
     def _release(self, _problem: BaseException | None) -> None:
         if g.pop("admitted", False):

@@ -1,1 +1,1 @@
-"""The exporter: metrics of PostgreSQL, log files, supervision and processor time, and probes of feeds and writes."""
+"""The exporter: metrics of PostgreSQL, logs, supervised processes and the machine, and probes of feeds and writes."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from lab import names
 from lab.paths import home, ports
 from lab.stack import replicas
+from lab.stack.exporter.capacity import CapacityCollector
 from lab.stack.exporter.database import DatabaseCollector
 from lab.stack.exporter.feedprobe import ExpectedFeeds, FeedProbe
 from lab.stack.exporter.files import DiskCollector, LogCollector, StartsCollector
-from lab.stack.exporter.machine import CpuSampler
+from lab.stack.exporter.machine import CpuSampler, MemoryCollector
+from lab.stack.exporter.processes import ProcessSampler
 from lab.stack.exporter.worker import Worker
 from lab.stack.exporter.writeprobe import WriteProbe
 from lab.telemetry.process import Telemetry, program, run
@@ -29,10 +31,15 @@ def main() -> None:
     registry.register(database)
     registry.register(LogCollector(home().logs))
     registry.register(DiskCollector(home()))
-    registry.register(StartsCollector(home(), replicas.known(home(), ports()).values()))
+    programs = replicas.known(home(), ports()).values()
+    registry.register(StartsCollector(home(), programs))
+    registry.register(MemoryCollector())
+    registry.register(CapacityCollector())
+    processes = ProcessSampler(home(), programs)
+    registry.register(processes)
     probe = FeedProbe(gateway_url, ExpectedFeeds(database_url, registry), registry)
     writes = WriteProbe(gateway_url, database_url, registry)
-    workers: list[Worker] = [database, probe, writes, CpuSampler(home(), registry)]
+    workers: list[Worker] = [database, probe, writes, CpuSampler(home(), registry), processes]
     for worker in workers:
         worker.start()
     run(telemetry, telemetry.admin_app(), closing=[worker.stop for worker in reversed(workers)])

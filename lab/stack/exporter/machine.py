@@ -1,8 +1,13 @@
-"""Processor time of the lab, of other programs, and idle."""
+"""Processor time of the lab, of other programs, and idle; and memory of the machine."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+
+import psutil
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from lab import names
 from lab.paths import Home
@@ -38,3 +43,17 @@ class CpuSampler(Worker):
     def _read(self) -> CpuTimes:
         runner = read_runner(self._home)
         return CpuTimes.now([os.getppid(), *([runner] if runner else [])])
+
+
+class MemoryCollector(Collector):
+    """Memory of the machine, total and available."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the machine's memory once per scrape."""
+        memory = psutil.virtual_memory()
+        yield GaugeMetricFamily(names.MEMORY_TOTAL, "Memory of the machine.", value=float(memory.total))
+        yield GaugeMetricFamily(
+            names.MEMORY_AVAILABLE,
+            "Memory that programs can still get without swapping, the page cache included.",
+            value=float(memory.available),
+        )

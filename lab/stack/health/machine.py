@@ -1,4 +1,4 @@
-"""Processor time of the lab, of other programs and idle, and when the machine is too busy for the lab.
+"""Processor time of the lab, of other programs and idle, memory, and when the machine is too busy for the lab.
 
 The thresholds are measured: at default traffic, the lab is slow only where other programs leave no processor idle.
 Timer lateness does not measure this, because a process that mostly sleeps is woken in time even on the busiest machine.
@@ -6,8 +6,9 @@ Timer lateness does not measure this, because a process that mostly sleeps is wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -39,7 +40,7 @@ class CpuTimes:
         for pid in roots:
             try:
                 root = psutil.Process(pid)
-                trees[pid, root.create_time()] = sum(map(_cpu_seconds, [root, *root.children(recursive=True)]))
+                trees[pid, root.create_time()] = sum(map(cpu_seconds, [root, *root.children(recursive=True)]))
             except psutil.Error:
                 continue  # it has ended
         return cls(busy, idle, trees)
@@ -52,7 +53,18 @@ class CpuTimes:
         return {"lab": min(lab, busy), "others": max(0.0, busy - lab), "idle": idle}
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
+def memory_bytes(family: Sequence[Any]) -> tuple[int, int]:
+    """(RSS, private memory) in bytes of a process and its children, from psutil's `memory_info` of each.
+
+    Shared memory counts once: every backend of PostgreSQL maps the same buffers, and the sum of their RSS would be
+    several times their real use. Where the system does not report shared memory (macOS), both are that sum.
+    """
+    shared = [getattr(info, "shared", 0) for info in family]
+    private = sum(info.rss for info in family) - sum(shared)
+    return private + max(shared), private
+
+
+def cpu_seconds(process: psutil.Process) -> float:
     """Processor seconds of a process and of its ended children."""
     try:
         return float(sum(process.cpu_times()[:4]))

@@ -24,6 +24,7 @@ import psutil
 from lab.atomic_write import write_text
 from lab.errors import LabError, NotRunning, UsageError
 from lab.paths import ROOT, Home
+from lab.stack.health import machine
 from lab.stack.programs import STAGES, Program, service_of
 
 EXEC_WRAPPER = Path(__file__).with_name("exec_wrapper.py")
@@ -230,6 +231,10 @@ class Supervisor:
         """The names of all declared programs."""
         return [str(info["name"]) for info in self._call("getAllProcessInfo")]
 
+    def pids(self) -> dict[str, int]:
+        """The process ids of the programs that run now, by name."""
+        return {str(info["name"]): int(info["pid"]) for info in self._call("getAllProcessInfo") if info["pid"]}
+
     def processes(self) -> list[ProcessRow]:
         """Every program started since `fleetops up`, and supervisord last."""
         rows = []
@@ -271,11 +276,7 @@ def _lines(file: Path) -> int:
 
 
 def _memory(pid: int | None, *, children: bool = True) -> tuple[tuple[int, int], bool]:
-    """((RSS, private memory) in bytes of the process and its children, whether it is frozen by SIGSTOP).
-
-    Shared memory counts once: every backend of PostgreSQL maps the same buffers, and the sum of their RSS would be
-    several times their real use. Where the system does not report shared memory (macOS), both are that sum.
-    """
+    """(`machine.memory_bytes` of the process and its children, whether it is frozen by SIGSTOP)."""
     if pid is None:
         return (0, 0), False
     try:
@@ -287,6 +288,4 @@ def _memory(pid: int | None, *, children: bool = True) -> tuple[tuple[int, int],
     for child in descendants:
         with contextlib.suppress(psutil.Error):
             memory.append(child.memory_info())
-    shared = [getattr(info, "shared", 0) for info in memory]
-    private = sum(info.rss for info in memory) - sum(shared)
-    return (private + max(shared), private), frozen
+    return machine.memory_bytes(memory), frozen

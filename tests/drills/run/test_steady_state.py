@@ -41,10 +41,12 @@ def drill() -> Drill:
         (alert("UserAvailabilityBurn", "ticket", sloth_id="user-availability"), "UserAvailabilityBurn is firing"),
         (alert("Watchdog", "none"), ""),
         (alert("CacheHitRatioLow", "ticket"), ""),
+        (alert("CpuHeadroomLow", "ticket"), ""),
+        (alert("ThreadSaturation", "ticket", "pending"), ""),
         (alert("CacheHitRatioLow", "page"), "CacheHitRatioLow is firing"),
     ],
 )
-def test_every_active_alert_blocks_a_drill_except_tickets_of_its_load(
+def test_every_active_alert_blocks_a_drill_except_tickets_of_its_load_and_about_capacity(
     drill: Drill, active: ActiveAlert, reason: str
 ) -> None:
     assert _blocks(active, drill) == reason

@@ -177,6 +177,14 @@ def test_only_the_alerts_that_a_drill_lists_may_fire() -> None:
     assert set(control.silent()) == set(alerts.names())
 
 
+def test_the_tickets_about_capacity_may_fire_in_an_incident_and_not_in_a_control() -> None:
+    assert {"CpuHeadroomLow", "ThreadSaturation", "PeakAboveNMinusOne"} <= alerts.of_capacity()
+    for name in alerts.of_capacity():
+        assert find("INC-008").expect.allows(name, "ticket")
+        assert not find("INC-008").expect.allows(name, "page")
+        assert not find("D0").expect.allows(name, "ticket")
+
+
 @pytest.mark.parametrize(
     ("route", "seconds"),
     [

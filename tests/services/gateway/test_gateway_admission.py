@@ -11,6 +11,7 @@ from support import eventually
 
 from lab import names
 from lab.services.gateway.canary_split import to_canary
+from lab.services.gateway.priority import PRIORITIES
 
 gateway = a_gateway
 
@@ -139,6 +140,15 @@ def test_lower_priorities_are_shed_first_and_anonymous_clients_with_429(gateway:
     counted = {name: gateway.metric(names.GATEWAY_PRIORITY_REQUESTS, priority=name) for name in responses}
     assert counted == dict.fromkeys(shed, 1)
     assert shed == {"feed-read": 0, "user-read": 1, "write": 1, "guest": 1}
+
+
+def test_the_limit_of_each_priority_is_exported_and_follows_the_settings(gateway: Gateway) -> None:
+    def limits() -> dict[str, float | None]:
+        return {name: gateway.metric(names.GATEWAY_INFLIGHT_LIMIT, priority=name) for name in PRIORITIES}
+
+    assert limits() == {"feed-read": 160, "user-read": 152, "write": 144, "guest": 80}
+    gateway.control("shed", {"max_inflight": 10, "write_ratio": 0.05})
+    assert limits() == {"feed-read": 10, "user-read": 10, "write": 1, "guest": 5}
 
 
 def test_a_heavy_client_is_named_in_metrics_and_others_are_not(gateway: Gateway) -> None:
