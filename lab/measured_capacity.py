@@ -17,15 +17,15 @@ Rate = Annotated[float, Meta(gt=0)]
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """Requests per second: the estimate, and the ends of its interval."""
+    """Requests per second: the estimate, and the ends of its interval; `high` is None where no step failed."""
 
     value: Rate
     low: Rate
-    high: Rate
+    high: Rate | None
 
     def __post_init__(self) -> None:
-        if not self.low <= self.value <= self.high:
-            raise ValueError(f"{self.value:g} is not between low {self.low:g} and high {self.high:g}")
+        if not self.low <= self.value <= (self.value if self.high is None else self.high):
+            raise ValueError(f"{self.value:g} is not between low {self.low:g} and high {self.high}")
 
 
 class Configuration(msgspec.Struct, frozen=True):

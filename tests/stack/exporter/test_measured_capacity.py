@@ -80,3 +80,8 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, document: Any, na
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="cannot be read"):
         measured_capacity.read(tmp_path)
+
+
+def test_a_sweep_without_a_failed_step_has_no_upper_end(tmp_path: Path) -> None:
+    file = write(tmp_path / "capacity.json", capacity(high=None))
+    assert measured_capacity.read(file)["n-1"].high is None
