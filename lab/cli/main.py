@@ -72,8 +72,11 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "Capacity": {
-        "capacity": ("lab.cli.capacity:capacity", "Measure the capacity of the lab, show it, and plan with it."),
-        "traffic": ("lab.cli.traffic:traffic", "Show and set the load that the lab's clients offer."),
+        "capacity": (
+            "lab.cli.capacity.capacity:capacity",
+            "Measure the capacity of the lab, show it, and plan with it.",
+        ),
+        "traffic": ("lab.cli.capacity.traffic:traffic", "Show and set the load that the lab's clients offer."),
     },
     "Drills": {
         "drill": ("lab.cli.drill:drill", "Run drills: inject a fault, and grade its detection and mitigation."),

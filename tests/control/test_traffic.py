@@ -49,7 +49,7 @@ def fleetops(
     clients: LabClients, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[str], tuple[int, str]]:
     """Runs `fleetops` with the test's lab clients; returns (exit status, output)."""
-    monkeypatch.setattr("lab.cli.traffic.clients", lambda: clients)
+    monkeypatch.setattr("lab.cli.capacity.traffic.clients", lambda: clients)
 
     def run(command: str) -> tuple[int, str]:
         status = main.run(command.split())

@@ -44,7 +44,7 @@ def sweep_command(
     record: Path | None,
     as_json: bool,
 ) -> None:
-    """Find the highest load at which every SLO holds, for each configuration.
+    """Find the highest load at which every SLO holds.
 
     Load is offered in steps; a configuration is bracketed, then tested in a staircase around its limit, and the
     configurations take turns in random order. Ctrl-C loses nothing: the lab is put back, and the same command resumes.
@@ -124,7 +124,7 @@ def show(as_json: bool) -> None:
 def plan_command(
     feed: float | None, user: float | None, burst: float | None, headroom: float | None, as_json: bool
 ) -> None:
-    """Say what a load needs: processes, cores, database connections, cache.
+    """Say what a load needs of each resource.
 
     What is not given is read from rules/policy/capacity.yml.
 
