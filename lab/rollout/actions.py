@@ -42,7 +42,6 @@ def start(clients: LabClients, service: str, version: str, policy: Policy, reaso
     canary = names.CANARY_OF[service]
     for slo in slos_of(service):
         request_events(slo)
-    ask.require(clients, service, ROLLOUT)
     with journal.pushing(clients.home), journal.locked(clients.home):
         journal.require_none(clients.home, "`fleetops rollout abort` ends it")
         stable = str(configs.current(clients.home, service).settings.get(VERSION, names.VERSION_STABLE))
@@ -53,6 +52,7 @@ def start(clients: LabClients, service: str, version: str, policy: Policy, reaso
             raise UsageError(f"{canary} would not start: {refusal}")
         if weight := clients.gateway.canary_weight():
             raise UsageError(f"the canary has {weight:g} % of the clients; set `fleetops canary weight 0` first")
+        ask.require(clients, service, ROLLOUT)  # last, so that the audit log has no refusal of an impossible rollout
         now = time.time()
         rollout = Rollout(
             id=f"{service}-{version}-{utc_text(now)[:19].replace(':', '').replace('-', '')}",

@@ -181,6 +181,8 @@ def test_an_exhausted_budget_refuses_a_rollout_and_freezes_a_running_ramp(world:
     world.budget_left = -0.1
     with pytest.raises(UsageError, match="the policy refuses a rollout of feed"):
         world.start()
+    with pytest.raises(UsageError, match="not a version of the feed service"):  # which no policy needs to decide
+        world.start("9.9.9")
     assert journal.load(world.clients.home) is None
     world.budget_left = 1.0
     world.start()
