@@ -19,7 +19,7 @@ PROOF_SOURCES := $(shell find rules/.) $(shell find lab/slo -type f -not -name '
 # Pages with parts that cog generates.
 COGGED := README.md ARCHITECTURE.md
 
-.PHONY: bench soak help venv lab test test-fast drill drills rules site docs fmt check lock sums clean
+.PHONY: bench capacity soak help venv lab test test-fast drill drills rules site docs fmt check lock sums clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11 | sed 's/^/  make /'
@@ -77,6 +77,11 @@ drills: $(VENV) ## every drill, with its record; CONTROLS=1: the responders none
 	@options="$(if $(CONTROLS),--controls) $(if $(FRESH),--fresh)"; \
 	if $(BIN)/fleetops status >/dev/null 2>&1; then $(BIN)/fleetops drill all $$options; \
 	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; $(BIN)/fleetops drill all $$options; fi
+
+capacity: $(VENV) ## measure the capacity of the lab, in 40 minutes, for docs/figures/capacity.json
+	@sweep() { $(BIN)/fleetops capacity sweep --record docs/figures/capacity.json; }; \
+	if $(BIN)/fleetops status >/dev/null 2>&1; then sweep; \
+	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; sweep; fi
 
 rules: $(VENV) ## generate rules/ from the SLO specs
 	$(BIN)/fleetops slo generate

@@ -13,7 +13,7 @@ from lab.capacity.models import queueing
 from lab.capacity.models.estimate import Estimate
 from lab.capacity.models.student import two_sided_quantile
 from lab.capacity.policy import Demand
-from lab.errors import UsageError
+from lab.errors import LabError, UsageError
 
 MEASURED, MODELLED, BEYOND = "measured", "modelled", "beyond the model"
 # A model is not trusted beyond this multiple of the highest load that was measured.
@@ -86,6 +86,8 @@ class Planner:
     def _processes(self, service: str, load: float, requests: Requests, *, spare: int) -> Need:
         """A process computes on one core at most, and is full at the utilisation that it had at a measured limit."""
         full = max(max(service_processes(step, service).values(), default=0.0) / step.seconds for step in self._steps)
+        if not full:
+            raise LabError(f"the sweep has no processor time of {service}; run `make capacity` to measure it again")
         cost = self._cost(lambda step: sum(service_processes(step, service).values()), requests)
         amount = _scaled(cost, load / full)
         whole = Estimate(*(max(1, math.ceil(each)) + spare for each in (amount.value, amount.low, amount.high)))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lab.atomic_write import write_json
 from lab.cli.shared import AS_JSON, clients
 from lab.cli.text import print_json, table
 from lab.paths import home
@@ -33,7 +32,7 @@ def capacity() -> None:
 @click.option("--blocks", type=click.IntRange(1, 100), help="Blocks of steps, instead of as many as fit the time.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the order of the steps.")
 @click.option("--fresh", is_flag=True, help="Discard an unfinished sweep instead of resuming it.")
-@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="JSON file to store the sweep in.")
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="JSON file for the figures.")
 @AS_JSON
 def sweep_command(
     names: tuple[str, ...],
@@ -54,13 +53,14 @@ def sweep_command(
       fleetops capacity sweep                               every configuration, 40 minutes
       fleetops capacity sweep --config default --blocks 2   a first look
     """
+    from lab.capacity import figures
     from lab.capacity.journal import finish
     from lab.capacity.sweep import sweep
     from lab.clients.documents import as_builtins
 
     done = sweep(clients(), names, minutes, seed, lambda line: click.echo(line, err=True), blocks=blocks, fresh=fresh)
     if record is not None:
-        write_json(record, as_builtins(done))
+        figures.write(figures.of(done, None), record)
     finish(home())
     if as_json:
         print_json(as_builtins(done))
@@ -135,11 +135,12 @@ def plan_command(
 
     from lab.capacity import figures
     from lab.capacity.analysis import Analysis
-    from lab.capacity.plan import Planner
+    from lab.capacity.plan import Planner, check
     from lab.capacity.policy import read_policy
 
     given = {"feed_per_second": feed, "user_per_second": user, "burst": burst, "headroom": headroom}
     demand = replace(read_policy().demand, **{name: value for name, value in given.items() if value is not None})
+    check(demand)
     needs = Planner(Analysis(figures.read().sweep)).plan(demand)
     if as_json:
         print_json([asdict(need) for need in needs])
