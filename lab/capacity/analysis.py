@@ -20,8 +20,6 @@ from lab.slo.catalogue import committed
 NEAR_RATIO = 0.1
 # Processes that run in one Python interpreter, whose lock lets one thread compute at a time: one core at most.
 INTERPRETERS = ("gateway", "user", "feed")
-# Above this utilisation a resource bounds the throughput.
-BOUND_RATIO = 0.85
 
 
 @dataclass(frozen=True)
@@ -183,12 +181,11 @@ def cpu_cost(steps: Sequence[Step], configuration: str) -> CpuCost:
         for step in steps
         if step.configuration == configuration
     ]
-    mean_x, mean_y = (statistics.fmean(values) for values in zip(*points, strict=True))
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    if not spread:
-        return CpuCost(0.0, mean_y / mean_x)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
-    return CpuCost(mean_y - slope * mean_x, slope)
+    rates, cores = zip(*points, strict=True)
+    if len(set(rates)) == 1:
+        return CpuCost(0.0, statistics.fmean(cores) / rates[0])
+    slope, background = statistics.linear_regression(rates, cores)
+    return CpuCost(background, slope)
 
 
 def agree(one: Estimate, other: Estimate) -> bool:

@@ -11,7 +11,6 @@ from lab.capacity.documents import Burst
 from lab.clients.times import utc_text
 from lab.control.admin_clients import TrafficAdmin
 from lab.control.lab_clients import LabClients
-from lab.stack.programs import url
 
 FACTORS = (1.5, 5.0)
 # The base load as a ratio of the limit: a system with some headroom.
@@ -29,13 +28,13 @@ def measure(clients: LabClients, base: float, factor: float) -> Burst:
     try:
         time.sleep(SETTLE_SECONDS)
         at, started = time.time(), time.monotonic()
-        readings, in_flight = [_counters(clients)], []
+        readings, in_flight = [Counters.now(clients.ports)], []
         traffic.set_rate(base * factor)
         for second in range(1, int(BURST_SECONDS + AFTER_SECONDS) + 1):
             time.sleep(max(0.0, started + second - time.monotonic()))
             if second == int(BURST_SECONDS):
                 traffic.set_rate(base)
-            readings.append(_counters(clients))
+            readings.append(Counters.now(clients.ports))
             in_flight.append(int(traffic.state()["outstanding"]))
     finally:
         traffic.set_rate(0)
@@ -55,7 +54,3 @@ def measure(clients: LabClients, base: float, factor: float) -> Burst:
 def increases(readings: Sequence[Counters]) -> list[Counters]:
     """The increase from each reading to the next."""
     return [after.since(before) for before, after in pairwise(readings)]
-
-
-def _counters(clients: LabClients) -> Counters:
-    return Counters.scrape(url(clients.ports.traffic_admin))

@@ -11,9 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from lab import names
 from lab.capacity.documents import Counted, Latency
 from lab.errors import NotRunning
+from lab.paths import Ports
 from lab.slo.catalogue import Catalogue
 from lab.slo.model import Slo
 from lab.slo.thresholds import threshold_seconds
+from lab.stack.programs import url
 
 SCRAPE_SECONDS = 5.0
 Series = tuple[str, frozenset[tuple[str, str]]]
@@ -37,10 +39,12 @@ class Counters:
         )
 
     @classmethod
-    def scrape(cls, url: str) -> Counters:
-        """The counters of the process at `url`. Raises NotRunning when it does not answer."""
+    def now(cls, ports: Ports) -> Counters:
+        """The counters of a lab's load generator. Raises NotRunning when it does not answer."""
         try:
-            answer = urllib3.request("GET", f"{url}/metrics", timeout=SCRAPE_SECONDS, retries=False)
+            answer = urllib3.request(
+                "GET", f"{url(ports.traffic_admin)}/metrics", timeout=SCRAPE_SECONDS, retries=False
+            )
         except urllib3.exceptions.HTTPError as error:
             raise NotRunning(f"the load generator does not answer ({error}); see `fleetops status`") from error
         return cls.of_text(answer.data.decode())

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.drills.schema.parameters import between
-from lab.errors import SpecError
 from lab.paths import RULES
-from lab.slo.specs.document import read_documents
+from lab.slo.specs.document import read_document
 
 FILE = RULES / "policy" / "capacity.yml"
 KEYS = ("peak", "burst", "headroom", "growth_per_week")
@@ -40,10 +39,8 @@ class Policy:
 
 def read_policy(file: Path = FILE) -> Policy:
     """The policy in `file`. Raises SpecError with file, line and key."""
-    documents = list(read_documents(file, first_key="peak"))
-    if len(documents) != 1:
-        raise SpecError(str(file), f"holds {len(documents)} documents; a policy is one")
-    keys = documents[0].mapping(*KEYS, required=KEYS)
+    document = read_document(file, first_key="peak")
+    keys = document.mapping(*KEYS, required=KEYS)
     peak = keys["peak"].mapping(*PEAK, required=PEAK)
     demand = Demand(
         feed_per_second=between(peak["feed_per_second"], 0.1, 1e6),

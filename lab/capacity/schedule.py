@@ -55,7 +55,7 @@ def next_step(sweep: Sweep, holds: Holds, start: float, block: int) -> Next | No
     for name in order(sweep.header.configurations, sweep.header.seed, block):
         done = [step for step in sweep.steps if (step.configuration, step.kind) == (name, STAIRCASE)]
         if not _complete([step for step in done if step.block == block], holds, block):
-            return Next(name, STAIRCASE, block, next_load(_verdicts(done, holds), _start(sweep, holds, name, start)))
+            return Next(name, STAIRCASE, block, next_load(verdicts(done, holds), _start(sweep, holds, name, start)))
     return None
 
 
@@ -67,7 +67,7 @@ def next_of_curve(sweep: Sweep, holds: Holds) -> Next | None:
         return None
     ratios = random.Random(sweep.header.seed).sample(CURVE_RATIOS, len(CURVE_RATIOS))  # noqa: S311 - an order
     bracket = [step for step in staircase if step.block == 0]
-    return Next(DEFAULT, CURVE, 0, round(ratios[done] * limit(_verdicts(bracket, holds)), 1))
+    return Next(DEFAULT, CURVE, 0, round(ratios[done] * limit(verdicts(bracket, holds)), 1))
 
 
 def next_load(verdicts: Sequence[tuple[float, bool]], start: float) -> float:
@@ -93,20 +93,21 @@ def limit(verdicts: Sequence[tuple[float, bool]]) -> float:
     return max(passed) if passed else min(failed)
 
 
-def _verdicts(steps: Sequence[Step], holds: Holds) -> list[tuple[float, bool]]:
+def verdicts(steps: Sequence[Step], holds: Holds) -> list[tuple[float, bool]]:
+    """(offered load, whether every SLO held) of each step that counts."""
     return [(step.offered_per_second, holds(step)) for step in steps if not step.refused]
 
 
 def _complete(visit: Sequence[Step], holds: Holds, block: int) -> bool:
-    verdicts = _verdicts(visit, holds)
-    if len(visit) - len(verdicts) >= MAX_REFUSED:
+    counted = verdicts(visit, holds)
+    if len(visit) - len(counted) >= MAX_REFUSED:
         return True
     if block:
-        return len(verdicts) >= BLOCK_STEPS
-    return len(verdicts) >= BRACKET_STEPS or reversals(verdicts) > 0
+        return len(counted) >= BLOCK_STEPS
+    return len(counted) >= BRACKET_STEPS or reversals(counted) > 0
 
 
 def _start(sweep: Sweep, holds: Holds, name: str, start: float) -> float:
     """The first load of a configuration: the default's limit so far, once there is one."""
     default = [step for step in sweep.counted if (step.configuration, step.kind) == (DEFAULT, STAIRCASE)]
-    return limit(_verdicts(default, holds)) if default and name != DEFAULT else start
+    return limit(verdicts(default, holds)) if default and name != DEFAULT else start

@@ -18,7 +18,6 @@ from lab.clients.times import utc_text
 from lab.control.admin_clients import TrafficAdmin
 from lab.control.lab_clients import LabClients
 from lab.slo.catalogue import Catalogue, committed
-from lab.stack.programs import url
 from lab.traffic.mix import FEED_RATIO
 
 POLL_SECONDS = 0.5
@@ -98,9 +97,9 @@ class Stepper:
             if lose is not None:
                 lose()
             step_seconds = CURVE_SECONDS if planned.kind == CURVE else planned_seconds(rate, self.catalogue)
-            cpu, counters, started = usage.Cpu.now(processes), self._counters(), time.monotonic()
+            cpu, counters, started = usage.Cpu.now(processes), Counters.now(self.clients.ports), time.monotonic()
             in_flight = self._count(started, step_seconds, rate, counters, early=planned.kind != CURVE)
-            counted = self._counters().since(counters)
+            counted = Counters.now(self.clients.ports).since(counters)
             seconds, after = time.monotonic() - started, usage.Cpu.now(processes)
         finally:
             self.traffic.set_rate(0)
@@ -145,9 +144,6 @@ class Stepper:
         self._speed = self.calibrator.speed(), time.monotonic()
         return self._speed[0]
 
-    def _counters(self) -> Counters:
-        return Counters.scrape(url(self.clients.ports.traffic_admin))
-
     def _settle(self) -> bool:
         started, samples = time.monotonic(), list[float]()
         while (elapsed := time.monotonic() - started) < MAX_SETTLE_SECONDS:
@@ -166,7 +162,11 @@ class Stepper:
         while (left := started + seconds - time.monotonic()) > 0:
             time.sleep(min(left, POLL_SECONDS))
             in_flight.append(float(self.traffic.state()["outstanding"]))
-            if early and len(in_flight) % 4 == 0 and self._cannot_hold(self._counters().since(since), rate * seconds):
+            if (
+                early
+                and len(in_flight) % 4 == 0
+                and self._cannot_hold(Counters.now(self.clients.ports).since(since), rate * seconds)
+            ):
                 break
         return in_flight
 

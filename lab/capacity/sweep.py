@@ -24,7 +24,7 @@ from lab.capacity import bursts, journal
 from lab.capacity.calibration import Calibrator
 from lab.capacity.configurations import ACTOR, DEFAULT, Configuration, control_state, known
 from lab.capacity.documents import Header, Host, Step, Sweep
-from lab.capacity.schedule import Next, limit, next_of_curve, next_step
+from lab.capacity.schedule import Next, limit, next_of_curve, next_step, verdicts
 from lab.capacity.step import Stepper, broken, holds
 from lab.clients.times import utc_text
 from lab.control.lab_clients import LabClients
@@ -139,7 +139,7 @@ class Runner:
         if not default:
             return
         self._enter(self.configurations[[one.name for one in self.configurations].index(DEFAULT)])
-        base = bursts.BASE_RATIO * limit([(step.offered_per_second, holds(step)) for step in default])
+        base = bursts.BASE_RATIO * limit(verdicts(default, holds))
         for factor in bursts.FACTORS[len(self.sweep.bursts) :]:
             row = bursts.measure(self.clients, base, factor)
             journal.append(self.clients.home, row)

@@ -40,8 +40,10 @@ class Cpu:
 
 
 def pids(clients: LabClients) -> dict[str, int]:
-    """The pid of every running program, by name."""
-    return {row.name: row.pid for row in Supervisor(clients.home).processes() if row.pid}
+    """The pid of every running program, by name, and of supervisord."""
+    supervisor = Supervisor(clients.home)
+    running, own = supervisor.pids(), supervisor.pid()
+    return running if own is None else {**running, SUPERVISOR: own}
 
 
 def _seconds(name: str, pid: int) -> float:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.drills.schema.parameters import between, one_of
-from lab.errors import SpecError
 from lab.paths import RULES
 from lab.slo.model import PAGE_TIERS
-from lab.slo.specs.document import Node, read_documents
+from lab.slo.specs.document import Node, read_document
 
 FILE = RULES / "policy" / "error-budget.yml"
 ROLLOUT, CONFIG, SCHEMA, ROLLBACK, SECURITY = CHANGES = ("rollout", "config", "schema", "rollback", "security")
@@ -62,10 +61,8 @@ class Policy:
 
 def read_policy(file: Path = FILE) -> Policy:
     """The policy in `file`. Raises SpecError with file, line and key."""
-    documents = list(read_documents(file, first_key="states"))
-    if len(documents) != 1:
-        raise SpecError(str(file), f"holds {len(documents)} documents; a policy is one")
-    keys = documents[0].mapping(*KEYS, required=KEYS)
+    document = read_document(file, first_key="states")
+    keys = document.mapping(*KEYS, required=KEYS)
     burning = keys["burning"].mapping("tier", "refuses", required=("tier", "refuses"))
     return Policy(
         states=_states(keys["states"].items()),

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.drills.schema.parameters import between, choice, number, read, whole
-from lab.errors import SpecError
 from lab.paths import RULES
 from lab.rollout.evidence import requests_needed
 from lab.rollout.judge import PUSH, Limits
 from lab.slo.catalogue import LAB, load_windows
 from lab.slo.model import PAGE_TIERS, Slo, Windows
-from lab.slo.specs.document import Node, read_documents
+from lab.slo.specs.document import Node, read_document
 
 FILE = RULES / "policy" / "rollout.yml"
 HOLD, ABORT = DEADLINES = ("hold", "abort")
@@ -72,10 +71,7 @@ def push_bounds(policy: Policy, slos: Iterable[Slo]) -> dict[str, float]:
 
 def read_policy(file: Path = FILE) -> Policy:
     """The policy in `file`. Raises SpecError with file, line and key."""
-    documents = list(read_documents(file, first_key=STEPS))
-    if len(documents) != 1:
-        raise SpecError(str(file), f"holds {len(documents)} documents; a policy is one")
-    (node,) = documents
+    node = read_document(file, first_key=STEPS)
     policy = read(Policy, node, STEPS)
     if policy.dwell_seconds >= policy.deadline_seconds:
         deadline = node.mapping(*_keys(node))["deadline_seconds"]

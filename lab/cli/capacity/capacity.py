@@ -70,14 +70,14 @@ def sweep_command(
 
 def print_limits(done: Sweep) -> None:
     """Print how many steps held by configuration, and the limit so far."""
-    from lab.capacity.schedule import limit
+    from lab.capacity.schedule import limit, verdicts
     from lab.capacity.step import holds
 
-    rows = []
-    for name in done.header.configurations:
-        verdicts = [(step.offered_per_second, holds(step)) for step in done.counted if step.configuration == name]
-        if verdicts:
-            rows.append((name, str(len(verdicts)), str(sum(ok for _, ok in verdicts)), f"{limit(verdicts):.0f}/s"))
+    rows = [
+        (name, str(len(found)), str(sum(ok for _, ok in found)), f"{limit(found):.0f}/s")
+        for name in done.header.configurations
+        if (found := verdicts([step for step in done.counted if step.configuration == name], holds))
+    ]
     table(("CONFIGURATION", "STEPS", "HELD", "LIMIT"), rows, "no steps", right=("STEPS", "HELD", "LIMIT"))
 
 
