@@ -78,8 +78,8 @@ drills: $(VENV) ## every drill, with its record; CONTROLS=1: the responders none
 	if $(BIN)/fleetops status >/dev/null 2>&1; then $(BIN)/fleetops drill all $$options; \
 	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; $(BIN)/fleetops drill all $$options; fi
 
-capacity: $(VENV) ## measure the capacity of the lab, in 40 minutes, for docs/figures/capacity.json
-	@sweep() { $(BIN)/fleetops capacity sweep --record docs/figures/capacity.json; }; \
+capacity: $(VENV) ## measure the capacity of the lab, in 40 minutes, for page 04; REPEAT=1: once more, to compare
+	@sweep() { $(BIN)/fleetops capacity sweep --record docs/figures/capacity.json $(if $(REPEAT),--repeat); }; \
 	if $(BIN)/fleetops status >/dev/null 2>&1; then sweep; \
 	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; sweep; fi
 

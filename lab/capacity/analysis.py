@@ -63,6 +63,20 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """A step that a fit has not seen: requests in flight, measured goodput and predicted, in requests per second."""
+
+    in_flight: float
+    measured: float
+    predicted: Estimate
+
+    @property
+    def relative_error(self) -> float:
+        """How far the prediction is above the measurement, relative to it."""
+        return self.predicted.value / self.measured - 1
+
+
+@dataclass(frozen=True)
 class Analysis:
     """The figures of one sweep, computed when they are asked for.
 
@@ -93,6 +107,10 @@ class Analysis:
         """The offered load of a step as it would be on the machine at its usual speed, in requests per second."""
         return step.offered_per_second * self.usual_speed / step.speed
 
+    def goodput(self, step: Step) -> float:
+        """The goodput of a step as it would be on the machine at its usual speed, in requests per second."""
+        return step.goodput_per_second * self.usual_speed / step.speed
+
     @cached_property
     def limits(self) -> dict[str, Limit]:
         """The limit of each configuration, by name."""
@@ -109,15 +127,32 @@ class Analysis:
         steps = [step for step in self.sweep.counted if step.kind == CURVE]
         return sorted(steps, key=lambda step: step.offered_per_second)
 
+    @property
+    def most_goodput(self) -> float:
+        """The highest goodput of the curve in requests per second: what is served, however much is offered."""
+        return max(self.goodput(step) for step in self.curve)
+
     @cached_property
     def scalability(self) -> usl.UslFit:
-        """The Universal Scalability Law fitted to requests in flight and goodput of the curve below saturation."""
+        """The Universal Scalability Law fitted to requests in flight and goodput of the curve."""
         return usl.fit(self.points(self.curve))
 
-    @staticmethod
-    def points(steps: Iterable[Step]) -> list[tuple[float, float]]:
+    def points(self, steps: Iterable[Step]) -> list[tuple[float, float]]:
         """(requests in flight, goodput) of each step."""
-        return [(step.in_flight, step.goodput_per_second) for step in steps if step.in_flight > 0]
+        return [(step.in_flight, self.goodput(step)) for step in steps if step.in_flight > 0]
+
+    @property
+    def held_out(self) -> list[HeldOut]:
+        """The default's steps at the limit, which the fit of the curve has not seen, with what it predicts for them."""
+        reach = usl.MAX_EXTRAPOLATION * self.scalability.largest_n
+        steps = [step for step in self._staircase(DEFAULT) if 0 < step.in_flight <= reach]
+        return [
+            HeldOut(n, measured, self.scalability.predict(n))
+            for n, measured in self.points(self._near(steps, self.default.capacity.half.value))
+        ]
+
+    def _staircase(self, name: str) -> list[Step]:
+        return [step for step in self.sweep.counted if (step.configuration, step.kind) == (name, STAIRCASE)]
 
     def little(self, step: Step) -> queueing.LittleCheck:
         """Little's law on one step: requests in flight against throughput times mean latency."""
@@ -127,7 +162,7 @@ class Analysis:
         return queueing.littles_law(step.in_flight, total / step.seconds, mean)
 
     def _limit(self, name: str) -> Limit:
-        steps = [step for step in self.sweep.counted if step.configuration == name and step.kind == STAIRCASE]
+        steps = self._staircase(name)
         capacity = self.curves.capacities[name]
         near = self._near(steps, capacity.half.value)
         failed = [slos[0] for step in near if (slos := broken(step.slos, committed()))]

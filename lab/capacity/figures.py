@@ -7,14 +7,17 @@ exporter, reads `configurations`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+
+import msgspec
 
 from lab.atomic_write import write_json
 from lab.capacity.analysis import Analysis
 from lab.capacity.documents import SCHEMA, Sweep
 from lab.capacity.models.estimate import Estimate
 from lab.clients.documents import Document, as_builtins, load
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.paths import DOCS
 
 FILE = DOCS / "figures" / "capacity.json"
@@ -50,14 +53,34 @@ class Figures(Document, frozen=True, kw_only=True):
     configurations: dict[str, Stored]
 
 
-def of(sweep: Sweep, repeat: Sweep | None) -> Figures:
-    """The figures of one sweep, and of another that repeats it."""
+def of(sweep: Sweep) -> Figures:
+    """The figures of one sweep."""
     limits = Analysis(sweep).limits
     stored = {
         name: Stored(capacity=Interval.of(limit.capacity.half), safe=Interval.of(limit.capacity.safe))
         for name, limit in limits.items()
     }
-    return Figures(schema=SCHEMA, sweep=sweep, repeat=repeat, configurations=stored)
+    return Figures(schema=SCHEMA, sweep=sweep, repeat=None, configurations=stored)
+
+
+def repeated(figures: Figures, repeat: Sweep) -> Figures:
+    """The figures with another sweep that repeats theirs.
+
+    Raises UsageError when it is the same sweep, or one of other configurations.
+    """
+    if repeat.header.started_at == figures.sweep.header.started_at:
+        raise UsageError(f"the sweep of {repeat.header.started_at} cannot repeat itself")
+    require_same(figures, repeat.header.configurations)
+    return msgspec.structs.replace(figures, repeat=repeat)
+
+
+def require_same(figures: Figures, configurations: Sequence[str]) -> None:
+    """Raises UsageError unless the stored sweep measured these configurations."""
+    if (stored := figures.sweep.header.configurations) != list(configurations):
+        raise UsageError(
+            f"the stored sweep measured {', '.join(stored)}, not {', '.join(configurations)}; a repetition must measure"
+            " the same"
+        )
 
 
 def write(figures: Figures, file: Path = FILE) -> None:

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from itertools import pairwise
 
 import msgspec
 import pytest
-from capacity_steps import made_step, made_sweep
+from made_sweep import TRUE, made_step, made_sweep, simulated, whole_sweep
 
 from lab.capacity.analysis import Analysis, CpuCost, agree, cpu_cost, utilisation
-from lab.capacity.documents import CURVE, STAIRCASE, Step, Sweep
+from lab.capacity.documents import CURVE, STAIRCASE, Step
 from lab.capacity.models.estimate import Estimate
-from lab.capacity.schedule import Next, next_step
-from lab.capacity.step import holds
-
-TRUE = {"default": 290.0, "feed-1": 200.0, "feed-3": 295.0}
-
-
-def simulated(seed: int, *, blocks: int = 5, wander: float = 0.15, noise: float = 0.04) -> Sweep:
-    """A sweep of a system with the limits TRUE, whose machine wanders by `wander` in speed and limit."""
-    chance, sweep = random.Random(seed), made_sweep(TRUE)
-    for block in range(blocks):
-        while planned := next_step(sweep, holds, 200.0, block):
-            speed = 1 + chance.uniform(-wander, wander)
-            edge = TRUE[planned.configuration] * speed * (1 + chance.gauss(0, noise))
-            step = made_step(planned, passed=planned.offered_per_second < edge)
-            sweep.steps.append(msgspec.structs.replace(step, calibration=(1e7 * speed, 1e7 * speed)))
-    return sweep
+from lab.capacity.schedule import Next
 
 
 def test_the_capacities_are_found_although_the_machines_speed_wanders() -> None:
@@ -89,6 +73,14 @@ def test_the_cost_of_a_request_leaves_out_what_the_idle_lab_uses() -> None:
     assert cost.seconds == pytest.approx(0.005)
     assert cost.bound(2.0) == pytest.approx(340)
     assert CpuCost(3.0, 0.005).bound(2.0) == 0
+
+
+def test_the_fit_of_the_curve_predicts_the_steps_at_the_limit_that_it_has_not_seen() -> None:
+    analysis = Analysis(whole_sweep(1))
+    assert len(analysis.held_out) >= 3
+    assert all(abs(point.relative_error) < 0.15 for point in analysis.held_out)
+    fitted = set(analysis.points(analysis.curve))
+    assert not any((point.in_flight, point.measured) in fitted for point in analysis.held_out)
 
 
 def test_littles_law_is_checked_with_the_clients_own_measurements() -> None:

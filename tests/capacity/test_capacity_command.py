@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
-from test_analysis import TRUE, simulated
+from made_sweep import TRUE, simulated
 
 from lab.capacity import figures
 from lab.cli import main
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 
 
 @pytest.fixture
 def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Figures in a file that the commands read."""
     file = tmp_path / "capacity.json"
-    figures.write(figures.of(simulated(1, wander=0.0), None), file)
+    figures.write(figures.of(simulated(1, wander=0.0)), file)
     monkeypatch.setattr(figures.read, "__defaults__", (file,))
     return file
 
@@ -58,6 +59,36 @@ def test_an_impossible_demand_is_one_line(
     stored: Path, options: list[str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main.run(["capacity", "plan", *options]) == 2
+    error = capsys.readouterr().err
+    assert why in error
+    assert error.count("\n") == 1
+
+
+def test_a_repetition_is_stored_beside_the_sweep_that_it_repeats(stored: Path) -> None:
+    first = figures.read(stored)
+    second = msgspec.structs.replace(
+        first.sweep, header=msgspec.structs.replace(first.sweep.header, started_at="2026-01-02T00:00:00Z")
+    )
+    figures.write(figures.repeated(first, second), stored)
+    both = figures.read(stored)
+    assert (both.sweep, both.repeat, both.configurations) == (first.sweep, second, first.configurations)
+    with pytest.raises(UsageError, match="the sweep of 2026-01-01T00:00:00Z cannot repeat itself"):
+        figures.repeated(first, first.sweep)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--repeat"], "--repeat needs --record FILE, with the sweep to repeat"),
+        (["--repeat", "--record", "none.json"], "none.json does not exist; run `make capacity` to measure it"),
+        (["--repeat", "--config", "default"], "the stored sweep measured default, feed-1, feed-3, not default; a repe"),
+    ],
+)
+def test_a_repetition_without_its_first_sweep_is_refused_before_it_starts(
+    stored: Path, options: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = ["--record", str(stored)] if "--config" in options else []
+    assert main.run(["capacity", "sweep", *options, *known]) != 0
     error = capsys.readouterr().err
     assert why in error
     assert error.count("\n") == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from capacity_steps import made_step, made_sweep
+from made_sweep import made_step, made_sweep
 
 from lab.capacity import journal
 from lab.capacity.documents import Burst, Header, Step

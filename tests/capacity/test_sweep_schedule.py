@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from capacity_steps import made_step, made_sweep
+from made_sweep import made_step, made_sweep
 
 from lab.capacity.documents import CURVE, Sweep
 from lab.capacity.schedule import CURVE_RATIOS, MAX_REFUSED, limit, next_load, next_of_curve, next_step, order

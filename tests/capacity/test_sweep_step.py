@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from capacity_steps import SLOS, made_step
+from made_sweep import SLOS, made_step
 
 from lab.capacity.documents import Counted
 from lab.capacity.schedule import Next

@@ -63,17 +63,19 @@ class Bucket:
 class Burst:
     """A load of `base` requests/s that is `factor` times as much for `seconds`, with `capacity` requests/s served.
 
-    The queue is first come, first served, without limit, and empty before. Raises UsageError for negative numbers, for
-    a capacity that is not above 0, and for a base above the capacity, whose backlog grows without any burst.
+    The queue is first come, first served, and empty before. It holds `room` requests; what comes while it is full is
+    refused. Raises UsageError for negative numbers, for a capacity that is not above 0, and for a base above the
+    capacity, whose backlog grows without any burst.
     """
 
     base: float
     factor: float
     seconds: float
     capacity: float
+    room: float = math.inf
 
     def __post_init__(self) -> None:
-        _check(self.base, self.factor, self.seconds)
+        _check(self.base, self.factor, self.seconds, self.room)
         if not max(self.factor, self.seconds, self.capacity) < math.inf:
             raise UsageError(f"{self} is not a burst: its numbers must be finite")
         if not (self.capacity > 0 and self.base <= self.capacity):
@@ -82,7 +84,12 @@ class Burst:
     @property
     def peak_backlog(self) -> float:
         """Requests that wait when the burst ends."""
-        return self._growth * self.seconds
+        return min(self.room, self._growth * self.seconds)
+
+    @property
+    def refused_requests(self) -> float:
+        """How many requests of the burst find the queue full."""
+        return max(0.0, self._growth * self.seconds - self.room)
 
     @property
     def peak_wait_seconds(self) -> float:
@@ -104,9 +111,10 @@ class Burst:
         limit = wait_seconds * self.capacity
         if limit >= self.peak_backlog:
             return 0.0
-        in_burst = self.seconds - limit / self._growth
+        filled = self.peak_backlog / self._growth  # seconds until the queue is full, or the burst ends
+        in_burst = self.base * self.factor * (filled - limit / self._growth) + self.capacity * (self.seconds - filled)
         after = self.base * self._until(limit) if self.base else 0.0
-        return self.base * self.factor * in_burst + after
+        return in_burst + after
 
     @property
     def _growth(self) -> float:

@@ -9,6 +9,7 @@ import click
 
 from lab.cli.shared import AS_JSON, clients
 from lab.cli.text import print_json, table
+from lab.errors import UsageError
 from lab.paths import home
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def capacity() -> None:
 @click.option("--seed", default=1, show_default=True, help="Seed of the order of the steps.")
 @click.option("--fresh", is_flag=True, help="Discard an unfinished sweep instead of resuming it.")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="JSON file for the figures.")
+@click.option("--repeat", is_flag=True, help="Add this sweep to the one in the --record file, as its repetition.")
 @AS_JSON
 def sweep_command(
     names: tuple[str, ...],
@@ -41,6 +43,7 @@ def sweep_command(
     seed: int,
     fresh: bool,
     record: Path | None,
+    repeat: bool,
     as_json: bool,
 ) -> None:
     """Find the highest load at which every SLO holds.
@@ -54,13 +57,20 @@ def sweep_command(
       fleetops capacity sweep --config default --blocks 2   a first look
     """
     from lab.capacity import figures
+    from lab.capacity.configurations import known
     from lab.capacity.journal import finish
     from lab.capacity.sweep import sweep
     from lab.clients.documents import as_builtins
 
+    stored = None
+    if repeat:
+        if record is None:
+            raise UsageError("--repeat needs --record FILE, with the sweep to repeat")
+        stored = figures.read(record)
+        figures.require_same(stored, [one.name for one in known(names)])
     done = sweep(clients(), names, minutes, seed, lambda line: click.echo(line, err=True), blocks=blocks, fresh=fresh)
     if record is not None:
-        figures.write(figures.of(done, None), record)
+        figures.write(figures.of(done) if stored is None else figures.repeated(stored, done), record)
     finish(home())
     if as_json:
         print_json(as_builtins(done))

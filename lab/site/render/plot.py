@@ -7,10 +7,10 @@ its end for values that are never reached.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lab.site.render import svg
+from lab.site.render import html, svg, timeseries
 from lab.site.render.html import Markup
 
 TOP = 8  # pixels
@@ -90,6 +90,29 @@ def plot(
     parts = [*_axes(frame), *(_level(frame, level) for level in levels), *(_instant(frame, i) for i in instants)]
     dots = [_dots(frame, curve, row) for row, curve in enumerate(curves) if curve.dots]
     return svg.drawing(ident, title, description, height, [*parts, stretched, *dots])
+
+
+def linear(high: float, shown: Callable[[float], str], *, low: float = 0.0, parts: int = 5) -> Axis:
+    """A linear axis from `low` to at least `high`, with about `parts` ticks at round values."""
+    step = timeseries.nice_step(high - low, parts)
+    first = math.ceil(low / step - 1e-9)
+    last = math.ceil(high / step - 1e-9)
+    return Axis(low, last * step, [(tick * step, shown(tick * step)) for tick in range(first, last + 1)])
+
+
+def figure(ident: str, title: str, caption: object, body: object, *, data: Markup) -> Markup:
+    """A plot or several with title and caption, and the table of its data folded away below."""
+    return Markup(
+        '<figure class="lab-chart" id="{}"><figcaption><span class="lab-chart__title">{}</span>{}</figcaption>{}{}'
+        "</figure>"
+    ).format(ident, title, caption, body, html.details("Data table", data))
+
+
+def panels(*each: tuple[str, Markup]) -> Markup:
+    """Plots side by side where there is room, each below its title."""
+    return Markup('<div class="lab-panels">{}</div>').format(
+        Markup().join(Markup("<div><strong>{}</strong>{}</div>").format(title, drawing) for title, drawing in each)
+    )
 
 
 def key(curves: Sequence[Curve], levels: Sequence[str] = ()) -> Markup:
@@ -187,3 +210,34 @@ def _instant(frame: _Frame, instant: Instant) -> Markup:
         '<g class="mark"><line x1="{0:.2f}%" x2="{0:.2f}%" y1="{1}" y2="{2}"/>'
         '<text class="mark-label" x="{0:.2f}%" dx="-5" y="{3}" text-anchor="end">{4}</text></g>'
     ).format(x, TOP, TOP + frame.tall, TOP + 12, instant.label)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure with the ends of its interval, below its label."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+
+
+ROW_PIXELS = 40
+
+
+def intervals(ident: str, title: str, description: str, x: Axis, rows: Sequence[Row]) -> Markup:
+    """Each figure as a dot on the line of its interval, one below the other; values outside are at the axis's ends."""
+    height = TOP + ROW_PIXELS * len(rows) + 26
+    frame = _Frame(x, Axis(0, 1, ()), height)
+    parts = _axes(frame)
+    for index, row in enumerate(rows):
+        y = TOP + ROW_PIXELS * index + 28
+        low, at, high = (frame.across(value) for value in (row.low, row.value, row.high))
+        parts.append(
+            Markup(
+                '<text class="row-label" x="{0}%" y="{1}">{2}</text>'
+                '<line class="line line--0" x1="{3:.2f}%" x2="{4:.2f}%" y1="{5}" y2="{5}"/>'
+                '<circle class="dot" cx="{6:.2f}%" cy="{5}" r="4"/>'
+            ).format(LEFT, y - 12, row.label, low, high, y, at)
+        )
+    return svg.drawing(ident, title, description, height, parts)

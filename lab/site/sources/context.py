@@ -8,10 +8,13 @@ from functools import cached_property
 from pathlib import Path
 
 from lab import paths
+from lab.capacity import figures
+from lab.capacity.policy import read_policy
 from lab.drills.spec.drill import Drill, catalogue
 from lab.errors import LabError
 from lab.site.render import links
 from lab.site.sources import metrics
+from lab.site.sources.capacity import MeasuredCapacity
 from lab.site.sources.change_records import ChangeRecords
 from lab.site.sources.metrics import Metric
 from lab.site.sources.records import Records
@@ -65,6 +68,12 @@ class SiteContext:
     def rollouts(self) -> ChangeRecords:
         """The committed records of changes."""
         return ChangeRecords(self.docs / "rollouts", self.rules / "policy")
+
+    @cached_property
+    def capacity(self) -> MeasuredCapacity:
+        """The measured capacity. Raises LabError when no sweep is stored."""
+        stored = figures.read(self.docs / "figures" / "capacity.json")
+        return MeasuredCapacity(stored, read_policy(self.rules / "policy" / "capacity.yml"))
 
     @cached_property
     def catalogue(self) -> tuple[Drill, ...]:
