@@ -7,6 +7,7 @@ from typing import cast
 
 from documents import audit_row, page
 
+from lab import names
 from lab.clients.documents import AuditRow, Page
 from lab.clients.pager import Pager
 from lab.clients.prometheus import ActiveAlert, Prometheus, Sample, Series
@@ -27,6 +28,7 @@ class MadeUpPrometheus:
     def __init__(self, *, gone: bool = False) -> None:
         self.gone = gone
         self.queries = 0
+        self.capacity = {"default": 250.0, "n-1": 150.0}
 
     def _answer(self) -> None:
         self.queries += 1
@@ -45,6 +47,8 @@ class MadeUpPrometheus:
                 for ident, value in ids.items()
                 for window in ("5s", "30s", "1m", "2m", "6m", "24m", "1h12m")
             ]
+        if query == names.CAPACITY_MEASURED:
+            return [Sample({"configuration": name}, value) for name, value in self.capacity.items()]
         return [Sample({"flag": EVIL}, 0.0)]
 
     def number(self, query: str) -> float | None:

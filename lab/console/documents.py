@@ -55,6 +55,18 @@ class Traffic(Document, frozen=True, kw_only=True):
     db_pool_used_ratio: float | None
 
 
+class CapacityState(Document, frozen=True, kw_only=True):
+    """The offered load beside the measured capacity, in requests per second: the low ends of the 95 % intervals.
+
+    `n_minus_one` is the capacity without one feed replica; None when it was not measured.
+    """
+
+    offered_per_second: float
+    default: float
+    n_minus_one: float | None
+    state: Literal["ok", "no spare", "above"]
+
+
 class NoTraffic(Document, frozen=True, kw_only=True):
     """Instead of Traffic while Prometheus does not answer: an empty object."""
 
@@ -122,12 +134,14 @@ class Measured(Document, frozen=True, kw_only=True):
     """The part of a snapshot that comes from Prometheus; the defaults while Prometheus does not answer.
 
     `silences` is the number of active silences; `too_busy` says why the machine is too busy for the lab, or "".
+    `capacity` is None where no sweep was recorded.
     """
 
     slos: Sequence[SloState] = ()
     targets: Sequence[Target] = ()
     nodes: Sequence[Node] = ()
     flow: Traffic | NoTraffic = NoTraffic()
+    capacity: CapacityState | None = None
     silences: float | None = None
     too_busy: str = ""
     flags: Sequence[FlagState] = ()

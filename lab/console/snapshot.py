@@ -26,6 +26,7 @@ from lab.console.charts import WINDOW, Chart
 from lab.console.documents import (
     AlertState,
     BurnTier,
+    CapacityState,
     ChartLine,
     ChartSeries,
     Condition,
@@ -125,6 +126,7 @@ class Watcher:
             ],
             nodes=_nodes(targets, traffic, {slo.service for slo in slos if slo.state == PAGE}),
             flow=traffic,
+            capacity=_capacity(instant(names.CAPACITY_MEASURED), traffic.offered_per_second),
             silences=_finite(self.prometheus.number(names.SILENCES_ACTIVE)),
             too_busy="" if others_ratio is None else machine.too_busy(others_ratio),
             flags=[FlagState(flag=flag, enabled=enabled) for flag, enabled in flags],
@@ -222,6 +224,21 @@ def _tier(tier: Tier, budget_ratio: float, values: dict[str, float]) -> BurnTier
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def _capacity(measured: Sequence[Sample], offered: float | None) -> CapacityState | None:
+    """The load beside the capacities that the exporter reports; None without either."""
+    by_name = {sample.labels.get("configuration", ""): sample.value for sample in measured}
+    default, spare = by_name.get("default"), by_name.get("n-1")
+    if default is None or offered is None:
+        return None
+    without_spare = spare is not None and offered > spare
+    return CapacityState(
+        offered_per_second=offered,
+        default=default,
+        n_minus_one=spare,
+        state="above" if offered > default else "no spare" if without_spare else "ok",
+    )
 
 
 def _nodes(targets: Sequence[Sample], traffic: Traffic, paging: set[str]) -> list[Node]:

@@ -35,6 +35,26 @@ def test_the_system_map_shows_what_is_up_and_what_pages() -> None:
     assert nodes["feed-canary"].state == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("capacity", "state"),
+    [
+        ({"default": 250.0, "n-1": 150.0}, "ok"),
+        ({"default": 250.0, "n-1": 79.0}, "no spare"),
+        ({"default": 79.0, "n-1": 50.0}, "above"),
+        ({"default": 250.0}, "ok"),
+        ({"n-1": 150.0}, None),
+    ],
+)
+def test_the_load_stands_beside_the_measured_capacity(capacity: dict[str, float], state: str | None) -> None:
+    prometheus = MadeUpPrometheus()
+    prometheus.capacity = capacity
+    shown = watcher(prometheus, MadeUpPager()).snapshot().capacity
+    assert (shown.state if shown else None) == state
+    if shown:
+        assert (shown.offered_per_second, shown.default) == (80.0, capacity["default"])
+        assert shown.n_minus_one == capacity.get("n-1")
+
+
 def test_charts_have_a_value_or_none_for_every_step() -> None:
     snapshot = watcher(MadeUpPrometheus(), MadeUpPager()).snapshot()
     for chart in snapshot.series:

@@ -45,7 +45,8 @@ def test_the_console_of_a_lab_is_live_and_hides_the_recording(
 ) -> None:
     chromium.visit(page, f"{console.url}/lab/")
     expect_mode(page, "live")
-    expect(page.locator(".console-tile")).to_have_count(6)
+    expect(page.locator(".console-tile")).to_have_count(7)
+    expect(page.locator(".console-tile").last).to_contain_text(re.compile("load against capacity.*80/s.*32 %.*250/s"))
     tile = page.locator(".console-tile[data-state=page]")
     expect(tile).to_contain_text("70.00 %")
     expect(tile).to_contain_text("pages above14.4x")
@@ -185,7 +186,7 @@ def test_a_silent_pager_does_not_look_like_one_without_pages(console: Console, p
 
 def test_a_console_without_prometheus_shows_no_old_figures(console: Console, page: Page) -> None:
     chromium.visit(page, f"{console.url}/lab/")
-    expect(page.locator(".console-tile")).to_have_count(6)
+    expect(page.locator(".console-tile")).to_have_count(7)
     console.prometheus.gone = True
     expect(page.locator(".console-tile")).to_have_count(0)
     expect(page.locator("[data-node=gateway]")).to_have_attribute("data-state", "unknown")

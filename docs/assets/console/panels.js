@@ -9,9 +9,10 @@ export function draw(
   shown,
   { acknowledge, quiet = "No page.", section, seek, now, timeline, score, noScore },
 ) {
-  if (changed("slos", shown.slos)) {
+  if (changed("slos", [shown.slos, shown.capacity ?? null])) {
     part("slos").replaceChildren(
       ...(shown.slos.length ? shown.slos.map(views.tile) : ["No data: Prometheus does not answer."]),
+      ...views.capacity(shown.capacity),
     );
     const [head, rows] = views.burnTable(shown.slos);
     part("burn-head").replaceChildren(head);

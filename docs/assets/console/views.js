@@ -32,6 +32,34 @@ export function tile(slo) {
   );
 }
 
+const perSecond = (value) => `${Math.round(value)}/s`;
+
+// The load beside the measured capacity; nothing where no sweep was recorded, and in a replay.
+export function capacity(found) {
+  if (!found) return [];
+  const used = found.offered_per_second / found.default;
+  const state = found.state === "ok" ? "ok" : "outside";
+  const rows = [row("capacity, at least", perSecond(found.default))];
+  if (known(found.n_minus_one)) rows.push(row("without a feed replica", perSecond(found.n_minus_one)));
+  rows.push(
+    el(
+      "div",
+      { class: "console-bar", "data-level": found.state === "ok" ? "ok" : found.state === "above" ? "bad" : "warn" },
+      el("i", { style: `width:${(Math.min(1, used) * 100).toFixed(1)}%` }),
+    ),
+  );
+  return [
+    el(
+      "div",
+      { class: "console-tile", "data-state": state },
+      el("div", { class: "console-tile__head" }, el("span", {}, "load against capacity"), el("span", {}, found.state)),
+      el("div", { class: "console-tile__value" }, perSecond(found.offered_per_second)),
+      row("of the capacity", percent(used, 0)),
+      rows,
+    ),
+  ];
+}
+
 // `acknowledge(id, button)` is null where pages cannot be acknowledged, as in a replay.
 export function page(page, acknowledge, link) {
   const foot = el("div", { class: "console-page__foot" });
