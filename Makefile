@@ -19,7 +19,7 @@ PROOF_SOURCES := $(shell find rules/.) $(shell find lab/slo -type f -not -name '
 # Pages with parts that cog generates.
 COGGED := README.md ARCHITECTURE.md
 
-.PHONY: bench capacity soak help venv lab test test-fast drill drills rules site docs fmt check lock sums clean
+.PHONY: bench capacity run-ups soak help venv lab test test-fast drill drills rules site docs fmt check lock sums clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11 | sed 's/^/  make /'
@@ -82,6 +82,11 @@ capacity: $(VENV) ## measure the capacity of the lab, in 40 minutes, for page 04
 	@sweep() { $(BIN)/fleetops capacity sweep --record docs/figures/capacity.json $(if $(REPEAT),--repeat); }; \
 	if $(BIN)/fleetops status >/dev/null 2>&1; then sweep; \
 	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; sweep; fi
+
+run-ups: $(VENV) ## how long before an SLO burns the capacity tickets fire, in an hour, for page 04
+	@measure() { $(BIN)/fleetops capacity run-up --record docs/figures/run_ups.json; }; \
+	if $(BIN)/fleetops status >/dev/null 2>&1; then measure; \
+	else trap '$(BIN)/fleetops down' EXIT; $(BIN)/fleetops up --detach; measure; fi
 
 rules: $(VENV) ## generate rules/ from the SLO specs
 	$(BIN)/fleetops slo generate

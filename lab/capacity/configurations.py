@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import valkey
+from valkey.exceptions import ValkeyError
 
 from lab import names
 from lab.control import gateway_settings
 from lab.control.lab_clients import LabClients
 from lab.drills.schema.journal import ControlState
-from lab.errors import UsageError
+from lab.drills.undo.snapshot import restore
+from lab.errors import LabError, NotRunning, UsageError
 from lab.names import UPSTREAM_FEED, UPSTREAM_USER
 from lab.services.feed.options import DEFAULT_TTL_SECONDS
+from lab.services.feed.page_cache import KEEP_STALE_SECONDS
 from lab.services.gateway.flags import SINGLE_FLIGHT
 from lab.stack import configs
+from lab.stack.backends import valkey as cache
+from lab.stack.health import status
 
 DEFAULT = "default"
 ACTOR = "capacity-sweep"
+READY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,8 @@ class Configuration:
     """One change of the default configuration.
 
     `replicas` by service, `flags`, the TTL of cached feeds in seconds, and the database connections of each replica as
-    a ratio of the default. `lost` is a replica that is killed under load and stays down.
+    a ratio of the default. `settings` of the services' configuration by service. `lost` is a replica that is killed
+    under load and stays down.
     """
 
     name: str
@@ -35,6 +45,7 @@ class Configuration:
     flags: Mapping[str, bool] = field(default_factory=dict)
     feed_ttl_seconds: float = DEFAULT_TTL_SECONDS
     pool_ratio: float = 1.0
+    settings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     lost: str = ""
 
 
@@ -66,14 +77,14 @@ def control_state(clients: LabClients, base: ControlState, configuration: Config
 
     A smaller pool is a new version of the service's configuration, written here and activated with the state.
     """
-    versions = {}
+    changes: dict[str, dict[str, int]] = {service: dict(each) for service, each in configuration.settings.items()}
     if configuration.pool_ratio != 1:
         for service, connections in _pools(clients).items():
-            settings = {
-                **configs.find(clients.home, service, base.configs[service]).settings,
-                "pool_max": max(1, int(connections * configuration.pool_ratio)),
-            }
-            versions[service] = configs.write(clients.home, service, settings, ACTOR, configuration.title).version
+            changes.setdefault(service, {})["pool_max"] = max(1, int(connections * configuration.pool_ratio))
+    versions = {}
+    for service, changed in changes.items():
+        settings = {**configs.find(clients.home, service, base.configs[service]).settings, **changed}
+        versions[service] = configs.write(clients.home, service, settings, ACTOR, configuration.title).version
     return msgspec.structs.replace(
         base,
         replicas={**base.replicas, **configuration.replicas},
@@ -81,6 +92,36 @@ def control_state(clients: LabClients, base: ControlState, configuration: Config
         configs={**base.configs, **versions},
         parts={**base.parts, gateway_settings.CACHE: {"feed_ttl_seconds": configuration.feed_ttl_seconds}},
     )
+
+
+def enter(clients: LabClients, state: ControlState, ttl_seconds: float, reason: str) -> None:
+    """Change the lab to a control state, wait until it is ready, and spread the expiry of the cached feeds.
+
+    Raises LabError when it does not become ready.
+    """
+    restore(clients, state, reason)
+    end = time.monotonic() + READY_SECONDS
+    while not (now := status.gather(clients.home, clients.ports)).ready:
+        if time.monotonic() > end:
+            raise LabError(f"the lab is not ready after a change: {'; '.join(now.waiting_for)}")
+        time.sleep(0.5)
+    age_feeds(clients, ttl_seconds)
+
+
+def age_feeds(clients: LabClients, ttl_seconds: float) -> None:
+    """Give every cached feed a remaining lifetime as it would have in a long run with this TTL: uniform from 0 to it.
+
+    Otherwise the effect of another TTL would only show after a TTL, and then for all feeds at once.
+    """
+    client = valkey.Valkey.from_url(cache.url(clients.ports.valkey), socket_timeout=5)
+    chance = random.Random(int(ttl_seconds))  # noqa: S311 - a workload
+    try:
+        for key in client.scan_iter("feed:1.0:*"):
+            client.pexpire(key, int((KEEP_STALE_SECONDS + chance.uniform(0, ttl_seconds)) * 1000))
+    except ValkeyError as error:
+        raise NotRunning(f"the cache does not answer: {error}; see `fleetops status`") from None
+    finally:
+        client.close()  # type: ignore[no-untyped-call]
 
 
 def _pools(clients: LabClients) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from msgspec import Meta, field
@@ -119,6 +120,29 @@ class Burst(Document, frozen=True, kw_only=True):
     arrivals: list[Count]
     good: list[Count]
     in_flight: list[Count]
+
+
+class RunUpRow(Document, frozen=True, kw_only=True):
+    """One run-up; times in seconds after its start, which is at `at`.
+
+    `levels` holds when each level was set. `fired` holds by ticket when it first fired, `burning` by SLO since when it
+    burned, without those that did not.
+    """
+
+    name: str
+    at: str
+    seconds: NotNegative
+    levels: list[tuple[float, float]]
+    fired: dict[str, float]
+    burning: dict[str, float]
+
+    def level_at(self, seconds: float) -> float:
+        """The level at a time."""
+        return [level for at, level in self.levels if at <= seconds][-1]
+
+    def first_burn(self, slos: Collection[str]) -> float | None:
+        """When the first of these SLOs began to burn; None when none did."""
+        return min((at for slo, at in self.burning.items() if slo in slos), default=None)
 
 
 class Row(Document, frozen=True, kw_only=True):

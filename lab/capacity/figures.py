@@ -9,18 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from lab.atomic_write import write_json
 from lab.capacity.analysis import Analysis
-from lab.capacity.documents import SCHEMA, Sweep
+from lab.capacity.documents import SCHEMA, Host, RunUpRow, Sweep
 from lab.capacity.models.estimate import Estimate
 from lab.clients.documents import Document, as_builtins, load
 from lab.errors import LabError, UsageError
 from lab.paths import DOCS
 
 FILE = DOCS / "figures" / "capacity.json"
+RUN_UPS = DOCS / "figures" / "run_ups.json"
 
 
 class Interval(Document, frozen=True, kw_only=True):
@@ -51,6 +53,17 @@ class Figures(Document, frozen=True, kw_only=True):
     sweep: Sweep
     repeat: Sweep | None
     configurations: dict[str, Stored]
+
+
+class RunUps(Document, frozen=True, kw_only=True):
+    """docs/figures/run_ups.json: the run-ups as they were measured, by name."""
+
+    schema: str = SCHEMA
+    host: Host
+    run_ups: dict[str, RunUpRow]
+
+
+T = TypeVar("T", Figures, RunUps)
 
 
 def of(sweep: Sweep) -> Figures:
@@ -90,9 +103,24 @@ def write(figures: Figures, file: Path = FILE) -> None:
 
 def read(file: Path = FILE) -> Figures:
     """The stored figures. Raises LabError, naming the file and the key, when they are missing or damaged."""
-    figures = load(file, Figures, "run `make capacity` to measure them again")
-    if figures is None:
-        raise LabError(f"{file} does not exist; run `make capacity` to measure it")
-    if figures.schema != SCHEMA:
-        raise LabError(f"{file} has the schema {figures.schema!r}, not {SCHEMA!r}; run `make capacity`")
-    return figures
+    return _read(file, Figures, "make capacity")
+
+
+def read_run_ups(file: Path = RUN_UPS) -> RunUps:
+    """The stored run-ups. Raises LabError, naming the file and the key, when they are missing or damaged."""
+    return _read(file, RunUps, "make run-ups")
+
+
+def add_run_ups(host: Host, rows: Sequence[RunUpRow], file: Path = RUN_UPS) -> None:
+    """Store run-ups; those of other names in the file stay."""
+    stored = read_run_ups(file).run_ups if file.exists() else {}
+    write_json(file, as_builtins(RunUps(host=host, run_ups={**stored, **{row.name: row for row in rows}})))
+
+
+def _read(file: Path, kind: type[T], command: str) -> T:
+    found = load(file, kind, f"run `{command}` to measure them again")
+    if found is None:
+        raise LabError(f"{file} does not exist; run `{command}` to measure it")
+    if found.schema != SCHEMA:
+        raise LabError(f"{file} has the schema {found.schema!r}, not {SCHEMA!r}; run `{command}`")
+    return found

@@ -1,29 +1,17 @@
-"""A capacity sweep on the running lab.
-
-The sweep holds the drills' lock and journal: no drill runs beside it, and whatever ends it, also a kill, the lab's
-configuration and load are put back. Afterwards monitoring starts with a clean slate, because the sweep spends error
-budgets and fires alerts that mean nothing.
-"""
+"""A capacity sweep on the running lab."""
 
 from __future__ import annotations
 
-import os
-import platform
-import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import psutil
-import valkey
-from valkey.exceptions import ValkeyError
 
 from lab.capacity import bursts, journal
 from lab.capacity.calibration import Calibrator
-from lab.capacity.configurations import ACTOR, DEFAULT, Configuration, control_state, known
-from lab.capacity.documents import Header, Host, Step, Sweep
+from lab.capacity.configurations import ACTOR, DEFAULT, Configuration, control_state, enter, known
+from lab.capacity.documents import Header, Step, Sweep
+from lab.capacity.exclusive import Report, exclusive_lab
+from lab.capacity.machine import host
 from lab.capacity.schedule import Next, limit, next_of_curve, next_step, verdicts
 from lab.capacity.step import Stepper, broken, holds
 from lab.clients.times import utc_text
@@ -31,26 +19,14 @@ from lab.control.lab_clients import LabClients
 from lab.drills.faults import FaultContext
 from lab.drills.faults.load import LoadMultiplier
 from lab.drills.faults.process import ProcessSignal
-from lab.drills.run.stoppable import stoppable
-from lab.drills.runner import require_nothing_staged
 from lab.drills.schema.journal import ControlState
-from lab.drills.undo.journal import exclusive, undo, undoing
-from lab.drills.undo.snapshot import restore, take
-from lab.drills.undo.watchdog import guarded
-from lab.errors import LabError, NotRunning
-from lab.services.feed.page_cache import KEEP_STALE_SECONDS
+from lab.drills.undo.snapshot import take
+from lab.errors import LabError
 from lab.slo.catalogue import committed
-from lab.stack import clean_slate
-from lab.stack.backends import valkey as cache
-from lab.stack.health import status
 
 NAME = "capacity sweep"
 # The first load of all: above default traffic, which holds.
 START_PER_SECOND = 200.0
-EXPIRY_MARGIN_SECONDS = 900.0
-READY_SECONDS = 60.0
-
-Report = Callable[[str], None]
 
 
 @dataclass
@@ -110,9 +86,12 @@ class Runner:
         self._bring_back()
         if configuration.name not in self.states:
             self.states[configuration.name] = control_state(self.clients, self.base, configuration)
-        restore(self.clients, self.states[configuration.name], f"{NAME}: {configuration.title}")
-        self._wait_ready()
-        age_feeds(self.clients, configuration.feed_ttl_seconds)
+        enter(
+            self.clients,
+            self.states[configuration.name],
+            configuration.feed_ttl_seconds,
+            f"{NAME}: {configuration.title}",
+        )
         self.active = configuration.name
         if not configuration.lost:
             return None
@@ -126,13 +105,6 @@ class Runner:
         for one in self.configurations:
             if one.lost and one.name == self.active:
                 lost(one.lost).undo(self._context, {"instances": [one.lost]})
-
-    def _wait_ready(self) -> None:
-        end = time.monotonic() + READY_SECONDS
-        while not (now := status.gather(self.clients.home, self.clients.ports)).ready:
-            if time.monotonic() > end:
-                raise LabError(f"the lab is not ready after a change: {'; '.join(now.waiting_for)}")
-            time.sleep(0.5)
 
     def _bursts(self) -> None:
         default = [step for step in self.sweep.counted if step.configuration == DEFAULT]
@@ -168,22 +140,6 @@ def one_line(step: Step) -> str:
     )
 
 
-def age_feeds(clients: LabClients, ttl_seconds: float) -> None:
-    """Give every cached feed a remaining lifetime as it would have in a long run with this TTL: uniform from 0 to it.
-
-    Otherwise the effect of another TTL would only show after a TTL, and then for all feeds at once.
-    """
-    client = valkey.Valkey.from_url(cache.url(clients.ports.valkey), socket_timeout=5)
-    chance = random.Random(int(ttl_seconds))  # noqa: S311 - a workload
-    try:
-        for key in client.scan_iter("feed:1.0:*"):
-            client.pexpire(key, int((KEEP_STALE_SECONDS + chance.uniform(0, ttl_seconds)) * 1000))
-    except ValkeyError as error:
-        raise NotRunning(f"the cache does not answer: {error}; see `fleetops status`") from None
-    finally:
-        client.close()  # type: ignore[no-untyped-call]
-
-
 def sweep(
     clients: LabClients,
     names: Sequence[str],
@@ -214,52 +170,11 @@ def sweep(
         report(f"resuming the sweep of {so_far.header.started_at}: {len(so_far.steps)} steps are done")
     until = time.monotonic() + minutes * 60
     try:
-        with prepared(acting, minutes, report), Calibrator() as calibrator:
+        faults = (LoadMultiplier(multiplier=1.0), lost("feed-1"))
+        with exclusive_lab(acting, NAME, faults, minutes * 60, report), Calibrator() as calibrator:
             Runner(acting, calibrator, configurations, so_far, until, report).run(blocks)
     except KeyboardInterrupt:
         raise LabError(
             f"stopped after {len(so_far.steps)} steps; the lab was put back, and the same command goes on from here"
         ) from None
     return so_far
-
-
-def host(clients: LabClients) -> Host:
-    """This machine, and the lab's versions."""
-    return Host(
-        cpus=os.cpu_count() or 1,
-        cpu_model=_cpu_model(),
-        machine=platform.machine(),
-        memory_mib=psutil.virtual_memory().total >> 20,
-        python=platform.python_version(),
-        prometheus=clients.prometheus.version(),
-    )
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-
-
-@contextmanager
-def prepared(clients: LabClients, minutes: float, report: Report) -> Iterator[None]:
-    """Take the lab for a sweep: undo earlier drills, and put everything back afterwards, with a clean slate."""
-    clients.retry_reads()
-    with exclusive(clients.home), stoppable(clients.home, NAME):
-        for line in undo(clients):
-            report(f"undid an earlier drill: {line}")
-        require_nothing_staged(clients)
-        faults = (LoadMultiplier(multiplier=1.0), lost("feed-1"))
-        expires_at = time.time() + minutes * 60 + EXPIRY_MARGIN_SECONDS
-        with ExitStack() as ending:
-            ending.callback(_clean, clients, report)
-            ending.enter_context(guarded(clients.home, clients.ports, expires_at))
-            ending.enter_context(undoing(clients, NAME, faults, expires_at))
-            yield
-
-
-def _clean(clients: LabClients, report: Report) -> None:
-    seconds = clean_slate.clean(clients.home, clients.ports, clients.pager)
-    report(f"the lab is as before; history deleted, every error budget full ({seconds:.1f} s)")

@@ -91,6 +91,49 @@ def print_limits(done: Sweep) -> None:
     table(("CONFIGURATION", "STEPS", "HELD", "LIMIT"), rows, "no steps", right=("STEPS", "HELD", "LIMIT"))
 
 
+@capacity.command("run-up")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="JSON file to store them in.")
+@AS_JSON
+def run_up_command(names: tuple[str, ...], record: Path | None, as_json: bool) -> None:
+    """Let one quantity grow until an SLO burns, and measure how long before it the tickets fire.
+
+    Run-ups: load, threads, pool, cache, database, memory. Each takes 3 to 50 minutes, and the lab is put back.
+
+    \b
+    Examples:
+      fleetops capacity run-up load
+      fleetops capacity run-up --record docs/figures/run_ups.json
+    """
+    from lab.capacity import figures, run_up
+    from lab.capacity.machine import host
+    from lab.clients.documents import as_builtins
+
+    rows, lab = [], clients()
+    for one in run_up.known(names):
+        click.echo(f"{one.name}: {one.title}", err=True)
+        rows.append(run_up.measure(lab, one, lambda line: click.echo(line, err=True)))
+        if record is not None:
+            figures.add_run_ups(host(lab), rows, record)
+    if as_json:
+        print_json([as_builtins(row) for row in rows])
+        return
+    table(
+        ("RUN-UP", "TICKET", "FIRED AFTER", "SLO BURNS AFTER"),
+        [
+            (one.name, alert, _after(row.fired.get(alert)), _after(row.first_burn(one.precedes[alert])))
+            for one, row in zip(run_up.known(names), rows, strict=True)
+            for alert in one.precedes
+        ],
+        "no run-ups",
+        right=("FIRED AFTER", "SLO BURNS AFTER"),
+    )
+
+
+def _after(seconds: float | None) -> str:
+    return "not" if seconds is None else f"{seconds:.0f} s"
+
+
 @capacity.command("show")
 @AS_JSON
 def show(as_json: bool) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from made_sweep import simulated, whole_sweep
+from made_sweep import HOST, simulated, whole_sweep
 from support import text as text_of
 
 from lab.capacity import figures
 from lab.capacity.bursts import measured, predicted
 from lab.capacity.configurations import CONFIGURATIONS
-from lab.capacity.documents import Burst, Sweep
+from lab.capacity.documents import Burst, RunUpRow, Sweep
+from lab.capacity.run_up import run_ups
 from lab.errors import LabError
 from lab.site.sources.context import SiteContext
 from lab.site.views.capacity import curves, limits, models, plans
@@ -126,6 +127,35 @@ def test_plan_and_growth_are_those_of_the_policy(measured_context: SiteContext) 
     growth = text(plans.growth_forecast(measured_context))
     assert growth.count("n-1") == 2
     assert "bursts of 1.5 times the peak" in growth
+
+
+def rows_of_run_ups() -> dict[str, RunUpRow]:
+    """A row for each run-up, in which each ticket fires a minute before the first of its SLOs burns."""
+    return {
+        one.name: RunUpRow(
+            name=one.name, at="2026-01-01T00:00:00Z", seconds=200.0, levels=[(0.0, one.levels[0]), (50.0, 1.0)],
+            fired=dict.fromkeys(one.precedes, 60.0), burning={} if one.name == "memory" else
+            {slo: 120.0 for slos in one.precedes.values() for slo in slos},
+        )
+        for one in run_ups()
+    }  # fmt: skip
+
+
+def test_each_ticket_has_its_lead_time(context: SiteContext) -> None:
+    file = context.docs / "figures" / "run_ups.json"
+    rows = rows_of_run_ups()
+    figures.add_run_ups(HOST, list(rows.values()), file)
+    shown = text(plans.lead_times(context))
+    assert shown.count("1 min") + shown.count("60 s") == sum(len(one.precedes) for one in run_ups()) - 1
+    assert "not up to 1 of the memory" in shown
+    late = msgspec.structs.replace(rows["load"], burning={"feed-latency-p99": 50.0})
+    figures.add_run_ups(HOST, [late], file)
+    with pytest.raises(LabError, match=r"in 'load' an SLO burned 10 s before its ticket fired"):
+        plans.lead_times(context)
+    silent = msgspec.structs.replace(rows["load"], fired={})
+    figures.add_run_ups(HOST, [silent], file)
+    with pytest.raises(LabError, match=r"CpuHeadroomLow did not fire in the run-up 'load'"):
+        plans.lead_times(context)
 
 
 def test_a_page_without_a_sweep_names_the_command(context: SiteContext, tmp_path: Path) -> None:
