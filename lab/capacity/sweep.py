@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lab.capacity import bursts, journal
@@ -48,22 +48,33 @@ class Runner:
         self.stepper = Stepper(self.clients, self.calibrator)
         self.base = take(self.clients)
 
-    def run(self, blocks: int | None) -> None:
-        """Measure block after block, the curve after the first, and the bursts at the end."""
+    def run(self, blocks: int | None, steps: int | None) -> bool:
+        """Measure block after block, the curve after the first, and the bursts at the end.
+
+        Returns False when it stopped before, after so many `steps`.
+        """
+        for done, planned in enumerate(self._planned(blocks)):
+            if done == steps:
+                return False
+            self._step(planned)
+        self._bursts()
+        return True
+
+    def _planned(self, blocks: int | None) -> Iterator[Next]:
+        """The steps in order. Each depends on those before it, so it is decided when it is asked for."""
         block, longest = 0, 0.0
         while blocks is None or block < blocks:
             began = time.monotonic()
             if block and blocks is None and began + longest > self.until:
-                break
+                return
             while planned := next_step(self.sweep, holds, START_PER_SECOND, block):
-                self._step(planned)
+                yield planned
             if block == 0:
                 while planned := next_of_curve(self.sweep, holds):
-                    self._step(planned)
+                    yield planned
             elif (took := time.monotonic() - began) > 1:
                 longest = max(longest, took)
             block += 1
-        self._bursts()
 
     def _step(self, planned: Next) -> None:
         configuration = next(one for one in self.configurations if one.name == planned.configuration)
@@ -148,12 +159,14 @@ def sweep(
     report: Report,
     *,
     blocks: int | None = None,
+    steps: int | None = None,
     fresh: bool = False,
-) -> Sweep:
+) -> tuple[Sweep, bool]:
     """Run a sweep, or go on with an unfinished one of the same configurations (all without `names`).
 
-    The journal stays; the caller removes it once the result is stored. Raises UsageError for an unknown configuration
-    or an unfinished sweep of others, DrillRunning, NotRunning, and LabError (also for Ctrl-C, which loses nothing).
+    Returns it, and whether it is complete; with `steps` it stops after so many. The journal stays; the caller removes
+    it once the result is stored. Raises UsageError for an unknown configuration or an unfinished sweep of others,
+    DrillRunning, NotRunning, and LabError (also for Ctrl-C, which loses nothing).
     """
     configurations = known(names)
     if fresh:
@@ -172,9 +185,9 @@ def sweep(
     try:
         faults = (LoadMultiplier(multiplier=1.0), lost("feed-1"))
         with exclusive_lab(acting, NAME, faults, minutes * 60, report), Calibrator() as calibrator:
-            Runner(acting, calibrator, configurations, so_far, until, report).run(blocks)
+            complete = Runner(acting, calibrator, configurations, so_far, until, report).run(blocks, steps)
     except KeyboardInterrupt:
         raise LabError(
             f"stopped after {len(so_far.steps)} steps; the lab was put back, and the same command goes on from here"
         ) from None
-    return so_far
+    return so_far, complete

@@ -31,6 +31,7 @@ def capacity() -> None:
 @click.option("--config", "names", multiple=True, metavar="NAME", help="Only these configurations; repeatable.")
 @click.option("--minutes", default=40.0, type=click.FloatRange(1, 600), show_default=True, help="Time for the sweep.")
 @click.option("--blocks", type=click.IntRange(1, 100), help="Blocks of steps, instead of as many as fit the time.")
+@click.option("--steps", type=click.IntRange(1, 10000), help="Stop after so many steps; the same command goes on.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the order of the steps.")
 @click.option("--fresh", is_flag=True, help="Discard an unfinished sweep instead of resuming it.")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="JSON file for the figures.")
@@ -40,6 +41,7 @@ def sweep_command(
     names: tuple[str, ...],
     minutes: float,
     blocks: int | None,
+    steps: int | None,
     seed: int,
     fresh: bool,
     record: Path | None,
@@ -68,7 +70,13 @@ def sweep_command(
             raise UsageError("--repeat needs --record FILE, with the sweep to repeat")
         stored = figures.read(record)
         figures.require_same(stored, [one.name for one in known(names)])
-    done = sweep(clients(), names, minutes, seed, lambda line: click.echo(line, err=True), blocks=blocks, fresh=fresh)
+    done, complete = sweep(clients(), names, minutes, seed, _progress, blocks=blocks, steps=steps, fresh=fresh)
+    if not complete:
+        print_limits(done)
+        click.echo(
+            f"stopped after {len(done.steps)} steps; the same command without --steps goes on from here", err=True
+        )
+        return
     if record is not None:
         figures.write(figures.of(done) if stored is None else figures.repeated(stored, done), record)
     finish(home())
@@ -76,6 +84,10 @@ def sweep_command(
         print_json(as_builtins(done))
         return
     print_limits(done)
+
+
+def _progress(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def print_limits(done: Sweep) -> None:
@@ -111,8 +123,8 @@ def run_up_command(names: tuple[str, ...], record: Path | None, as_json: bool) -
 
     rows, lab = [], clients()
     for one in run_up.known(names):
-        click.echo(f"{one.name}: {one.title}", err=True)
-        rows.append(run_up.measure(lab, one, lambda line: click.echo(line, err=True)))
+        _progress(f"{one.name}: {one.title}")
+        rows.append(run_up.measure(lab, one, _progress))
         if record is not None:
             figures.add_run_ups(host(lab), rows, record)
     if as_json:

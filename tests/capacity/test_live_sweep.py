@@ -1,0 +1,36 @@
+"""A sweep of two steps on a running lab: what it measures, and what it leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+from embedded import EmbeddedLab
+
+from lab.capacity import journal, step
+from lab.capacity.sweep import sweep
+from lab.control.admin_clients import TrafficAdmin
+
+pytestmark = pytest.mark.stack
+
+
+def test_two_steps_measure_the_lab_and_put_it_back(lab: EmbeddedLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "MIN_SECONDS", 4.0)
+    monkeypatch.setattr(step, "SETTLE_SECONDS", 2.0)
+    monkeypatch.setattr(step, "MAX_SETTLE_SECONDS", 3.0)
+    before, lines = TrafficAdmin.of(lab.home, lab.ports).rate(), list[str]()
+    done, complete = sweep(lab.clients(), ["default"], 1.0, 1, lines.append, steps=2)
+    try:
+        assert not complete
+        assert journal.read(lab.home) == done
+        for measured in done.steps:
+            assert measured.arrivals == pytest.approx(measured.offered_per_second * measured.seconds, rel=0.3)
+            assert measured.good > 0.5 * measured.arrivals
+            assert measured.cpu_seconds["gateway"] > 0
+            assert measured.in_flight > 0
+            assert measured.hit_ratio is not None
+        assert TrafficAdmin.of(lab.home, lab.ports).rate() == before
+        assert any("every error budget full" in line for line in lines)
+        assert not [
+            row for row in lab.clients().prometheus.alerts() if row.state == "firing" and row.labels.get("sloth_id")
+        ]
+    finally:
+        journal.finish(lab.home)
