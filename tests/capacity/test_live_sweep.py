@@ -8,6 +8,7 @@ from embedded import EmbeddedLab
 from lab.capacity import journal, step
 from lab.capacity.sweep import sweep
 from lab.control.admin_clients import TrafficAdmin
+from lab.control.lab_clients import LabClients
 
 pytestmark = pytest.mark.stack
 
@@ -16,8 +17,11 @@ def test_two_steps_measure_the_lab_and_put_it_back(lab: EmbeddedLab, monkeypatch
     monkeypatch.setattr(step, "MIN_SECONDS", 4.0)
     monkeypatch.setattr(step, "SETTLE_SECONDS", 2.0)
     monkeypatch.setattr(step, "MAX_SETTLE_SECONDS", 3.0)
+    monkeypatch.setenv("FLEETOPS_HOME", str(lab.home.path))
+    monkeypatch.setenv("FLEETOPS_PORT_BASE", str(lab.ports.base))
+    clients = LabClients.here("test")
     before, lines = TrafficAdmin.of(lab.home, lab.ports).rate(), list[str]()
-    done, complete = sweep(lab.clients(), ["default"], 1.0, 1, lines.append, steps=2)
+    done, complete = sweep(clients, ["default"], 1.0, 1, lines.append, steps=2)
     try:
         assert not complete
         assert journal.read(lab.home) == done
@@ -29,8 +33,7 @@ def test_two_steps_measure_the_lab_and_put_it_back(lab: EmbeddedLab, monkeypatch
             assert measured.hit_ratio is not None
         assert TrafficAdmin.of(lab.home, lab.ports).rate() == before
         assert any("every error budget full" in line for line in lines)
-        assert not [
-            row for row in lab.clients().prometheus.alerts() if row.state == "firing" and row.labels.get("sloth_id")
-        ]
+        alerts = clients.prometheus.alerts()
+        assert not [alert for alert in alerts if alert.state == "firing" and "sloth_id" in alert.labels]
     finally:
         journal.finish(lab.home)
