@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "lab"
 ORDER = (
-    "errors", "names", "paths", "atomic_write", "plaintext", "promql_tokens", "units", "measured_capacity",
+    "errors", "names", "paths", "atomic_write", "file_lock", "plaintext", "promql_tokens", "units", "measured_capacity",
     "slo", "telemetry", "services", "traffic", "clients",
     "oncall", "stack", "control", "drills", "capacity", "change", "rollout", "console", "site", "cli",
 )  # fmt: skip

@@ -19,24 +19,10 @@ from lab.capacity.documents import SCHEMA, Host, RunUpRow, Sweep
 from lab.capacity.models.estimate import Estimate
 from lab.clients.documents import Document, as_builtins, load
 from lab.errors import LabError, UsageError
+from lab.measured_capacity import FILE, Interval
 from lab.paths import DOCS
 
-FILE = DOCS / "figures" / "capacity.json"
 RUN_UPS = DOCS / "figures" / "run_ups.json"
-
-
-class Interval(Document, frozen=True, kw_only=True):
-    """A figure with its 95 % interval; an end that the sweep did not bound is None."""
-
-    value: float
-    low: float
-    high: float | None
-
-    @classmethod
-    def of(cls, estimate: Estimate) -> Interval:
-        """The estimate, rounded to a tenth."""
-        high = round(estimate.high, 1) if math.isfinite(estimate.high) else None
-        return cls(value=round(estimate.value, 1), low=round(estimate.low, 1), high=high)
 
 
 class Stored(Document, frozen=True, kw_only=True):
@@ -47,7 +33,7 @@ class Stored(Document, frozen=True, kw_only=True):
 
 
 class Figures(Document, frozen=True, kw_only=True):
-    """The file."""
+    """The file. A configuration of which no step held has no capacity, and is not in `configurations`."""
 
     schema: str
     sweep: Sweep
@@ -70,10 +56,17 @@ def of(sweep: Sweep) -> Figures:
     """The figures of one sweep."""
     limits = Analysis(sweep).limits
     stored = {
-        name: Stored(capacity=Interval.of(limit.capacity.half), safe=Interval.of(limit.capacity.safe))
+        name: Stored(capacity=_interval(limit.capacity.half), safe=_interval(limit.capacity.safe))
         for name, limit in limits.items()
+        if limit.capacity.half.low > 0
     }
     return Figures(schema=SCHEMA, sweep=sweep, repeat=None, configurations=stored)
+
+
+def _interval(estimate: Estimate) -> Interval:
+    """The estimate, rounded to a tenth; an end that the sweep did not bound is None."""
+    high = round(estimate.high, 1) if math.isfinite(estimate.high) else None
+    return Interval(value=round(estimate.value, 1), low=round(estimate.low, 1), high=high)
 
 
 def repeated(figures: Figures, repeat: Sweep) -> Figures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from lab.clients.documents import Document, as_builtins
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
 from lab.errors import UsageError
+from lab.file_lock import held
 from lab.paths import Home
 from lab.slo.catalogue import LAB, load_windows, services
 
@@ -60,9 +60,7 @@ def load(home: Home) -> Memory:
 @contextmanager
 def _changing(home: Home) -> Iterator[Memory]:
     """The memory, which nobody else changes for the length of the body."""
-    home.run.mkdir(parents=True, exist_ok=True)
-    with (home.run / "error-budget.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held(home.run / "error-budget.lock"):
         yield load(home)
 
 

@@ -6,8 +6,6 @@ state: the verdict is computed again from Prometheus's counters since the step b
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from lab.atomic_write import write_json
 from lab.clients import documents
 from lab.clients.documents import Document, as_builtins
 from lab.errors import UsageError
+from lab.file_lock import LockHeld, held
 from lab.paths import Home
 from lab.rollout.policy import Policy
 
@@ -143,13 +142,8 @@ def is_controlled(home: Home) -> bool:
 @contextmanager
 def _lock(file: Path, busy: str = "") -> Iterator[None]:
     """Hold a lock file for the length of the body; wait for it, or raise UsageError with `busy` if that is given."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-        except BlockingIOError:
-            raise UsageError(busy) from None
-        yield
-    finally:
-        os.close(descriptor)
+        with held(file, wait=not busy):
+            yield
+    except LockHeld:
+        raise UsageError(busy) from None

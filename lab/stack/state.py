@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import psutil
 
 from lab.atomic_write import write_text
 from lab.errors import LabError
+from lab.file_lock import LockHeld, held
 from lab.paths import MAX_REPLICAS, Home
 from lab.stack.programs import DEFAULT_REPLICAS
 
@@ -144,12 +144,12 @@ def lock(home: Home, waiting: Callable[[bool], None] = lambda _: None) -> Iterat
     """
     deadline = time.monotonic() + LOCK_SECONDS
     waited = False
-    with (home.run / "start.lock").open("w") as file:
+    with ExitStack() as holding:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                holding.enter_context(held(home.run / "start.lock", wait=False))
                 break
-            except BlockingIOError:
+            except LockHeld:
                 if time.monotonic() > deadline:
                     raise LabError(
                         f"another `fleetops up` or `down` has held {home.run} for {LOCK_SECONDS:.0f} s"

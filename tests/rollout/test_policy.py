@@ -56,10 +56,3 @@ def test_an_invalid_policy_is_refused_with_file_line_and_key(
     assert f"{key}: " in message
     assert why in message
     assert "\n" not in message
-
-
-def test_two_documents_are_no_policy(tmp_path: Path) -> None:
-    file = tmp_path / "rollout.yml"
-    file.write_text(f"{TEXT}---\n{TEXT}")
-    with pytest.raises(SpecError, match="holds 2 documents"):
-        read_policy(file)

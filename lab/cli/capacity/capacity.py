@@ -163,9 +163,10 @@ def show(as_json: bool) -> None:
         print_json(as_builtins(stored.configurations))
         return
     rows = []
-    for name, limit in Analysis(stored.sweep).limits.items():
+    limits = Analysis(stored.sweep).limits
+    for name, each in stored.configurations.items():
+        capacity_of, limit = each.capacity, limits[name]
         resource, used = limit.bottleneck
-        capacity_of = stored.configurations[name].capacity
         rows.append(
             (
                 name,

@@ -32,7 +32,7 @@ from lab.drills.spec.detection import read as read_detection_model
 from lab.drills.spec.expectations import MAY, Expect, Listed
 from lab.errors import UsageError
 from lab.paths import DRILLS
-from lab.slo.specs.document import Node, read_documents
+from lab.slo.specs.document import Node, read_document
 
 # The triggers of the SRE Workbook's appendix C, finer where a drill needs it, and the control.
 TRIGGERS = (
@@ -140,10 +140,7 @@ class Drill:
 
 def load(file: Path) -> Drill:
     """Read one drill file. Raises SpecError with the file, line and key of the first mistake."""
-    documents = list(read_documents(file))
-    if len(documents) > 1:
-        raise documents[1].refuse("a drill file holds one drill")
-    (root,) = documents
+    root = read_document(file)
     keys = root.mapping(*REQUIRED, *OPTIONAL, required=REQUIRED)
     if keys["id"].text() != file.stem:
         raise keys["id"].refuse(f"{keys['id'].text()!r} does not match the file's name {file.name!r}")

@@ -11,7 +11,6 @@ its first entry is not mistaken for the answer.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ from lab.drills.schema.journal import Captured, Journal, JournalledFault, ToUndo
 from lab.drills.undo.journal_file import RANDOM, DamagedJournal, journal_path, packed, read, readable
 from lab.drills.undo.snapshot import restore, take
 from lab.errors import LabError, NotRunning, UsageError
+from lab.file_lock import LockHeld, held
 from lab.paths import Home
 
 CLEANER = "drill-cleanup"
@@ -39,7 +39,7 @@ class DrillRunning(UsageError):
 @contextmanager
 def exclusive(home: Home) -> Iterator[None]:
     """Take the lock that allows one drill at a time. Raises DrillRunning when another drill holds it."""
-    with _locked(home.run / "drill.lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+    with _locked(home.run / "drill.lock", wait=False):
         yield
 
 
@@ -88,7 +88,7 @@ def undo(clients: LabClients, of_process: int | None = None) -> list[str]:
     DamagedJournal when the journal cannot be read; it was moved aside.
     """
     path = journal_path(clients.home)
-    with _locked(clients.home.run / "undo.lock", fcntl.LOCK_EX):
+    with _locked(clients.home.run / "undo.lock", wait=True):
         if (held := readable(path)) is None:
             return []
         journal, state, faults = held
@@ -133,7 +133,7 @@ def _undo_faults(context: FaultContext, faults: Sequence[tuple[Fault, Captured]]
 
 def set_aside_if_damaged(home: Home) -> None:
     """Raise DamagedJournal, after moving the journal aside, when it cannot be read. The lab need not run."""
-    with _locked(home.run / "undo.lock", fcntl.LOCK_EX):
+    with _locked(home.run / "undo.lock", wait=True):
         readable(journal_path(home))
 
 
@@ -178,19 +178,16 @@ def current(home: Home) -> Journal | None:
 
 
 @contextmanager
-def _locked(file: Path, how: int) -> Iterator[None]:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+") as lock:
-        try:
-            fcntl.flock(lock, how)
-        except BlockingIOError:
+def _locked(file: Path, *, wait: bool) -> Iterator[None]:
+    try:
+        with held(file, wait=wait) as lock:
             lock.seek(0)
-            raise DrillRunning(f"a drill is running already ({lock.read().strip()}); one at a time") from None
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"process {os.getpid()}")
-        lock.flush()
-        yield
+            lock.truncate()
+            lock.write(f"process {os.getpid()}")
+            lock.flush()
+            yield
+    except LockHeld as holder:
+        raise DrillRunning(f"a drill is running already ({holder}); one at a time") from None
 
 
 __all__ = [

@@ -146,12 +146,12 @@ def _join(key: str, name: str) -> str:
     return f"{key}.{shown}" if key else shown
 
 
-def read_document(path: Path, *, first_key: str) -> Node:
-    """The only document of a YAML file, a policy. Raises SpecError as `read_documents` does, and for several."""
-    documents = list(read_documents(path, first_key=first_key))
-    if len(documents) != 1:
-        raise SpecError(str(path), f"holds {len(documents)} documents; a policy is one")
-    return documents[0]
+def read_document(path: Path, *, first_key: str = "") -> Node:
+    """The only document of a YAML file. Raises SpecError as `read_documents` does, and for a second document."""
+    first, *more = read_documents(path, first_key=first_key)
+    if more:
+        raise more[0].refuse("a second document; this file must hold exactly one")
+    return first
 
 
 def read_documents(path: Path, *, first_key: str = "") -> Iterator[Node]:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from lab.slo.model import SEVERITIES, Tier, Windows
-from lab.slo.specs.document import Node, read_documents
+from lab.slo.specs.document import Node, read_document
 from lab.slo.specs.fields import read_seconds
 
 API_VERSION = "sloth.slok.dev/v1"
@@ -22,10 +22,7 @@ MIN_SCRAPES = 4  # a rate over fewer samples is mostly extrapolation
 
 def read_windows(path: Path) -> Windows:
     """The alert windows in a file of one document. Raises SpecError."""
-    documents = list(read_documents(path, first_key="apiVersion"))
-    if len(documents) != 1:
-        raise documents[1].refuse("a windows file must contain exactly one document")
-    return _windows(documents[0], path.stem)
+    return _windows(read_document(path, first_key="apiVersion"), path.stem)
 
 
 def _windows(document: Node, default_name: str) -> Windows:

@@ -7,7 +7,6 @@ distribution that runs on this machine, unpacked but not installed.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from lab.atomic_write import write_json
 from lab.errors import ToolError
+from lab.file_lock import held
 from lab.paths import ROOT, home
 from lab.stack.tools.fetch import PRODUCTS, Product, from_release
 from lab.stack.tools.packages import OTHER_NAMES, Apt, lacks_shared_files, suites
@@ -92,9 +92,7 @@ def find(name: str) -> Tool | None:
 @contextmanager
 def _exclusive(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder`, so that only one process fetches into it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held(folder / ".lock"):
         yield
 
 
