@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from documents import audit_row, page
 
@@ -92,7 +92,7 @@ class MadeUpPager:
             )
         ]
 
-    def audit(self) -> list[AuditRow]:
+    def audit(self, **_: Any) -> list[AuditRow]:
         self._answer()
         return [
             audit_row(**dict.fromkeys(("id", "actor", "action", "target", "old", "new", "outcome", "reason"), EVIL))

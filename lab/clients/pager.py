@@ -43,9 +43,10 @@ class Pager:
         """Resolve the open pages received before a timestamp; returns their number."""
         return int(self.http.call("POST", "/api/pages/close", {"before": before})["closed"])
 
-    def audit(self, since: str = "") -> list[AuditRow]:
-        """Audit rows from the timestamp `since` on (all when empty), oldest first."""
-        answer = self.http.call("GET", "/api/audit", fields={"since": since} if since else {})
+    def audit(self, since: str = "", last: int | None = None) -> list[AuditRow]:
+        """Audit rows from the timestamp `since` on (all when empty), or the `last` ones of them, oldest first."""
+        fields = {"since": since, "last": "" if last is None else str(last)}
+        answer = self.http.call("GET", "/api/audit", fields={name: value for name, value in fields.items() if value})
         return convert(answer["audit"], list[AuditRow], self.http.what)
 
     def record(self, row: dict[str, Any]) -> None:

@@ -195,7 +195,7 @@ class Watcher:
         )
 
     def _paged(self, at: float) -> Paged:
-        pages, audit = self.pager.pages()[:PAGES_SHOWN], self.pager.audit()[-AUDIT_SHOWN:][::-1]
+        pages, audit = self.pager.pages()[:PAGES_SHOWN], self.pager.audit(last=AUDIT_SHOWN)[::-1]
         return Paged(pages=pages, audit=audit, changes=log.marks(audit), told_at=utc_text(at))
 
 

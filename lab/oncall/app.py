@@ -56,7 +56,7 @@ def _pages(store: Store) -> Blueprint:
     @routes.get("/")
     def inbox() -> Response:
         pages = store.pages(limit=100)
-        html = render_template("inbox.html", pages=pages, audit=reversed(store.audit(limit=50)), link=_safe_link)
+        html = render_template("inbox.html", pages=pages, audit=reversed(store.audit(last=50)), link=_safe_link)
         response = Response(html, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -134,8 +134,11 @@ def _audit(store: Store) -> Blueprint:
 
     @routes.get("/api/audit")
     def audit() -> Response:
-        since = request.args.get("since", "")
-        return jsonify(audit=as_builtins(store.audit(utc_text(epoch_seconds(since)) if since else "")))
+        since, last = request.args.get("since", ""), request.args.get("last", "")
+        if last and not (last.isascii() and last.isdigit() and 0 < len(last) < 10):
+            raise UsageError(f"last {last[:40]!r} must be a number of rows")
+        rows = store.audit(utc_text(epoch_seconds(since)) if since else "", int(last) if last else None)
+        return jsonify(audit=as_builtins(rows))
 
     @routes.post("/api/audit")
     def record() -> Response:

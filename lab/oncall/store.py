@@ -169,11 +169,11 @@ class Store:
             stored = db.execute("SELECT * FROM audit WHERE id = ?", (row.id,)).fetchone()
         return _audit(stored)
 
-    def audit(self, since: str = "", limit: int = 1000) -> list[AuditRow]:
-        """The last `limit` audit rows from `since` (a normalised UTC timestamp) on, oldest first."""
+    def audit(self, since: str = "", last: int | None = None) -> list[AuditRow]:
+        """The audit rows from `since` (a normalised UTC timestamp) on, or the `last` ones of them, oldest first."""
         newest = "SELECT * FROM audit WHERE at >= ? ORDER BY at DESC, seq DESC LIMIT ?"
         with self._connection() as db:
-            return [_audit(row) for row in db.execute(newest, (since, limit))][::-1]
+            return [_audit(row) for row in db.execute(newest, (since, -1 if last is None else last))][::-1]
 
     def counts(self) -> list[tuple[str, str, bool, bool, int]]:
         """(severity, status, acked, escalated, number of pages) for each combination, for /metrics."""

@@ -109,7 +109,7 @@ def test_the_marks_of_the_charts_are_the_rows_that_altered_something() -> None:
         audit_row(id="3", action="config rollback", target="feed", outcome="pending"),
     ]
     pager = MadeUpPager()
-    pager.audit = lambda: rows  # type: ignore[method-assign]
+    pager.audit = lambda **_: rows  # type: ignore[method-assign]
     snapshot = watcher(MadeUpPrometheus(), pager).snapshot()
     assert len(snapshot.audit) == 3
     assert [(mark.at, mark.what, mark.by) for mark in snapshot.changes] == [(AT, "scale feed: 2 → 3", "ada")]

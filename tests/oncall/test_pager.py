@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -188,6 +190,21 @@ def test_the_audit_log_can_be_read_from_a_timestamp_on(post: Post, app: Flask) -
         answer: Any = app.test_client().get(f"/api/audit?since={bad}")
         assert answer.status_code == 400
         assert "is not a timestamp" in answer.json["error"]
+
+
+def test_the_whole_audit_log_is_read_or_its_last_rows(app: Flask, store: Store) -> None:
+    """The ledger and the change log count every row, however many there are."""
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as db:
+        db.executemany(
+            "INSERT INTO audit (id, at, actor, action, target, old, new, outcome, reason)"
+            " VALUES (?, '2026-01-31T12:00:00.000Z', 'a', 'x', 'y', 'null', 'null', 'done', '')",
+            [(str(number),) for number in range(1500)],
+        )
+    assert len(rows(app, "audit")) == 1500
+    assert [row["id"] for row in rows(app, "audit", "?last=2")] == ["1498", "1499"]
+    for bad in ("0.5", "-1", "many", "9" * 20, "\u0661"):
+        answer: Any = app.test_client().get("/api/audit", query_string={"last": bad})
+        assert (answer.status_code, "must be a number of rows" in answer.json["error"]) == (400, True)
 
 
 @pytest.mark.parametrize("number", ["0", str(2**31), str(2**63), "1" * 5000])
