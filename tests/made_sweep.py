@@ -50,6 +50,8 @@ def made_step(planned: Next, *, passed: bool, refused: str = "", **changes: Any)
         hit_ratio=0.95,
         database_per_second=10.0,
         database_seconds=0.004,
+        cache_entries=2000,
+        cache_bytes=4_000_000,
         calibration=(1e7, 1e7),
         refused=refused,
     )

@@ -63,7 +63,8 @@ class Step(Document, frozen=True, kw_only=True):
 
     `slos` counts the events of each SLO by id, `cpu_seconds` the processor seconds of each process by name, `machine`
     those of all processors by "lab", "others" and "idle", and `busy` is the mean utilisation (0 to 1) of each bounded
-    resource by name. `database_seconds` is the mean duration of a database operation. `calibration` is the speed of a
+    resource by name. `database_seconds` is the mean duration of a database operation; `cache_bytes` is
+    what the entries of the cache take, without the server itself. `calibration` is the speed of a
     core before and after the step, in loops per processor second while all cores compute. `refused` is the reason why
     the step does not count, "" when it does.
     """
@@ -88,6 +89,8 @@ class Step(Document, frozen=True, kw_only=True):
     hit_ratio: Ratio | None
     database_per_second: NotNegative
     database_seconds: NotNegative
+    cache_entries: Count
+    cache_bytes: Count
     calibration: tuple[float, float]
     refused: str = ""
 

@@ -20,7 +20,9 @@ MEASURED, MODELLED, BEYOND = "measured", "modelled", "beyond the model"
 MAX_EXTRAPOLATION = 2.0
 # Connections: at most this ratio of requests waits for one.
 WAITING_RATIO = 0.01
-CORES = "cores"
+CORES, CACHE = "cores", "cache, MiB"
+FRACTIONS = (CORES, CACHE)  # amounts that are no whole numbers
+MIB = 2**20
 
 Requests = Callable[[Step], int]
 
@@ -51,14 +53,14 @@ class Need:
 
     @property
     def shown(self) -> str:
-        """The amount for a person: a whole number, rounded up, or cores with one digit."""
-        return f"{self.amount.value:.1f}" if self.resource == CORES else f"{math.ceil(self.amount.value)}"
+        """The amount for a person: a whole number, rounded up, or one digit of cores and memory."""
+        return f"{self.amount.value:.1f}" if self.resource in FRACTIONS else f"{math.ceil(self.amount.value)}"
 
     @property
     def interval(self) -> str:
         """The interval for a person."""
         low, high = self.amount.low, self.amount.high
-        return f"{low:.1f} to {high:.1f}" if self.resource == CORES else f"{math.ceil(low)} to {math.ceil(high)}"
+        return f"{low:.1f} to {high:.1f}" if self.resource in FRACTIONS else f"{math.ceil(low)} to {math.ceil(high)}"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Planner:
             self._processes("user", sized(demand, demand.user_per_second), user_requests, spare=1),
             self._cores(demand),
             self._connections(demand),
+            self._cache(demand),
         ]
 
     @property
@@ -122,6 +125,19 @@ class Planner:
         measured = max(step.arrivals / step.seconds for step in self._steps)
         term = f"{rate:.0f} operations per second of {hold * 1000:.1f} ms; {WAITING_RATIO:.0%} may wait"
         return Need("database connections", Estimate(*sizes), term, _basis(load, measured))
+
+    def _cache(self, demand: Demand) -> Need:
+        """What the entries take. Their number grows with the users that are active, not with their requests."""
+        entries = max(step.cache_entries for step in self._steps)
+        sizes = [step.cache_bytes / step.cache_entries for step in self._steps if step.cache_entries]
+        if not sizes:
+            raise LabError("the sweep found the cache empty; run `make capacity` to measure it again")
+        load = sized(demand, demand.peak_per_second)
+        measured = max(step.arrivals / step.seconds for step in self._steps)
+        mean = statistics.fmean(sizes)
+        amount = Estimate(*(entries * size / MIB / (1 - demand.headroom) for size in (mean, min(sizes), max(sizes))))
+        term = f"{entries} entries of {mean / 1000:.1f} kB; grows with active users, not with requests"
+        return Need(CACHE, amount, term, _basis(load, measured))
 
     def _cost(self, seconds: Callable[[Step], float], requests: Requests) -> Estimate:
         """Processor seconds per request, with the interval of its mean over the steps."""

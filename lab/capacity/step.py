@@ -106,6 +106,7 @@ class Stepper:
         evidence = usage.busy(self.clients, after.at, seconds)
         hits = usage.hit_ratio(self.clients, after.at, seconds)
         operations = usage.database_per_second(self.clients, after.at, seconds)
+        cached = usage.cached(self.clients)
         duration = usage.database_seconds(self.clients, after.at, seconds)
         self._drain()
         speeds = (before_speed, self._calibrate())
@@ -131,6 +132,8 @@ class Stepper:
             hit_ratio=None if hits is None else round(hits, 4),
             database_per_second=round(operations, 2),
             database_seconds=round(duration, 6),
+            cache_entries=cached[0],
+            cache_bytes=cached[1],
             calibration=(round(speeds[0]), round(speeds[1])),
             refused=refusal(counted.late_p99_seconds, machine, speeds, last=last),
         )

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psutil
+import valkey
+from valkey.exceptions import ValkeyError
 
 from lab import names
 from lab.control.lab_clients import LabClients
+from lab.errors import NotRunning
+from lab.stack.backends import valkey as cache
 from lab.stack.health.machine import CpuTimes
 from lab.stack.processes.supervision import SUPERVISOR, Supervisor
 
@@ -100,6 +104,15 @@ def database_seconds(clients: LabClients, at: float, seconds: float) -> float:
     window = f"[{max(2, int(seconds))}s]"
     name = names.DB_OPERATION_DURATION
     return _number(clients, f"sum(rate({name}_sum{window})) / sum(rate({name}_count{window}))", at)
+
+
+def cached(clients: LabClients) -> tuple[int, int]:
+    """The number of entries in the cache, and the bytes that they take. Raises NotRunning when it does not answer."""
+    try:
+        with valkey.Valkey.from_url(cache.url(clients.ports.valkey), socket_timeout=5) as client:
+            return int(client.dbsize()), int(client.info("memory")["used_memory_dataset"])
+    except ValkeyError as error:
+        raise NotRunning(f"the cache does not answer: {error}; see `fleetops status`") from None
 
 
 def _number(clients: LabClients, query: str, at: float) -> float:

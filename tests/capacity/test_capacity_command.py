@@ -42,6 +42,7 @@ def test_plan_says_what_is_needed_and_how_sure_that_is(stored: Path, capsys: pyt
     large = capsys.readouterr().out
     assert small["cores"]["basis"] == "measured"
     assert small["cores"]["amount"]["low"] <= small["cores"]["amount"]["value"] <= small["cores"]["amount"]["high"]
+    assert small["cache, MiB"]["amount"]["value"] == pytest.approx(4_000_000 / 2**20 / 0.7)
     assert next(line for line in large.splitlines() if line.startswith("cores")).count("beyond the model") == 1
 
 
