@@ -14,10 +14,11 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 TAGS = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-# The rules whose result depends on colours, in both schemes.
-COLOURS = ["color-contrast", "link-in-text-block"]
-COLOUR_RULES = {"runOnly": {"type": "rule", "values": COLOURS}}
-OTHER_RULES = {"runOnly": TAGS, "rules": {rule: {"enabled": False} for rule in COLOURS}}
+# The rules whose result depends on colours, in both schemes; and the one whose result depends on the places of all
+# controls, which takes longer than all other rules together.
+COLOURS, PLACES = ["color-contrast", "link-in-text-block"], ["target-size"]
+COLOUR_RULES, PLACE_RULES = ({"runOnly": {"type": "rule", "values": rules}} for rules in (COLOURS, PLACES))
+OTHER_RULES = {"runOnly": TAGS, "rules": {rule: {"enabled": False} for rule in COLOURS + PLACES}}
 
 # Scrolls through the page like a reader, because blocks are prepared when they come into view.
 READ = """(async () => {
@@ -34,24 +35,30 @@ READ = """(async () => {
 NO_TRANSITIONS = """document.head.append(Object.assign(document.createElement("style"), {
   textContent: "*, ::before, ::after { transition: none !important; }",
 }))"""
-# Collects in `kinds` the elements with text whose kind is new, and returns the new kinds. Elements are of one kind, and
-# have the same colours, when their tags, classes and inline colours are equal from the body down: most of a page's text
-# is of few kinds. Checking every word of every page would take two minutes.
+# Collects the elements whose kind is new, those with text in `texts` and controls in `controls`, and returns the new
+# kinds. Elements are of one kind, and look alike, when their tags, classes and inline colours are equal from the body
+# down: most of a page's elements are of few kinds. Checking all of them on every page would take minutes.
 COLLECT_KINDS = """(known) => {
   const seen = new Set(known), found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const own = (one) =>
     [one.localName, ...one.classList, one.style.color, one.style.background, one.getAttribute("fill")].join(" ");
-  window.kinds = [];
-  while (walk.nextNode()) {
-    const one = walk.currentNode.parentElement, parts = [];
-    if (!walk.currentNode.data.trim() || !one.checkVisibility()) continue;
+  const add = (one, group, list) => {
+    const parts = [group];
     for (let at = one; at !== document.body; at = at.parentElement) parts.push(own(at));
     const kind = parts.join(" > ");
-    if (seen.has(kind)) continue;
+    if (seen.has(kind)) return;
     seen.add(kind);
     found.push(kind);
-    window.kinds.push(one);
+    list.push(one);
+  };
+  window.texts = [];
+  window.controls = [];
+  while (walk.nextNode()) {
+    const one = walk.currentNode.parentElement;
+    if (walk.currentNode.data.trim() && one.checkVisibility()) add(one, "text", window.texts);
   }
+  for (const one of document.querySelectorAll("a[href], button, input, select, textarea, summary, [role], [tabindex]"))
+    if (one !== document.body && one.checkVisibility()) add(one, "control", window.controls);
   return found;
 }"""
 SETTLED = "Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))).then(() => undefined)"
@@ -75,7 +82,7 @@ def violations(page: Page, where: str, rules: dict[str, Any]) -> list[str]:
 def test_no_page_violates_an_accessibility_rule_in_either_scheme(
     site_folder: Path, published: str, page: Page, axe: str
 ) -> None:
-    """The colour rules in both schemes, on the first element of each kind; all other rules on every element."""
+    """Colours in both schemes and places on the first element of each kind; all other rules on every element."""
     broken, known = [], list[str]()
     scheme = page.locator("body")
     page.set_viewport_size({"width": 1280, "height": 6000})
@@ -90,11 +97,13 @@ def test_no_page_violates_an_accessibility_rule_in_either_scheme(
         page.evaluate(axe + "; undefined")
         broken += [f"/{path}: {violation}" for violation in violations(page, "document", OTHER_RULES)]
         known += (new := page.evaluate(COLLECT_KINDS, known))
-        if not new:
+        if any(kind.startswith("control") for kind in new):
+            broken += [f"/{path}: {violation}" for violation in violations(page, "{ include: controls }", PLACE_RULES)]
+        if not any(kind.startswith("text") for kind in new):
             continue
-        broken += [f"/{path}: {violation}" for violation in violations(page, "{ include: kinds }", COLOUR_RULES)]
+        broken += [f"/{path}: {violation}" for violation in violations(page, "{ include: texts }", COLOUR_RULES)]
         page.locator(".lab-scheme").click()
         expect(scheme).to_have_attribute("data-md-color-scheme", "slate")
-        broken += [f"/{path}, dark: {violation}" for violation in violations(page, "{ include: kinds }", COLOUR_RULES)]
+        broken += [f"/{path}, dark: {violation}" for violation in violations(page, "{ include: texts }", COLOUR_RULES)]
         page.evaluate("localStorage.clear()")  # the next page is light again
     assert not broken, "\n".join(broken)

@@ -6,6 +6,7 @@ Timer lateness does not measure this, because a process that mostly sleeps is wo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,11 @@ IDLE_RATIO = 0.05
 
 @dataclass(frozen=True)
 class CpuTimes:
-    """Processor seconds since the machine started, and those of process trees by their root (pid, create time)."""
+    """Processor seconds since the machine started, and those of process trees by their root (pid, create time).
+
+    What programs of a lower priority use counts as idle: they only get what nothing else wants, so they take nothing
+    from the lab. Where this process has a lower priority itself, the lab has, too, and nothing can be told apart.
+    """
 
     busy: float
     idle: float
@@ -34,6 +39,8 @@ class CpuTimes:
         """Read the current times. `roots` are process ids; a tree includes descendants that have ended."""
         times = psutil.cpu_times()._asdict()
         idle = times["idle"] + times.get("iowait", 0.0)
+        if os.nice(0) <= 0:
+            idle += times.get("nice", 0.0)
         # On Linux, user and nice include guest and guest_nice.
         busy = sum(times.values()) - idle - times.get("guest", 0.0) - times.get("guest_nice", 0.0)
         trees = {}

@@ -59,6 +59,18 @@ def test_idle_time_is_counted() -> None:
     assert sum(CpuTimes.now([]).since(before).values()) > 0.2
 
 
+@pytest.mark.parametrize("own_priority", [0, 19])
+def test_programs_of_a_lower_priority_count_as_idle_unless_this_one_has_it_too(
+    own_priority: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "nice", lambda _: own_priority)
+    before = CpuTimes.now([])
+    subprocess.run(["nice", "-n", "19", sys.executable, "-c", SPIN.format(seconds=1)], check=True)
+    now = CpuTimes.now([])
+    grown = now.busy - before.busy if own_priority else now.idle - before.idle
+    assert grown > 0.9
+
+
 @pytest.mark.parametrize(
     ("lab", "others", "idle", "result"),
     [

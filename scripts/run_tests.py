@@ -1,0 +1,68 @@
+"""Run every test: those of a whole lab, and beside them all others at the lowest priority.
+
+    python -m scripts.run_tests
+
+Drills are timed to the second, so what runs beside them may only use the processor time that the lab leaves. The output
+of the tests beside is shown once the tests of the lab have ended. Ctrl-C stops both. The exit status is that of the
+first that failed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import IO
+
+# Files are distributed in the order of their names: ordered by their number of tests, a file with one long test would
+# start last.
+BESIDE = ("-m", "not stack and not containers", "-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+LAB = ("-m", "stack or containers")
+LOWEST = 19
+POLL_SECONDS = 0.5
+
+
+def command(options: Sequence[str]) -> list[str]:
+    """pytest with these options, in this environment."""
+    return [sys.executable, "-m", "pytest", *options]
+
+
+def run(lab: Sequence[str], beside: Sequence[str]) -> int:
+    """Run both commands, show the output of the second after that of the first, and return the first failed status."""
+    with tempfile.TemporaryFile() as output:
+        second = subprocess.Popen(["nice", "-n", str(LOWEST), *beside], stdout=output, stderr=subprocess.STDOUT)
+        first = subprocess.Popen(lab)
+        try:
+            status = first.wait()
+            sys.stdout.write("\nAll other tests, which ran beside those of the lab at the lowest priority:\n")
+            _show(output, second)
+            return status or second.wait()
+        finally:  # Ctrl-C reaches both too, as they are in the terminal's foreground
+            for process in (first, second):
+                if process.poll() is None:
+                    process.terminate()
+                    process.wait()
+
+
+def _show(output: IO[bytes], process: subprocess.Popen[bytes]) -> None:
+    """Copy what is in the file, and what is still written to it, to the standard output until the process ends."""
+    shown, ended = 0, False
+    while not ended:
+        ended = process.poll() is not None
+        # The writer has the same file open: reading at a position does not move its own.
+        while data := os.pread(output.fileno(), 1 << 16, shown):
+            shown += len(data)
+            sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        if not ended:
+            time.sleep(POLL_SECONDS)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(run(command(LAB), command(BESIDE)))
+    except KeyboardInterrupt:
+        sys.exit(130)
