@@ -39,7 +39,6 @@ from lab.site.views import (
     services,
     slo,
 )
-from lab.site.views.capacity import curves, limits, models, plans
 from lab.site.views.change import ledger, log, policies, pushes, rollouts, simulations
 
 VIEW_MODULES = (
@@ -60,10 +59,6 @@ VIEW_MODULES = (
     pushes,
     simulations,
     ledger,
-    limits,
-    curves,
-    models,
-    plans,
     services,
     diagrams,
     drills,

@@ -1,4 +1,4 @@
-"""Lab clients with a fake pager and gateway (tests/lab_clients.py)."""
+"""Lab clients with a fake pager and gateway (tests/helpers/lab_clients.py)."""
 
 from lab_clients import clients, gateway, pager, servers
 

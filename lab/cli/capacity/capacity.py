@@ -108,8 +108,9 @@ def print_limits(done: Sweep) -> None:
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="JSON file to store them in.")
 @AS_JSON
 def run_up_command(names: tuple[str, ...], record: Path | None, as_json: bool) -> None:
-    """Let one quantity grow until an SLO burns, and measure how long before it the tickets fire.
+    """Measure how long before an SLO burns each ticket fires.
 
+    In a run-up one quantity grows step by step until an SLO burns.
     Run-ups: load, threads, pool, cache, database, memory. Each takes 3 to 50 minutes, and the lab is put back.
 
     \b
