@@ -24,9 +24,15 @@ from lab.stack.processes.orphans import port_free
 
 
 def _ports() -> Iterator[int]:
-    """Ports below the ephemeral range and the labs' range, without repetition; each xdist worker has its own share."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    share = range(10000 + worker, 20000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    """Ports below the ephemeral range and the labs' ranges, without repetition.
+
+    Each xdist worker has its own share, and a run without xdist, which may be beside one with it, another range.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        share = range(9000, 10000)
+    else:
+        share = range(10000 + int(worker.removeprefix("gw")), 20000, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
     start = random.randrange(len(share))
     yield from (*share[start:], *share[:start])
 
@@ -39,7 +45,7 @@ def free_port() -> int:
     for port in _PORTS:
         if port_free(port):
             return port
-    return pytest.fail("no free port from 10000 to 19999")
+    return pytest.fail("no free port from 9000 to 19999")
 
 
 def eventually(check: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
