@@ -76,7 +76,8 @@ def measured(burst: Burst) -> Drain:
     waits = [second for second, count in enumerate(burst.in_flight[ends:]) if count > enough]
     seconds = waits[-1] + 1 if waits else 0
     still = bool(waits) and waits[-1] == len(burst.in_flight) - ends - 1
-    return Drain(max(burst.in_flight), None if still else float(seconds), sum(burst.arrivals) - sum(burst.good))
+    lost = max(0, sum(burst.arrivals) - sum(burst.good))
+    return Drain(max(burst.in_flight), None if still else float(seconds), lost)
 
 
 def predicted(burst: Burst, served_per_second: float, max_in_flight: int) -> Drain:

@@ -44,12 +44,21 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through points (x, y) in order. `kind`: its CSS classes; `dots` draws the points themselves, too."""
+    """A line through points (x, y) in order. `kind`: its CSS classes; `dots` draws the points themselves, too.
+
+    `dot`: further CSS classes of the dots.
+    """
 
     title: str
     kind: str
     points: Sequence[tuple[float, float]]
     dots: bool = False
+    dot: str = ""
+
+    @property
+    def dot_kind(self) -> str:
+        """The CSS classes of its dots."""
+        return f"dot {self.dot}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,9 @@ def key(curves: Sequence[Curve], levels: Sequence[str] = ()) -> Markup:
     lines = [
         Markup(sample).format(
             Markup('<polyline class="line {}" points="0,5 26,5"/>').format(curve.kind)
-            + (Markup('<circle class="dot" cx="13" cy="5" r="3.5"/>') if curve.dots else Markup()),
+            + (
+                Markup('<circle class="{}" cx="13" cy="5" r="3.5"/>').format(curve.dot_kind) if curve.dots else Markup()
+            ),
             curve.title,
         )
         for curve in curves
@@ -189,8 +200,8 @@ def _line(frame: _Frame, curve: Curve, row: int) -> Markup:
 
 def _dots(frame: _Frame, curve: Curve, row: int) -> Markup:
     return Markup().join(
-        Markup('<circle class="dot" cx="{:.2f}%" cy="{:.1f}" r="3.5"/>').format(
-            frame.across(at), frame.down(value, row)
+        Markup('<circle class="{}" cx="{:.2f}%" cy="{:.1f}" r="3.5"/>').format(
+            curve.dot_kind, frame.across(at), frame.down(value, row)
         )
         for at, value in curve.points
     )

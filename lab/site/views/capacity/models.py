@@ -33,11 +33,11 @@ def scalability(context: SiteContext) -> Markup:
     held = analysis.held_out
     curves = [
         plot.Curve("fit", "line--0", [(n, at.value) for n, at in zip(grid, band, strict=True)]),
-        plot.Curve("95 % band, low", "line--late", [(n, at.low) for n, at in zip(grid, band, strict=True)]),
-        plot.Curve("95 % band, high", "line--late", [(n, at.high) for n, at in zip(grid, band, strict=True)]),
+        plot.Curve("95 % band, low", "line--0 line--late", [(n, at.low) for n, at in zip(grid, band, strict=True)]),
+        plot.Curve("95 % band, high", "line--0 line--late", [(n, at.high) for n, at in zip(grid, band, strict=True)]),
         plot.Curve("measured, fitted", "line--points", law.points, dots=True),
-        plot.Curve("measured at the limit, held out", "line--points dots--1",
-                   [(point.in_flight, point.measured) for point in held], dots=True),
+        plot.Curve("measured at the limit, held out", "line--points",
+                   [(point.in_flight, point.measured) for point in held], dots=True, dot="dot--bound"),
     ]  # fmt: skip
     top = max(at.high for at in band if math.isfinite(at.high))
     description = (
