@@ -127,12 +127,11 @@ def panels(*each: tuple[str, Markup]) -> Markup:
 def key(curves: Sequence[Curve], levels: Sequence[str] = ()) -> Markup:
     """The key of a plot: each curve by its line, each kind of level by a dashed one."""
     sample = '<li><svg width="26" height="10" class="lab-chart__svg" aria-hidden="true">{}</svg>{}</li>'
+    dot = '<circle class="{}" cx="13" cy="5" r="3.5"/>'
     lines = [
         Markup(sample).format(
             Markup('<polyline class="line {}" points="0,5 26,5"/>').format(curve.kind)
-            + (
-                Markup('<circle class="{}" cx="13" cy="5" r="3.5"/>').format(curve.dot_kind) if curve.dots else Markup()
-            ),
+            + (Markup(dot).format(curve.dot_kind) if curve.dots else Markup()),
             curve.title,
         )
         for curve in curves
