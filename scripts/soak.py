@@ -95,7 +95,7 @@ def out_of_bounds(processes: Mapping[str, ProcessMemory]) -> list[str]:
     exceeded = [
         f"{process} grew by {row.private_slope_mib_per_hour:g} MiB of private memory per hour over the second half"
         for process, row in processes.items()
-        if process != TOTAL and (row.private_slope_mib_per_hour or 0.0) > MAX_SLOPE_MIB_PER_HOUR
+        if process != TOTAL and row.private_slope_mib_per_hour > MAX_SLOPE_MIB_PER_HOUR
     ]
     if processes[TOTAL].peak_mib > MAX_TOTAL_MIB:
         exceeded.append(f"the total reached {processes[TOTAL].peak_mib:g} MiB, more than {MAX_TOTAL_MIB:g}")
@@ -169,7 +169,7 @@ def table(processes: Mapping[str, ProcessMemory]) -> str:
     ]
     lines += [
         f"{process:14} {row.start_mib:7.1f} {row.half_mib:7.1f} {row.end_mib:7.1f} {row.peak_mib:7.1f}"
-        f"   {row.slope_mib_per_hour:+8.2f}  {row.private_slope_mib_per_hour or 0.0:+8.2f}"
+        f"   {row.slope_mib_per_hour:+8.2f}  {row.private_slope_mib_per_hour:+8.2f}"
         for process, row in processes.items()
     ]
     return "\n".join(lines)

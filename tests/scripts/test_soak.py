@@ -40,7 +40,7 @@ def test_the_slope_of_steady_growth_is_exact() -> None:
 )
 def test_a_peak_or_a_restart_does_not_count_as_growth(level: object) -> None:
     result = memory(samples(steady=level))
-    assert (result["steady"].private_slope_mib_per_hour or 0.0) <= 0
+    assert result["steady"].private_slope_mib_per_hour <= 0
     assert out_of_bounds(result) == []
 
 

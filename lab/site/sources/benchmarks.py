@@ -102,7 +102,7 @@ class ProcessMemory(Document, frozen=True, kw_only=True):
     end_mib: float
     peak_mib: float
     slope_mib_per_hour: float
-    private_slope_mib_per_hour: float | None = None  # None: not measured, by an older `make soak`
+    private_slope_mib_per_hour: float
 
 
 class Soak(Section, frozen=True, kw_only=True):

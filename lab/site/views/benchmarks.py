@@ -104,7 +104,7 @@ def soak_table(context: SiteContext) -> Markup:
             process,
             *(f"{mib:.0f}" for mib in (memory.start_mib, memory.half_mib, memory.end_mib, memory.peak_mib)),
             *(
-                "not measured" if slope is None else f"{slope:+.1f}".replace("-", units.MINUS)
+                f"{slope:+.1f}".replace("-", units.MINUS)
                 for slope in (memory.slope_mib_per_hour, memory.private_slope_mib_per_hour)
             ),
         )
