@@ -28,6 +28,13 @@ def test_the_output_of_the_tests_beside_follows_that_of_the_lab(capfd: pytest.Ca
     assert lines[3:5] == [f"second {LOWEST}", "end"]
 
 
+def test_the_tests_beside_cannot_raise_their_priority(capfd: pytest.CaptureFixture[str]) -> None:
+    """Chromium gives the processes of a visible page a usual priority, if it may."""
+    raises = python("import os; os.setpriority(os.PRIO_PROCESS, 0, 0)")
+    assert run(python(""), raises) != 0
+    assert "PermissionError" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(("first", "second", "status"), [(0, 0, 0), (3, 0, 3), (0, 5, 5), (3, 5, 3)])
 def test_a_failure_of_either_is_the_status(first: int, second: int, status: int) -> None:
     assert run(python(f"raise SystemExit({first})"), python(f"raise SystemExit({second})")) == status
