@@ -63,13 +63,9 @@ def rollout_evidence(context: SiteContext, name: str) -> Markup:
     ]  # fmt: skip
     head = ("After", *(curve.title for curve in curves[:-1]), "together")
     table = html.table(head, rows, label=f"Evidence of harm, {record.version}", numeric=True)
-    return Markup(
-        '<figure class="lab-chart" id="{}"><figcaption><span class="lab-chart__title">When is there enough evidence'
-        " of harm?</span>{} Lab time, {}x. Record: {}.</figcaption>{}{}{}</figure>"
-    ).format(
-        ident, description, context.factor, link(context, name), drawing, plot.key(curves),
-        html.details("Data table", table),
-    )  # fmt: skip
+    caption = Markup("{} Lab time, {}x. Record: {}.").format(description, context.factor, link(context, name))
+    title = "When is there enough evidence of harm?"
+    return plot.figure(ident, title, caption, drawing + plot.key(curves), data=table)
 
 
 def _ticks(seconds: int) -> range:

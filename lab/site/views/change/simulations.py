@@ -60,16 +60,14 @@ def blind_spot(context: SiteContext) -> Markup:
         data += [_data(context, slo, row) for row in rows]
     head = ("Bad", "Weight", "Fast-burn page", "Slow-burn page", "Ticket", "Judge, median", "Judge, p95")
     table = html.table(head, data, label="Time until each notices a bad canary", numeric=True)
-    return Markup(
-        '<figure class="lab-chart" id="blind-spot"><figcaption><span class="lab-chart__title">Who notices a bad canary,'
-        " and when?</span>Time until it is noticed, by the weight of the canary, in lab time, {}x; both axes are"
+    caption = Markup(
+        "Time until it is noticed, by the weight of the canary, in lab time, {}x; both axes are"
         " logarithmic. Pages and tickets are those of {}, computed from the windows, with a stable version that is good"
-        " throughout. The judge: {} simulated rollouts for each point, kept at that weight for {}.</figcaption>"
-        '<div class="lab-panels">{}{}</div>{}</figure>{}'
-    ).format(
-        context.factor, SLO, figures.bad_runs, units.seconds(figures.within_seconds), Markup().join(panels),
-        plot.key(curves), html.details("Data table", table), _limits(context, slo, figures, bad_ratios),
-    )  # fmt: skip
+        " throughout. The judge: {} simulated rollouts for each point, kept at that weight for {}."
+    ).format(context.factor, SLO, figures.bad_runs, units.seconds(figures.within_seconds))
+    body = Markup('<div class="lab-panels">{}{}</div>').format(Markup().join(panels), plot.key(curves))
+    drawn = plot.figure("blind-spot", "Who notices a bad canary, and when?", caption, body, data=table)
+    return drawn + _limits(context, slo, figures, bad_ratios)
 
 
 def _bad(bad_ratio: float) -> str:
