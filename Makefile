@@ -41,13 +41,14 @@ lab: $(VENV) ## start everything, print the console's URL, stay until Ctrl-C
 	@$(SERVABLE)
 	@exec $(BIN)/fleetops up
 
-# Tests of a whole stack run alone, because drills are timed to the second and other tests would slow them. Files are
-# distributed in the order of their names: ordered by their number of tests, a file with one long test would start last.
+# One process more than there are processors, since many tests wait. Files are distributed in the order of their names:
+# ordered by their number of tests, a file with one long test would start last.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: $(VENV) ## every test this machine can run, and why others were skipped; DRILLS=1: more live drills
 	@$(BIN)/python -m lab.stack.tools.binaries >/dev/null || true # it has said what is missing; the tests report what they skip
 	@failed=0; \
-	$(BIN)/python -m pytest -m "not stack and not containers" -n auto --dist loadfile --no-loadscope-reorder || failed=1; \
-	$(BIN)/python -m pytest -m "stack or containers" || failed=1; \
+	$(BIN)/python -m pytest -m "not stack and not containers and not promtool" -n $(WORKERS) --dist loadfile --no-loadscope-reorder || failed=1; \
+	$(BIN)/python -m scripts.lab_tests || failed=1; \
 	exit $$failed
 
 # test-fast leaves these out besides the marked tests: browser tests, tests of the built site, and files whose tests
