@@ -90,6 +90,13 @@ def test_every_json_value_round_trips(value: Any, ascii_only: bool) -> None:
     assert json_text.parse(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 
+def test_a_duplicate_key_among_many_is_found_in_one_pass() -> None:
+    """Comparing every key with every other would take hours here."""
+    keys = "".join(f'"{number}":0,' for number in range(200_000))
+    with pytest.raises(JsonError, match="has the key 'z' twice"):
+        json_text.parse(f'{{{keys}"z":0,"z":0}}')
+
+
 @given(st.binary(max_size=60) | st.text('[]{}":\\ud8c,1e9nN-', max_size=60).map(str.encode))
 def test_any_bytes_are_parsed_or_raise_json_error(data: bytes) -> None:
     try:
