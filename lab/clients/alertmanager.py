@@ -11,6 +11,7 @@ from lab.names import LOGIN_USER
 from lab.paths import LOOPBACK, Home, Ports
 from lab.plaintext import plain
 
+WATCHDOG_RECEIVER = "watchdog"  # of rules/alertmanager.yml
 _TEXT_LIMIT = 200
 
 
@@ -52,10 +53,23 @@ class Alertmanager:
         fields = self.http.call("GET", "/api/v2/status")
         return Status(str(fields["versionInfo"]["version"]), str(fields["config"]["original"]))
 
+    def active_alerts(self) -> dict[str, bool]:
+        """Every alert that has not ended: by fingerprint, whether it is to be a page.
+
+        It is not while it is silenced or inhibited, nor if it is the Watchdog.
+        """
+        alerts = self.http.call("GET", "/api/v2/alerts")
+        return {str(fields["fingerprint"]): _paged(fields) for fields in alerts}
+
     def silences(self) -> list[Silence]:
         """Every active silence."""
         silences = self.http.call("GET", "/api/v2/silences")
         return [_silence(fields) for fields in silences if fields["status"]["state"] == "active"]
+
+
+def _paged(fields: dict[str, Any]) -> bool:
+    receivers = {receiver["name"] for receiver in fields["receivers"]}
+    return fields["status"]["state"] == "active" and receivers != {WATCHDOG_RECEIVER}
 
 
 def _silence(fields: dict[str, Any]) -> Silence:

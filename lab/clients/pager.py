@@ -13,7 +13,7 @@ from lab.paths import LOOPBACK, Home, Ports
 class Pager:
     """The API of one pager. Raises NotRunning when it does not answer, LabError when its answer is malformed."""
 
-    def __init__(self, url: str, token: str | None = None, timeout_seconds: float = 2.0) -> None:
+    def __init__(self, url: str, token: str | None = None, timeout_seconds: float = 5.0) -> None:
         self.http = JsonClient(url, what="the pager", token=token, timeout_seconds=timeout_seconds)
 
     @classmethod

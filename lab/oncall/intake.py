@@ -100,7 +100,10 @@ class Intake:
                 self._store.receive([self._own(REFUSED, "resolved", page.summary, page.description)])
 
     def _about(self, notification: webhook.Notification) -> list[webhook.Notice]:
-        """The page about alerts that Alertmanager left out; the group's next complete notification resolves it."""
+        """The page about alerts that Alertmanager left out; the group's next complete notification resolves it.
+
+        If none follows, `reconciliation` does.
+        """
         key = hashlib.sha256(notification.group.encode()).hexdigest()[:16]
         if left_out := notification.truncated:
             description = (

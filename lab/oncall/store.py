@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,18 @@ class Store:
             escalated = [page_id for page_id in ids if db.execute(mark, (at, to, page_id)).rowcount]
         return [page for page in map(self.page, escalated) if page]
 
+    def open_fingerprints(self, prefix: str = "") -> set[str]:
+        """The fingerprints of the open pages that begin with `prefix`."""
+        query = "SELECT fingerprint FROM pages WHERE status = 'firing' AND substr(fingerprint, 1, ?) = ?"
+        with self._connection() as db:
+            return {row["fingerprint"] for row in db.execute(query, (len(prefix), prefix))}
+
+    def resolve(self, fingerprints: Iterable[str], at: str) -> int:
+        """Resolve the open pages with these fingerprints at a normalised UTC timestamp; returns their number."""
+        query = "UPDATE pages SET status = 'resolved', resolved_at = ? WHERE status = 'firing' AND fingerprint = ?"
+        with self._transaction() as db:
+            return sum(db.execute(query, (at, fingerprint)).rowcount for fingerprint in fingerprints)
+
     def close_left_open(self, before: str) -> int:
         """Resolve the open pages received before a normalised UTC timestamp; returns their number."""
         with self._transaction() as db:
@@ -272,7 +284,7 @@ def _page(row: sqlite3.Row) -> Page:
 def _texts(stored: Any) -> dict[str, str] | None:
     """A stored JSON object of strings; None if it is not one."""
     value = _json(stored)
-    return {plain(name): plain(str(text)) for name, text in value.items()} if isinstance(value, dict) else None
+    return {name: str(text) for name, text in value.items()} if isinstance(value, dict) else None
 
 
 def _json(stored: Any) -> Any:

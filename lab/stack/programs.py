@@ -89,6 +89,7 @@ def environment(home: Home, ports: Ports) -> dict[str, str]:
         names.ENV_GATEWAY_URL: url(ports.gateway),
         names.ENV_CONSOLE_URL: url(ports.console),
         names.ENV_PAGER_URL: url(ports.pager),
+        names.ENV_ALERTMANAGER_URL: url(ports.alertmanager),
         names.ENV_PROMETHEUS_URL: url(ports.prometheus),
     }
 
