@@ -38,16 +38,17 @@ def metadata(slos: Sequence[Slo], *, name: str = "", namespace: str = "", labels
 
 
 def name_of(slos: Sequence[Slo]) -> str:
-    """An object name made from the id of the first SLO, with the characters that Kubernetes allows.
+    """An object name made from service and name of the first SLO, with the characters that Kubernetes allows.
 
-    An SLO id occurs in one spec file only, so two files never share an object. Where characters or length have to be
-    cut, a hash keeps the name unique.
+    The dot between them occurs in neither, so two SLOs never share an object, not even two whose ids are equal (service
+    `shop`, name `ad-budget`; service `shop-ad`, name `budget`). Where characters or length have to be cut, a hash keeps
+    the name unique.
     """
-    exact = f"slo-{slos[0].sloth_id}"
-    folded = re.sub(r"[^a-z0-9]+", "-", exact.lower()).strip("-")
-    if folded == exact and len(exact) <= MAX_NAME:
-        return exact
-    digest = hashlib.sha256(exact.encode()).hexdigest()[:10]
+    parts = (f"slo-{slos[0].service}", slos[0].name)
+    folded = ".".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)
+    if folded == ".".join(parts) and "." not in "".join(parts) and len(folded) <= MAX_NAME:
+        return folded
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
     return f"{folded[: MAX_NAME - len(digest) - 1].rstrip('-')}-{digest}"
 
 
