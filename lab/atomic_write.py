@@ -18,7 +18,8 @@ def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
 
     A regular file, also behind a symlink, is replaced in one step. It keeps its mode and, where permitted, its owner,
     and is synced to disk, directory entry included, when this returns. A new file gets `mode` less the umask. A device,
-    a pipe or an open descriptor such as /dev/stdout is written to and never replaced.
+    a pipe or an open descriptor such as /dev/stdout is written to and never replaced; nor is a file with several hard
+    links, which is overwritten, so that all of its names keep naming one file. That is not atomic.
     """
     data = text.encode()
     try:
@@ -31,6 +32,13 @@ def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
         sys.stdout.flush()
         with os.fdopen(os.open(path, os.O_WRONLY) if standard is None else os.dup(standard), "wb") as file:
             file.write(data)
+        return
+    if current and current.st_nlink > 1:
+        with path.open("r+b") as file:
+            file.write(data)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
         return
     if current and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

@@ -90,6 +90,15 @@ def test_a_symlink_stays_and_its_target_is_updated(links: tuple[str, ...], exist
     assert names(real.parent) == ["rules.yml"]
 
 
+@pytest.mark.parametrize("old", ["old", "old and longer " * 1000])
+def test_every_name_of_a_file_with_two_hard_links_shows_the_new_content(tmp_path: Path, old: str) -> None:
+    (tmp_path / "a").write_text(old)
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    write_text(tmp_path / "a", TEXT)
+    assert (tmp_path / "b").read_text() == TEXT
+    assert names(tmp_path) == ["a", "b"]
+
+
 def test_a_loop_of_symlinks_is_refused_and_stays(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
