@@ -138,7 +138,7 @@ def drill_run(
     from lab.clients.documents import as_builtins
     from lab.drills.evidence import record
     from lab.drills.evidence.report import summary
-    from lab.drills.run.blind import hide, incidents, picked
+    from lab.drills.run.blind import hide, incidents, picked, revealing
     from lab.drills.run.responders import PROGRAMS
     from lab.drills.runbook.execute import fleetops
     from lab.drills.runner import run_drill
@@ -150,6 +150,8 @@ def drill_run(
         hide(drill_id, fleetops())
     if picked_by is not None:
         chosen = picked(picked_by)
+        if process := revealing(chosen.id):
+            click.echo(f"note: {process} names the drill in its arguments, where a program can read it", err=True)
     else:
         chosen = random.SystemRandom().choice(incidents()) if drill_id == RANDOM else find(drill_id)
     if record_file is not None and not record_file.parent.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import valkey
@@ -12,6 +11,7 @@ from lab.control.lab_clients import LabClients
 from lab.errors import NotRunning
 from lab.services.fanout import feed_key
 from lab.stack.backends import valkey as cache
+from lab.telemetry import json_text
 
 BATCH = 500
 
@@ -55,7 +55,7 @@ def _foreign(client: valkey.Valkey) -> tuple[int, list[str]]:
 
 def _owner(feed: bytes) -> str:
     try:
-        return str(json.loads(feed)["user_id"])
+        return str(json_text.parse(feed)["user_id"])
     except (ValueError, KeyError, TypeError):
         return ""
 

@@ -20,6 +20,7 @@ from typing import IO, Any
 from lab.clients.times import utc_text
 from lab.errors import LabError, NotRunning, UsageError
 from lab.paths import Home
+from lab.telemetry import json_text
 
 Row = dict[str, Any]
 # Raises NotRunning (no answer), UsageError (rejected for good) or LabError (answered with an error, not stored).
@@ -161,7 +162,7 @@ def _lines(path: Path) -> list[bytes]:
 
 def _decoded(line: bytes) -> Row | None:
     try:
-        row = json.loads(line)
+        row = json_text.parse(line)
     except ValueError:
         return None
     return row if isinstance(row, dict) else None

@@ -6,7 +6,6 @@ continues with the runs that are missing or unexpected. A result is kept only wh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from lab.drills.schema.record import Record
 from lab.drills.spec.drill import Drill
 from lab.errors import LabError, Void
 from lab.paths import Home
+from lab.telemetry import json_text
 
 AUTOPILOT = "autopilot"
 OUTCOMES = {"sli_recovered", "restored", "alert_resolved", "held"}
@@ -148,7 +148,7 @@ class Campaign:
 
     def _read(self) -> dict[str, Result]:
         try:
-            return {key: Result(**value) for key, value in json.loads(self.file.read_text()).items()}
+            return {key: Result(**value) for key, value in json_text.parse(self.file.read_bytes()).items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}  # no state, or that of an older version: every run is missing
 

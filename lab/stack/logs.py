@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import json
 import re
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from lab.errors import UsageError
 from lab.paths import Home
 from lab.stack.logfiles import rotated
 from lab.stack.programs import service_of
+from lab.telemetry import json_text
 
 POLL_SECONDS = 0.2
 # The keys of a line's time: of the lab's processes, Prometheus 3 and Prometheus 2.
@@ -55,7 +55,7 @@ def time_of(text: str, before: float) -> float:
     stamp = ""
     if text.startswith("{"):
         try:
-            fields = json.loads(text)
+            fields = json_text.parse(text)
             stamp = next((str(fields[key]) for key in TIME_KEYS if key in fields), "")
         except ValueError:
             return before

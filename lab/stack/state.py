@@ -7,9 +7,11 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated, TypeVar
 
+import msgspec
 import psutil
 
 from lab.atomic_write import write_text
@@ -17,8 +19,11 @@ from lab.errors import LabError
 from lab.file_lock import LockHeld, held
 from lab.paths import MAX_REPLICAS, Home
 from lab.stack.programs import DEFAULT_REPLICAS
+from lab.telemetry import json_text
 
 LOCK_SECONDS = 180.0
+SAME_START_SECONDS = 5.0  # a clock correction may shift the start time by about a second
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,7 @@ def _file(home: Home) -> Path:
 
 def read(home: Home) -> RunState | None:
     """The state of the last run; None after a clean shutdown, before the first start, or when the file is damaged."""
-    try:
-        run = RunState(**json.loads(_file(home).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-    types = {"str": str, "int": int, "float": int | float, "bool": bool}
-    return run if all(isinstance(getattr(run, field.name), types[str(field.type)]) for field in fields(run)) else None
+    return read_document(_file(home), RunState)
 
 
 def unclean(home: Home) -> bool:
@@ -67,11 +67,10 @@ def clear(home: Home) -> None:
 
 def read_replicas(home: Home) -> dict[str, int]:
     """The number of replicas that each scalable service should have; the defaults when the file is damaged."""
-    try:
-        counts = json.loads((home.run / "replicas.json").read_text(encoding="utf-8"))
-        return {service: min(max(int(counts[service]), 1), MAX_REPLICAS) for service in DEFAULT_REPLICAS}
-    except (OSError, ValueError, LookupError, TypeError):
+    counts = read_document(home.run / "replicas.json", dict[str, int])
+    if counts is None or not DEFAULT_REPLICAS.keys() <= counts.keys():
         return dict(DEFAULT_REPLICAS)
+    return {service: min(max(counts[service], 1), MAX_REPLICAS) for service in DEFAULT_REPLICAS}
 
 
 def write_replicas(home: Home, counts: dict[str, int]) -> None:
@@ -84,16 +83,12 @@ class Routing:
     """Exceptions in the gateway's routing: the drained replicas, and the local ports of detours, by replica."""
 
     drained: tuple[str, ...] = ()
-    detours: dict[str, int] = field(default_factory=dict)
+    detours: dict[str, Annotated[int, msgspec.Meta(ge=1, le=65535)]] = field(default_factory=dict)
 
 
 def read_routing(home: Home) -> Routing:
     """The current routing; without exceptions when the file is missing or damaged."""
-    try:
-        routing = json.loads((home.run / "routing.json").read_text(encoding="utf-8"))
-        return Routing(tuple(routing["drained"]), dict(routing["detours"]))
-    except (OSError, ValueError, LookupError, TypeError):
-        return Routing()
+    return read_document(home.run / "routing.json", Routing) or Routing()
 
 
 def write_routing(home: Home, routing: Routing) -> None:
@@ -106,11 +101,35 @@ def runner_file(home: Home) -> Path:
     return home.run / "drill.runner"
 
 
-def read_runner(home: Home) -> int | None:
-    """The process id of the running drill, or of one that was killed; None without a drill."""
+@dataclass(frozen=True)
+class Runner:
+    """The process of a running drill. `drill` is its id, or `random`; `started` is the process's start (epoch s)."""
+
+    drill: str
+    pid: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+    started: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether this process still runs, and not another one with the same pid."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < SAME_START_SECONDS
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+
+def read_runner(home: Home) -> Runner | None:
+    """The running drill, or one that was killed; None without a drill."""
+    return read_document(runner_file(home), Runner)
+
+
+def read_document(path: Path, kind: type[Kind]) -> Kind | None:
+    """The document of a state file; None when the file is missing, unreadable or not such a document."""
     try:
-        return int(json.loads(runner_file(home).read_text(encoding="utf-8"))["pid"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return msgspec.convert(json_text.parse(path.read_bytes()), kind)
+    except (OSError, ValueError):
         return None
 
 

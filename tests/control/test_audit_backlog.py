@@ -82,6 +82,19 @@ def test_a_transient_pager_failure_loses_no_row(
     assert warnings == []
 
 
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"at": ' * 100_000, "[1]", '{"at": 1e999}'])
+def test_a_line_that_is_no_row_is_set_aside_and_blocks_nothing(
+    audited: LabClients, pager: FakePager, line: str
+) -> None:
+    spool = audited.trail.spool
+    spool.file.parent.mkdir(parents=True, exist_ok=True)
+    spool.file.write_text(f"{line}\n{json.dumps(row(1))}\n")
+    assert spool.backlog().waiting == 2
+    spool.deliver(audited.pager.record, row(2))
+    assert list(pager.rows) == ["r1", "r2"]
+    assert (spool.backlog().waiting, spool.backlog().refused) == (0, 1)
+
+
 def test_rows_wait_while_the_pager_is_down_and_the_backlog_reports_the_oldest(
     audited: LabClients, pager: FakePager, warnings: list[str]
 ) -> None:

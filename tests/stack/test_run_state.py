@@ -10,12 +10,14 @@ import pytest
 
 from lab.paths import Home, Ports
 from lab.stack import lifecycle, replicas, running, state
+from lab.stack.backends import monitoring
 from lab.stack.health import disk, doctor
 from lab.stack.lifecycle import AlreadyRunning, Start
 from lab.stack.processes import supervision
 from lab.stack.processes.supervision import ProcessRow, Supervisor
 from lab.stack.programs import DEFAULT_REPLICAS
 
+NESTED = "[" * 100_000
 DAMAGED = {
     "empty": "",
     "cut off": '{"phase": "rea',
@@ -25,6 +27,9 @@ DAMAGED = {
     "a number as a string": '{"phase":"ready","starter":1,"supervisor":"1","port_base":9000,"url":"x","started_at":0,'
     '"ready_seconds":1.0,"foreground":false}',
     "bytes of another file": "\x00\x01",
+    "nested": NESTED,
+    "infinite": '{"phase":"ready","starter":1,"supervisor":1,"port_base":9000,"url":"x","started_at":0,'
+    '"ready_seconds":Infinity,"foreground":false}',
 }
 
 
@@ -108,3 +113,26 @@ def test_replica_counts_are_stored(home: Home) -> None:
     counts = {**DEFAULT_REPLICAS, "user": 4}
     state.write_replicas(home, counts)
     assert state.read_replicas(home) == counts
+
+
+@pytest.mark.parametrize("text", [NESTED, '{"feed": Infinity}', '{"feed": "3"}', '{"user": 2}', "[]"])
+def test_damaged_replica_counts_are_the_defaults(home: Home, text: str) -> None:
+    (home.run / "replicas.json").write_text(text)
+    assert state.read_replicas(home) == DEFAULT_REPLICAS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [NESTED, '{"drained": [[1]], "detours": {}}', '{"drained": "feed-1", "detours": {}}', "[null, 5]",
+     '{"drained": [], "detours": {"feed-1": 99999}}', '{"drained": [], "detours": {"feed-1": "http://x"}}'],
+)  # fmt: skip
+def test_a_damaged_routing_file_is_a_routing_without_exceptions(home: Home, text: str) -> None:
+    (home.run / "routing.json").write_text(text)
+    assert state.read_routing(home) == state.Routing()
+
+
+@pytest.mark.parametrize("text", [NESTED, '[{"labels": 1}]', '{"targets": []}', "null"])
+def test_a_damaged_target_file_names_no_instance(home: Home, text: str) -> None:
+    (home.run / "targets").mkdir()
+    (home.run / "targets" / "feed.json").write_text(text)
+    assert monitoring.targets(home, "feed") == []

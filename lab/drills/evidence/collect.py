@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from lab.slo.model import TICKET
 from lab.slo.rendering.budget import interval_seconds
 from lab.stack import logs
 from lab.stack.health import machine
+from lab.telemetry import json_text
 
 # The SLI counts as recovered after this many good seconds without a bad one between them.
 GOOD_SECONDS = 5
@@ -179,7 +179,7 @@ def _lines(file: Path, needle: str = "") -> Iterator[LogLine]:
     for line in logs.read(file):
         if needle in line and line.startswith("{"):
             with contextlib.suppress(ValueError):
-                yield json.loads(line)
+                yield json_text.parse(line)
 
 
 def _is_feed_request(line: LogLine) -> bool:

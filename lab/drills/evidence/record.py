@@ -29,6 +29,7 @@ from lab.drills.schema.record import SCHEMA, AlertSpan, DrillFacts, LabFacts, Re
 from lab.errors import LabError, UsageError
 from lab.paths import ROOT, Home
 from lab.slo.catalogue import find_slo
+from lab.telemetry import json_text
 
 BEFORE_SECONDS = 30
 AFTER_SECONDS = 30
@@ -131,7 +132,7 @@ def folder(home: Home) -> Path:
 def read(file: Path) -> Record:
     """A record from its file. Raises LabError, with the file's name, when it is unreadable, damaged or not a record."""
     try:
-        document = json.loads(file.read_text())
+        document = json_text.parse(file.read_bytes())
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     except ValueError as error:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
+
+import psutil
 
 from lab.drills.faults import Fault, as_json
 from lab.drills.spec.drill import Drill, catalogue, find
@@ -46,6 +49,15 @@ def hide(drill_id: str, program: list[str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(words[0], words)  # noqa: S606 - an argument list, no shell
+
+
+def revealing(drill_id: str) -> str | None:
+    """Names the process that started this one and has the drill's id in its arguments, such as `timeout`; or None."""
+    for process in psutil.Process().parents():
+        with suppress(psutil.Error):
+            if any(drill_id in argument for argument in process.cmdline()):
+                return f"{process.name()} (pid {process.pid})"
+    return None
 
 
 def picked(descriptor: int) -> Drill:

@@ -24,6 +24,7 @@ from lab.drills.undo.journal import RANDOM
 from lab.errors import LabError
 from lab.paths import Home
 from lab.stack.processes.supervision import socket_path
+from lab.telemetry import json_text
 
 ANSWER_SECONDS = 30.0
 Hint = tuple[int, int, str]  # its number from 1, the number of hints, its text
@@ -55,7 +56,7 @@ def hint_server(clients: LabClients, drill: Drill, since: str) -> Iterator[None]
 
         def handle(self) -> None:
             try:
-                by = str(json.loads(self.rfile.readline())["by"])
+                by = str(json_text.parse(self.rfile.readline())["by"])
                 answer = Answer(hint=_sell(clients.acting_as(by), drill, since))
             except (LabError, ValueError, TypeError, KeyError) as error:
                 answer = Answer(error=str(error))

@@ -6,13 +6,12 @@ that the drill undoes its faults as after Ctrl-C; a drill whose process was kill
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import FrameType
 
 import psutil
@@ -22,31 +21,11 @@ from lab.control.lab_clients import LabClients
 from lab.drills.undo.journal import exclusive, journal_path, undo
 from lab.errors import LabError, UsageError
 from lab.paths import Home
-from lab.stack.state import runner_file
+from lab.stack.state import Runner, read_runner, runner_file
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GIVE_UP_SECONDS = 100.0
 POLL_SECONDS = 0.05
-SAME_START_SECONDS = 5.0  # a clock correction may shift the start time by about a second
-
-
-@dataclass(frozen=True)
-class Runner:
-    """The process of a running drill. `drill` is its id, or `random`; `started` is the process's start (epoch s)."""
-
-    drill: str
-    pid: int
-    started: float
-
-    @property
-    def alive(self) -> bool:
-        """Whether this process still runs, and not another one with the same pid."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < SAME_START_SECONDS
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except (psutil.Error, ValueError, OverflowError):  # the latter two for an impossible pid
-            return False
 
 
 def announce(home: Home, drill: str, pid: int) -> None:
@@ -57,12 +36,8 @@ def announce(home: Home, drill: str, pid: int) -> None:
 
 def runner(home: Home) -> Runner | None:
     """The process of the running drill, or None."""
-    try:
-        fields = json.loads(runner_file(home).read_text(encoding="utf-8"))
-        process = Runner(str(fields["drill"]), int(fields["pid"]), float(fields["started"]))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return process if process.alive else None
+    process = read_runner(home)
+    return process if process and process.alive else None
 
 
 def left_over(home: Home) -> bool:

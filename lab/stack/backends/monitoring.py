@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from string import Template
@@ -21,6 +22,7 @@ from lab.errors import LabError, SpecError, ToolError
 from lab.names import EXTERNAL_LABEL_SITE, LOGIN_USER
 from lab.paths import LOOPBACK, RULES, Home, Ports
 from lab.stack.programs import Program, rules_globs, url
+from lab.stack.state import read_document
 
 Config = dict[str, Any]  # YAML as Prometheus and Alertmanager read it; promtool and amtool check it
 
@@ -55,6 +57,14 @@ KEPT_METRICS = {
 }
 
 
+@dataclass(frozen=True)
+class TargetGroup:
+    """An entry of a target file: its addresses, and the labels of their series."""
+
+    targets: list[str]
+    labels: dict[str, str]
+
+
 def targets_dir(home: Home) -> Path:
     """The directory of Prometheus's target files, one JSON file per job."""
     return home.run / "targets"
@@ -77,11 +87,8 @@ def write_targets(home: Home, running: Iterable[Program], jobs_known: Iterable[s
 
 def targets(home: Home, job: str) -> list[str]:
     """The instances in the target file of a job."""
-    try:
-        groups = json.loads((targets_dir(home) / f"{job}.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    return [str(group["labels"]["instance"]) for group in groups]
+    groups = read_document(targets_dir(home) / f"{job}.json", list[TargetGroup]) or []
+    return [group.labels["instance"] for group in groups if "instance" in group.labels]
 
 
 def prometheus_config(home: Home, ports: Ports, jobs: Iterable[str]) -> Config:

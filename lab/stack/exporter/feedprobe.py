@@ -21,6 +21,7 @@ from lab import names
 from lab.services.db import Session
 from lab.services.feed.ranking import rank
 from lab.stack.exporter.worker import Worker, connect
+from lab.telemetry import json_text
 from lab.telemetry.metrics import CollectorRegistry, Counter, Histogram
 
 INTERVAL_SECONDS = 1.0
@@ -148,7 +149,7 @@ class FeedProbe(Worker):
             response = self._pool.request("GET", names.ROUTE_FEED.format(user_id=viewer), headers=headers)
             if response.status != 200:
                 return None
-            feed: dict[str, Any] = json.loads(response.data)
+            feed: dict[str, Any] = json_text.parse(response.data)
             return feed["user_id"], [(item["id"], item["author"]["id"]) for item in feed["items"]]
         except urllib3.exceptions.HTTPError:
             return None

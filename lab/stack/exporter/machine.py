@@ -42,7 +42,7 @@ class CpuSampler(Worker):
 
     def _read(self) -> CpuTimes:
         runner = read_runner(self._home)
-        return CpuTimes.now([os.getppid(), *([runner] if runner else [])])
+        return CpuTimes.now([os.getppid(), *([runner.pid] if runner else [])])
 
 
 class MemoryCollector(Collector):

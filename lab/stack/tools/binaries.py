@@ -7,7 +7,6 @@ distribution that runs on this machine, unpacked but not installed.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -26,6 +25,7 @@ from lab.file_lock import held
 from lab.paths import ROOT, home
 from lab.stack.tools.fetch import PRODUCTS, Product, from_release
 from lab.stack.tools.packages import OTHER_NAMES, Apt, lacks_shared_files, suites
+from lab.telemetry import json_text
 
 TOOLS = tuple(program for product in PRODUCTS for program in product.programs)
 # The rules are tested with these versions and later ones (Debian 12 has these).
@@ -72,7 +72,7 @@ def _candidates(name: str) -> Iterator[tuple[Path, str]]:
 
 def _origins(folder: Path) -> dict[str, str]:
     try:
-        origins = json.loads((folder / ORIGINS).read_text(encoding="utf-8"))
+        origins = json_text.parse((folder / ORIGINS).read_bytes())
     except (OSError, ValueError):
         return {}
     return {str(name): str(origin) for name, origin in origins.items()} if isinstance(origins, dict) else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ from lab.drills.undo.journal import RANDOM, current, exclusive, journal_path, un
 from lab.drills.undo.journal_file import content, packed
 from lab.drills.undo.snapshot import take
 from lab.errors import LabError, UsageError
+from lab.paths import ROOT
 
 INC = find("INC-001")
 PAGE = documents.page()
@@ -153,6 +155,14 @@ def test_the_process_table_does_not_show_the_drill_of_the_command_line(tmp_path:
     assert "INC-005" not in arguments
     assert f"drill run {RANDOM} {blind.PICKED}=" in arguments
     assert drill == "INC-005"
+
+
+@pytest.mark.parametrize(("comment", "named"), [("INC-005", True), ("INC-006", False)])
+def test_a_process_above_that_names_the_drill_is_reported(comment: str, named: bool) -> None:
+    code = "from lab.drills.run.blind import revealing; print(revealing('INC-0' + '05'))"
+    script = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}; true # {comment}"
+    found = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert found.startswith("sh (pid ") == named, found
 
 
 def test_an_unknown_drill_is_refused_before_the_restart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,8 @@ def test_a_process_that_reuses_the_pid_of_a_drill_is_not_a_drill(home: Home) -> 
         '{"drill": 1}',
         '{"drill": "x", "pid": "1", "started": 0}',
         '{"drill": "x", "pid": -1, "started": 0}',
+        '{"drill": "x", "pid": Infinity, "started": 0}',
+        "[" * 100_000,
     ],
 )
 def test_a_malformed_runner_file_names_no_drill(home: Home, text: str) -> None:
