@@ -73,18 +73,12 @@ class Store:
                 if known:
                     continue
                 new += 1
+                values = (notice.fingerprint, notice.starts_at, notice.status, json.dumps(notice.labels),
+                          json.dumps(notice.annotations), utc_text(time.time()), notice.ends_at)  # fmt: skip
                 db.execute(
                     "INSERT INTO pages (fingerprint, starts_at, status, labels, annotations, received_at, resolved_at)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        notice.fingerprint,
-                        notice.starts_at,
-                        notice.status,
-                        json.dumps(notice.labels),
-                        json.dumps(notice.annotations),
-                        utc_text(time.time()),
-                        notice.ends_at,
-                    ),
+                    values,
                 )
         return new
 
