@@ -47,7 +47,7 @@ WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: $(VENV) ## every test this machine can run, and why others were skipped; DRILLS=1: more live drills
 	@$(BIN)/python -m lab.stack.tools.binaries >/dev/null || true # it has said what is missing; the tests report what they skip
 	@failed=0; \
-	$(BIN)/python -m pytest -m "not stack and not containers and not promtool" -n $(WORKERS) --dist loadfile --no-loadscope-reorder || failed=1; \
+	$(BIN)/python -m pytest -m "not stack and not containers and not promtool and not batch" -n $(WORKERS) --dist loadfile --no-loadscope-reorder || failed=1; \
 	$(BIN)/python -m scripts.lab_tests || failed=1; \
 	exit $$failed
 

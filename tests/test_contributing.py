@@ -17,6 +17,8 @@ import pytest
 from lab.cli.main import root
 from lab.paths import ROOT
 
+pytestmark = pytest.mark.batch
+
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 # A fence, its language, what follows the language (a file, a file#section, or nothing), and the block's lines.
 BLOCK = re.compile(r"^(?P<fence>`{3,})(?P<language>\w+) ?(?P<place>\S*)\n(?P<lines>.*?)^(?P=fence)$", re.M | re.S)

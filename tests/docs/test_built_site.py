@@ -24,6 +24,8 @@ from lab.site.sources.register_files import action_items
 from lab.site.sources.register_files import risks as risk_register
 from lab.site.sources.rule_files import RuleFiles
 
+pytestmark = pytest.mark.batch
+
 HERE = "http://site.test/"
 
 

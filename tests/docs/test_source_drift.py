@@ -12,6 +12,8 @@ import pytest
 
 from lab.paths import ROOT
 
+pytestmark = pytest.mark.batch
+
 LAB_FACTOR = ("rules/lab/feed.rules.yml", "> 14.4 * 0.01", "> 13.4 * 0.01")
 PRODUCTION_FACTOR = ("rules/production/user.rules.yml", "> 14.4 *", "> 13.4 *")
 SPECIFIED_FACTOR = ("rules/windows/lab.yml", "errorBudgetPercent: 2", "errorBudgetPercent: 3")

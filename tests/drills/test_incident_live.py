@@ -139,8 +139,9 @@ def test_a_program_is_graded_like_a_person_and_nothing_reveals_the_fault_to_it(
 @pytest.mark.parametrize("end", [pytest.param(signal.SIGINT, marks=more_drills), signal.SIGKILL])
 def test_a_stopped_drill_leaves_no_fault_behind(lab: EmbeddedLab, end: signal.Signals) -> None:
     drill = subprocess.Popen(
-        lab.command("drill", "run", "INC-001"), env=lab.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        lab.command("drill", "run", "INC-001", "--keep-history"),
+        env=lab.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
     try:
         assert eventually(lambda: weight(lab) > 0, 240), "the fault was never injected"
         os.kill(drill.pid, end)

@@ -22,6 +22,8 @@ from lab.rollout.journal import Rollout
 from lab.rollout.policy import read_policy
 from lab.stack import configs
 
+pytestmark = pytest.mark.batch
+
 __all__ = ["world"]
 CANARY = "feed-canary"
 

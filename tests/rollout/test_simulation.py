@@ -9,6 +9,8 @@ import pytest
 from scripts import bench_rollout
 from scripts.bench_rollout import LIMITS, UNLUCKY_RATIO, aborted, rolled_out, stopped, upper_bound
 
+pytestmark = pytest.mark.batch
+
 RUNS = 60
 
 

@@ -13,7 +13,7 @@ import pytest
 from polling import eventually
 
 from lab.paths import ROOT
-from scripts.lab_tests import LAB, LOWEST, PROMTOOL, command, run
+from scripts.lab_tests import BATCH, LAB, LOWEST, command, run
 
 
 def python(code: str) -> list[str]:
@@ -60,17 +60,17 @@ def test_ctrl_c_stops_both(tmp_path: Path) -> None:
 def test_every_test_is_in_one_of_the_three_runs() -> None:
     others = re.search(r'pytest -m "(not stack[^"]*)"', (ROOT / "Makefile").read_text())
     assert others
-    lab, promtool, rest, every = (
+    lab, batch, rest, every = (
         set(
             subprocess.run(
-                [*command(["--collect-only", "-q", "-p", "no:xdist", *marks]), "tests/stack", "tests/slo"],
+                [*command(["--collect-only", "-q", *marks]), "tests/stack", "tests/slo"],
                 cwd=ROOT, capture_output=True, text=True, check=True,
             ).stdout.split("\n\n")[0].splitlines()
         )
-        for marks in (LAB, PROMTOOL, ("-m", others[1]), ())
+        for marks in (LAB, BATCH[:2], ("-m", others[1]), ())
     )  # fmt: skip
     assert lab
-    assert promtool
+    assert batch
     assert rest
-    assert len(lab) + len(promtool) + len(rest) == len(every)
-    assert lab | promtool | rest == every
+    assert len(lab) + len(batch) + len(rest) == len(every)
+    assert lab | batch | rest == every
