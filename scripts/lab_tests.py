@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,12 +19,32 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
-LAB = ("-m", "stack or containers")
-BATCH = ("-m", "(promtool or batch) and not stack and not containers", "-n", "2", "--dist", "loadfile")
+from lab.paths import ROOT
+
+LAB_MARKS, BATCH_MARKS = ("stack", "containers"), ("promtool", "batch")
 LOWEST = 19
 POLL_SECONDS = 0.5
 # Of prctl(2) and capabilities(7).
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23
+
+
+def lab_tests() -> list[str]:
+    """Options of pytest: the tests of a lab, those that measure how fast it is last, when the batch has ended."""
+    files = files_with(LAB_MARKS)
+    return ["-m", " or ".join(LAB_MARKS), *sorted(files, key=lambda file: "capacity" in file)]
+
+
+def batch() -> list[str]:
+    """Options of pytest: the tests of the batch."""
+    marks = f"({' or '.join(BATCH_MARKS)}) and not ({' or '.join(LAB_MARKS)})"
+    return ["-m", marks, "-n", "2", "--dist", "loadfile", *files_with(BATCH_MARKS)]
+
+
+def files_with(marks: Sequence[str]) -> list[str]:
+    """The test files that mention one of these marks. Collecting the other thousands of tests would take seconds."""
+    mentions = re.compile(rf"\bmark\.({'|'.join(marks)})\b")
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(file.relative_to(ROOT)) for file in files if mentions.search(file.read_text(encoding="utf-8"))]
 
 
 def command(options: Sequence[str]) -> list[str]:
@@ -73,6 +94,6 @@ def _show(output: IO[bytes], process: subprocess.Popen[bytes]) -> None:
 
 if __name__ == "__main__":
     try:
-        sys.exit(run(command(LAB), command(BATCH)))
+        sys.exit(run(command(lab_tests()), command(batch())))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -20,6 +20,8 @@ from lab.rollout import actions, record
 from lab.rollout.controller import Controller
 from lab.rollout.record import RolloutRecord
 
+pytestmark = pytest.mark.batch
+
 __all__ = ["world"]
 
 

@@ -48,7 +48,8 @@ def test_a_pushed_version_reaches_every_replica_and_a_rollback_reverts_it(lab: E
     def versions() -> set[float]:
         return {sample.value for sample in prometheus.instant('fleetops_config_version{job="user"}')}
 
-    output(lab, "config", "push", "user", "pool_max=9")
+    # The stages of a push are tested in tests/rollout.
+    output(lab, "config", "push", "user", "pool_max=9", "--emergency", "--reason", "a test")
     version = json.loads(output(lab, "config", "show", "user", "--json"))["current"]["version"]
     assert eventually(lambda: versions() == {version}, 60)
     refused = lab.fleetops("config", "push", "user", "pool_max=nine")

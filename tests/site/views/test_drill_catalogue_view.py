@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from made_record import record
 from support import text
 
@@ -18,6 +19,8 @@ from lab.site.views import (
     registers,
     services,
 )
+
+pytestmark = pytest.mark.batch
 
 
 def test_an_alert_without_a_record_is_not_yet_recorded(context: SiteContext) -> None:

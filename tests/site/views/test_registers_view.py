@@ -15,6 +15,8 @@ from lab.site.views import (
     registers,
 )
 
+pytestmark = pytest.mark.batch
+
 
 @pytest.mark.parametrize(
     ("given", "change", "message"),
