@@ -13,8 +13,6 @@ from lab.capacity.documents import CURVE, STAIRCASE, Step
 from lab.capacity.models.estimate import Estimate
 from lab.capacity.schedule import Next
 
-pytestmark = pytest.mark.batch
-
 
 def test_the_capacities_are_found_although_the_machines_speed_wanders() -> None:
     held = 0

@@ -24,8 +24,6 @@ from lab.control.lab_clients import LabClients
 from lab.drills.evidence.record import folder
 from lab.slo.catalogue import LAB, find_slo, load_windows
 
-pytestmark = pytest.mark.batch
-
 WINDOWS, SLO = load_windows(LAB), find_slo("feed-latency-p99")
 EVALUATIONS = 21600  # in the lab's period
 RATES = st.lists(st.tuples(st.floats(0, 500), st.floats(0, 500)), min_size=1, max_size=50)

@@ -28,8 +28,6 @@ from lab.stack.health import probes
 from lab.stack.health.probes import Readiness
 from lab.stack.processes import supervision
 
-pytestmark = pytest.mark.batch
-
 __all__ = ["world"]
 POLICY = read_policy()
 STEADY = Seen(lasted_seconds=60, restarts=0, unready_seconds=0, step=None, pages=())

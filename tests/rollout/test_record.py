@@ -20,8 +20,6 @@ from lab.rollout import actions, record
 from lab.rollout.controller import Controller
 from lab.rollout.record import RolloutRecord
 
-pytestmark = pytest.mark.batch
-
 __all__ = ["world"]
 
 

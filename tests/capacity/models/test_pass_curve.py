@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from lab.capacity.models.pass_curve import Step, fit
 from lab.errors import UsageError
 
-pytestmark = pytest.mark.batch
-
 SLOPE = 34.0  # about 5 % noise of a capacity
 
 

@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from lab.capacity.models.queueing import Mmc, erlang_b, erlang_c, in_use_quantile, littles_law, pool_size
 from lab.errors import UsageError
 
-pytestmark = pytest.mark.batch
-
 
 @given(st.integers(1, 30), st.fractions(Fraction(1, 10), 40, max_denominator=10))
 def test_the_recursion_is_the_definition_of_erlang_b_and_c(servers: int, offered: Fraction) -> None:

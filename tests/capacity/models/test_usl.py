@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from lab.capacity.models.usl import MIN_DISTINCT, UslFit, fit
 from lab.errors import UsageError
 
-pytestmark = pytest.mark.batch
-
 LEVELS = (1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0, 48.0, 64.0)
 
 

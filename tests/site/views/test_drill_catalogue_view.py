@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
 from made_record import record
 from support import text
 
@@ -19,8 +18,6 @@ from lab.site.views import (
     registers,
     services,
 )
-
-pytestmark = pytest.mark.batch
 
 
 def test_an_alert_without_a_record_is_not_yet_recorded(context: SiteContext) -> None:

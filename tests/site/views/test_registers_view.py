@@ -15,8 +15,6 @@ from lab.site.views import (
     registers,
 )
 
-pytestmark = pytest.mark.batch
-
 
 @pytest.mark.parametrize(
     ("given", "change", "message"),

@@ -18,8 +18,6 @@ from lab.site.views import (
 from lab.slo.catalogue import committed
 from lab.slo.rule_files import read_groups
 
-pytestmark = pytest.mark.batch
-
 
 def test_a_rule_on_a_page_is_exactly_the_rule_in_its_file(context: SiteContext) -> None:
     for profile in ("lab", "production"):
