@@ -21,6 +21,7 @@ RETIRED = {
     r"unmended|unasked": "unmitigated, unplanned",
     r"is none of": "must be one of",
     r"the time is told": "callers pass the time",
+    r"(?-i:(MOST|LEAST)_[A-Z_]+|[A-Z_]+_(MOST|LEAST))": "MAX_, MIN_",
 }
 # (file, the words there): why they stay.
 KEPT = {

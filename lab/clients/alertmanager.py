@@ -11,6 +11,7 @@ from lab.names import LOGIN_USER
 from lab.paths import LOOPBACK, Home, Ports
 from lab.plaintext import plain
 
+Fields = dict[str, Any]  # an object of the API, of which only some keys are read
 WATCHDOG_RECEIVER = "watchdog"  # of rules/alertmanager.yml
 _TEXT_LIMIT = 200
 
@@ -67,12 +68,12 @@ class Alertmanager:
         return [_silence(fields) for fields in silences if fields["status"]["state"] == "active"]
 
 
-def _paged(fields: dict[str, Any]) -> bool:
+def _paged(fields: Fields) -> bool:
     receivers = {receiver["name"] for receiver in fields["receivers"]}
     return fields["status"]["state"] == "active" and receivers != {WATCHDOG_RECEIVER}
 
 
-def _silence(fields: dict[str, Any]) -> Silence:
+def _silence(fields: Fields) -> Silence:
     def text(value: Any) -> str:
         return plain(str(value), _TEXT_LIMIT)
 
@@ -85,7 +86,7 @@ def _silence(fields: dict[str, Any]) -> Silence:
     )
 
 
-def _matcher(fields: dict[str, Any]) -> str:
+def _matcher(fields: Fields) -> str:
     operators = {(True, False): "=", (True, True): "=~", (False, False): "!=", (False, True): "!~"}
     operator = operators[bool(fields.get("isEqual", True)), bool(fields.get("isRegex", False))]
     return plain(f'{fields.get("name", "")}{operator}"{fields.get("value", "")}"', _TEXT_LIMIT)

@@ -19,8 +19,8 @@ from lab.errors import UsageError
 
 SAFE_PASS_RATIO = 0.95  # of steps at the capacity with 5 % risk
 # The slopes considered, as log odds per log load: from a capacity blurred by 30 % to one blurred by 1 %.
-LEAST_SLOPE, MOST_SLOPE, SLOPE_COUNT = 6.0, 180.0, 14
-SLOPES = [LEAST_SLOPE * (MOST_SLOPE / LEAST_SLOPE) ** (index / (SLOPE_COUNT - 1)) for index in range(SLOPE_COUNT)]
+MIN_SLOPE, MAX_SLOPE, SLOPE_COUNT = 6.0, 180.0, 14
+SLOPES = [MIN_SLOPE * (MAX_SLOPE / MIN_SLOPE) ** (index / (SLOPE_COUNT - 1)) for index in range(SLOPE_COUNT)]
 # Midpoints are considered up to this factor beyond the loads measured.
 REACH = math.log(1.25)
 COARSE_POINTS, POINTS = 40, 60

@@ -158,7 +158,7 @@ def test_a_journal_that_cannot_be_undone_now_is_kept_for_later(
 
 @dataclass(frozen=True)
 class NeedsLeak(Leak):
-    """Cannot be undone while the leak is there, as a statement needs its DB."""
+    """Cannot be undone while the leak is there, as a statement needs its database."""
 
     kind: ClassVar[str] = "needs-leak"
 

@@ -210,7 +210,7 @@ def test_a_cancelled_transaction_comes_back_only_where_its_client_insists(contex
             assert end_sessions() == ["ended 1 sessions of fault-test"]
             if insists:
                 assert eventually(lambda: sessions(context) == ["idle in transaction"], 60)
-            else:  # the DB has told the session to end, and a session ends when it is its turn
+            else:  # the database has told the session to end, and a session ends when it is its turn
                 assert eventually(lambda: sessions(context) == [])
 
 
