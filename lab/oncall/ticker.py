@@ -34,3 +34,5 @@ class Ticker:
                     check()
                 except sqlite3.Error as error:  # e.g. a full disk; retried in the next period
                     get_log().error("page not stored", reason=str(error))
+                except Exception as error:  # noqa: BLE001 - the dead man's switch must outlive a bug in another check
+                    get_log().error("check failed", reason=repr(error)[:200])

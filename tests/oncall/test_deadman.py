@@ -95,6 +95,20 @@ def test_a_heartbeat_without_the_token_is_refused(post: Post) -> None:
     assert post("/watchdog", payload(alert("Watchdog")), Authorization="Bearer guess").status_code == 401
 
 
+def test_the_switch_keeps_working_beside_a_check_that_fails(store: Store, switch: DeadMansSwitch, clock: Any) -> None:
+    def broken() -> None:
+        raise KeyError("fingerprint")
+
+    pass_time(clock, switch, GRACE_SECONDS - 1)
+    clock.seconds += 1
+    ticker = Ticker(broken, switch.check, period_seconds=0.01)
+    ticker.start()
+    try:
+        assert eventually(lambda: bool(store.pages(only_open=True)), 10)
+    finally:
+        ticker.close()
+
+
 def test_the_switch_keeps_working_after_a_failure_of_the_store(
     store: Store, switch: DeadMansSwitch, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,8 +53,8 @@ def hide(drill_id: str, program: list[str]) -> None:
 
 def revealing(drill_id: str) -> str | None:
     """Names the process that started this one and has the drill's id in its arguments, such as `timeout`; or None."""
-    for process in psutil.Process().parents():
-        with suppress(psutil.Error):
+    with suppress(psutil.Error):  # a process of another user, or one that has just ended
+        for process in psutil.Process().parents():
             if any(drill_id in argument for argument in process.cmdline()):
                 return f"{process.name()} (pid {process.pid})"
     return None
