@@ -43,7 +43,7 @@ lab: $(VENV) ## start everything, print the console's URL, stay until Ctrl-C
 
 # One process more than there are processors, since many tests wait; with two more, browsers delay each other. Files are
 # distributed in the order of their names: ordered by their number of tests, a file with one long test would start last.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: $(VENV) ## every test this machine can run, and why others were skipped; DRILLS=1: more live drills
 	@$(BIN)/python -m lab.stack.tools.binaries >/dev/null || true # it has said what is missing; the tests report what they skip
 	@failed=0; \

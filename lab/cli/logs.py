@@ -13,7 +13,6 @@ import click
 from lab.cli import text
 from lab.paths import home
 from lab.plaintext import plain, plain_json
-from lab.telemetry import json_text
 
 if TYPE_CHECKING:
     from lab.stack.logs import Line
@@ -91,8 +90,8 @@ def readable(line: Line, *, color: bool) -> str:
 def _object(text: str) -> dict[str, Any]:
     """The JSON object of a line; empty if the line is not a JSON object."""
     try:
-        parsed = json_text.parse(text)
-    except ValueError:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
     return plain_json(parsed) if isinstance(parsed, dict) else {}
 

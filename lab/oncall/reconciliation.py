@@ -33,11 +33,14 @@ class Reconciliation:
     def check(self) -> int:
         """Every PERIOD_SECONDS while alerts are left out: resolve the pages of ended alerts; returns their number."""
         now = self._clock()
-        if now < self._due or not self._store.open_fingerprints(own_pages.fingerprint(TRUNCATED)):
+        if now < self._due:
             return 0
-        self._due = now + PERIOD_SECONDS
         # Read before Alertmanager is asked: a page that arrives meanwhile is not judged by an older answer.
         opened = self._store.open_fingerprints()
+        truncated = {one for one in opened if one.startswith(own_pages.fingerprint(TRUNCATED))}
+        if not truncated:
+            return 0
+        self._due = now + PERIOD_SECONDS
         try:
             active = self._active_alerts()
         except LabError as error:  # asked again after the period
@@ -45,7 +48,7 @@ class Reconciliation:
             return 0
         ended = {one for one in opened if not own_pages.is_own(one)} - active.keys()
         if opened >= {one for one, paged in active.items() if paged}:  # none is left out any more
-            ended |= {one for one in opened if one.startswith(own_pages.fingerprint(TRUNCATED))}
+            ended |= truncated
         resolved = self._store.resolve(ended, utc_text(now))
         if resolved:
             get_log().info("pages of ended alerts resolved", pages=resolved)

@@ -141,11 +141,10 @@ class Store:
             escalated = [page_id for page_id in ids if db.execute(mark, (at, to, page_id)).rowcount]
         return [page for page in map(self.page, escalated) if page]
 
-    def open_fingerprints(self, prefix: str = "") -> set[str]:
-        """The fingerprints of the open pages that begin with `prefix`."""
-        query = "SELECT fingerprint FROM pages WHERE status = 'firing' AND substr(fingerprint, 1, ?) = ?"
+    def open_fingerprints(self) -> set[str]:
+        """The fingerprints of the open pages."""
         with self._connection() as db:
-            return {row["fingerprint"] for row in db.execute(query, (len(prefix), prefix))}
+            return {row["fingerprint"] for row in db.execute("SELECT fingerprint FROM pages WHERE status = 'firing'")}
 
     def resolve(self, fingerprints: Iterable[str], at: str) -> int:
         """Resolve the open pages with these fingerprints at a normalised UTC timestamp; returns their number."""

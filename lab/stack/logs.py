@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import json
 import re
 import time
 from collections import deque
@@ -16,7 +17,6 @@ from lab.errors import UsageError
 from lab.paths import Home
 from lab.stack.logfiles import rotated
 from lab.stack.programs import service_of
-from lab.telemetry import json_text
 
 POLL_SECONDS = 0.2
 # The keys of a line's time: of the lab's processes, Prometheus 3 and Prometheus 2.
@@ -55,9 +55,9 @@ def time_of(text: str, before: float) -> float:
     stamp = ""
     if text.startswith("{"):
         try:
-            fields = json_text.parse(text)
+            fields = json.loads(text)
             stamp = next((str(fields[key]) for key in TIME_KEYS if key in fields), "")
-        except ValueError:
+        except (ValueError, RecursionError):
             return before
     elif match := PLAIN_TIME.match(text):
         stamp = f"{match[1]}T{match[2].replace(',', '.')}+00:00"

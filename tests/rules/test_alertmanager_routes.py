@@ -9,6 +9,7 @@ from string import Template
 import pytest
 import yaml
 
+from lab.clients.alertmanager import WATCHDOG_RECEIVER
 from lab.oncall.deadman import SILENT_SECONDS
 from lab.oncall.intake import MAX_BYTES
 from lab.paths import RULES
@@ -28,6 +29,11 @@ def config(tmp_path: Path) -> Path:
 
 def amtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([promtool.find("amtool"), *arguments], capture_output=True, text=True, check=False)
+
+
+def test_the_receiver_of_the_watchdog_is_the_one_that_the_pager_knows_as_no_page() -> None:
+    routes = yaml.safe_load(TEMPLATE.read_text())["route"]["routes"]
+    assert [route["receiver"] for route in routes if "alertname = Watchdog" in route["matchers"]] == [WATCHDOG_RECEIVER]
 
 
 @pytest.mark.promtool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,6 @@ from lab.slo.model import TICKET
 from lab.slo.rendering.budget import interval_seconds
 from lab.stack import logs
 from lab.stack.health import machine
-from lab.telemetry import json_text
 
 # The SLI counts as recovered after this many good seconds without a bad one between them.
 GOOD_SECONDS = 5
@@ -178,8 +178,8 @@ def _lines(file: Path, needle: str = "") -> Iterator[LogLine]:
     """The JSON lines of a log that contain `needle`, rotated parts included; a torn line is skipped."""
     for line in logs.read(file):
         if needle in line and line.startswith("{"):
-            with contextlib.suppress(ValueError):
-                yield json_text.parse(line)
+            with contextlib.suppress(ValueError, RecursionError):
+                yield json.loads(line)
 
 
 def _is_feed_request(line: LogLine) -> bool:
