@@ -124,6 +124,12 @@ WRITE_PROBES = "write_probe_requests_total"  # {result="acknowledged"|"refused"}
 WRITE_LOST = "write_probe_lost_writes_total"  # acknowledged, but not in the database afterwards
 CAPACITY_MEASURED = "capacity_measured_requests_per_second"  # {configuration}
 
+# Traces.
+TRACES_KEPT = "traces_kept_total"  # {reason="shed"|"failed"|"slow"|"retried"|"baseline"}
+TRACES_EXPORTED = "traces_exported_total"  # {result="sent"|"failed"|"dropped"}: to an OTLP endpoint
+TRACE_STORE_BYTES = "trace_store_bytes"
+TRACE_FETCH_FAILURES = "trace_fetch_failures_total"  # {instance}
+
 # Traffic.
 TRAFFIC_OFFERED = "traffic_requests_offered_total"  # {http_route}
 TRAFFIC_COMPLETED = "traffic_requests_completed_total"  # {http_route, http_response_status_code}
@@ -156,6 +162,8 @@ ENV_UPSTREAMS_FEED = "FLEETOPS_UPSTREAMS_FEED"
 ENV_UPSTREAMS_CANARY = "FLEETOPS_UPSTREAMS_FEED_CANARY"
 ENV_THREADS = "FLEETOPS_THREADS"
 ENV_LOG_LEVEL = "FLEETOPS_LOG_LEVEL"
+ENV_TRACE_SLOW = "FLEETOPS_TRACE_SLOW_SECONDS"  # record spans, and keep the traces of requests that take longer
+ENV_OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry's own: where kept traces are sent too
 ENV_POOL_MAX = "FLEETOPS_POOL_MAX"
 ENV_CACHE_TTL = "FLEETOPS_CACHE_TTL_SECONDS"
 ENV_FANOUT = "FLEETOPS_FANOUT"  # version of the fan-out writer, or "off"
@@ -170,6 +178,19 @@ ENV_ALERTMANAGER_URL = "FLEETOPS_ALERTMANAGER_URL"
 ENV_PROMETHEUS_URL = "FLEETOPS_PROMETHEUS_URL"
 ENV_ACTOR = "FLEETOPS_ACTOR"  # the actor written to the audit log; default: the login user
 ENV_ALLOWED_HOSTS = "FLEETOPS_ALLOWED_HOSTS"  # in addition to the listener's own address; for containers
+
+# Attributes of spans, by OpenTelemetry's semantic conventions.
+ATTRIBUTE_METHOD = "http.request.method"
+ATTRIBUTE_ROUTE = "http.route"
+ATTRIBUTE_STATUS = "http.response.status_code"
+ATTRIBUTE_SERVER = "server.address"
+ATTRIBUTE_PORT = "server.port"
+ATTRIBUTE_DB_SYSTEM = "db.system.name"
+ATTRIBUTE_DB_OPERATION = "db.operation.name"
+ATTRIBUTE_DB_QUERY = "db.query.text"
+ATTRIBUTE_UPSTREAM = "fleetops.upstream"
+ATTRIBUTE_UPSTREAM_INSTANCE = "fleetops.upstream_instance"
+ATTRIBUTE_RESULT = "fleetops.result"
 
 # The external label through which alert annotations reach the site: {{ $externalLabels.site }}.
 EXTERNAL_LABEL_SITE = "site"

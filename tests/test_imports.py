@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "lab"
 ORDER = (
     "errors", "names", "paths", "atomic_write", "file_lock", "plaintext", "promql_tokens", "units", "measured_capacity",
-    "slo", "telemetry", "services", "traffic", "clients",
+    "slo", "telemetry", "services", "traffic", "clients", "tracing",
     "oncall", "stack", "control", "drills", "capacity", "change", "rollout", "console", "site", "cli",
 )  # fmt: skip
 

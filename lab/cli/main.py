@@ -26,6 +26,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "page": ("lab.cli.oncall:page", "List, show and acknowledge pages."),
         "triage": ("lab.cli.oncall:triage", "Rank the possible causes of a degraded SERVICE, with evidence."),
         "query": ("lab.cli.oncall:query", "Query Prometheus."),
+        "trace": ("lab.cli.trace:trace", "List, show, compare and export the traces of requests."),
         "incident": (
             "lab.cli.incident:incident",
             "List, show and verify incidents: open pages, and the records of drills.",

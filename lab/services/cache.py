@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import valkey
 from valkey.exceptions import ValkeyError
 
 from lab import names
-from lab.telemetry import logs
+from lab.telemetry import logs, spans
 from lab.telemetry.http import log_field
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
 TIMEOUT_SECONDS = 0.25
 # Spreads expiry, so that entries written in one burst do not all expire in the same second.
 JITTER_RATIO = 0.2
+
+
+def _command(name: str) -> dict[str, str]:
+    return {names.ATTRIBUTE_DB_SYSTEM: "valkey", names.ATTRIBUTE_DB_OPERATION: name}
+
+
+# The attributes of spans.
+_LOOKUPS = {result: {**_command("GET"), names.ATTRIBUTE_RESULT: result} for result in ("hit", "stale", "miss", "error")}
+_SET, _DELETE = _command("SET"), _command("DEL")
 
 
 class Entry(NamedTuple):
@@ -51,6 +62,7 @@ class Cache:
     def lookup(self, key: str, *, stale: bool = False) -> Entry | None:
         """The entry, or None. An expired entry is a miss, unless `stale` is set."""
         entry: Entry | None = None
+        started = perf_counter()
         try:
             entry = self._read(key)
             if entry is not None and not entry.fresh and not stale:
@@ -59,6 +71,7 @@ class Cache:
         except ValkeyError as problem:
             result = "error"
             self._log.warning("cache does not answer", operation="get", reason=str(problem))
+        spans.record("cache get", started, spans.CLIENT, _LOOKUPS[result], error="error" if result == "error" else "")
         self._results[result].inc()
         log_field("cache", result)
         return entry
@@ -67,17 +80,21 @@ class Cache:
         """Stores `value` for `ttl_seconds` (default: the cache's own), randomly varied by JITTER_RATIO."""
         ttl = ttl_seconds or self._ttl_seconds
         spread = random.uniform(1 - JITTER_RATIO, 1 + JITTER_RATIO)  # noqa: S311 - not a secret
-        try:
-            self._client.set(key, value, px=max(1, int(ttl * spread * 1000)) + self._keep_milliseconds)
-        except ValkeyError as problem:
-            self._log.warning("cache does not answer", operation="put", reason=str(problem))
+        expires = max(1, int(ttl * spread * 1000)) + self._keep_milliseconds
+        self._change("put", _SET, lambda: self._client.set(key, value, px=expires))
 
     def delete(self, key: str) -> None:
         """Deletes `key`; if the cache does not answer, the entry stays until it expires."""
+        self._change("delete", _DELETE, lambda: self._client.delete(key))
+
+    def _change(self, operation: str, attributes: Mapping[str, str], command: Callable[[], object]) -> None:
+        started, error = perf_counter(), ""
         try:
-            self._client.delete(key)
+            command()
         except ValkeyError as problem:
-            self._log.warning("cache does not answer", operation="delete", reason=str(problem))
+            error = "error"
+            self._log.warning("cache does not answer", operation=operation, reason=str(problem))
+        spans.record(f"cache {operation}", started, spans.CLIENT, attributes, error=error)
 
     def close(self) -> None:
         """Closes every connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, LiteralString
 
@@ -12,11 +13,12 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from werkzeug.exceptions import ServiceUnavailable
 
 from lab import names
-from lab.telemetry import logs
+from lab.telemetry import logs, spans
 from lab.telemetry.http import count_log_field
 from lab.telemetry.metrics import CollectorRegistry, Gauge, Histogram
 
 Row = tuple[Any, ...]
+POOL_WAIT = "wait for a database connection"
 
 # A pool that grew for a burst closes one idle connection every IDLE_SECONDS, because backends use memory.
 IDLE_SECONDS = 4.0
@@ -42,8 +44,14 @@ class Session:
         self, operation: str, query: LiteralString | bytes, values: Sequence[Any] | Mapping[str, Any]
     ) -> list[Row]:
         """All rows of `query`; `operation` is its name in the metrics."""
-        started = perf_counter()
-        rows = self._cursor.execute(query, values).fetchall()
+        started, error = perf_counter(), ""
+        try:
+            rows = self._cursor.execute(query, values).fetchall()
+        except psycopg.Error as problem:
+            error = type(problem).__name__
+            raise
+        finally:
+            spans.record(operation, started, spans.CLIENT, _attributes(operation, query), error=error)
         self._durations.labels(operation).observe(perf_counter() - started)
         self.operations += 1
         if logs.shows_debug():
@@ -57,6 +65,17 @@ class Session:
         """The first row of `query`, or None."""
         rows = self.rows(operation, query, values)
         return rows[0] if rows else None
+
+
+@lru_cache(maxsize=100)
+def _attributes(operation: str, query: LiteralString | bytes) -> dict[str, str]:
+    """The attributes of a statement's span. Values are never part of a query, so its text is safe to show."""
+    text = query if isinstance(query, str) else query.decode()
+    return {
+        names.ATTRIBUTE_DB_SYSTEM: "postgresql",
+        names.ATTRIBUTE_DB_OPERATION: operation,
+        names.ATTRIBUTE_DB_QUERY: " ".join(text.split()),
+    }
 
 
 class Database:
@@ -124,19 +143,23 @@ class Database:
         started = perf_counter()
         try:
             with self._pool.connection() as connection:
-                self._waits.observe(perf_counter() - started)
+                self._waited(started)
                 session = Session(connection, self._durations)
                 try:
                     yield session
                 finally:
                     count_log_field("db_operations", session.operations)
         except PoolTimeout:
-            self._waits.observe(perf_counter() - started)
+            self._waited(started, "timeout")
             raise ServiceUnavailable("timed out waiting for a database connection", retry_after=1) from None
         except psycopg.OperationalError as problem:
             reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
             count_log_field("db_errors")
             raise ServiceUnavailable(f"database error: {reason}", retry_after=1) from problem
+
+    def _waited(self, started: float, error: str = "") -> None:
+        self._waits.observe(perf_counter() - started)
+        spans.record(POOL_WAIT, started, error=error)
 
     def _export(self, registry: CollectorRegistry, pool_max: int) -> None:
         connections = Gauge(names.DB_POOL_CONNECTIONS, "Connections in the pool.", ["state"], registry=registry)

@@ -30,7 +30,7 @@ from lab.services.retry import (
     RetryBudget,
     RetryPolicy,
 )
-from lab.telemetry import logs, trace
+from lab.telemetry import logs, spans, trace
 from lab.telemetry.http import log_field
 from lab.telemetry.metrics import CollectorRegistry, Counter, Gauge, Histogram
 from lab.telemetry.settings import checked_url
@@ -77,6 +77,10 @@ class Replica:
         self.url = url
         self.pool = urllib3.connection_from_url(url, maxsize=POOL_CONNECTIONS, block=False, retries=False)
         self.ejected_until = 0.0
+        self.address: dict[str, str | int] = {
+            names.ATTRIBUTE_SERVER: self.pool.host,
+            names.ATTRIBUTE_PORT: self.pool.port or 80,
+        }
 
 
 class ClientMetrics:
@@ -179,6 +183,7 @@ class Upstream:
         while True:
             if not self.breaker.admit(monotonic()):
                 self._metrics.refused.labels(self.name).inc()
+                spans.event("refused by the circuit breaker", {names.ATTRIBUTE_UPSTREAM: self.name})
                 raise UpstreamOpenError(f"the circuit breaker of {self.name} is open")
             # A single replica is retried too, because a pooled connection may just have been closed as idle.
             replica = replicas[retries % len(replicas)]
@@ -194,6 +199,7 @@ class Upstream:
                     raise failed.error from None
                 retries, cause = retries + 1, failed.cause
                 log_field("upstream_retries", retries)
+                spans.event("retry", {names.ATTRIBUTE_UPSTREAM: self.name, "fleetops.cause": cause})
             else:
                 self.breaker.record(reply.status < 500, monotonic())
                 self._count_retry(cause, "answered")
@@ -203,12 +209,20 @@ class Upstream:
         self, replica: Replica, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Reply:
         """The response of a replica. Raises _AttemptFailed."""
-        started = perf_counter()
+        started, span_id = perf_counter(), spans.new_id()
+        if spans.current() is not None:
+            headers = {**headers, "traceparent": trace.traceparent(span_id)}
+        attributes = replica.address | {names.ATTRIBUTE_METHOD: method, names.ATTRIBUTE_UPSTREAM: self.name}
+        failure = ""
         try:
             reply = self._send(replica, method, path, headers, body)
+            attributes[names.ATTRIBUTE_STATUS] = reply.status
+            attributes[names.ATTRIBUTE_UPSTREAM_INSTANCE] = reply.headers.get(names.HEADER_INSTANCE, "")
+            failure = str(reply.status) if reply.status >= 500 else ""
         except HTTPError as problem:
             timed_out = isinstance(problem, HTTPTimeoutError) and not isinstance(problem, NewConnectionError)
-            self._observe(method, STATUS_TIMEOUT if timed_out else STATUS_UNREACHABLE, started)
+            failure = STATUS_TIMEOUT if timed_out else STATUS_UNREACHABLE
+            self._observe(method, failure, started)
             not_processed = isinstance(problem, NewConnectionError | ConnectTimeoutError)
             if not_processed or not timed_out:
                 replica.ejected_until = monotonic() + EJECTED_SECONDS
@@ -216,6 +230,8 @@ class Upstream:
             # A connect timeout counts as unreachable, like a refused connection.
             cause = TIMEOUT if timed_out and not not_processed else UNREACHABLE
             raise _AttemptFailed(cause, not_processed, _failure(self.name, timed_out, self.timeout_seconds)) from None
+        finally:
+            spans.record(f"{method} {self.name}", started, spans.CLIENT, attributes, error=failure, span_id=span_id)
         self._observe(method, str(reply.status), started, reply.headers.get(names.HEADER_INSTANCE, ""))
         if reply.status in UNAVAILABLE_STATUSES:
             error = UpstreamUnreachableError(f"{self.name} answered {reply.status}")
@@ -260,7 +276,7 @@ class Upstream:
     def _observe(self, method: str, status: str, started: float, instance: str = "") -> None:
         seconds = perf_counter() - started
         labels = (self.name, instance, method, status)
-        self._metrics.durations.labels(*labels).observe(seconds, {"trace_id": trace.trace_id()})
+        self._metrics.durations.labels(*labels).observe(seconds, spans.exemplar(seconds))
 
     def _rotation(self) -> list[Replica]:
         """Every replica in round-robin order, with ejected ones last."""

@@ -10,13 +10,15 @@ from typing import Any
 from flask import Flask, Response, g, has_request_context, request
 
 from lab import names
-from lab.telemetry import logs, trace
+from lab.telemetry import logs, spans, trace
 from lab.telemetry.metrics import CollectorRegistry, Histogram
+from lab.telemetry.sampling import TailSampler
 from lab.telemetry.settings import Settings
 
 # Set by the server when the request was received in full, so that queueing for a thread counts as latency.
 RECEIVED_AT = "fleetops.received_at"
 ROUTE_OTHER = "other"
+QUEUE_WAIT = "wait for a thread"
 # Called with the labels and the duration in seconds of each answered request.
 Observer = Callable[[Mapping[str, str], float], None]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
@@ -24,10 +26,21 @@ _SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Set-Cookie"})
 
 
 class ServerTelemetry:
-    """Records a duration histogram and one log line per request, and sets trace context and identity headers."""
+    """Records a duration histogram, a log line and the spans of each request; sets trace context and identity headers.
 
-    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+    Without a ring no spans are recorded. The process at the edge has a sampler, which chooses the traces to keep.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: CollectorRegistry,
+        ring: spans.Ring | None = None,
+        sampler: TailSampler | None = None,
+    ) -> None:
         self._settings = settings
+        self._ring = ring
+        self._sampler = sampler
         self._durations = Histogram(
             names.HTTP_SERVER_DURATION,
             "Duration of HTTP server requests, from arrival to response, including queueing for a thread.",
@@ -61,7 +74,15 @@ class ServerTelemetry:
         for header in ("traceparent", "tracestate", "x-request-id"):
             if value := environ.get("HTTP_" + header.upper().replace("-", "_")):
                 carrier[header] = value
-        g.entered = trace.enter(carrier)
+        g.entered = entered = trace.enter(carrier, sampled=self._sampler.baseline() if self._sampler else None)
+        if self._ring is not None:
+            span = entered.span
+            request_spans = spans.Request(
+                self._ring, span.trace_id, span.span_id, entered.parent_id, sampled=span.trace_flags.sampled
+            )
+            g.spans = spans.begin(request_spans)
+            if RECEIVED_AT in environ:
+                spans.record(QUEUE_WAIT, g.started)
 
     def _end(self, response: Response) -> Response:
         seconds = perf_counter() - g.started
@@ -74,7 +95,7 @@ class ServerTelemetry:
             names.LABEL_STATUS: str(status),
             names.LABEL_VERSION: self._settings.version,
         }
-        self._durations.labels(**labels).observe(seconds, {"trace_id": trace.trace_id()})
+        self._durations.labels(**labels).observe(seconds, self._finish_spans(labels, seconds))
         for observe in self.observers:
             observe(labels, seconds)
         headers = response.headers
@@ -101,7 +122,32 @@ class ServerTelemetry:
         )
         return response
 
+    def _finish_spans(self, labels: Mapping[str, str], seconds: float) -> dict[str, str] | None:
+        """Finish the spans of the request. Returns the exemplar of its duration; None if its trace is not kept."""
+        request_spans = spans.current()
+        if request_spans is None:
+            return spans.exemplar(seconds)
+        method, route, status = (labels[key] for key in (names.LABEL_METHOD, names.LABEL_ROUTE, names.LABEL_STATUS))
+        fields = g.log_fields
+        attributes = {
+            names.ATTRIBUTE_METHOD: method,
+            names.ATTRIBUTE_ROUTE: route,
+            names.ATTRIBUTE_STATUS: int(status),
+            "url.path": request.path[:200],
+            **{f"fleetops.{key}": value for key, value in fields.items() if isinstance(value, str | int | float)},
+        }
+        request_spans.finish(f"{method} {route}", g.started, attributes, status if status >= "500" else "")
+        if self._sampler is None:
+            return spans.exemplar(seconds)
+        reason = self._sampler.decide(
+            request_spans.trace_id, seconds, int(status),
+            retried="upstream_retries" in fields, shed="shed" in fields, sampled=request_spans.sampled,
+        )  # fmt: skip
+        return {"trace_id": trace.trace_id()} if reason else None
+
     def _leave(self, _problem: BaseException | None) -> None:
+        if token := g.pop("spans", None):
+            spans.end(token)
         if entered := g.pop("entered", None):
             trace.leave(entered)
 

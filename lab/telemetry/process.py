@@ -24,12 +24,13 @@ from flask.typing import ResponseReturnValue
 
 from lab import names
 from lab.errors import LabError, UsageError
-from lab.telemetry import logs, metrics
+from lab.telemetry import logs, metrics, span_routes, spans
 from lab.telemetry.auth import AdminAuth, require_allowed_host
 from lab.telemetry.body import json_body, only_keys
 from lab.telemetry.health import Check, Health
 from lab.telemetry.http import Observer, ServerTelemetry
 from lab.telemetry.metrics import Gauge
+from lab.telemetry.sampling import TailSampler
 from lab.telemetry.server import MAX_REQUEST_BODY_BYTES, Server
 from lab.telemetry.settings import LOG_LEVELS, Environment, Settings
 from lab.telemetry.web import new_app
@@ -39,9 +40,9 @@ DRAIN_SECONDS = 8.0
 
 
 class Telemetry:
-    """Registry, logs, health and HTTP telemetry of one process."""
+    """Registry, logs, health and HTTP telemetry of one process. At the `edge` it chooses the traces that are kept."""
 
-    def __init__(self, settings: Settings, checks: Mapping[str, Check] | None = None) -> None:
+    def __init__(self, settings: Settings, checks: Mapping[str, Check] | None = None, *, edge: bool = False) -> None:
         logs.configure(settings)
         self.settings = settings
         self.registry = metrics.new_registry(settings)
@@ -50,10 +51,15 @@ class Telemetry:
         debug = Gauge(names.LOG_DEBUG, "1 while debug lines are logged, else 0.", registry=self.registry)
         debug.set_function(lambda: float(logs.shows_debug()))
         self._server_telemetry: ServerTelemetry | None = None
+        self.ring: spans.Ring | None = None
+        self.sampler: TailSampler | None = None
+        if settings.trace_slow_seconds is not None:
+            self.ring = spans.Ring(settings.trace_slow_seconds)
+            self.sampler = TailSampler(settings.trace_slow_seconds) if edge else None
 
     def init_app(self, app: Flask) -> None:
         """Attaches request telemetry and the Host check to the public `app`."""
-        self._server_telemetry = ServerTelemetry(self.settings, self.registry)
+        self._server_telemetry = ServerTelemetry(self.settings, self.registry, self.ring, self.sampler)
         self._server_telemetry.init_app(app)
         require_allowed_host(app, self.settings.allowed_hosts)
 
@@ -76,6 +82,8 @@ class Telemetry:
         AdminAuth(self.settings).init_app(app)
         self.health.init_app(app)
         metrics.expose(app, self.registry)
+        if self.ring is not None:
+            span_routes.expose(app, self.settings, self.ring, self.sampler)
 
         @app.get("/admin/log")
         def log_level() -> ResponseReturnValue:

@@ -145,6 +145,7 @@ class Settings:
     threads: int
     log_level: str
     config_version: int = 0
+    trace_slow_seconds: float | None = None  # a request that takes longer has its trace kept; None records no spans
 
     @classmethod
     def read(
@@ -184,6 +185,9 @@ class Settings:
             threads=env.integer(names.ENV_THREADS, threads, 1, 512),
             log_level=level,
             config_version=env.config_version,
+            trace_slow_seconds=env.number(names.ENV_TRACE_SLOW, 0, 0.001, 60)
+            if env.text(names.ENV_TRACE_SLOW, "")
+            else None,
         )
 
 

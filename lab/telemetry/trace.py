@@ -1,7 +1,7 @@
 """W3C trace context: extracted from the incoming request, kept in context variables, injected into outgoing calls.
 
 Each hop keeps the caller's trace id and creates its own span id. Only ids are handled here, through OpenTelemetry's
-API. To record spans, replace `_own_span` with a tracer.
+API; spans.py records what the ids belong to.
 """
 
 from __future__ import annotations
@@ -28,19 +28,26 @@ _RANDOM = random.SystemRandom()
 
 
 class Entered(NamedTuple):
-    """The tokens with which `leave` undoes `enter`."""
+    """The tokens with which `leave` undoes `enter`, the new span, and the caller's span id (0 without a caller)."""
 
     context: Token[otel_context.Context]
     request_id: Token[str]
+    span: SpanContext
+    parent_id: int
 
 
-def enter(headers: Mapping[str, str]) -> Entered:
-    """Continues the trace and request id in `headers` (lower-case names), or starts new ones."""
+def enter(headers: Mapping[str, str], *, sampled: bool | None = None) -> Entered:
+    """Continues the trace and request id in `headers` (lower-case names), or starts new ones.
+
+    `sampled` sets the sampled flag; None keeps the caller's.
+    """
     parent = _PROPAGATOR.extract(headers, context=otel_context.Context())
-    span = _own_span(otel_trace.get_current_span(parent).get_span_context())
+    caller = otel_trace.get_current_span(parent).get_span_context()
+    span = _own_span(caller, sampled)
     received = headers.get(HEADER_REQUEST_ID.lower(), "")
     request_id = received if _VALID_REQUEST_ID.fullmatch(received) else uuid.uuid4().hex
-    return Entered(otel_context.attach(otel_trace.set_span_in_context(span, parent)), _REQUEST_ID.set(request_id))
+    context = otel_trace.set_span_in_context(NonRecordingSpan(span), parent)
+    return Entered(otel_context.attach(context), _REQUEST_ID.set(request_id), span, caller.span_id)
 
 
 def leave(entered: Entered) -> None:
@@ -54,6 +61,12 @@ def inject(headers: MutableMapping[str, str]) -> None:
     _PROPAGATOR.inject(headers)
     if request_id := _REQUEST_ID.get():
         headers[HEADER_REQUEST_ID] = request_id
+
+
+def traceparent(span_id: int) -> str:
+    """The traceparent header of a call whose client span has this id; "" outside a request."""
+    span = otel_trace.get_current_span().get_span_context()
+    return f"00-{span.trace_id:032x}-{span_id:016x}-{span.trace_flags:02x}" if span.is_valid else ""
 
 
 def trace_id() -> str:
@@ -84,13 +97,14 @@ def new_traceparent() -> str:
     return f"00-{_RANDOM.getrandbits(128) or 1:032x}-{_RANDOM.getrandbits(64) or 1:016x}-01"
 
 
-def _own_span(parent: SpanContext) -> NonRecordingSpan:
-    return NonRecordingSpan(
-        SpanContext(
-            trace_id=parent.trace_id if parent.is_valid else _RANDOM.getrandbits(128) or 1,
-            span_id=_RANDOM.getrandbits(64) or 1,
-            is_remote=False,
-            trace_flags=parent.trace_flags if parent.is_valid else TraceFlags(TraceFlags.SAMPLED),
-            trace_state=parent.trace_state if parent.is_valid else None,
-        )
+def _own_span(parent: SpanContext, sampled: bool | None) -> SpanContext:
+    flags = parent.trace_flags if parent.is_valid else TraceFlags(TraceFlags.SAMPLED)
+    if sampled is not None:
+        flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+    return SpanContext(
+        trace_id=parent.trace_id if parent.is_valid else _RANDOM.getrandbits(128) or 1,
+        span_id=_RANDOM.getrandbits(64) or 1,
+        is_remote=False,
+        trace_flags=flags,
+        trace_state=parent.trace_state if parent.is_valid else None,
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lab.names import ENV_TRACE_SLOW
 from lab.paths import ROOT, Home, Ports
 from lab.stack.processes import orphans
 
@@ -88,6 +89,7 @@ def make_lab(folder: Path, tools: dict[str, Path]) -> EmbeddedLab:
         **os.environ,
         "FLEETOPS_HOME": str(folder),
         "FLEETOPS_PORT_BASE": str(base),
+        ENV_TRACE_SLOW: "0.2",
         "PATH": f"{tools['prometheus'].parent}{os.pathsep}{os.environ['PATH']}",
     }
     return EmbeddedLab(Home(folder), Ports(base), env)

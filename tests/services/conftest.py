@@ -17,7 +17,7 @@ from lab.telemetry.settings import Environment, Settings
 
 @pytest.fixture
 def make_telemetry(tmp_path: Path) -> MakeTelemetry:
-    """Creates a Telemetry for a service, with free addresses."""
+    """Creates a Telemetry for a service, with free addresses. It records spans; the gateway's chooses traces."""
     token = tmp_path / "token"
     token.write_text(TOKEN)
 
@@ -26,8 +26,10 @@ def make_telemetry(tmp_path: Path) -> MakeTelemetry:
             names.ENV_LISTEN: f"127.0.0.1:{free_port()}",
             names.ENV_ADMIN_LISTEN: f"127.0.0.1:{free_port()}",
             names.ENV_TOKEN_FILE: str(token),
+            names.ENV_TRACE_SLOW: "0.2",
         }
-        return Telemetry(Settings.read(service, environment=Environment(variables), version=version))
+        settings = Settings.read(service, environment=Environment(variables), version=version)
+        return Telemetry(settings, edge=service == "gateway")
 
     return make
 

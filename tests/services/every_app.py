@@ -143,11 +143,12 @@ def every_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Flask]
             names.ENV_LISTEN: "127.0.0.1:8000",
             names.ENV_ADMIN_LISTEN: "127.0.0.1:8001",
             names.ENV_TOKEN_FILE: str(token),
+            names.ENV_TRACE_SLOW: "0.2",
         }
         return Settings.read(service, environment=Environment(variables), version="1.0.0", token=True)
 
     def telemetry(service: str) -> Telemetry:
-        return Telemetry(settings(service))
+        return Telemetry(settings(service), edge=service == "gateway")
 
     apps: dict[str, Flask] = {}
     database = cast(Database, PostgresLike())

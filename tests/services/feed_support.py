@@ -74,7 +74,9 @@ def make_feed(make_telemetry: MakeTelemetry, seeded_url: str, valkey_url: str, u
         return Feed(
             telemetry,
             cache_client,
-            lambda user_id, baggage="": app.test_client().get(f"/v1/feed/{user_id}", headers={"baggage": baggage}),
+            lambda user_id, baggage="", **headers: app.test_client().get(
+                f"/v1/feed/{user_id}", headers={"baggage": baggage, **headers}
+            ),
         )
 
     yield make

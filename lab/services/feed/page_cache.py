@@ -7,19 +7,20 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from time import monotonic
+from time import monotonic, perf_counter
 
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from lab import names
 from lab.services.cache import JITTER_RATIO, Cache
 from lab.services.feed.options import FeedOptions
-from lab.telemetry import logs
+from lab.telemetry import logs, spans
 from lab.telemetry.http import log_field
 from lab.telemetry.metrics import CollectorRegistry, Counter
 
 # How long an expired feed is kept, to be served stale.
 KEEP_STALE_SECONDS = 900.0
+FLIGHT_WAIT = "wait for another request's build"
 # As long as the gateway's timeout.
 WAIT_SECONDS = 3.0
 # Background refreshes that run at the same time: few, so that they do not slow down requests.
@@ -113,13 +114,18 @@ class PageCache:
                     del self._flights[key]
         self._coalesced.inc()
         log_field("coalesced", True)
+        started, error = perf_counter(), ""
         try:
             return flight.result(WAIT_SECONDS)
         except FutureTimeoutError:
+            error = "timeout"
             raise ServiceUnavailable("timed out waiting for the feed to be built", retry_after=1) from None
         except HTTPException as problem:
+            error = str(problem.code)
             # A copy, because each request modifies its own exception object.
             raise type(problem)(problem.description) from None
+        finally:
+            spans.record(FLIGHT_WAIT, started, error=error)
 
     def _refresh(self, key: str, build: Build) -> None:
         with self._lock:

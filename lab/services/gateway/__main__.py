@@ -33,7 +33,7 @@ def main() -> None:
     if is_config_check(env):
         return
     store = Store(Path(env.text(names.ENV_STATE_DIR, example=".lab/data/gateway")), defaults)
-    telemetry = Telemetry(settings)
+    telemetry = Telemetry(settings, edge=True)
     metrics = ClientMetrics(telemetry.registry)
     state = store.state
     upstreams = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import threading
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 
 from flask import Flask, g, request
-from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
+from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests
 
 from lab import names
 from lab.services.gateway import flags
@@ -17,6 +17,7 @@ from lab.services.gateway.priority import ANONYMOUS, PRIORITIES, priority_of
 from lab.services.gateway.rate_limit import RateLimiter
 from lab.services.gateway.state import State
 from lab.services.gateway.store import Store
+from lab.telemetry import spans
 from lab.telemetry.http import log_field, route_template
 from lab.telemetry.metrics import Counter, Gauge
 from lab.telemetry.process import Telemetry
@@ -78,6 +79,16 @@ class AdmissionControl:
     def _admit(self) -> None:
         if request.url_rule is None:
             return
+        started, error = perf_counter(), ""
+        try:
+            self._check()
+        except HTTPException as refusal:
+            error = str(refusal.code)
+            raise
+        finally:
+            spans.record("admission", started, error=error)
+
+    def _check(self) -> None:
         client, now = client_id(), monotonic()
         scope, wait = self._limiter.take(client, now)
         self._by_client.labels(self._heavy.label(client, now), scope or "admitted").inc()

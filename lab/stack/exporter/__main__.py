@@ -11,8 +11,10 @@ from lab.stack.exporter.feedprobe import ExpectedFeeds, FeedProbe
 from lab.stack.exporter.files import DiskCollector, LogCollector, StartsCollector
 from lab.stack.exporter.machine import CpuSampler, MemoryCollector
 from lab.stack.exporter.processes import ProcessSampler
+from lab.stack.exporter.traces import OtlpExporter, TraceCollector
 from lab.stack.exporter.worker import Worker
 from lab.stack.exporter.writeprobe import WriteProbe
+from lab.telemetry.metrics import CollectorRegistry
 from lab.telemetry.process import Telemetry, program, run
 from lab.telemetry.settings import Environment, Settings, checked_url
 
@@ -40,9 +42,18 @@ def main() -> None:
     probe = FeedProbe(gateway_url, ExpectedFeeds(database_url, registry), registry)
     writes = WriteProbe(gateway_url, database_url, registry)
     workers: list[Worker] = [database, probe, writes, CpuSampler(home(), registry), processes]
+    if settings.trace_slow_seconds is not None:
+        workers += _tracing(env, registry)
     for worker in workers:
         worker.start()
     run(telemetry, telemetry.admin_app(), closing=[worker.stop for worker in reversed(workers)])
+
+
+def _tracing(env: Environment, registry: CollectorRegistry) -> list[Worker]:
+    if not (endpoint := env.text(names.ENV_OTLP_ENDPOINT, "")):
+        return [TraceCollector(home(), ports(), registry, lambda _: None)]
+    exporter = OtlpExporter(checked_url(endpoint, names.ENV_OTLP_ENDPOINT), registry)
+    return [TraceCollector(home(), ports(), registry, exporter.export), exporter]
 
 
 if __name__ == "__main__":

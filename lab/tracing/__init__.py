@@ -1,0 +1,1 @@
+"""Traces: what the processes did for one request, stored whole, to show, compare and export."""

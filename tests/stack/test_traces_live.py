@@ -1,0 +1,40 @@
+"""Traces of a running lab: whole, correlated with the logs, and none lost for long when a process is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+
+import pytest
+from embedded import EmbeddedLab
+from polling import eventually
+
+pytestmark = pytest.mark.stack
+
+
+def listed(lab: EmbeddedLab, *options: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(lab.fleetops("trace", "list", "--json", *options).stdout or "[]")
+    return found
+
+
+def test_traces_are_whole_and_their_log_lines_are_found(lab: EmbeddedLab) -> None:
+    misses = ("--name", "/v1/feed", "-n", "200")
+    assert eventually(lambda: any(row["spans"] >= 15 for row in listed(lab, *misses)), 30)
+    ident = next(row["trace_id"] for row in listed(lab, *misses) if row["spans"] >= 15)
+    trace = json.loads(lab.fleetops("trace", "show", ident, "--json").stdout)
+    services = {process["service"] for process in trace["processes"]}
+    assert services == {"gateway", "feed", "user"}
+    assert "missing" not in lab.fleetops("trace", "show", ident).stdout
+    for service in services:
+        lines = lab.fleetops("logs", service, "--trace", ident, "--json").stdout.splitlines()
+        assert any(json.loads(line)["event"] == "request" for line in lines), service
+
+
+def test_a_killed_collector_goes_on_after_its_restart(lab: EmbeddedLab) -> None:
+    before = {row["trace_id"] for row in listed(lab, "-n", "2000")}
+    os.kill(lab.process("exporter")["pid"], signal.SIGKILL)
+    # One request a second is kept, and the gateway keeps what was chosen meanwhile for the next collector.
+    assert eventually(lambda: len({row["trace_id"] for row in listed(lab, "-n", "2000")} - before) >= 8, 30)
+    assert eventually(lambda: lab.status()["ready"], 30)
