@@ -8,6 +8,7 @@ GET  /query?query=         the result of a PromQL query now and over the last mi
 GET  /tokens?query=        a PromQL query as tokens for highlighting
 GET  /requests             the last requests at the gateway
 GET  /logs?trace_id=       the log lines of one request
+GET  /trace?trace_id=      the waterfall of one request as HTML, if its trace is kept
 POST /pages/ID/ack         {"by": name}: acknowledges a page
 POST /run                  {"command": "fleetops ...", "by": name}: runs a runbook command or an allowed verb
 POST /drills               {"id": drill, "responder": responder, "by": name}: starts a drill
@@ -98,6 +99,10 @@ def api(
     @blueprint.get("/logs")
     def logs() -> Answer:
         return jsonify(lines=queries.lines(actions.home, request.args.get("trace_id", "")))
+
+    @blueprint.get("/trace")
+    def trace() -> Answer:
+        return jsonify(waterfall=queries.waterfall(actions.home, request.args.get("trace_id", "")))
 
     @blueprint.post("/pages/<id:page_id>/ack")
     def ack(page_id: int) -> Answer:

@@ -17,6 +17,7 @@ from lab.paths import Home
 from lab.promql_tokens import tokens
 from lab.stack import logs
 from lab.stack.programs import service_of
+from lab.tracing import drawing, store
 
 QUERY_CHARACTERS = 2000
 ROWS = 100
@@ -78,12 +79,22 @@ def requests(home: Home) -> list[LoggedRequest]:
 
 def lines(home: Home, trace: str) -> list[str]:
     """The log lines of one request across services, in time order. Raises UsageError for a malformed trace id."""
+    _checked(trace)
+    paths = [home.logs / f"{name}.log" for name in sorted(set(logs.log_names(home))) if service_of(name) in ON_THE_PATH]
+    return [line.text for line in logs.last(paths, LINES, trace)]
+
+
+def waterfall(home: Home, trace: str) -> str:
+    """The waterfall of one request as HTML. Raises UsageError for a malformed trace id, and for a trace not kept."""
+    return drawing.waterfall(store.find(home, _checked(trace)), label=f"Trace {trace}")
+
+
+def _checked(trace: str) -> str:
     if len(trace) != 32 or not set(trace) <= HEX:
         raise UsageError(
             "a trace id has 32 lower-case hexadecimal digits; choose a request or copy one from a log line"
         )
-    paths = [home.logs / f"{name}.log" for name in sorted(set(logs.log_names(home))) if service_of(name) in ON_THE_PATH]
-    return [line.text for line in logs.last(paths, LINES, trace)]
+    return trace
 
 
 def _request(text: str) -> LoggedRequest | None:

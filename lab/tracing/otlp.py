@@ -41,14 +41,14 @@ def request(traces: Iterable[Trace]) -> Json:
 def _span(trace_id: str, span: Span) -> Json:
     row: Json = {
         "traceId": trace_id,
-        "spanId": f"{span.span_id:016x}",
+        "spanId": span.span_id,
         "name": span.name,
         "kind": span.kind,
         "startTimeUnixNano": _nanoseconds(span.start),
         "endTimeUnixNano": _nanoseconds(span.start + span.seconds),
     }
     if span.parent_id:
-        row["parentSpanId"] = f"{span.parent_id:016x}"
+        row["parentSpanId"] = span.parent_id
     if span.attributes or span.error:
         row["attributes"] = _attributes({**span.attributes, **({"error.type": span.error} if span.error else {})})
     if span.events:

@@ -84,7 +84,7 @@ class Writer:
 def _reading(home: Home) -> Iterator[sqlite3.Connection]:
     file = path(home)
     if not file.exists():
-        raise UsageError("no traces are stored; start the lab with FLEETOPS_TRACE_SLOW_SECONDS=0.2 fleetops up")
+        raise UsageError("this lab keeps no traces; started with FLEETOPS_TRACE_SLOW_SECONDS=0.2 it does")
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as db:
             yield db
@@ -98,7 +98,7 @@ def summaries(
 ) -> list[Summary]:  # fmt: skip
     """The newest traces, or the slowest, that began at or after `since` (epoch seconds). `name`: a part of the name.
 
-    Raises UsageError when no traces are stored, LabError when the store cannot be read.
+    Raises UsageError when this lab keeps no traces, LabError when the store cannot be read.
     """
     marks = ", ".join("?" * len(reasons))
     query = (

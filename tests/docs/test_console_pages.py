@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from pathlib import Path
 
 import chromium
 import pytest
+from made_trace import call, served, slow
 from made_up_console import Console, expect_mode
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sources import EVIL
 
 from lab.paths import Ports
+from lab.telemetry.span_routes import Process
+from lab.tracing import store
+from lab.tracing.documents import Trace
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 ESCALATED = re.compile("^escalated to")
@@ -164,6 +170,60 @@ def test_hostile_log_lines_are_shown_as_text(console: Console, page: Page) -> No
     page.locator("[data-part=requests] button").first.click()
     expect(page.locator("[data-part=log-lines]")).to_contain_text("<img src=x onerror")
     expect(page.locator("[data-part=requests]")).to_contain_text("<img src=x onerror")
+    assert page.locator("#live-console img").count() == 0
+    assert page.evaluate("typeof window.harmed") == "undefined"
+
+
+def log_request(console: Console, trace_id: str) -> None:
+    """Let the gateway's log have a line of a request with this trace."""
+    console.home.logs.mkdir()
+    line = {"ts": "2026-01-02T03:04:05.000Z", "event": "request", "trace_id": trace_id, "path": "/v1/feed/7"}
+    (console.home.logs / "gateway.log").write_text(json.dumps(line) + "\n")
+
+
+def test_a_request_opens_its_trace_as_a_waterfall(console: Console, page: Page, axe: str, tmp_path: Path) -> None:
+    log_request(console, "b" * 32)
+    store.Writer(store.path(console.home)).add([slow()])
+    chromium.visit(page, f"{console.url}/lab/")
+    expect_mode(page, "live")
+    page.locator("[data-part=logs-tab]").click()
+    page.locator("[data-part=requests] button").first.click()
+    waterfall = page.locator("[data-part=waterfall]")
+    expect(waterfall.locator("caption")).to_have_text(
+        "GET /v1/feed/{user_id}: status 200, 520 ms, 52 spans, kept as slow"
+    )
+    statements = waterfall.locator("tr", has_text="48 x 10 ms, one after another")
+    expect(statements.locator("rect")).to_have_class("lab-trace__critical")
+    folder = Path(os.environ.get("FLEETOPS_PICTURES", tmp_path))
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            waterfall.scroll_into_view_if_needed()
+            page.screenshot(path=folder / f"waterfall-{width}-{scheme}.png")
+            page.locator(".lab-scheme").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate(axe + "; undefined")
+    broken = page.evaluate("axe.run('[data-part=waterfall]').then((one) => one.violations.map((two) => two.id))")
+    assert broken == []
+
+
+def test_a_trace_that_is_not_kept_is_said_beside_its_log_lines(console: Console, page: Page) -> None:
+    log_request(console, "c" * 32)
+    chromium.visit(page, f"{console.url}/lab/")
+    page.locator("[data-part=logs-tab]").click()
+    page.locator("[data-part=requests] button").first.click()
+    expect(page.locator("[data-part=log-lines]")).to_contain_text("/v1/feed/7")
+    expect(page.locator("[data-part=waterfall]")).to_contain_text("this lab keeps no traces")
+
+
+def test_hostile_spans_are_shown_as_text(console: Console, page: Page) -> None:
+    log_request(console, "d" * 32)
+    spans = [served(20, 503), call(EVIL, 10, EVIL)]
+    store.Writer(store.path(console.home)).add([Trace("d" * 32, "failed", [Process(EVIL, EVIL, EVIL, spans)])])
+    chromium.visit(page, f"{console.url}/lab/")
+    page.locator("[data-part=logs-tab]").click()
+    page.locator("[data-part=requests] button").first.click()
+    expect(page.locator("[data-part=waterfall]")).to_contain_text("<img src=x onerror")
     assert page.locator("#live-console img").count() == 0
     assert page.evaluate("typeof window.harmed") == "undefined"
 

@@ -214,7 +214,7 @@ def test_the_replay_plays_pauses_and_seeks_by_keyboard(published: str, page: Pag
     expect(focused).to_have_text("Change policy and rollout")
     expect(page.locator("[data-part=gates]")).to_have_text("Only the live lab shows this.")
     focused.press("ArrowRight")
-    expect(focused).to_have_text("Request logs")
+    expect(focused).to_have_text("Requests and traces")
     expect(page.locator("#console-panel-logs")).to_be_visible()
     page.locator("[data-part=requests] button").first.click()
     expect(page.locator("[data-part=log-lines]")).to_contain_text('"trace_id"')

@@ -12,12 +12,27 @@ SQL = {names.ATTRIBUTE_DB_SYSTEM: "postgresql", names.ATTRIBUTE_DB_QUERY: "SELEC
 FEED = "GET /v1/feed/{user_id}"
 
 
+def hexadecimal(ident: int) -> str:
+    """A span id."""
+    return f"{ident:016x}"
+
+
 def span(
     name: str, ident: int, parent: int, start_ms: float, ms: float, kind: int = CLIENT,
     attributes: Attributes | None = None, error: str = "", events: tuple[Event, ...] = (),
 ) -> Span:  # fmt: skip
     """A span; times are in milliseconds after AT."""
-    return Span(name, kind, ident, parent, AT + start_ms / 1000, ms / 1000, attributes or {}, error, events)
+    return Span(
+        name,
+        kind,
+        hexadecimal(ident),
+        hexadecimal(parent) if parent else "",
+        AT + start_ms / 1000,
+        ms / 1000,
+        attributes or {},
+        error,
+        events,
+    )
 
 
 def served(ms: float, status: int = 200) -> Span:

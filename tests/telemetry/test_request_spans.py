@@ -23,7 +23,7 @@ PARENT = f"00-{TRACE_ID:032x}-00f067aa0ba902b7"
 
 
 def some(count: int) -> list[Span]:
-    return [Span("one", spans.INTERNAL, number + 1, 0, 0.0, 0.0) for number in range(count)]
+    return [Span("one", spans.INTERNAL, f"{number:016x}", "", 0.0, 0.0) for number in range(count)]
 
 
 def test_a_ring_keeps_a_bounded_number_of_spans_and_drops_whole_traces_oldest_first() -> None:
@@ -94,7 +94,11 @@ def test_a_request_is_a_server_span_with_its_operations_below_it(traced: Telemet
     )
     assert answer.status_code == 200
     server, queue, first, second = kept(traced)
-    assert (server.name, server.kind, server.parent_id) == ("GET /v1/things/{thing_id}", spans.SERVER, 0xF067AA0BA902B7)
+    assert (server.name, server.kind, server.parent_id) == (
+        "GET /v1/things/{thing_id}",
+        spans.SERVER,
+        "00f067aa0ba902b7",
+    )
     assert server.attributes[names.ATTRIBUTE_STATUS] == 200
     assert server.attributes["fleetops.cache"] == "hit"
     assert server.start == pytest.approx(before - 0.05, abs=0.05)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from made_trace import FEED, normal, slow, span
+from made_trace import FEED, hexadecimal, normal, slow, span
 
 from lab import names
 from lab.telemetry.span_routes import Process
@@ -92,7 +92,7 @@ def test_the_request_at_the_edge_is_the_root_even_if_another_clock_is_ahead() ->
     feed = Process("feed", "feed-1", "1", [span(FEED, 3, 2, -5, 90, SERVER)])
     root = Trace("a" * 32, "slow", [feed, gateway]).root()
     assert root is not None
-    assert root.span_id == 1
+    assert root.span_id == hexadecimal(1)
 
 
 def test_the_difference_names_the_operation_that_takes_the_time() -> None:

@@ -105,7 +105,7 @@ def test_traces_of_the_day_before_are_deleted(home: Home, writer: store.Writer) 
 
 
 def test_without_a_store_the_message_says_how_to_get_one(home: Home) -> None:
-    with pytest.raises(UsageError, match="no traces are stored; start the lab with"):
+    with pytest.raises(UsageError, match="this lab keeps no traces; started with"):
         store.summaries(home)
 
 

@@ -201,8 +201,8 @@ export class Requests {
   }
 
   row(request) {
-    const button = el("button", { type: "button", class: "console-quiet", "data-key": request.trace_id }, "Lines");
-    button.setAttribute("aria-label", `Log lines of ${request.trace_id}`);
+    const button = el("button", { type: "button", class: "console-quiet", "data-key": request.trace_id }, "Show");
+    button.setAttribute("aria-label", `Trace and log lines of ${request.trace_id}`);
     button.addEventListener("click", () => this.lines(request.trace_id));
     return el(
       "tr",
@@ -219,6 +219,8 @@ export class Requests {
     const replay = this.replay(),
       box = this.part("log-lines");
     this.part("trace").value = trace;
+    this.part("waterfall").replaceChildren();
+    if (!replay) this.waterfall(trace);
     try {
       const lines = replay
         ? replay.record.logs.filter((line) => line.trace_id === trace).map((line) => JSON.stringify(line))
@@ -226,6 +228,17 @@ export class Requests {
       box.textContent = lines.join("\n") || "no line has this trace id";
     } catch (problem) {
       box.textContent = problem.message;
+    }
+  }
+
+  // The lab draws the waterfall, and escapes what spans contain.
+  async waterfall(trace) {
+    try {
+      const { waterfall } = await json(new URL(`trace?trace_id=${encodeURIComponent(trace)}`, this.api));
+      const drawn = new DOMParser().parseFromString(waterfall, "text/html").body;
+      if (this.part("trace").value === trace) this.part("waterfall").replaceChildren(...drawn.childNodes);
+    } catch (problem) {
+      this.part("waterfall").replaceChildren(el("p", { class: "console-note" }, problem.message));
     }
   }
 }

@@ -11,11 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from lab.atomic_write import write_text
 from lab.clients.documents import as_builtins
 from lab.clients.times import epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
-from lab.drills.evidence import collect, counts, definitions
+from lab.drills.evidence import collect, counts, definitions, exemplary
 from lab.drills.evidence.definitions import Milestones
 from lab.drills.evidence.milestones import put_on_timeline
 from lab.drills.evidence.milestones import read as read_milestones
@@ -87,6 +89,7 @@ def build(incident: Incident) -> Record:
             why=starved or "; ".join(f"{check.name}: {check.detail}" for check in failed),
             checks=checks,
         ),
+        traces=exemplary.traces(incident) or msgspec.UNSET,
     )
     return parse(portable(as_builtins(record), incident.clients.home.path))
 

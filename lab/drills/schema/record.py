@@ -21,6 +21,7 @@ from lab.drills.schema.grades import Score, Verdict
 from lab.drills.schema.measurements import Durations, SignalSamples, SloBudget, SloCounts, Users
 from lab.drills.schema.parts import Instant, NotNegative, Number, Part, Positive, Ratio
 from lab.errors import LabError
+from lab.tracing.documents import Trace
 
 SCHEMA: Literal["fleetops.record/v2"] = "fleetops.record/v2"
 SCHEMA_ID = "https://fleetops-lab.invalid/schemas/record-v2.json"
@@ -30,6 +31,10 @@ Kind = Literal[
     "cleanup",
 ]  # fmt: skip
 Step = Literal["check", "mitigate", "validate"]
+TELLING: Literal["telling"] = "telling"
+WORST: Literal["worst"] = "worst"
+NORMAL: Literal["normal"] = "normal"
+Role = Literal["telling", "worst", "normal"]
 LogLine = dict[str, Any]  # as the process wrote it: every event has its own fields
 LOG_KEYS = ("ts", "service", "instance", "event", "trace_id")
 
@@ -125,6 +130,13 @@ class RunbookStep(Part, frozen=True, kw_only=True):
     duration_seconds: NotNegative
 
 
+class ExemplaryTrace(Part, frozen=True, kw_only=True):
+    """A trace with its role: of a telling bad request, of the worst one, or of a normal one before the fault."""
+
+    role: Role
+    trace: Trace
+
+
 class Record(Part, frozen=True, kw_only=True):
     """The evidence of one drill.
 
@@ -166,6 +178,10 @@ class Record(Part, frozen=True, kw_only=True):
     budget: Annotated[dict[str, SloBudget], Meta(description="By SLO, from the injection to the end of the run.")]
     verdict: Verdict
     score: Score | msgspec.UnsetType = msgspec.UNSET
+    traces: Annotated[
+        list[ExemplaryTrace] | msgspec.UnsetType,
+        Meta(description="At most three, by role. Absent where the lab recorded no spans."),
+    ] = msgspec.UNSET
 
     def __post_init__(self) -> None:
         for index, line in enumerate(self.logs):
