@@ -37,6 +37,7 @@ def exclusive_lab(
         for line in undo(clients):
             report(f"undid an earlier drill: {line}")
         require_nothing_staged(clients)
+        clean_slate.require_no_silences(clients.home, clients.ports)
         expires_at = time.time() + seconds + EXPIRY_MARGIN_SECONDS
         with ExitStack() as ending:
             ending.callback(_clean, clients, report)

@@ -69,6 +69,7 @@ def run_drill(
             echo(f"undid an earlier drill: {line}")
         require_nothing_staged(clients)
         if not keep_history:
+            clean_slate.require_no_silences(clients.home, clients.ports)
             seconds = clean_slate.clean(clients.home, clients.ports, clients.pager)
             echo(f"clean slate: history deleted, every error budget full; monitoring resumed after {seconds:.1f} s")
         incident = _open(drill, responder, clients, echo)

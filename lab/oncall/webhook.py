@@ -26,6 +26,8 @@ LABEL_LIMIT = 1_000
 ANNOTATION_LIMIT = 4_000
 RAW_LIMIT = 4_000
 MAX_TEXTS = 100
+# A larger number of alerts left out is shown as this one.
+MAX_LEFT_OUT = 1_000_000_000
 _LONGEST_INTEGER = 400
 
 
@@ -70,7 +72,7 @@ def parse(payload: Any) -> Notification:
     if not isinstance(payload, dict):
         raise UsageError("the webhook body is not a JSON object")
     alerts, truncated = payload.get("alerts"), payload.get("truncatedAlerts")
-    left_out = truncated if isinstance(truncated, int) and truncated > 0 else 0
+    left_out = min(truncated, MAX_LEFT_OUT) if isinstance(truncated, int) and truncated > 0 else 0
     if not isinstance(alerts, list) or not (alerts or left_out):
         raise UsageError("the webhook has no list of alerts")
     return Notification(
@@ -151,14 +153,13 @@ def _explained(annotations: dict[str, str], flaws: list[str], alert: Any) -> dic
     }
 
 
-def _raw(value: Any) -> str:
+def _raw(value: Any, *, sort_keys: bool = False) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False, sort_keys=sort_keys)
     except (RecursionError, ValueError):
         return "(nested too deeply to show)"
 
 
 def _digest(value: Any) -> str:
     """A fingerprint for an alert without one, so that its later notices find its page."""
-    text = json.dumps(value, sort_keys=True) if isinstance(value, dict) else _raw(value)
-    return "pager:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+    return "pager:" + hashlib.sha256(_raw(value, sort_keys=True).encode("utf-8", "replace")).hexdigest()[:16]

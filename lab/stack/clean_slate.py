@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 
+from lab.clients.alertmanager import Alertmanager
 from lab.clients.pager import Pager
 from lab.clients.times import utc_text
+from lab.errors import NotRunning, UsageError
 from lab.paths import Home, Ports
 from lab.stack import replicas
 from lab.stack.backends import monitoring
@@ -14,6 +17,15 @@ from lab.stack.health import probes
 from lab.stack.processes.supervision import Supervisor
 
 READY_SECONDS = 20.0
+
+
+def require_no_silences(home: Home, ports: Ports) -> None:
+    """Raise UsageError while a silence is active: `clean` would delete it, and somebody wanted it."""
+    with suppress(NotRunning):
+        if silences := Alertmanager.of(home, ports).silences():
+            raise UsageError(
+                f"a clean slate would delete an active silence, {silences[0]}; `fleetops doctor` shows how to expire it"
+            )
 
 
 def clean(home: Home, ports: Ports, pager: Pager) -> float:

@@ -87,6 +87,17 @@ def test_invalid_utf_8_and_deep_nesting_cause_no_server_error(app: Flask, store:
     assert raw(app, '{"alerts": ' + "[" * 50_000 + "]" * 50_000 + "}").status_code in (200, 400)
 
 
+@pytest.mark.parametrize("depth", range(900, 1000, 2))
+def test_no_depth_of_an_alert_without_labels_causes_a_server_error(app: Flask, store: Store, depth: int) -> None:
+    assert raw(app, f'{{"alerts": [{{"x": {"[" * depth}{"]" * depth}}}]}}').status_code in (200, 400)
+
+
+def test_a_number_of_alerts_left_out_that_is_beyond_all_floats_loses_no_page(app: Flask, store: Store) -> None:
+    body = json.dumps({**payload(alert("Kept")), "truncatedAlerts": int("9" * 399)})
+    assert raw(app, body).status_code == 200
+    assert "Kept" in {page.alertname for page in store.pages()}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.sampled_from(["firing", "resolved"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

@@ -49,7 +49,7 @@ def test_requests_of_another_origin_change_nothing_in_alertmanager(lab: Embedded
     assert Alertmanager.of(lab.home, lab.ports).silences() == []
 
 
-def test_an_active_silence_is_shown_by_status_and_doctor_and_exported(lab: EmbeddedLab) -> None:
+def test_an_active_silence_is_shown_exported_and_never_deleted_by_a_drill(lab: EmbeddedLab) -> None:
     alertmanager, prometheus = Alertmanager.of(lab.home, lab.ports), Prometheus.of(lab.home, lab.ports)
     login = login_headers(LOGIN_USER, lab.home.token.read_text().strip())["authorization"]
     address = url(lab.ports.alertmanager)
@@ -60,6 +60,10 @@ def test_an_active_silence_is_shown_by_status_and_doctor_and_exported(lab: Embed
         assert str(silence) in lab.fleetops("status").stdout
         assert silence.ident in lab.fleetops("doctor").stdout
         assert eventually(lambda: prometheus.number(SILENCES_ACTIVE) == 1, 20)
+        drill = lab.fleetops("drill", "run", "INC-001")
+        assert drill.returncode == 2
+        assert f"would delete an active silence, {silence}" in drill.stderr
+        assert alertmanager.silences() == [silence]
     finally:
         request = urllib.request.Request(f"{address}/api/v2/silence/{silence.ident}", method="DELETE")
         request.add_header("Authorization", login)
