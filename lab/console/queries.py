@@ -85,8 +85,12 @@ def lines(home: Home, trace: str) -> list[str]:
 
 
 def waterfall(home: Home, trace: str) -> str:
-    """The waterfall of one request as HTML. Raises UsageError for a malformed trace id, and for a trace not kept."""
-    return drawing.waterfall(store.find(home, _checked(trace)), label=f"Trace {trace}")
+    """The waterfall of one request as HTML, or why there is none. Raises UsageError for a malformed trace id."""
+    _checked(trace)
+    try:
+        return drawing.waterfall(store.find(home, trace), label=f"Trace {trace}")
+    except UsageError as absent:
+        return drawing.note(str(absent))
 
 
 def _checked(trace: str) -> str:

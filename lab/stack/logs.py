@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import json
+import os
 import re
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from lab.errors import UsageError
 from lab.paths import Home
@@ -68,10 +70,19 @@ def time_of(text: str, before: float) -> float:
 
 
 def read(path: Path) -> Iterator[str]:
-    """Every line of a log without its newline, oldest first, all rotated parts included (archives are not)."""
-    for part in (*reversed(rotated(path)), path):
-        with contextlib.suppress(FileNotFoundError), part.open(encoding="utf-8", errors="replace") as file:
-            for text in file:
+    """Every line of a log without its newline, oldest first, all rotated parts included (archives are not).
+
+    All parts are opened before any is read, the newest first: a log that rotates meanwhile is opened twice under two
+    names, and read once.
+    """
+    with contextlib.ExitStack() as opened:
+        parts: dict[int, TextIO] = {}
+        for part in (path, *rotated(path)):
+            with contextlib.suppress(FileNotFoundError):
+                file = opened.enter_context(part.open(encoding="utf-8", errors="replace"))
+                parts.setdefault(os.fstat(file.fileno()).st_ino, file)
+        for lines in reversed(parts.values()):
+            for text in lines:
                 yield text.rstrip("\n")
 
 

@@ -18,16 +18,21 @@ def waterfall(trace: Trace, *, label: str) -> Markup:
     """
     shown = rows(trace)
     if not shown:
-        return Markup('<p class="lab-note">{}</p>').format(heading(trace))
+        return note(heading(trace))
     whole = max(row.start + row.seconds for row in shown) or 1e-9
     body = Markup().join(_row(row, whole) for row in shown)
-    missing = Markup().join(Markup('<p class="lab-note">{}</p>').format(text) for text in left_out(trace))
+    missing = Markup().join(note(text) for text in left_out(trace))
     return Markup(
         '<div class="lab-scroll" role="region" tabindex="0" aria-label="{}"><table class="lab-table lab-trace">'
         '<caption>{}</caption><thead><tr><th scope="col">Process</th><th scope="col">Operation</th>'
         '<th scope="col">Start</th><th scope="col">Time</th><th scope="col">When</th></tr></thead>'
         "<tbody>{}</tbody></table></div>{}"
     ).format(label, heading(trace), body, missing)
+
+
+def note(text: str) -> Markup:
+    """A sentence in place of a waterfall, or below it."""
+    return Markup('<p class="lab-note">{}</p>').format(text)
 
 
 def _row(row: Row, whole: float) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,26 @@ def test_every_rotated_part_is_read_oldest_first(home: Home) -> None:
 def test_an_unknown_service_is_refused_with_the_known_ones(home: Home) -> None:
     with pytest.raises(UsageError, match=r"no logs of 'fed'; known: feed, feed-1, feed-2, feed-canary, feed-canary-1"):
         logs.files(home, "fed")
+
+
+def test_a_rotation_while_the_parts_are_opened_loses_no_line(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = home.logs / "feed-1.log"
+    path.write_text(line(2, "new") + "\n")
+    path.with_name("feed-1.log.1").write_text(line(1, "old") + "\n")
+    opened: list[Path] = []
+    real = Path.open
+
+    def rotate_after_the_first(part: Path, *arguments: Any, **keywords: Any) -> Any:
+        file = real(part, *arguments, **keywords)
+        if not opened:
+            path.with_name("feed-1.log.1").rename(path.with_name("feed-1.log.2"))
+            path.rename(path.with_name("feed-1.log.1"))
+            path.touch()
+        opened.append(part)
+        return file
+
+    monkeypatch.setattr(Path, "open", rotate_after_the_first)
+    assert [json.loads(text)["event"] for text in logs.read(path)] == ["old", "new"]
 
 
 def test_following_yields_new_complete_lines_across_a_rotation(home: Home) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +20,12 @@ def listed(lab: EmbeddedLab, *options: str) -> list[dict[str, Any]]:
     return found
 
 
+def is_logged(lab: EmbeddedLab, service: str, ident: str) -> bool:
+    """Whether a service's log has the line of the request with this trace."""
+    lines = lab.fleetops("logs", service, "--trace", ident, "--json").stdout.splitlines()
+    return any(json.loads(line)["event"] == "request" for line in lines)
+
+
 def test_traces_are_whole_and_their_log_lines_are_found(lab: EmbeddedLab) -> None:
     misses = ("--name", "/v1/feed", "-n", "200")
     assert eventually(lambda: any(row["spans"] >= 15 for row in listed(lab, *misses)), 30)
@@ -27,9 +34,8 @@ def test_traces_are_whole_and_their_log_lines_are_found(lab: EmbeddedLab) -> Non
     services = {process["service"] for process in trace["processes"]}
     assert services == {"gateway", "feed", "user"}
     assert "missing" not in lab.fleetops("trace", "show", ident).stdout
-    for service in services:
-        lines = lab.fleetops("logs", service, "--trace", ident, "--json").stdout.splitlines()
-        assert any(json.loads(line)["event"] == "request" for line in lines), service
+    for service in sorted(services):  # supervision writes the lines, and may be behind
+        assert eventually(partial(is_logged, lab, service, ident), 10), f"{service} has no line of {ident}"
 
 
 def test_a_killed_collector_goes_on_after_its_restart(lab: EmbeddedLab) -> None:
