@@ -209,6 +209,7 @@ def test_a_request_opens_its_trace_as_a_waterfall(console: Console, page: Page, 
 def test_a_trace_that_is_not_kept_is_said_beside_its_log_lines(console: Console, page: Page) -> None:
     log_request(console, "c" * 32)
     chromium.visit(page, f"{console.url}/lab/")
+    expect_mode(page, "live")
     page.locator("[data-part=logs-tab]").click()
     page.locator("[data-part=requests] button").first.click()
     expect(page.locator("[data-part=log-lines]")).to_contain_text("/v1/feed/7")
@@ -220,6 +221,7 @@ def test_hostile_spans_are_shown_as_text(console: Console, page: Page) -> None:
     spans = [served(20, 503), call(EVIL, 10, EVIL)]
     store.Writer(store.path(console.home)).add([Trace("d" * 32, "failed", [Process(EVIL, EVIL, EVIL, spans)])])
     chromium.visit(page, f"{console.url}/lab/")
+    expect_mode(page, "live")
     page.locator("[data-part=logs-tab]").click()
     page.locator("[data-part=requests] button").first.click()
     expect(page.locator("[data-part=waterfall]")).to_contain_text("<img src=x onerror")
