@@ -14,11 +14,11 @@ from lab.cli.shared import AS_JSON
 from lab.cli.text import print_json, table
 from lab.errors import UsageError
 from lab.paths import home
+from lab.telemetry.sampling import BASELINE, REASONS
 
 if TYPE_CHECKING:
     from lab.tracing.documents import Trace
 
-REASONS = ("slow", "failed", "retried", "shed", "baseline")
 SLOWEST = "slowest"
 EXPORTED = 1_000
 
@@ -168,7 +168,7 @@ def _normal(slow: Trace) -> Trace:
     from lab.tracing.documents import summary
 
     line = summary(slow)
-    known = store.summaries(home(), reasons=("baseline",), name=line.name if line else "", limit=201)
+    known = store.summaries(home(), reasons=(BASELINE,), name=line.name if line else "", limit=201)
     others = sorted((other for other in known if other.status < 400), key=lambda other: other.seconds)
     if not others:
         raise UsageError("no normal trace of this request is kept; name one: fleetops trace diff ID NORMAL")

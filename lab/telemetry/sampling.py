@@ -14,7 +14,7 @@ from time import monotonic
 BASELINE_SECONDS = 1.0
 # Chosen traces that the collector has not asked for yet; it asks every second.
 MAX_CHOSEN = 5_000
-SLOW, FAILED, RETRIED, SHED, BASELINE = "slow", "failed", "retried", "shed", "baseline"
+REASONS = SLOW, FAILED, RETRIED, SHED, BASELINE = "slow", "failed", "retried", "shed", "baseline"
 
 
 class TailSampler:

@@ -160,34 +160,28 @@ def test_two_tabs_show_the_same(console: Console, browser: Browser, page: Page) 
         assert page.locator("[data-part=slos]").inner_html() == other.locator("[data-part=slos]").inner_html()
 
 
-def test_hostile_log_lines_are_shown_as_text(console: Console, page: Page) -> None:
+def show_request(console: Console, page: Page, trace_id: str, path: str = "/v1/feed/7", **fields: str) -> None:
+    """Let the gateway's log have the line of a request, and show the request on the live console."""
     console.home.logs.mkdir()
-    line = {"ts": "2026-01-02T03:04:05.000Z", "event": "request", "trace_id": "ab" * 16, "path": EVIL, "service": EVIL}
+    line = {"ts": "2026-01-02T03:04:05.000Z", "event": "request", "trace_id": trace_id, "path": path, **fields}
     (console.home.logs / "gateway.log").write_text(json.dumps(line) + "\n")
     chromium.visit(page, f"{console.url}/lab/")
     expect_mode(page, "live")
     page.locator("[data-part=logs-tab]").click()
     page.locator("[data-part=requests] button").first.click()
+
+
+def test_hostile_log_lines_are_shown_as_text(console: Console, page: Page) -> None:
+    show_request(console, page, "ab" * 16, path=EVIL, service=EVIL)
     expect(page.locator("[data-part=log-lines]")).to_contain_text("<img src=x onerror")
     expect(page.locator("[data-part=requests]")).to_contain_text("<img src=x onerror")
     assert page.locator("#live-console img").count() == 0
     assert page.evaluate("typeof window.harmed") == "undefined"
 
 
-def log_request(console: Console, trace_id: str) -> None:
-    """Let the gateway's log have a line of a request with this trace."""
-    console.home.logs.mkdir()
-    line = {"ts": "2026-01-02T03:04:05.000Z", "event": "request", "trace_id": trace_id, "path": "/v1/feed/7"}
-    (console.home.logs / "gateway.log").write_text(json.dumps(line) + "\n")
-
-
 def test_a_request_opens_its_trace_as_a_waterfall(console: Console, page: Page, axe: str, tmp_path: Path) -> None:
-    log_request(console, "b" * 32)
     store.Writer(store.path(console.home)).add([slow()])
-    chromium.visit(page, f"{console.url}/lab/")
-    expect_mode(page, "live")
-    page.locator("[data-part=logs-tab]").click()
-    page.locator("[data-part=requests] button").first.click()
+    show_request(console, page, "b" * 32)
     waterfall = page.locator("[data-part=waterfall]")
     expect(waterfall.locator("caption")).to_have_text(
         "GET /v1/feed/{user_id}: status 200, 520 ms, 52 spans, kept as slow"
@@ -207,23 +201,15 @@ def test_a_request_opens_its_trace_as_a_waterfall(console: Console, page: Page, 
 
 
 def test_a_trace_that_is_not_kept_is_said_beside_its_log_lines(console: Console, page: Page) -> None:
-    log_request(console, "c" * 32)
-    chromium.visit(page, f"{console.url}/lab/")
-    expect_mode(page, "live")
-    page.locator("[data-part=logs-tab]").click()
-    page.locator("[data-part=requests] button").first.click()
+    show_request(console, page, "c" * 32)
     expect(page.locator("[data-part=log-lines]")).to_contain_text("/v1/feed/7")
     expect(page.locator("[data-part=waterfall]")).to_contain_text("this lab keeps no traces")
 
 
 def test_hostile_spans_are_shown_as_text(console: Console, page: Page) -> None:
-    log_request(console, "d" * 32)
     spans = [served(20, 503), call(EVIL, 10, EVIL)]
     store.Writer(store.path(console.home)).add([Trace("d" * 32, "failed", [Process(EVIL, EVIL, EVIL, spans)])])
-    chromium.visit(page, f"{console.url}/lab/")
-    expect_mode(page, "live")
-    page.locator("[data-part=logs-tab]").click()
-    page.locator("[data-part=requests] button").first.click()
+    show_request(console, page, "d" * 32)
     expect(page.locator("[data-part=waterfall]")).to_contain_text("<img src=x onerror")
     assert page.locator("#live-console img").count() == 0
     assert page.evaluate("typeof window.harmed") == "undefined"

@@ -85,7 +85,7 @@ class TraceCollector(Worker):
     def poll(self) -> None:
         """Ask for new choices and for the spans of all that are pending, once, and store what is new.
 
-        Raises sqlite3.Error when it cannot be stored; the traces stay pending.
+        Raises sqlite3.Error when it cannot be stored; the next polls try again, as long as the traces are asked for.
         """
         running = {
             program.name: program
@@ -99,8 +99,10 @@ class TraceCollector(Worker):
                 for ident, process in answer.traces.items() if answer else ():
                     if ident in self._pending:
                         self._pending[ident].add(process)
-        self._store([pending for pending in self._pending.values() if not pending.stored])
-        self._retire()
+        try:
+            self._store([pending for pending in self._pending.values() if not pending.stored])
+        finally:  # on a full disk too, so that pending traces are bounded
+            self._retire()
 
     def _choose(self, gateway: Program) -> None:
         answer = self._get(gateway, "/admin/traces", {"after": str(self._seen)}, Choices)

@@ -160,8 +160,25 @@ def test_a_full_disk_loses_nothing_that_is_still_asked_for(fleet: Fleet, monkeyp
         patched.setattr(store.Writer, "add", full)
         with pytest.raises(sqlite3.OperationalError):
             fleet.collector.poll()
+    assert fleet.exported == []
     fleet.collector.poll()
     assert [line.trace_id for line in store.summaries(fleet.home)] == ["b" * 32]
+
+
+def test_a_disk_that_stays_full_lets_no_traces_pile_up(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = fleet.serve("gateway", fleet.ports.gateway_admin, edge=True)
+    answered(gateway, slow(), 1)
+    choose(gateway)
+
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(store.Writer, "add", full)
+    for _ in range(traces.ROUNDS):
+        with pytest.raises(sqlite3.OperationalError):
+            fleet.collector.poll()
+    assert len(fleet.exported) == 1  # it is no longer asked for
+    fleet.collector.poll()
 
 
 Answer = Callable[[], tuple[int, float]]
