@@ -12,6 +12,7 @@ from embedded import EmbeddedLab, make_lab, state_directory, stopped_afterwards
 from hypothesis import settings
 from servers import postgres_url, seeded_url, server_home, valkey_url  # noqa: F401 - fixtures of every test
 
+from lab.control.admin_clients import TrafficAdmin
 from lab.errors import ToolError
 from lab.paths import ROOT, SITE
 from lab.stack.tools import binaries
@@ -62,3 +63,13 @@ def lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
         assert done.returncode == 0, done.stderr
         assert not running.leftovers()
         assert not running.listening()
+
+
+@pytest.fixture(scope="module")
+def light_traffic(lab: EmbeddedLab) -> Iterator[None]:
+    """A third of the usual traffic for tests that measure nothing: the lab then leaves more time to other tests."""
+    traffic = TrafficAdmin.of(lab.home, lab.ports)
+    usual = traffic.rate()
+    traffic.set_rate(usual / 3)
+    yield
+    traffic.set_rate(usual)

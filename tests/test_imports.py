@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.batch
+
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "lab"
 ORDER = (

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from lab.change.ledger import Interval, Kind, Span, ledger, whole
 
+pytestmark = pytest.mark.batch
+
 EVENTS = st.one_of(st.integers(0, 10**6), st.floats(0, 1e6)).map(Fraction)
 TIMES = st.integers(0, 60)
 

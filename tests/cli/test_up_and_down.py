@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from embedded import EmbeddedLab, stopped_afterwards
 from polling import eventually
 from support import fire
 
+from lab.clients.pager import Pager
 from lab.paths import ROOT
 from lab.stack.backends import postgres
 from lab.stack.processes.supervision import socket_path
@@ -85,8 +85,8 @@ def test_an_alert_that_was_notified_before_a_stop_pages_again_after_the_next_sta
     alert = {"alertname": "NotifiedBeforeTheStop", "severity": "page"}
 
     def firing() -> list[int]:
-        pages = json.loads(shared_lab.fleetops("page", "list", "--json").stdout)
-        return [page["id"] for page in pages if page["status"] == "firing" and page["alertname"] == alert["alertname"]]
+        pages = Pager.of(shared_lab.home, shared_lab.ports).pages(only_open=True)
+        return [page.id for page in pages if page.alertname == alert["alertname"]]
 
     shared_lab.up()
     token = shared_lab.home.token.read_text().strip()

@@ -77,8 +77,12 @@ def test_without_its_key_the_console_replays_a_record_and_explains_how_to_get_th
     expect_mode(stranger, "live")
 
 
-def test_a_key_stays_out_of_the_url_the_history_and_the_referrer(console: Console, page: Page) -> None:
+def test_a_key_stays_out_of_the_url_the_history_and_the_referrer(console: Console, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(console.url_with_key)
+    page.wait_for_url(f"{console.url}/")
     chromium.visit(page, f"{console.url}/lab/")
+    expect_mode(page, "live")
     entries = page.context.new_cdp_session(page).send("Page.getNavigationHistory")["entries"]
     assert f"{console.url}/" in [entry["url"] for entry in entries]
     assert not [entry["url"] for entry in entries if "key=" in entry["url"]]

@@ -23,9 +23,11 @@ from lab.clients.alertmanager import Alertmanager
 from lab.clients.gateway import GatewayAdmin
 from lab.clients.pager import Pager
 from lab.drills.run.stoppable import runner
+from lab.stack.console_key import console_url
 
 pytestmark = [
     pytest.mark.stack,
+    pytest.mark.usefixtures("light_traffic"),
     pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH"),
     pytest.mark.timeout(300, func_only=True),
 ]
@@ -80,7 +82,6 @@ def state(lab: EmbeddedLab) -> dict[str, Any]:
     # From the user service itself: the attack fills the gateway, which then refuses anonymous requests first.
     with urllib.request.urlopen(f"http://127.0.0.1:{lab.ports.replica('user', 1)[0]}/v1/users/1") as answer:
         user = json.load(answer)["display_name"]
-    rows = lab.status()["processes"]
     return {
         "silences": alertmanager.call("GET", "/api/v2/silences"),
         "alerts": [one for one in alertmanager.call("GET", "/api/v2/alerts") if one["labels"]["alertname"] == MARK],
@@ -89,7 +90,7 @@ def state(lab: EmbeddedLab) -> dict[str, Any]:
         "gateway": GatewayAdmin.of(lab.home, lab.ports).state(),
         "user": user == MARK,  # the traffic edits names too
         "drill": runner(lab.home),
-        "processes": {row["name"]: row["pid"] for row in rows},
+        "processes": {name: row.pid for name, row in lab.processes().items()},
     }
 
 
@@ -109,8 +110,9 @@ def operators(browser: Browser, lab: EmbeddedLab) -> Iterator[Page]:
 
 
 def give_key(page: Page, lab: EmbeddedLab) -> None:
-    page.goto(lab.status()["console_url"])
-    page.wait_for_url(f"http://127.0.0.1:{lab.ports.console}/")
+    """Let the browser exchange the console's key for its cookie, as the URL of `fleetops status` does."""
+    url = console_url(f"http://127.0.0.1:{lab.ports.console}", lab.home)
+    assert page.context.request.get(url, max_redirects=0).status == 303
 
 
 def attack(page: Page, host: str, lab: EmbeddedLab) -> list[str]:

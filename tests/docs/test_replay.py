@@ -103,7 +103,7 @@ def test_the_band_of_a_chart_is_the_page_not_an_earlier_ticket(published: str, p
         "signals": [signal],
         "prediction": {"alert": "A"},
     }
-    chromium.visit(page, f"{published}/lab/")
+    open_modules(page, published)
     for alerts in ([ticket | {"t_seconds": -30}, paged], [ticket]):
         bands = page.evaluate(
             f"import('{published}/assets/console/replay.js').then(({{ Replay }}) => {{"
@@ -114,12 +114,17 @@ def test_the_band_of_a_chart_is_the_page_not_an_earlier_ticket(published: str, p
 
 
 def test_an_axis_ends_at_a_round_number_and_a_ratio_at_1(published: str, page: Page) -> None:
-    chromium.visit(page, f"{published}/lab/")
+    open_modules(page, published)
     tops = "[['ratio', 1], ['ratio', 0.97], ['ratio', 0.3], ['ratio', 1.2], ['seconds', 1], ['seconds', 0.39], ['', 0]]"
     ends = page.evaluate(
         f"import('{published}/assets/console/chart.js').then(({{ axisTop }}) => {tops}.map((one) => axisTop(...one)))"
     )
     assert ends == pytest.approx([1, 1, 0.4, 2, 2, 0.5, 1])
+
+
+def open_modules(page: Page, published: str) -> None:
+    """Open one of the console's modules as text: a page that may import all of them, and has nothing else."""
+    page.goto(f"{published}/assets/console/replay.js")
 
 
 def instant(kind: str) -> float:
@@ -138,7 +143,7 @@ def test_the_console_describes_a_change_as_the_pages_do(published: str, page: Pa
     records = [json.loads(file.read_text()) for file in sorted((DOCS / "records").glob("*.json"))]
     values = [row[side] for record in records for row in record["actions"] for side in ("old", "new")]
     values += [{}, {"settings": {}}, [1, 2, 3, 4], True, {"a": {"b": None}, "c": [{"d": 0.5}]}]
-    chromium.visit(page, f"{published}/lab/")
+    open_modules(page, published)
     described = page.evaluate(
         f"import('{published}/assets/console/dom.js').then(({{ stated }}) => {json.dumps(values)}.map(stated))"
     )
@@ -149,7 +154,7 @@ def test_an_escalation_is_replayed_from_its_instant(published: str, page: Page) 
     record = json.loads((DOCS / "records" / "INC-001.json").read_text())
     zero = epoch_seconds(record["timeline"][0]["at"]) - record["timeline"][0]["t_seconds"]
     record["pages"][0] |= {"escalated_at": utc_text(zero + 60), "escalated_to": TO, "acked_at": None, "acked_by": None}
-    chromium.visit(page, f"{published}/lab/")
+    open_modules(page, published)
     escalated_to = page.evaluate(
         f"import('{published}/assets/console/replay.js').then(({{ Replay }}) => {{"
         f" const replay = new Replay({json.dumps(record)}, {{}});"

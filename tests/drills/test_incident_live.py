@@ -15,6 +15,7 @@ import pytest
 from embedded import EmbeddedLab, more_drills
 from polling import eventually
 
+from lab.clients.prometheus import Prometheus
 from lab.drills.evidence.provenance import stale
 from lab.drills.evidence.record import read
 from lab.drills.faults.link import LinkStall
@@ -38,12 +39,11 @@ def run(lab: EmbeddedLab, *arguments: str) -> tuple[int, dict[str, Any], str]:
 
 def weight(lab: EmbeddedLab) -> float:
     """The canary's weight as a ratio; 0 while Prometheus has no sample of it after its clean slate."""
-    answer = json.loads(lab.fleetops("query", "max(gateway_canary_weight_ratio)", "--json").stdout or "[]")
-    return float(answer[0]["value"]) if answer else 0
+    return Prometheus.of(lab.home, lab.ports).number("max(gateway_canary_weight_ratio)") or 0
 
 
 def test_inc_001_pages_in_time_and_its_runbook_mitigates_it(lab: EmbeddedLab, tmp_path: Path) -> None:
-    before = {row["name"] for row in lab.status()["processes"]}
+    before = set(lab.processes())
     status, record, _ = run(lab, "INC-001", "--record", str(tmp_path / "record.json"))
     assert status == 0, record["verdict"]["why"]
     assert json.loads((tmp_path / "record.json").read_text()) == record
@@ -56,7 +56,7 @@ def test_inc_001_pages_in_time_and_its_runbook_mitigates_it(lab: EmbeddedLab, tm
     mitigation = [row for row in record["actions"] if row["actor"] == "autopilot"]
     assert [(row["action"], row["new"]) for row in mitigation] == [("canary weight", 0)]
     assert len({line["service"] for line in record["logs"]}) >= 2
-    assert {row["name"] for row in lab.status()["processes"]} == before
+    assert set(lab.processes()) == before
 
 
 @more_drills
@@ -72,7 +72,7 @@ def test_the_grading_fails_a_wrong_responder(lab: EmbeddedLab, ident: str, furth
     assert further_alert in {row["name"] for row in record["alerts"] if row["t_seconds"] >= 0}
     assert next(check for check in record["verdict"]["checks"] if check["name"] == "silent_alerts")["passed"]
     assert eventually(lambda: weight(lab) == 0, 60)
-    assert len([row for row in lab.status()["processes"] if row["service"] == "feed"]) == 2
+    assert len([row for row in lab.processes().values() if row.service == "feed"]) == 2
 
 
 RESPONDER = """

@@ -17,7 +17,9 @@ import pytest
 
 from lab.names import ENV_TRACE_SLOW
 from lab.paths import ROOT, Home, Ports
+from lab.stack.health.status import gather
 from lab.stack.processes import orphans
+from lab.stack.processes.supervision import ProcessRow
 
 START_SECONDS = 240
 # A drill takes about two minutes, including its steady state. By default only INC-001 and an aborted drill are run.
@@ -60,9 +62,19 @@ class EmbeddedLab:
         status: dict[str, Any] = json.loads(self.fleetops("status", "--json").stdout)
         return status
 
-    def process(self, name: str) -> dict[str, Any]:
-        """The row of one process in the status."""
-        return next(row for row in self.status()["processes"] if row["name"] == name)
+    def ready(self) -> bool:
+        """Whether the lab is ready; without a command, which takes half a second to start."""
+        return gather(self.home, self.ports).ready
+
+    def processes(self) -> dict[str, ProcessRow]:
+        """The processes in the status, by name."""
+        return {row.name: row for row in gather(self.home, self.ports).processes}
+
+    def pid(self, name: str) -> int:
+        """The process id of a running program."""
+        pid = self.processes()[name].pid
+        assert pid is not None, f"{name} is not running"
+        return pid
 
     def leftovers(self) -> list[int]:
         """Ids of this lab's processes that still exist."""

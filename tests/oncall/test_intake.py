@@ -18,6 +18,8 @@ from lab.oncall import intake, webhook
 from lab.oncall.app import PageCounts
 from lab.oncall.store import Store
 
+pytestmark = pytest.mark.batch
+
 Post = Callable[..., Any]
 NAMELESS = {"severity": "page", "service": "feed"}
 

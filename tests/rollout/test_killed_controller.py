@@ -16,6 +16,8 @@ from lab.rollout.controller import Controller
 from lab.rollout.journal import Rollout
 from lab.stack import configs, replicas
 
+pytestmark = pytest.mark.batch
+
 __all__ = ["world"]
 CANARY = "feed-canary"
 

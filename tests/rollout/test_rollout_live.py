@@ -14,6 +14,9 @@ from embedded import EmbeddedLab, more_drills
 from polling import eventually
 
 from lab import names
+from lab.clients.pager import Pager
+from lab.clients.prometheus import Prometheus
+from lab.rollout import journal
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400, func_only=True)]
 
@@ -24,19 +27,17 @@ def status(lab: EmbeddedLab) -> dict[str, Any]:
 
 
 def finished(lab: EmbeddedLab, seconds: float) -> dict[str, Any]:
-    assert eventually(lambda: status(lab)["phase"] in ("promoted", "aborted"), seconds), status(lab)
+    assert eventually(lambda: (now := journal.load(lab.home)) is not None and now.is_over, seconds), status(lab)
     return status(lab)
 
 
 def weight(lab: EmbeddedLab) -> float:
-    answer = json.loads(lab.fleetops("query", "max(gateway_canary_weight_ratio)", "--json").stdout or "[]")
-    return float(answer[0]["value"]) if answer else 0.0
+    return Prometheus.of(lab.home, lab.ports).number("max(gateway_canary_weight_ratio)") or 0
 
 
 def paged(lab: EmbeddedLab) -> list[int]:
     """The ids of the pages so far, without tickets: a release restarts processes, and a ticket says so."""
-    rows = json.loads(lab.fleetops("page", "list", "--json").stdout)
-    return [row["id"] for row in rows if row["severity"] == "page"]
+    return [page.id for page in Pager.of(lab.home, lab.ports).pages() if page.severity == "page"]
 
 
 def wait_for_the_gate(lab: EmbeddedLab) -> None:
@@ -58,8 +59,8 @@ def test_a_bad_version_is_stopped_at_the_first_step_and_pages_nobody(lab: Embedd
     assert "clients affected on the canary" in over["reason"]
     assert eventually(lambda: weight(lab) == 0, 10)
     assert paged(lab) == pages
-    assert lab.status()["ready"] is True
-    assert eventually(lambda: "rollout" not in {row["name"] for row in lab.status()["processes"]}, 20)
+    assert lab.ready()
+    assert eventually(lambda: "rollout" not in lab.processes(), 20)
 
 
 def test_a_configuration_that_does_harm_is_taken_back_from_one_replica(lab: EmbeddedLab, tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_healthy_version_reaches_everybody_although_its_controller_is_killed(l
     assert lab.fleetops("rollout", "start", "feed", "--to", names.VERSION_NEXT).returncode == 0
     began = time.monotonic()
     assert eventually(lambda: status(lab)["step"] == 1, 90)
-    os.kill(lab.process("rollout")["pid"], signal.SIGKILL)
+    os.kill(lab.pid("rollout"), signal.SIGKILL)
     over = finished(lab, 150)
     assert over["phase"] == "promoted", over["reason"]
     assert time.monotonic() - began < 150

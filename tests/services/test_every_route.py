@@ -23,6 +23,8 @@ from werkzeug.routing import Rule
 
 from lab.paths import ROOT
 
+pytestmark = pytest.mark.batch
+
 CAMPAIGN = int(os.environ.get("FLEETOPS_REQUESTS", "0"))
 REQUESTS = CAMPAIGN or 300
 JSON = "application/json"

@@ -24,6 +24,8 @@ from lab.site.sources import postmortem_pages, register_files
 from lab.site.sources.context import POSTMORTEMS, SiteContext
 from lab.site.sources.records import Record, Records
 
+pytestmark = pytest.mark.batch
+
 INC = find("INC-001")
 PARTS = (
     "Summary", "Impact", "Detection", "Trigger", "Root causes and contributing factors", "Timeline", "Resolution",

@@ -17,6 +17,8 @@ from lab.slo.model import Slo
 from lab.slo.specs.sloth import read_spec
 from lab.slo.specs.windows import read_windows
 
+pytestmark = pytest.mark.batch
+
 SPEC = """\
 version: prometheus/v1
 service: %(service)s

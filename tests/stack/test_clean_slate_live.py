@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 
 def test_a_clean_slate_leaves_no_older_sample_and_full_error_budgets(lab: EmbeddedLab) -> None:
     pager, prometheus = Pager.of(lab.home, lab.ports), Prometheus.of(lab.home, lab.ports)
-    began, running = time.time(), {row["name"] for row in lab.status()["processes"]}
+    began, running = time.time(), set(lab.processes())
     assert clean_slate.clean(lab.home, lab.ports, pager) < clean_slate.READY_SECONDS
     # A subquery looks at whole seconds, and the first sample may be younger than the last one.
     (oldest,) = prometheus.wait("min(min_over_time(timestamp(up)[1h:1s]))", 10)

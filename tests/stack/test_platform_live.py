@@ -14,7 +14,7 @@ from polling import eventually
 from lab.clients.prometheus import Prometheus
 
 # func_only: the first test of a lab also waits for its start, which has its own deadline.
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("light_traffic"), pytest.mark.timeout(240, func_only=True)]
 
 
 def output(lab: EmbeddedLab, *arguments: str) -> str:
@@ -57,7 +57,7 @@ def test_a_pushed_version_reaches_every_replica_and_a_rollback_reverts_it(lab: E
     assert "pool_max='nine'" in refused.stderr
     output(lab, "config", "rollback", "user")
     assert eventually(lambda: versions() == {0}, 60)
-    assert eventually(lambda: lab.status()["ready"], 60)
+    assert eventually(lab.ready, 60)
 
 
 def test_a_rotated_log_is_archived_and_logging_continues(lab: EmbeddedLab) -> None:

@@ -19,7 +19,7 @@ from lab.stack.backends import monitoring
 from lab.stack.tools import binaries
 
 # func_only: the first test of a lab also waits for its start, which has its own deadline.
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("light_traffic"), pytest.mark.timeout(240, func_only=True)]
 
 
 def test_status_lists_every_process_with_pid_memory_and_state(lab: EmbeddedLab) -> None:
@@ -38,55 +38,55 @@ def test_status_lists_every_process_with_pid_memory_and_state(lab: EmbeddedLab) 
 
 def test_a_second_start_reports_that_the_lab_is_running(lab: EmbeddedLab) -> None:
     """One line with pid and URL, exit status 0, and nothing is changed."""
-    before = {row["name"]: row["pid"] for row in lab.status()["processes"]}
+    before = {name: row.pid for name, row in lab.processes().items()}
     done = lab.fleetops("up", "--detach")
     assert done.returncode == 0
     message = f"already running (pid {before['supervisord']}, http://127.0.0.1:{lab.ports.console}"
     assert re.fullmatch(rf"{re.escape(message)}/\?key=[0-9a-f]{{64}}\); `fleetops down` stops it", done.stdout.strip())
-    assert {row["name"]: row["pid"] for row in lab.status()["processes"]} == before
+    assert {name: row.pid for name, row in lab.processes().items()} == before
 
 
 def test_a_start_leaves_a_healthy_lab_with_a_damaged_run_file_running(lab: EmbeddedLab) -> None:
     """It recognizes the lab by its processes, reports this, and rewrites the file."""
-    before = {row["name"]: row["pid"] for row in lab.status()["processes"]}
+    before = {name: row.pid for name, row in lab.processes().items()}
     kept = (lab.home.run / "lab.json").read_text()
     (lab.home.run / "lab.json").write_text('{"phase": "rea')
-    assert lab.status()["ready"] is True
+    assert lab.ready()
     done = lab.fleetops("up", "--detach")
     assert (done.returncode, done.stdout.partition(" (")[0]) == (0, "already running"), done.stderr
     assert "rewritten from the running processes" in done.stderr
-    assert {row["name"]: row["pid"] for row in lab.status()["processes"]} == before
+    assert {name: row.pid for name, row in lab.processes().items()} == before
     assert json.loads((lab.home.run / "lab.json").read_text())["supervisor"] == before["supervisord"]
     (lab.home.run / "lab.json").write_text(kept)  # with the duration of the start, which cannot be recovered
 
 
 def test_a_killed_gateway_is_restarted_and_the_restart_is_counted(lab: EmbeddedLab) -> None:
-    before = lab.process("gateway")
-    os.kill(before["pid"], signal.SIGKILL)
-    assert eventually(lambda: lab.status()["ready"] and lab.process("gateway")["pid"] != before["pid"], 60)
-    assert lab.process("gateway")["restarts"] == before["restarts"] + 1
+    before = lab.processes()["gateway"]
+    os.kill(lab.pid("gateway"), signal.SIGKILL)
+    assert eventually(lambda: lab.processes()["gateway"].pid != before.pid and lab.ready(), 60)
+    assert lab.processes()["gateway"].restarts == before.restarts + 1
 
 
 def test_a_frozen_process_is_shown_as_frozen(lab: EmbeddedLab) -> None:
-    pid = lab.process("user-2")["pid"]
+    pid = lab.pid("user-2")
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert eventually(lambda: lab.process("user-2")["state"] == "frozen")
-        assert lab.status()["ready"] is False
+        assert eventually(lambda: lab.processes()["user-2"].state == "frozen")
+        assert not lab.ready()
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert eventually(lambda: lab.status()["ready"], 60)
+    assert eventually(lab.ready, 60)
 
 
 def test_a_scaled_up_replica_is_routed_and_scraped_and_removed_again(lab: EmbeddedLab) -> None:
     """A third replica runs and gets traffic and scrapes; after scaling down, nothing of it is left."""
-    count = len(lab.status()["processes"])
+    count = len(lab.processes())
     assert replicas.scale(lab.home, lab.ports, "feed", 3) == 2
-    assert eventually(lambda: lab.status()["ready"], 60)
-    assert lab.process("feed-3")["state"] == "running"
+    assert eventually(lab.ready, 60)
+    assert lab.processes()["feed-3"].state == "running"
     assert replicas.scale(lab.home, lab.ports, "feed", 2) == 3
-    assert eventually(lambda: lab.status()["ready"], 60)
-    assert len(lab.status()["processes"]) == count
+    assert eventually(lab.ready, 60)
+    assert len(lab.processes()) == count
     targets = json.loads((monitoring.targets_dir(lab.home) / "feed.json").read_text())
     assert [target["labels"]["instance"] for target in targets] == ["feed-1", "feed-2", "feed-canary-1"]
     # It was scraped exactly as long as it ran: a target that is down for five seconds opens a ticket.
@@ -96,9 +96,9 @@ def test_a_scaled_up_replica_is_routed_and_scraped_and_removed_again(lab: Embedd
 
 
 def test_rules_are_reloaded_without_a_restart(lab: EmbeddedLab, tools: dict[str, Path]) -> None:
-    pid = lab.process("prometheus")["pid"]
+    pid = lab.processes()["prometheus"].pid
     assert replicas.reload_rules(lab.home, lab.ports, tools["promtool"]) > 0
-    assert lab.process("prometheus")["pid"] == pid
+    assert lab.processes()["prometheus"].pid == pid
 
 
 def test_invalid_rules_are_refused_and_the_running_ones_stay(

@@ -12,6 +12,8 @@ import pytest
 from embedded import EmbeddedLab
 from polling import eventually
 
+from lab.tracing import store
+
 pytestmark = pytest.mark.stack
 
 
@@ -43,8 +45,11 @@ def test_traces_are_whole_and_their_log_lines_are_found(lab: EmbeddedLab) -> Non
 
 
 def test_a_killed_collector_goes_on_after_its_restart(lab: EmbeddedLab) -> None:
-    before = {row["trace_id"] for row in listed(lab, "-n", "2000")}
-    os.kill(lab.process("exporter")["pid"], signal.SIGKILL)
+    def kept() -> set[str]:
+        return {line.trace_id for line in store.summaries(lab.home, limit=2000)}
+
+    before = kept()
+    os.kill(lab.pid("exporter"), signal.SIGKILL)
     # One request a second is kept, and the gateway keeps what was chosen meanwhile for the next collector.
-    assert eventually(lambda: len({row["trace_id"] for row in listed(lab, "-n", "2000")} - before) >= 8, 30)
-    assert eventually(lambda: lab.status()["ready"], 30)
+    assert eventually(lambda: len(kept() - before) >= 8, 30)
+    assert eventually(lab.ready, 30)

@@ -22,6 +22,8 @@ from lab.paths import DOCS, RECORDS, ROOT
 from lab.slo.catalogue import find_slo
 from lab.slo.model import TICKET
 
+pytestmark = pytest.mark.batch
+
 FILES = sorted(RECORDS.glob("*.json"))
 # `jsonschema.validate` would check the schema again for each record.
 PUBLISHED = jsonschema.Draft202012Validator(json.loads(RECORD_SCHEMA.read_text()))

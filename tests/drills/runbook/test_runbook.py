@@ -20,6 +20,8 @@ from lab.drills.runbook.parser import find, sections
 from lab.errors import SpecError
 from lab.paths import ROOT, RULES, RUNBOOKS
 
+pytestmark = pytest.mark.batch
+
 GOOD = """# Page
 
 ## FeedSlow

@@ -22,7 +22,7 @@ from lab.stack.backends import postgres
 from lab.stack.backends.valkey import JOB_USER
 
 # The first test of a lab waits for its start too, which has a deadline of its own: a slow machine's start is no hang.
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("light_traffic"), pytest.mark.timeout(240, func_only=True)]
 
 
 @pytest.fixture
@@ -71,9 +71,9 @@ def test_a_killed_process_stays_down_until_it_is_undone(context: FaultContext) -
 def test_a_killed_process_comes_back_by_itself_when_its_machine_is_there(
     context: FaultContext, lab: EmbeddedLab
 ) -> None:
-    before = lab.process("console")["pid"]
+    before = lab.processes()["console"].pid
     with broken(context, "process-signal", process="console", signal="KILL"):
-        assert eventually(lambda: lab.process("console")["pid"] not in (None, before), 60)
+        assert eventually(lambda: lab.processes()["console"].pid not in (None, before), 60)
 
 
 def test_a_longer_line_is_as_short_as_before(context: FaultContext) -> None:

@@ -19,6 +19,8 @@ from lab.errors import LabError
 from lab.site.sources.context import SiteContext
 from lab.site.views.capacity import curves, limits, models, plans
 
+pytestmark = pytest.mark.batch
+
 
 def text(markup: object) -> str:
     """The text of some markup, with single spaces."""
