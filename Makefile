@@ -127,9 +127,9 @@ $(PROOFS): $(PROOF_SOURCES) | $(VENV)
 	@mkdir -p $(@D) && touch $@
 
 # One program per subject, scripts/bench_NAME.py; each writes its section of the figures that the site shows.
-BENCHES := rules generate site rollout
+BENCHES := rules generate site rollout tracing
 
-bench: $(VENV) ## benchmarks: the cost of rules beside Sloth's, a thousand SLOs, the site on a phone, simulated rollouts
+bench: $(VENV) ## benchmarks: rules beside Sloth's, a thousand SLOs, the site on a phone, rollouts, telemetry
 	@status=0; for name in $(BENCHES); do $(BIN)/python -m scripts.bench_$$name --record docs/figures/bench.json || status=1; done; exit $$status
 
 MINUTES ?= 120

@@ -160,6 +160,35 @@ class SimulatedRollouts(Section, frozen=True, kw_only=True):
     ladder: list[Ladder]
 
 
+class TelemetrySide(Document, frozen=True, kw_only=True):
+    """One kind of telemetry: median processor time per request, its ratio to none at all, and latencies of the app."""
+
+    cpu_us: float
+    ratio: float
+    p50_ms: float
+    p99_ms: float
+
+
+class TelemetryCosts(Document, frozen=True, kw_only=True):
+    """A service without telemetry, with this lab's (without and with traces), and with that of the libraries."""
+
+    bare: TelemetrySide
+    untraced: TelemetrySide
+    ours: TelemetrySide
+    exporter: TelemetrySide
+    opentelemetry: TelemetrySide
+
+
+class Telemetry(Section, frozen=True, kw_only=True):
+    """The cost of telemetry of two services; `max_ratio` is the bound of the gateway's."""
+
+    rounds: int
+    libraries: list[str]
+    max_ratio: float
+    gateway: TelemetryCosts
+    feed: TelemetryCosts
+
+
 T = TypeVar("T", bound=Section)
 
 

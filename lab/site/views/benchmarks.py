@@ -6,7 +6,7 @@ from lab import units
 from lab.site.build import budgets
 from lab.site.render import html
 from lab.site.render.html import Markup
-from lab.site.sources.benchmarks import DatabaseLoad, RuleCost, SingleFlight, SiteFigures, Soak, read
+from lab.site.sources.benchmarks import DatabaseLoad, RuleCost, SingleFlight, SiteFigures, Soak, Telemetry, read
 from lab.site.sources.context import SiteContext
 
 
@@ -124,6 +124,42 @@ def soak_table(context: SiteContext) -> Markup:
         units.day(soak.measured_at),
         f"Out of bounds: {out_of_bounds}." if out_of_bounds else "Every process is within its bounds.",
     )
+
+
+def telemetry_cost(context: SiteContext) -> Markup:
+    """What telemetry costs two services, beside none and the usual libraries, as `make bench` measured it."""
+    measured = read(context.docs, "tracing", Telemetry)
+    rows = [
+        (service, title, f"{side.cpu_us:.0f}{units.NBSP}µs", f"{side.ratio:.2f}", _ms(side.p50_ms), _ms(side.p99_ms))
+        for service, costs in (("gateway", measured.gateway), ("feed, 48 statements", measured.feed))
+        for title, side in (
+            ("none", costs.bare),
+            ("metrics and logs of this lab", costs.untraced),
+            ("and its traces", costs.ours),
+            ("prometheus-flask-exporter", costs.exporter),
+            ("and OpenTelemetry\u2019s instrumentation", costs.opentelemetry),
+        )
+    ]
+    head = ("Service", "Telemetry", "CPU per request", "of none", "Median", "p99")
+    table = html.table(head, rows, label="Cost of telemetry", numeric=True)
+    gateway = measured.gateway
+    cheapest = min(gateway.exporter.ratio, gateway.opentelemetry.ratio)
+    return table + Markup(
+        '<p class="lab-note">{} rounds on {} cores, measured on {}, with {}. The telemetry of the gateway costs {}'
+        " more processor time than none; the bound is {}. {}</p>"
+    ).format(
+        measured.rounds,
+        measured.host.cpus,
+        units.day(measured.measured_at),
+        ", ".join(one.replace("==", " ") for one in measured.libraries),
+        units.percent(gateway.ours.ratio - 1, 0),
+        units.percent(measured.max_ratio - 1, 0),
+        "Both libraries cost more." if gateway.ours.ratio < cheapest else "A library costs less.",
+    )
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:.2f}{units.NBSP}ms"
 
 
 VIEWS = (rule_cost, single_flight_table, flush_interval, site_figures, soak_table)
