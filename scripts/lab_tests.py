@@ -2,9 +2,9 @@
 
     python -m scripts.lab_tests
 
-Drills are timed to the second and leave half of the processor time unused. The batch uses it: tests that only compute,
-in promtool, in builds of the site or in simulations, and that open no browser. Its output is shown once the tests of
-the lab have ended. Ctrl-C stops both. The exit status is that of the first that failed.
+Drills are timed to the second and leave half of the processor time unused. The batch uses it: tests that wait for no
+process and measure no time, in promtool, in builds of the site, in simulations, and the visit of every page. Its output
+is shown once the tests of the lab have ended. Ctrl-C stops both. The exit status is that of the first that failed.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from published import serve
 
 pytestmark = [
+    pytest.mark.batch,
     pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH"),
     pytest.mark.timeout(600),
 ]
