@@ -38,6 +38,7 @@ from lab.site.views import (
     runbook_branches,
     services,
     slo,
+    traces,
 )
 from lab.site.views.change import ledger, log, policies, pushes, rollouts, simulations
 
@@ -50,6 +51,7 @@ VIEW_MODULES = (
     incident,
     charts,
     evidence,
+    traces,
     drill_catalogue,
     cross_links,
     registers,

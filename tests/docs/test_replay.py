@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import chromium
 import pytest
+from made_trace import slow
 from made_up_console import expect_mode
 from playwright.sync_api import Browser, Page, expect
 from published import serve
@@ -19,6 +20,7 @@ from lab.control import audit
 from lab.oncall.escalation import TO
 from lab.paths import DOCS
 from lab.site.build import budgets
+from lab.tracing.drawing import waterfall
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 SHIFTS = (
@@ -223,6 +225,25 @@ def test_the_replay_plays_pauses_and_seeks_by_keyboard(published: str, page: Pag
     expect(page.locator("#console-panel-logs")).to_be_visible()
     page.locator("[data-part=requests] button").first.click()
     expect(page.locator("[data-part=log-lines]")).to_contain_text('"trace_id"')
+
+
+def test_a_request_of_a_record_shows_its_recorded_trace(site_folder: Path, tmp_path: Path, page: Page) -> None:
+    served = shutil.copytree(site_folder, tmp_path / "site", copy_function=os.link)
+    record = json.loads((served / "records" / "INC-001.json").read_text())
+    ident = next(line["trace_id"] for line in record["logs"] if line["service"] == "gateway")
+    replays = served / "assets" / "data" / "replays.json"
+    known = json.loads(replays.read_text())
+    next(one for one in known if one["id"] == "INC-001")["traces"] = "records/traces.json"
+    replays.unlink()  # it is linked to the site's own
+    replays.write_text(json.dumps(known))
+    (served / "records" / "traces.json").write_text(json.dumps({ident: waterfall(slow(ident), label="A trace")}))
+    with serve(served) as url:
+        chromium.visit(page, f"{url}/lab/?replay=INC-001&t=0")
+        expect_mode(page, "replay")
+        page.locator("[data-part=logs-tab]").click()
+        page.get_by_label(f"Trace and log lines of {ident}").click()
+        expect(page.locator("[data-part=waterfall] caption")).to_contain_text("520 ms, 52 spans, kept as slow")
+        expect(page.locator("[data-part=log-lines]")).to_contain_text(ident)
 
 
 def test_the_recorded_charts_are_shown_without_javascript(published: str, browser: Browser) -> None:

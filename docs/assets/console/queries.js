@@ -220,7 +220,7 @@ export class Requests {
       box = this.part("log-lines");
     this.part("trace").value = trace;
     this.part("waterfall").replaceChildren();
-    if (!replay) this.waterfall(trace);
+    this.waterfall(trace);
     try {
       const lines = replay
         ? replay.record.logs.filter((line) => line.trace_id === trace).map((line) => JSON.stringify(line))
@@ -231,14 +231,22 @@ export class Requests {
     }
   }
 
-  // The lab draws the waterfall, and escapes what spans contain.
+  // Drawn by the lab, or by the build of the site for a record; both escape what spans contain.
   async waterfall(trace) {
+    const replay = this.replay();
     try {
-      const { waterfall } = await json(new URL(`trace?trace_id=${encodeURIComponent(trace)}`, this.api));
+      const waterfall = replay
+        ? ((await this.recorded(replay.about.traces))[trace] ?? "")
+        : (await json(new URL(`trace?trace_id=${encodeURIComponent(trace)}`, this.api))).waterfall;
       const drawn = new DOMParser().parseFromString(waterfall, "text/html").body;
       if (this.part("trace").value === trace) this.part("waterfall").replaceChildren(...drawn.childNodes);
     } catch (problem) {
       this.part("waterfall").replaceChildren(el("p", { class: "console-note" }, problem.message));
     }
+  }
+
+  // The exemplary traces of a record as HTML, by id; none where the lab recorded no spans.
+  async recorded(file) {
+    return file ? json(new URL(`../${file}`, this.api)) : {};
   }
 }

@@ -141,12 +141,14 @@ def down_targets(incident: Incident) -> tuple[str, ...]:
     return tuple(sorted(sample.labels.get("instance", "?") for sample in samples))
 
 
-def sampled_logs(incident: Incident, threshold_seconds: float) -> list[LogLine]:
-    """The log lines of the slowest feed request and of a fast one near it in time, across services.
+def sampled_logs(incident: Incident, threshold_seconds: float, trace_ids: Sequence[str] = ()) -> list[LogLine]:
+    """The log lines of these requests; without any, of the slowest feed request and of a fast one near it in time.
 
-    A request with hundreds of lines is cut to its first SAMPLED_LINES in each process.
+    They are of all services. A request with hundreds of lines is cut to its first SAMPLED_LINES in each process.
     """
     folder = incident.clients.home.logs
+    if trace_ids:
+        return [line for ident in trace_ids for line in _trace(folder, ident)]
     gateway = [line for line in _lines(folder / "gateway.log") if _is_feed_request(line) and _within(incident, line)]
     slow = max((line for line in gateway if line["duration_seconds"] > threshold_seconds), key=_duration, default=None)
     if slow is None:

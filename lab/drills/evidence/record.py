@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,17 @@ from lab.drills.pipeline import alertmanager_version, read_pipeline
 from lab.drills.run.incident import Incident
 from lab.drills.schema.figures import PEOPLE
 from lab.drills.schema.grades import Verdict
-from lab.drills.schema.record import SCHEMA, AlertSpan, DrillFacts, LabFacts, Record, parse
+from lab.drills.schema.record import (
+    NORMAL,
+    SCHEMA,
+    TELLING,
+    AlertSpan,
+    DrillFacts,
+    ExemplaryTrace,
+    LabFacts,
+    Record,
+    parse,
+)  # fmt: skip
 from lab.errors import LabError, UsageError
 from lab.paths import ROOT, Home
 from lab.slo.catalogue import find_slo
@@ -55,6 +66,7 @@ def build(incident: Incident) -> Record:
     starved = collect.starved(incident, start)
     pages = [page for page in incident.clients.pager.pages() if epoch_seconds(page.received_at) >= incident.t0]
     passed = not failed and not starved
+    traces = exemplary.traces(incident)
     record = Record(
         schema=SCHEMA,
         drill=DrillFacts(
@@ -80,7 +92,7 @@ def build(incident: Incident) -> Record:
         runbook=incident.runbook,
         counts=counted,
         signals=sampled,
-        logs=collect.sampled_logs(incident, feed_threshold_seconds()) if incident.slo else [],
+        logs=collect.sampled_logs(incident, feed_threshold_seconds(), _shown(traces)) if incident.slo else [],
         users=collect.users(incident),
         budget=spent,
         verdict=Verdict(
@@ -89,9 +101,14 @@ def build(incident: Incident) -> Record:
             why=starved or "; ".join(f"{check.name}: {check.detail}" for check in failed),
             checks=checks,
         ),
-        traces=exemplary.traces(incident) or msgspec.UNSET,
+        traces=traces or msgspec.UNSET,
     )
     return parse(portable(as_builtins(record), incident.clients.home.path))
+
+
+def _shown(traces: Sequence[ExemplaryTrace]) -> list[str]:
+    """The ids of the telling trace and of the normal one, which a reader compares."""
+    return [one.trace.trace_id for one in traces if one.role in (TELLING, NORMAL)]
 
 
 def portable(value: Any, home: Path) -> Any:

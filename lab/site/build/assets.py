@@ -12,12 +12,14 @@ import msgspec
 from lab import units
 from lab.clients.documents import Document
 from lab.drills.runbook import parser
+from lab.drills.schema.record import ExemplaryTrace
 from lab.errors import LabError
 from lab.promql_tokens import Token, tokens
 from lab.site.build import npm
 from lab.site.render import links
 from lab.site.sources.context import RUNBOOKS, SiteContext
 from lab.site.sources.records import Record
+from lab.tracing.drawing import waterfall
 
 VENDOR = "assets/vendor"
 RUNBOOK_DATA = "assets/data/runbooks.json"
@@ -40,7 +42,8 @@ class RunbookSection(Document, frozen=True, kw_only=True):
 class Replay(Document, frozen=True, kw_only=True):
     """One committed record in the console's list of replays.
 
-    `href` and `postmortem` are relative to the site's root; `queries` are those of its signals, as tokens.
+    `href`, `traces` and `postmortem` are relative to the site's root; `queries` are those of its signals, as tokens.
+    `traces` holds its exemplary traces as HTML by id, if it has any.
     """
 
     id: str
@@ -48,6 +51,7 @@ class Replay(Document, frozen=True, kw_only=True):
     recorded: str
     factor: int
     href: str
+    traces: str | None
     postmortem: str | None
     queries: Mapping[str, Sequence[Token]]
 
@@ -56,6 +60,9 @@ def write(context: SiteContext, site: Path) -> None:
     """Writes every file into `site`, the built site. Raises ToolError when a script cannot be fetched."""
     _json(site / RUNBOOK_DATA, runbooks(context))
     _json(site / REPLAY_DATA, replays(context))
+    for record in context.records:
+        if drawn := {one.trace.trace_id: _waterfall(one) for one in record.traces}:
+            _json(site / _traces(record), drawn)
     _json(site / SOURCE, {"live": False})
     npm.put_into(site / VENDOR)
     defer_search(site)
@@ -105,9 +112,18 @@ def _replay(context: SiteContext, record: Record) -> Replay:
         recorded=units.minute(record.data.started_at),
         factor=record.factor,
         href=record.path,
+        traces=_traces(record) if record.traces else None,
         postmortem=links.page_url(postmortem) if postmortem else None,
         queries={signal.query: tokens(signal.query) for signal in record.data.signals},
     )
+
+
+def _traces(record: Record) -> str:
+    return str(Path(record.path).with_suffix(".traces.json"))
+
+
+def _waterfall(one: ExemplaryTrace) -> str:
+    return str(waterfall(one.trace, label=f"Trace {one.trace.trace_id}, {one.role}"))
 
 
 def _json(file: Path, document: object) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
+
 from lab import units
 from lab.change import log
 from lab.drills.evidence.burn_replay import counts_of
@@ -56,6 +58,11 @@ class Record:
         if self.data.prediction is None:
             raise LabError(f"record {self.path} predicts no alert: {self.ident} is a control")
         return self.data.prediction
+
+    @property
+    def traces(self) -> list[schema.ExemplaryTrace]:
+        """Its exemplary traces; none where the lab recorded no spans."""
+        return [] if isinstance(self.data.traces, msgspec.UnsetType) else self.data.traces
 
     @cached_property
     def verification(self) -> Verification:
