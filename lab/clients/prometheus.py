@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.clients.http import JsonClient
 from lab.clients.pager import read_token
@@ -36,6 +36,14 @@ class ActiveAlert:
 
     labels: dict[str, str]
     state: str
+
+
+class Exemplar(NamedTuple):
+    """One observed value at `at` (epoch seconds), and the trace of its request."""
+
+    at: float
+    value: float
+    trace_id: str
 
 
 class Prometheus:
@@ -80,6 +88,20 @@ class Prometheus:
         if data["resultType"] != "matrix":
             raise UsageError(f"{selector!r} does not select a range; write one such as up[5m]")
         return _series(data)
+
+    def exemplars(self, selector: str, start: float, end: float) -> list[Exemplar]:
+        """The exemplars of the series that a selector selects from `start` to `end` (epoch seconds), oldest first.
+
+        Those without a trace id are left out.
+        """
+        fields = {"query": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}
+        rows = [row for series in self._get("/api/v1/query_exemplars", fields) for row in series["exemplars"]]
+        found = [
+            Exemplar(float(row["timestamp"]), float(row["value"]), row["labels"]["trace_id"])
+            for row in rows
+            if "trace_id" in row["labels"]
+        ]
+        return sorted(found, key=lambda exemplar: exemplar.at)
 
     def alerts(self) -> list[ActiveAlert]:
         """Every pending or firing alert."""

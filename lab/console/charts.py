@@ -18,7 +18,8 @@ class Chart:
     """One chart: named queries on one axis.
 
     `unit` is one that `lab.units` knows or any other text; `objective` is a value in that unit, None without an
-    objective; `queries` are pairs of a line's name and its PromQL.
+    objective; `queries` are pairs of a line's name and its PromQL. `exemplars` selects the series whose exemplars are
+    shown as dots; "" for none.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Chart:
     unit: str
     objective: float | None
     queries: tuple[tuple[str, str], ...]
+    exemplars: str = ""
 
 
 def charts(slos: Iterable[Slo]) -> list[Chart]:
@@ -37,6 +39,7 @@ def charts(slos: Iterable[Slo]) -> list[Chart]:
             units.QUANTILE,
             threshold_seconds(slo),
             tuple((f"p{percent}", _gateway_quantile(percent, names.ROUTES[slo.service])) for percent in (99, 95)),
+            f"{names.HTTP_SERVER_DURATION}_bucket{{{_served(names.ROUTES[slo.service])}}}",
         )
         for slo in slos
         if slo.name == "latency-p99"
@@ -63,8 +66,11 @@ def charts(slos: Iterable[Slo]) -> list[Chart]:
 
 
 def _gateway_quantile(percent: int, route: str) -> str:
-    matchers = f'job="gateway", {names.LABEL_ROUTE}="{route}", {names.LABEL_STATUS}=~"2.."'
-    return quantile(percent / 100, names.HTTP_SERVER_DURATION, WINDOW, matchers)
+    return quantile(percent / 100, names.HTTP_SERVER_DURATION, WINDOW, _served(route))
+
+
+def _served(route: str) -> str:
+    return f'job="gateway", {names.LABEL_ROUTE}="{route}", {names.LABEL_STATUS}=~"2.."'
 
 
 def _version_p99(matcher: str) -> str:

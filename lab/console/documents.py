@@ -118,6 +118,14 @@ class ChartLine(Document, frozen=True, kw_only=True):
     values: Samples
 
 
+class Dot(Document, frozen=True, kw_only=True):
+    """One request on a chart: its end in epoch seconds, its value in the chart's unit, and its trace."""
+
+    at: float
+    value: float
+    trace_id: str
+
+
 class ChartSeries(Document, frozen=True, kw_only=True):
     """One chart (lab.console.charts.Chart) with its recent values. `start` is in epoch seconds."""
 
@@ -128,6 +136,7 @@ class ChartSeries(Document, frozen=True, kw_only=True):
     start: float
     step_seconds: int
     lines: Sequence[ChartLine]
+    dots: Sequence[Dot]
 
 
 class Measured(Document, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from msgspec.structs import asdict
 from lab import names
 from lab.change import log
 from lab.clients.pager import Pager
-from lab.clients.prometheus import ActiveAlert, Prometheus, Sample
+from lab.clients.prometheus import ActiveAlert, Exemplar, Prometheus, Sample
 from lab.clients.times import utc_text
 from lab.console.change_documents import ChangeState
 from lab.console.charts import WINDOW, Chart
@@ -30,6 +30,7 @@ from lab.console.documents import (
     ChartLine,
     ChartSeries,
     Condition,
+    Dot,
     FlagState,
     Measured,
     Node,
@@ -55,6 +56,7 @@ T = TypeVar("T", Measured, Paged)
 SNAPSHOT_SECONDS = 1.0
 CHART_SPAN_SECONDS = 300
 CHART_STEP_SECONDS = 2
+DOT_SECONDS = 5
 PAGES_SHOWN = 20
 AUDIT_SHOWN = 30
 
@@ -192,7 +194,17 @@ class Watcher:
             start=start,
             step_seconds=CHART_STEP_SECONDS,
             lines=lines,
+            dots=self._dots(chart, start, at),
         )
+
+    def _dots(self, chart: Chart, start: float, end: float) -> list[Dot]:
+        """The slowest exemplar of every DOT_SECONDS."""
+        slowest: dict[int, Exemplar] = {}
+        for one in self.prometheus.exemplars(chart.exemplars, start, end) if chart.exemplars else ():
+            key = int(one.at // DOT_SECONDS)
+            if one.at >= start and (key not in slowest or one.value > slowest[key].value):
+                slowest[key] = one
+        return [Dot(**one._asdict()) for one in slowest.values()]
 
     def _paged(self, at: float) -> Paged:
         pages, audit = self.pager.pages()[:PAGES_SHOWN], self.pager.audit(last=AUDIT_SHOWN)[::-1]

@@ -63,6 +63,21 @@ def test_the_samples_of_a_range_are_those_that_were_recorded(server: JsonServer,
         prometheus.samples("up", 4)
 
 
+def test_exemplars_are_in_time_order_and_those_without_a_trace_are_left_out(
+    server: JsonServer, prometheus: Prometheus
+) -> None:
+    def exemplar(at: float, **labels: str) -> dict[str, Any]:
+        return {"labels": labels, "value": "0.5", "timestamp": at}
+
+    two = [{"seriesLabels": {}, "exemplars": [exemplar(3.25, trace_id="b")]}]
+    two += [{"seriesLabels": {}, "exemplars": [exemplar(1.5, trace_id="a"), exemplar(2, span_id="c")]}]
+    server.answer = lambda *_: (200, {"status": "success", "data": two})
+    assert prometheus.exemplars("x_bucket", 0, 4) == [(1.5, 0.5, "a"), (3.25, 0.5, "b")]
+    assert "query_exemplars?query=x_bucket&start=0.000&end=4.000" in server.asked[-1][1]
+    server.answer = lambda *_: (200, {"status": "success", "data": []})
+    assert prometheus.exemplars("x_bucket", 0, 4) == []
+
+
 def test_waiting_ends_at_the_first_result_that_is_not_empty(server: JsonServer, prometheus: Prometheus) -> None:
     answers = iter([vector(), vector(), vector(7)])
     server.answer = lambda *_: (200, next(answers))

@@ -21,3 +21,5 @@ def test_every_query_parses_and_asks_for_series_that_a_process_registers() -> No
         for name, query in chart.queries:
             parse(query)
             query_check.require(context, f"{chart.name}, {name}", query)
+        if chart.exemplars:
+            query_check.require(context, f"{chart.name}, exemplars", chart.exemplars)

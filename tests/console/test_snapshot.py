@@ -62,6 +62,15 @@ def test_charts_have_a_value_or_none_for_every_step() -> None:
         assert all(value is None or math.isfinite(value) for line in chart.lines for value in line.values)
 
 
+def test_a_latency_chart_has_the_slowest_exemplar_of_every_five_seconds() -> None:
+    charts = {chart.name: chart for chart in watcher(MadeUpPrometheus(), MadeUpPager()).snapshot().series}
+    chart = charts["feed-latency-p99"]
+    (dot,) = chart.dots
+    assert (dot.value, dot.trace_id) == (0.52, "b" * 32)
+    assert chart.start <= dot.at <= chart.start + 301
+    assert [name for name, other in charts.items() if other.dots] == ["feed-latency-p99"]
+
+
 def test_a_source_that_does_not_answer_is_named_and_the_other_is_shown() -> None:
     snapshot = watcher(MadeUpPrometheus(gone=True), MadeUpPager()).snapshot()
     assert "does not answer" in snapshot.sources.prometheus

@@ -204,6 +204,31 @@ def test_a_request_opens_its_trace_as_a_waterfall(console: Console, page: Page, 
     assert broken == []
 
 
+def test_a_dot_on_a_latency_chart_opens_its_trace_by_mouse_and_by_keyboard(console: Console, page: Page) -> None:
+    store.Writer(store.path(console.home)).add([slow()])
+    chromium.visit(page, f"{console.url}/lab/")
+    expect_mode(page, "live")
+    chart = page.locator('figure[data-chart="feed-latency-p99"]')
+    expect(chart.locator("canvas")).to_be_visible()
+    expect(chart.locator(".lab-key")).to_contain_text("click on it to open its trace")
+    caption = page.locator("[data-part=waterfall] caption")
+    box = chart.locator(".u-over").bounding_box()
+    assert box is not None
+    # The dot is near the middle of five minutes, at 0.52 s of an axis that ends at 0.8.
+    for right in range(-14, 15):
+        page.mouse.click(box["x"] + box["width"] / 2 + right, box["y"] + box["height"] * (1 - 0.52 / 0.8))
+        if page.locator("#console-panel-logs").is_visible():
+            break
+    expect(caption).to_contain_text("520 ms, 52 spans, kept as slow")
+    page.locator("[data-part=trace]").fill("a" * 32)
+    page.locator("[data-part=trace]").press("Enter")
+    expect(caption).to_have_count(0)
+    chart.locator("summary").press("Enter")
+    chart.get_by_label(re.compile("^Trace of the request of 520 ms")).press("Enter")
+    expect(caption).to_contain_text("520 ms, 52 spans, kept as slow")
+    assert page.locator("[data-part=trace]").input_value() == "b" * 32
+
+
 def test_a_trace_that_is_not_kept_is_said_beside_its_log_lines(console: Console, page: Page) -> None:
     show_request(console, page, "c" * 32)
     expect(page.locator("[data-part=log-lines]")).to_contain_text("/v1/feed/7")

@@ -10,7 +10,7 @@ from documents import audit_row, page
 from lab import names
 from lab.clients.documents import AuditRow, Page
 from lab.clients.pager import Pager
-from lab.clients.prometheus import ActiveAlert, Prometheus, Sample, Series
+from lab.clients.prometheus import ActiveAlert, Exemplar, Prometheus, Sample, Series
 from lab.console.charts import charts
 from lab.console.snapshot import Watcher
 from lab.errors import NotRunning, UsageError
@@ -65,6 +65,12 @@ class MadeUpPrometheus:
         if "1.1.0" in query:
             return []
         return [Series({}, [(start + 10 * step_seconds, 0.02), (end - step_seconds, float("nan")), (end, 0.7)])]
+
+    def exemplars(self, selector: str, start: float, end: float) -> list[Exemplar]:
+        """Of the feed: a slow request, and a faster one in the same five seconds, half-way."""
+        self._answer()
+        at = (start + end) // 10 * 5
+        return [Exemplar(at + 1, 0.52, "b" * 32), Exemplar(at + 2, 0.02, "a" * 32)] if "/v1/feed" in selector else []
 
 
 class MadeUpPager:

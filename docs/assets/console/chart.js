@@ -8,6 +8,8 @@ const RIGHT = 18; // pixels right of the plot
 const SHIFT = 32; // pixels that a label may stand left of its mark
 const NEAR = 6; // pixels between the cursor and a mark that it points at
 const TIPS = 3; // marks that are told at once
+const DOT = 3.5; // pixels, the radius of a dot
+const BUTTONS = 5; // dots that are buttons too
 const FONT = "11px system-ui, sans-serif";
 const SHORT = new Set(["seconds", "ratio", "x budget", "bytes"]); // all others are written beside the title
 // The unit of an axis or an objective.
@@ -58,13 +60,16 @@ export function spread(labels, left, right, gap, shift) {
 
 export class Chart {
   // `shape`: name, title, unit, objective, limit (the word for it), lines: [title]; what changes comes with update().
-  constructor(shape) {
+  // `open` shows the trace of a dot.
+  constructor(shape, open = () => {}) {
     this.shape = shape;
+    this.open = open;
     this.canvas = el("div", { class: "console-canvas", "aria-hidden": "true" });
     this.tip = el("div", { class: "console-tip", hidden: true });
     this.key = el("ul", { class: "lab-key" });
     this.words = el("span", { class: "console-hidden" });
     this.table = el("tbody");
+    this.traces = el("ul", { class: "console-traces", "aria-label": "The slowest requests", hidden: true });
     this.data = null;
     const head = el(
       "tr",
@@ -76,6 +81,7 @@ export class Chart {
       "details",
       { class: "lab-details" },
       el("summary", {}, "Data"),
+      this.traces,
       el(
         "div",
         { class: "lab-scroll", role: "region", tabindex: "0", "aria-label": `Data of ${shape.title}` },
@@ -109,7 +115,8 @@ export class Chart {
   }
 
   // `data`: xs (seconds), lines (one array of values or null for each line), range [from, to], bands [[from, to]],
-  // marks [{x, label, title, change}], label(x) for the axis. The old values stay until the next update.
+  // marks [{x, label, title, change}], dots [{x, y, trace}], label(x) for the axis. The old values stay until the next
+  // update.
   update(data) {
     this.data = data;
     if (this.near) this.draw();
@@ -129,6 +136,7 @@ export class Chart {
       ...(data.marks.some((mark) => mark.change)
         ? [el("li", {}, swatch("change"), "change; point at it to see what it was")]
         : []),
+      ...(data.dots?.length ? [el("li", {}, swatch("dot"), "request; click on it to open its trace")] : []),
     );
     if (this.details.open) this.tabulate();
   }
@@ -164,7 +172,7 @@ export class Chart {
         padding: [LABELS, RIGHT, 0, 0],
         scales: {
           x: { time: false, range: () => this.data.range },
-          y: { range: (_, _low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0))] },
+          y: { range: (_, _low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0, ...this.heights()))] },
         },
         axes: [
           {
@@ -200,7 +208,8 @@ export class Chart {
         ],
         hooks: {
           drawClear: [(plot) => this.bands(plot)],
-          draw: [(plot) => this.marks(plot)],
+          draw: [(plot) => this.marks(plot), (plot) => this.dots(plot)],
+          ready: [(plot) => plot.over.addEventListener("click", () => this.chosen(plot))],
           setCursor: [(plot) => this.point(plot)],
         },
       },
@@ -260,18 +269,67 @@ export class Chart {
     ctx.restore();
   }
 
-  // Says what the marks near the cursor are: changes first, which the key does not name.
+  heights() {
+    return (this.data.dots || []).map((dot) => dot.y);
+  }
+
+  dots(plot) {
+    const { ctx } = plot;
+    const ratio = devicePixelRatio || 1;
+    ctx.save();
+    ctx.fillStyle = ink("--lab-line-2");
+    for (const { x, y } of this.data.dots || []) {
+      ctx.beginPath();
+      ctx.arc(plot.valToPos(x, "x", true), plot.valToPos(y, "y", true), DOT * ratio, 0, 2 * Math.PI);
+      ctx.fill();
+    }
+    ctx.restore();
+  }
+
+  // The dot that the cursor points at, or nothing.
+  dot(plot) {
+    const { left, top } = plot.cursor;
+    const away = ({ x, y }) => Math.hypot(plot.valToPos(x, "x") - left, plot.valToPos(y, "y") - top);
+    const [nearest] = left < 0 ? [] : [...(this.data.dots || [])].sort((a, b) => away(a) - away(b));
+    return nearest && away(nearest) <= 2 * DOT + NEAR ? nearest : undefined;
+  }
+
+  chosen(plot) {
+    const dot = this.dot(plot);
+    if (dot) this.open(dot.trace);
+  }
+
+  // Says what the marks near the cursor are: a request, or changes first, which the key does not name.
   point(plot) {
+    const dot = this.dot(plot);
+    plot.over.style.cursor = dot ? "pointer" : "";
     const distance = ({ x }) => Math.abs(plot.valToPos(x, "x") - plot.cursor.left);
     const near = plot.cursor.left < 0 ? [] : this.data.marks.filter((mark) => distance(mark) <= NEAR);
     const changes = near.filter((mark) => mark.change);
     const told = (changes.length ? changes : near).sort((a, b) => distance(a) - distance(b)).slice(0, TIPS);
-    this.tip.hidden = told.length === 0;
-    this.tip.replaceChildren(...told.map((mark) => el("div", {}, mark.title)));
+    const lines = [...(dot ? [`request of ${quantity(dot.y, "seconds")}: its trace`] : []), ...told.map(({ title }) => title)];
+    this.tip.hidden = lines.length === 0;
+    this.tip.replaceChildren(...lines.map((line) => el("div", {}, line)));
+  }
+
+  // The slowest requests as buttons, for those who cannot point at a dot.
+  slowest() {
+    const { label, dots = [] } = this.data;
+    const shown = [...dots].sort((a, b) => b.y - a.y).slice(0, BUTTONS);
+    this.traces.replaceChildren(
+      ...shown.map(({ x, y, trace }) => {
+        const button = el("button", { type: "button", class: "console-quiet" }, quantity(y, "seconds"));
+        button.setAttribute("aria-label", `Trace of the request of ${quantity(y, "seconds")} at ${label(Math.round(x))}`);
+        button.addEventListener("click", () => this.open(trace));
+        return el("li", {}, button);
+      }),
+    );
+    this.traces.hidden = shown.length === 0;
   }
 
   tabulate() {
     if (!this.details.open || !this.data) return;
+    this.slowest();
     const { xs, lines, label } = this.data;
     this.table.replaceChildren(
       ...xs

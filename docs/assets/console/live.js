@@ -90,6 +90,9 @@ export function series(chart, shown) {
     ]
       .filter(({ x }) => x >= begin)
       .sort((a, b) => a.x - b.x),
+    dots: chart.dots
+      .map((dot) => ({ x: dot.at - end, y: dot.value, trace: dot.trace_id }))
+      .filter(({ x }) => x >= begin && x <= 0),
     label: (x) => (x === 0 ? "now" : `−${-x} s`),
   };
 }

@@ -74,7 +74,7 @@ export function start(root) {
     showing = to;
     changed = memory();
     for (const chart of charts) chart.destroy();
-    const turned = wanted.map((shape) => new Chart(shape));
+    const turned = wanted.map((shape) => new Chart(shape, traced));
     charts = turned;
     // One frame after the rest: together they would be a long task on a phone.
     requestAnimationFrame(() =>
@@ -82,6 +82,14 @@ export function start(root) {
     );
     query.reset();
     requests.reset();
+  }
+
+  // Show the trace and the log lines of a request.
+  function traced(trace) {
+    part("logs-tab").click();
+    requests.lines(trace);
+    part("trace").scrollIntoView({ block: "center" });
+    part("trace").focus();
   }
 
   // ---- the lab
