@@ -184,6 +184,22 @@ def test_the_replay_shows_at_each_instant_what_was_known_then(published: str, pa
     expect(page.locator("[data-part=score] .lab-badge--ok")).not_to_have_count(0)
 
 
+def test_the_replay_ends_with_the_error_budget_that_the_record_states(published: str, page: Page) -> None:
+    """And begins with a full one; in between it falls with the recorded bad events."""
+    open_modules(page, published)
+    for file in sorted((DOCS / "records").glob("INC-*.json")):
+        record = json.loads(file.read_text())
+        left = page.evaluate(
+            f"import('{published}/assets/console/replay.js').then(({{ Replay }}) => {{"
+            f" const replay = new Replay({json.dumps(record)}, {{}});"
+            " return [0, 20, 1e6].map((now) => Object.keys(replay.record.counts).map((id) => replay.left(id, now))); })"
+        )
+        ended = [1 - record["budget"][slo]["budget_spent_ratio"] for slo in record["counts"]]
+        assert left[0] == [1.0] * len(ended), file.name
+        assert left[2] == pytest.approx(ended), file.name
+        assert all(full >= later >= end - 1e-9 for full, later, end in zip(*left, strict=True)), file.name
+
+
 def test_every_committed_record_can_be_chosen_and_played_to_its_end(
     published: str, page: Page, problems: list[str]
 ) -> None:

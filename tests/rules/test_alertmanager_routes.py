@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from string import Template
@@ -14,6 +15,7 @@ from lab.oncall.deadman import SILENT_SECONDS
 from lab.oncall.intake import MAX_BYTES
 from lab.paths import RULES
 from lab.slo import promtool
+from lab.slo.durations import parse_duration
 
 TEMPLATE = RULES / "alertmanager.yml"
 
@@ -34,6 +36,15 @@ def amtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_the_receiver_of_the_watchdog_is_the_one_that_the_pager_knows_as_no_page() -> None:
     routes = yaml.safe_load(TEMPLATE.read_text())["route"]["routes"]
     assert [route["receiver"] for route in routes if "alertname = Watchdog" in route["matchers"]] == [WATCHDOG_RECEIVER]
+
+
+def test_the_comment_about_production_compares_with_the_labs_own_intervals() -> None:
+    text = TEMPLATE.read_text()
+    route = yaml.safe_load(text)["route"]
+    said = re.findall(r"(group_wait|group_interval) to (\w+) \((\d+) times", " ".join(text.replace("#", " ").split()))
+    assert [name for name, _, _ in said] == ["group_wait", "group_interval"]
+    for name, production, times in said:
+        assert parse_duration(production) == int(times) * parse_duration(route[name]), name
 
 
 @pytest.mark.promtool

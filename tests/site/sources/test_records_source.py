@@ -9,6 +9,7 @@ from made_record import at, record
 
 from lab.drills.schema.record import parse
 from lab.errors import LabError
+from lab.paths import DOCS
 from lab.site.sources.context import SiteContext
 from lab.site.sources.records import Record
 from lab.site.views import (
@@ -60,3 +61,14 @@ def test_firing_spans_are_the_pages_or_the_tickets_without_a_page() -> None:
     for alerts, spans in (([ticket, page], [(24.2, 36.0)]), ([ticket], [(28.0, 90.0)])):
         made = Record("INC-001", "records/INC-001.json", parse(record() | {"alerts": alerts}))
         assert made.firing_spans("FeedLatencyP99Burn") == [pytest.approx(span) for span in spans]
+
+
+def test_page_08_names_the_flag_that_a_drill_switches_and_the_one_that_none_does() -> None:
+    page = (DOCS / "08_change_management.md").read_text()
+    switched = {
+        row.target for record in SiteContext().records for row in record.data.actions if row.action == "flag set"
+    }
+    assert "has `single-flight` switched on under load" in page
+    assert "no drill switches `serve-stale` on" in page
+    assert "single-flight" in switched
+    assert "serve-stale" not in switched

@@ -9,11 +9,10 @@ import pytest
 from support import text
 
 from lab.errors import LabError
+from lab.paths import DOCS
 from lab.site.sources import register_files
 from lab.site.sources.context import SiteContext
-from lab.site.views import (
-    registers,
-)
+from lab.site.views import registers
 
 
 @pytest.mark.parametrize(
@@ -32,6 +31,12 @@ def test_a_risk_is_proven_by_a_drill_that_must_raise_its_alert(
     monkeypatch.setattr(register_files, "risks", lambda: risks)
     with pytest.raises(LabError, match=message):
         registers.risk_table(context)
+
+
+def test_the_index_of_postmortems_lists_open_items_under_open_and_done_ones_under_done() -> None:
+    page = (DOCS / "06_postmortems" / "index.md").read_text()
+    lists = re.findall(r"^### (\w+)\n[^#]*\{\{ action_items\((.*)\) \}\}", page, re.MULTILINE)
+    assert lists == [("Open", 'status="open"'), ("Done", 'status="done"')]
 
 
 def test_action_items_show_priority_and_due_date(context: SiteContext) -> None:
