@@ -11,6 +11,7 @@ from lab.paths import DOCS
 
 # Runbooks are inputs of records, so they change with the next campaign of drills.
 PAGES = sorted(page for page in DOCS.rglob("*.md") if page.name != "03_runbooks.md" and "templates" not in page.parts)
+PAGES += sorted((DOCS / "assets").rglob("*.js"))
 WORDS = {
     r"\bdear\b": "expensive",
     r"\bmend(s|ed|ing)?\b": "fix, mitigate",

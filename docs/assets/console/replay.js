@@ -89,7 +89,7 @@ export class Replay {
     );
     return [
       ...group(`${this.focus.replaceAll("-", " ")}: bad share`, "objective", own),
-      ...group("burn rate, both windows of the fast page tier", "threshold", burns),
+      ...group("burn rate, both windows of the fast-burn page", "threshold", burns),
       ...group("p99 by version", "objective", versions),
       ...rest.flatMap((signal) => group(signal.title, "objective", [signal])),
     ];
