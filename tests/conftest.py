@@ -16,6 +16,7 @@ from lab.control.admin_clients import TrafficAdmin
 from lab.errors import ToolError
 from lab.paths import ROOT, SITE
 from lab.stack.tools import binaries
+from lab.traffic.__main__ import DEFAULT_RATE
 
 # A busy machine makes a single example slow; the time of an example is nothing that a test checks.
 settings.register_profile("fleetops", deadline=None)
@@ -66,10 +67,10 @@ def lab(tools: dict[str, Path], built_site: Path) -> Iterator[EmbeddedLab]:
 
 
 @pytest.fixture(scope="module")
-def light_traffic(lab: EmbeddedLab) -> Iterator[None]:
-    """A third of the usual traffic for tests that measure nothing: the lab then leaves more time to other tests."""
+def usual_traffic(lab: EmbeddedLab) -> Iterator[None]:
+    """The traffic of a lab that is not a test's, for drills and rollouts, which count requests."""
     traffic = TrafficAdmin.of(lab.home, lab.ports)
-    usual = traffic.rate()
-    traffic.set_rate(usual / 3)
+    light = traffic.rate()
+    traffic.set_rate(DEFAULT_RATE)
     yield
-    traffic.set_rate(usual)
+    traffic.set_rate(light)

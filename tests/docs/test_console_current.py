@@ -13,7 +13,12 @@ from lab.clients.times import epoch_seconds
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 
-CHART = {"name": "load", "start": epoch_seconds("2026-01-02T00:00:00Z"), "step_seconds": 10, "objective": None}
+CHART: dict[str, Any] = {
+    "name": "load",
+    "start": epoch_seconds("2026-01-02T00:00:00Z"),
+    "step_seconds": 10,
+    "objective": None,
+}
 BEFORE, SINCE = "2026-01-02T00:00:20Z", "2026-01-02T00:00:40Z"
 
 
@@ -37,6 +42,7 @@ def test_pages_bands_and_marks_from_before_a_clean_slate_are_not_current(publish
     changes = [
         {"at": f"2026-01-02T00:00:{second}Z", "what": "scale feed: 2 → 3", "by": "ada"} for second in ("05", "45")
     ]
+    chart["dots"] = [{"at": CHART["start"] + second, "value": 0.5, "trace_id": "ab"[second > 30]} for second in (5, 40)]
     shown = {"series": [chart], "pages": [paged(1, BEFORE), paged(2, SINCE), paged(3, None)], "changes": changes}
     current = console(page, published, "live", f"part.currentPages({json.dumps(shown)}).map((page) => page.id)")
     assert current == [2, 3]
@@ -45,6 +51,7 @@ def test_pages_bands_and_marks_from_before_a_clean_slate_are_not_current(publish
     assert drawn["marks"] == [
         {"x": -5, "label": "change", "title": "00:00:45 scale feed: 2 → 3, by ada", "change": True}
     ]
+    assert drawn["dots"] == [{"x": -10, "y": 0.5, "trace": "b"}]
 
 
 def test_without_any_chart_every_page_is_current(published: str, page: Page) -> None:

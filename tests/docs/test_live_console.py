@@ -21,6 +21,7 @@ from lab.drills.undo.journal import journal_path
 
 pytestmark = [
     pytest.mark.stack,
+    pytest.mark.usefixtures("usual_traffic"),
     pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH"),
     pytest.mark.timeout(720, func_only=True),
 ]

@@ -26,7 +26,7 @@ from lab.errors import Void
 # INC-001 takes some 150 s, and some 420 s if every phase reaches its limit.
 DRILL_SECONDS = 540
 # The timeout covers the test functions only: the first one also waits for the start of the lab, which has its own.
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(560, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("usual_traffic"), pytest.mark.timeout(560, func_only=True)]
 
 
 def run(lab: EmbeddedLab, *arguments: str) -> tuple[int, dict[str, Any], str]:

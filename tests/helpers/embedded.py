@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 
-from lab.names import ENV_TRACE_SLOW
+from lab.names import ENV_RATE, ENV_TRACE_SLOW
 from lab.paths import ROOT, Home, Ports
 from lab.stack.health.status import gather
 from lab.stack.processes import orphans
 from lab.stack.processes.supervision import ProcessRow
 
 START_SECONDS = 240
+# Requests a second, a third of the usual: most tests need few, and a lab at the usual rate takes twice the time.
+LIGHT_RATE = 25
 # A drill takes about two minutes, including its steady state. By default only INC-001 and an aborted drill are run.
 more_drills = pytest.mark.skipif(
     not os.environ.get("DRILLS"), reason="another drill of about two minutes: make test DRILLS=1 runs it"
@@ -102,6 +104,7 @@ def make_lab(folder: Path, tools: dict[str, Path]) -> EmbeddedLab:
         "FLEETOPS_HOME": str(folder),
         "FLEETOPS_PORT_BASE": str(base),
         ENV_TRACE_SLOW: "0.2",
+        ENV_RATE: str(LIGHT_RATE),
         "PATH": f"{tools['prometheus'].parent}{os.pathsep}{os.environ['PATH']}",
     }
     return EmbeddedLab(Home(folder), Ports(base), env)

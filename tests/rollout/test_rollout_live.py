@@ -18,7 +18,7 @@ from lab.clients.pager import Pager
 from lab.clients.prometheus import Prometheus
 from lab.rollout import journal
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("usual_traffic"), pytest.mark.timeout(400, func_only=True)]
 
 
 def status(lab: EmbeddedLab) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from lab.clients.prometheus import Prometheus
 from lab.names import LOGIN_USER, SILENCES_ACTIVE
 from lab.stack.programs import url
 
-pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("light_traffic"), pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 SILENCE = {
     "matchers": [{"name": "alertname", "value": "NeverFires", "isRegex": False}],
     "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "a test", "comment": "test",

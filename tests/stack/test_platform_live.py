@@ -14,7 +14,7 @@ from polling import eventually
 from lab.clients.prometheus import Prometheus
 
 # func_only: the first test of a lab also waits for its start, which has its own deadline.
-pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("light_traffic"), pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 
 
 def output(lab: EmbeddedLab, *arguments: str) -> str:

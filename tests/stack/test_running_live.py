@@ -19,7 +19,7 @@ from lab.stack.backends import monitoring
 from lab.stack.tools import binaries
 
 # func_only: the first test of a lab also waits for its start, which has its own deadline.
-pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("light_traffic"), pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 
 
 def test_status_lists_every_process_with_pid_memory_and_state(lab: EmbeddedLab) -> None:

@@ -307,7 +307,10 @@ export class Chart {
     const near = plot.cursor.left < 0 ? [] : this.data.marks.filter((mark) => distance(mark) <= NEAR);
     const changes = near.filter((mark) => mark.change);
     const told = (changes.length ? changes : near).sort((a, b) => distance(a) - distance(b)).slice(0, TIPS);
-    const lines = [...(dot ? [`request of ${quantity(dot.y, "seconds")}: its trace`] : []), ...told.map(({ title }) => title)];
+    const lines = [
+      ...(dot ? [`request of ${quantity(dot.y, "seconds")}: its trace`] : []),
+      ...told.map(({ title }) => title),
+    ];
     this.tip.hidden = lines.length === 0;
     this.tip.replaceChildren(...lines.map((line) => el("div", {}, line)));
   }
@@ -319,7 +322,10 @@ export class Chart {
     this.traces.replaceChildren(
       ...shown.map(({ x, y, trace }) => {
         const button = el("button", { type: "button", class: "console-quiet" }, quantity(y, "seconds"));
-        button.setAttribute("aria-label", `Trace of the request of ${quantity(y, "seconds")} at ${label(Math.round(x))}`);
+        button.setAttribute(
+          "aria-label",
+          `Trace of the request of ${quantity(y, "seconds")} at ${label(Math.round(x))}`,
+        );
         button.addEventListener("click", () => this.open(trace));
         return el("li", {}, button);
       }),

@@ -12,7 +12,7 @@ from lab.drills.run.blind import every_fault
 from lab.drills.undo.journal import current, exclusive, undo, undoing
 
 DRILL_SECONDS = 540
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(560, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("usual_traffic"), pytest.mark.timeout(560, func_only=True)]
 
 
 @more_drills

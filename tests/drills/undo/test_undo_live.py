@@ -22,7 +22,7 @@ from lab.stack.backends import postgres
 from lab.stack.backends.valkey import JOB_USER
 
 # The first test of a lab waits for its start too, which has a deadline of its own: a slow machine's start is no hang.
-pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("light_traffic"), pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240, func_only=True)]
 
 
 @pytest.fixture
