@@ -164,8 +164,10 @@ def _pushed(context: SiteContext) -> tuple[object, ...]:
 def _ungated(context: SiteContext, ident: str) -> tuple[object, ...]:
     record, drill = context.records.read(ident), context.drill(ident)
     data, slo = record.data, _slo_at_stake(context, ident)
-    if data.users is None or data.durations.page_seconds is None:
+    paging = sorted((page.received_at, page.alertname) for page in data.pages if page.severity == PAGE)
+    if data.users is None or not paging:
         raise LabError(f"record {record.path} counts no users or no page; record the drill again")
+    first_seconds = epoch_seconds(paging[0][0]) - epoch_seconds(data.t0)
     weights = [fault.steps[-1].weight_percent for fault in drill.faults if isinstance(fault, CanaryRamp)]
     reached = f"{weights[0]:g}{units.NBSP}% of the clients" if weights else f"every replica of {drill.component}"
     return (
@@ -173,8 +175,8 @@ def _ungated(context: SiteContext, ident: str) -> tuple[object, ...]:
         reached,
         units.number(data.budget[slo].bad_events),
         f"{data.users.hit} of {data.users.asked}",
-        f"paged after {units.tenths(data.durations.page_seconds)}",
-        _pages(sorted({page.alertname for page in data.pages if page.severity == PAGE})),
+        f"paged after {units.tenths(first_seconds)}",
+        _pages(list(dict.fromkeys(name for _, name in paging))),
         html.link(context.href(record.path), "record"),
     )
 

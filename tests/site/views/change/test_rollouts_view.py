@@ -7,6 +7,7 @@ import re
 import pytest
 from test_policies_view import cells
 
+from lab.clients.times import epoch_seconds
 from lab.errors import LabError
 from lab.rollout.judge import Verdict
 from lab.rollout.record import judgements
@@ -50,6 +51,11 @@ def test_the_ungated_incidents_and_the_gate_stand_side_by_side(site: SiteContext
         slo = site.drill(ident).effect
         assert slo is not None
         assert bad == f"{site.records.read(ident).data.budget[slo.slo].bad_events}"
+    for ident, noticed, pages in zip(UNGATED, table["Noticed"], table["Pages"], strict=False):
+        data = site.records.read(ident).data
+        first = min((page for page in data.pages if page.severity == "page"), key=lambda page: page.received_at)
+        assert noticed == f"paged after {epoch_seconds(first.received_at) - epoch_seconds(data.t0):.1f} s"
+        assert pages.startswith(first.alertname)
 
 
 def test_the_evidence_is_the_judge_s_and_the_abort_is_marked_where_it_crosses_the_threshold(site: SiteContext) -> None:
