@@ -63,7 +63,9 @@ SLOW_TESTS := tests/docs tests/cli/test_up_and_down.py \
 	tests/stack/exporter/test_feed_probe.py \
 	tests/telemetry/test_server.py tests/telemetry/test_settings.py tests/containers/test_container_addresses.py \
 	tests/drills/run/test_blind.py tests/test_contributing.py tests/traffic \
-	tests/rollout/test_controller.py tests/rollout/test_killed_controller.py tests/rollout/test_simulation.py
+	tests/rollout/test_controller.py tests/rollout/test_killed_controller.py tests/rollout/test_simulation.py \
+	tests/scripts/test_bench_tracing.py tests/scripts/test_lab_tests.py tests/scripts/test_soak.py \
+	tests/services/test_service_spans.py tests/stack/exporter/test_trace_collector.py
 
 test-fast: $(VENV) ## the tests that need no lab, browser or promtool, in under a minute
 	@$(BIN)/python -m pytest -q -m "not stack and not containers and not promtool" $(SLOW_TESTS:%=--ignore=%) -n auto --dist loadfile --no-loadscope-reorder

@@ -49,7 +49,7 @@ def serve(folder: Path, requested: list[str] | None = None) -> Iterator[str]:
     """The URL of `folder` on loopback while the block runs; `requested` collects the path of every request."""
     server = _Server(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
     server.requested = [] if requested is None else requested
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:

@@ -202,7 +202,7 @@ def endpoint() -> Iterator[tuple[str, list[dict[str, Any]], list[float]]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}", got, delays
     server.shutdown()
 

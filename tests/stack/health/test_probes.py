@@ -35,7 +35,7 @@ def gateway(health: Health) -> Iterator[Program]:
     app, port = Flask("gateway"), free_port()
     health.init_app(app)
     server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield program(port)
     server.shutdown()
