@@ -320,6 +320,7 @@ export class Chart {
     const { label, dots = [] } = this.data;
     const shown = [...dots].sort((a, b) => b.y - a.y).slice(0, BUTTONS);
     this.traces.replaceChildren(
+      el("li", {}, "Slowest:"),
       ...shown.map(({ x, y, trace }) => {
         const button = el("button", { type: "button", class: "console-quiet" }, quantity(y, "seconds"));
         button.setAttribute(
