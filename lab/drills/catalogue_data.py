@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.clients.documents import Document
 from lab.drills.faults import FAULTS, as_json
+from lab.drills.schema.journal import FaultJson
 from lab.drills.schema.parameters import parameters
 from lab.drills.spec.drill import Drill
 
@@ -26,8 +27,8 @@ class DrillSummary(Document, frozen=True, kw_only=True):
     trigger: str
     component: str
     severity: str
-    faults: list[dict[str, Any]]  # kind and parameters of each
-    load: list[dict[str, Any]]
+    faults: list[FaultJson]
+    load: list[FaultJson]
     slo: str | None
     services: list[str]
     detected_by: AlertName | None
