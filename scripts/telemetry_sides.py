@@ -2,9 +2,9 @@
 
     python -m scripts.telemetry_sides gateway|feed SIDE URL...
 
-The arguments are the URL of the service behind the gateway, or of the feed's database and cache. It reads the number of
-requests of a block from each line of the standard input, and answers with a line of JSON. The requests are WSGI calls:
-no server takes part, and what the app waits for costs no processor time.
+The arguments are the URL of the service behind the gateway, or of the feed's database and cache. Each line of the
+standard input asks for a block, as [requests, requests a second], and is answered with a line of JSON. The requests are
+WSGI calls: no server takes part, and what the app waits for costs no processor time.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def feed(side: str, _folder: Path, database_url: str, cache_url: str) -> Flask:
 
 
 def attach(app: Flask, side: str) -> None:
-    """Attach the libraries of a side as their documentation says. Spans are dropped where they would be sent."""
+    """Attach the libraries of a side to its app, as their documentation says."""
     if side in (EXPORTER, OPENTELEMETRY):
         from prometheus_client import CollectorRegistry
         from prometheus_flask_exporter import PrometheusMetrics  # type: ignore[import-not-found]
@@ -106,6 +106,13 @@ def attach(app: Flask, side: str) -> None:
         PrometheusMetrics(app, registry=CollectorRegistry())
     if side == OPENTELEMETRY:
         from opentelemetry.instrumentation.flask import FlaskInstrumentor  # type: ignore[import-not-found]
+
+        FlaskInstrumentor().instrument_app(app)
+
+
+def prepare(side: str) -> None:
+    """What a side needs before the first connection. Spans are dropped where they would be sent."""
+    if side == OPENTELEMETRY:
         from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor  # type: ignore[import-not-found]
         from opentelemetry.sdk.trace import TracerProvider  # type: ignore[import-not-found]
         from opentelemetry.sdk.trace.export import (  # type: ignore[import-not-found]
@@ -125,7 +132,6 @@ def attach(app: Flask, side: str) -> None:
         provider = TracerProvider()
         provider.add_span_processor(BatchSpanProcessor(Dropped()))
         set_tracer_provider(provider)
-        FlaskInstrumentor().instrument_app(app)
         PsycopgInstrumentor().instrument()
 
 
@@ -168,9 +174,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the log lines
     with tempfile.TemporaryDirectory() as folder:
-        if side == OPENTELEMETRY and service == "feed":
-            app = Flask("unused")
-            attach(app, side)  # psycopg's instrumentation must come before the first connection
+        prepare(side)
         app = (gateway if service == "gateway" else feed)(side, Path(folder), *urls)
         attach(app, side)
         # Viewers of its own: the sides of the feed share a cache, and a feed that another has built needs no building.

@@ -174,9 +174,9 @@ def check_accessibility(page: Page, path: str, axe: str, found: Found) -> None:
         found.broken += [f"/{path}, dark: {one}" for one in violations(page, "{ include: texts }", COLOUR_RULES)]
 
 
-def test_no_page_violates_an_accessibility_rule_in_either_scheme(axe: str, found: Found) -> None:
+@pytest.mark.usefixtures("axe")
+def test_no_page_violates_an_accessibility_rule_in_either_scheme(found: Found) -> None:
     """The rules of axe for WCAG 2.2 AA, and its best practices."""
-    assert axe
     assert not found.broken, "\n".join(found.broken)
 
 

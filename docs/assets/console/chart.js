@@ -115,10 +115,10 @@ export class Chart {
   }
 
   // `data`: xs (seconds), lines (one array of values or null for each line), range [from, to], bands [[from, to]],
-  // marks [{x, label, title, change}], dots [{x, y, trace}], label(x) for the axis. The old values stay until the next
-  // update.
+  // marks [{x, label, title, change}], label(x) for the axis; dots [{x, y, trace}] if there are any. The old values
+  // stay until the next update.
   update(data) {
-    this.data = data;
+    this.data = { dots: [], ...data };
     if (this.near) this.draw();
     const now = data.lines.map((values) => values.findLast(known));
     const { unit, objective } = this.shape;
@@ -136,7 +136,7 @@ export class Chart {
       ...(data.marks.some((mark) => mark.change)
         ? [el("li", {}, swatch("change"), "change; point at it to see what it was")]
         : []),
-      ...(data.dots?.length ? [el("li", {}, swatch("dot"), "request; click on it to open its trace")] : []),
+      ...(this.data.dots.length ? [el("li", {}, swatch("dot"), "request; click on it to open its trace")] : []),
     );
     if (this.details.open) this.tabulate();
   }
@@ -172,7 +172,12 @@ export class Chart {
         padding: [LABELS, RIGHT, 0, 0],
         scales: {
           x: { time: false, range: () => this.data.range },
-          y: { range: (_, _low, high) => [0, axisTop(unit, Math.max(high || 0, objective || 0, ...this.heights()))] },
+          y: {
+            range: (_, _low, high) => [
+              0,
+              axisTop(unit, Math.max(high || 0, objective || 0, ...this.data.dots.map((dot) => dot.y))),
+            ],
+          },
         },
         axes: [
           {
@@ -269,16 +274,12 @@ export class Chart {
     ctx.restore();
   }
 
-  heights() {
-    return (this.data.dots || []).map((dot) => dot.y);
-  }
-
   dots(plot) {
     const { ctx } = plot;
     const ratio = devicePixelRatio || 1;
     ctx.save();
     ctx.fillStyle = ink("--lab-line-2");
-    for (const { x, y } of this.data.dots || []) {
+    for (const { x, y } of this.data.dots) {
       ctx.beginPath();
       ctx.arc(plot.valToPos(x, "x", true), plot.valToPos(y, "y", true), DOT * ratio, 0, 2 * Math.PI);
       ctx.fill();
@@ -290,7 +291,7 @@ export class Chart {
   dot(plot) {
     const { left, top } = plot.cursor;
     const away = ({ x, y }) => Math.hypot(plot.valToPos(x, "x") - left, plot.valToPos(y, "y") - top);
-    const [nearest] = left < 0 ? [] : [...(this.data.dots || [])].sort((a, b) => away(a) - away(b));
+    const [nearest] = left < 0 ? [] : [...this.data.dots].sort((a, b) => away(a) - away(b));
     return nearest && away(nearest) <= 2 * DOT + NEAR ? nearest : undefined;
   }
 
@@ -317,7 +318,7 @@ export class Chart {
 
   // The slowest requests as buttons, for those who cannot point at a dot.
   slowest() {
-    const { label, dots = [] } = this.data;
+    const { label, dots } = this.data;
     const shown = [...dots].sort((a, b) => b.y - a.y).slice(0, BUTTONS);
     this.traces.replaceChildren(
       el("li", {}, "Slowest:"),
