@@ -187,9 +187,9 @@ def incident_postmortem(incident_id: str, output: Path | None) -> None:
     """Draft the postmortem of ID from its committed record.
 
     It starts with status, severity, date, duration, roles, services, affected users and requests, and the budget spent;
-    status and roles are in its front matter. Every number is a macro that reads the record. Parts for a person to
-    write, such as action items with priority and due date, are marked "To be written". An existing file is not
-    overwritten.
+    status and roles are in its front matter. Numbers are macros that read the record, the drill and the SLO specs.
+    Parts for a person to write, such as action items with priority and due date, are marked "To be written". An
+    existing file is not overwritten.
 
     \b
     Examples:

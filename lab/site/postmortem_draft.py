@@ -1,4 +1,4 @@
-"""The draft of a postmortem: macros give every number from the record, TO_WRITE marks what a person must write.
+"""The draft of a postmortem: macros give the numbers, TO_WRITE marks what a person must write.
 
 The draft contains only what the record has data for: no burn rate for an incident without an SLO at stake, no
 runbook trace for a responder that ran no runbook command.
@@ -53,7 +53,7 @@ def _head(record: Record) -> Iterator[str]:
     lower = title if title[1:2].isupper() else title[:1].lower() + title[1:]
     yield (
         f'---\ntitle: "{record.ident} {title}"\n'
-        f'description: "The postmortem of {record.ident}, {lower}. Every number is read from its record."\n'
+        f'description: "The postmortem of {record.ident}, {lower}."\n'
         f"status: {postmortem_pages.DRAFT}\nauthors: [{TO_WRITE}]\nreviewers: [{TO_WRITE}]\n---"
     )
     yield f"# {record.ident}: {lower}"

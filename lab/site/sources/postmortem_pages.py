@@ -29,11 +29,14 @@ _EXEMPT = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _COUNT = "two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty|sixty|hundred|thousand"
-_COUNTED = "times|connections|retries|seconds|minutes|hours|requests|calls|users|people|queries"
-_SPELLED = (
-    rf"\b(?:{_COUNT})\s+(?:{_COUNTED})\b|\b(?:one|{_COUNT}) in (?:{_COUNT})\b|\ba (?:third|quarter|fifth|tenth)\b"
+_COUNTED = (
+    "times|connections|retries|seconds|minutes|hours|requests|calls|users|people|queries"
+    "|alerts|changes|replicas|services|slos|steps|an item"
 )
-_TYPED = re.compile(rf"\d[\d.,]*|{_SPELLED}")
+_SPELLED = (
+    rf"\b(?:{_COUNT})[\s-]+(?:{_COUNTED})\b|\b(?:one|{_COUNT}) in (?:{_COUNT})\b|\ba (?:third|quarter|fifth|tenth)\b"
+)
+_TYPED = re.compile(rf"\d[\d.,]*|{_SPELLED}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

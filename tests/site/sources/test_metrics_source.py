@@ -30,6 +30,13 @@ def test_a_metric_has_its_labels_even_when_the_code_aliases_their_names(context:
         metrics.metrics(tmp_path / "lab")
 
 
+def test_a_client_is_a_label_of_one_metric_as_page_10_says(context: SiteContext) -> None:
+    labelled = [metric.name for metric in context.metrics if "client" in metric.labels]
+    assert labelled == ["gateway_client_requests_total"]
+    page = (DOCS / "10_operational_metrics.md").read_text()
+    assert f'A client is a label in one place, {{{{ metric("{labelled[0]}") }}}}' in page
+
+
 def test_a_metric_named_on_a_page_is_one_that_a_process_registers(context: SiteContext) -> None:
     known = {metric.name for metric in metrics.metrics(ROOT / "lab")}
     named = {

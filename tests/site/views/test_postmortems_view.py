@@ -62,4 +62,9 @@ def test_a_drill_value_has_its_unit_and_an_unknown_one_is_named(context: SiteCon
         postmortems.drill_value(context, "INC-007", "load.9")
     with pytest.raises(LabError, match="is not a number"):
         postmortems.drill_value(context, "INC-007", "fault.kind")
-    assert text(slo.page_floor(context, "feed-latency-p99")) == "6 %"
+
+
+def test_at_the_first_weight_of_inc_001_no_page_can_fire_as_its_postmortem_says(context: SiteContext) -> None:
+    first = postmortems.drill_value(context, "INC-001", "fault.steps.0.weight_percent")
+    floor = slo.page_floor(context, "feed-latency-p99")
+    assert (text(first), text(floor)) == ("5 %", "6 %")

@@ -35,7 +35,7 @@ def test_each_lab_rule_names_its_production_counterpart(context: SiteContext) ->
     assert "In production: a rule generated from the same SLO" in text(rules.alert_rule(context, "FeedLatencyP99Burn"))
     shown = text(rules.alert_rule(context, "RetryRatioHigh"))
     assert re.search(r"windows 60 times as long:\s+5s\s+as\s+5m\s+,\s+15s\s+as\s+15m", shown)
-    assert "For the lab only; it has no window" in text(rules.alert_rule(context, "Watchdog"))
+    assert "For the lab only. It has no window" in text(rules.alert_rule(context, "Watchdog"))
     produced = {part.name for part in context.rule_files.alerts("production")}
     for name in context.rule_files.names():
         assert ("For the lab only" in text(rules.alert_rule(context, name))) == (name not in produced)

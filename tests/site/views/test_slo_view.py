@@ -6,6 +6,7 @@ import pytest
 from support import text
 
 from lab.errors import LabError
+from lab.services.gateway import priority
 from lab.site.sources.context import SiteContext
 from lab.site.views import (
     slo,
@@ -67,3 +68,10 @@ def test_tiers_are_named_by_their_burn(context: SiteContext) -> None:
     shown = text(slo.tier_table(context))
     assert all(name in shown for name in ("fast-burn page", "slow-burn page", "fast-burn ticket", "slow-burn ticket"))
     assert "quick" not in shown
+
+
+def test_the_slo_of_the_requests_that_are_shed_first_is_the_tightest_as_page_02_says(context: SiteContext) -> None:
+    tightest = min(context.slos.slos, key=lambda slo: slo.budget_ratio)
+    assert tightest.sloth_id == "user-availability"
+    assert priority.PRIORITIES.index(priority.FEED_READ) < priority.PRIORITIES.index(priority.USER_READ)
+    assert priority.PRIORITIES.index(priority.USER_READ) < priority.PRIORITIES.index(priority.WRITE)
