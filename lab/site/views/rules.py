@@ -48,7 +48,7 @@ def _in_production(context: SiteContext, name: str, parts: list[Part]) -> Markup
         )
     windows = sorted({seconds for part in parts for seconds in _windows(part)})
     if not windows:
-        return Markup('<p class="lab-open">For the lab only. It has no window, so production could use it as it is.</p>')
+        return Markup('<p class="lab-open">For the lab only. It has no window, so it fits production as it is.</p>')
     times = Markup(", ").join(
         Markup("{} as {}").format(
             html.code(format_duration(seconds)), html.code(format_duration(seconds * context.factor))
