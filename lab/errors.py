@@ -31,7 +31,7 @@ class SpecError(UsageError):
     """A data file holds something that the lab does not support."""
 
     def __init__(self, file: Path | str, problem: str, *, key: str = "", line: int | None = None) -> None:
-        place = str(file) if line is None else f"{file}:{line}"
+        place = f"{file}:{line}" if line else str(file)
         super().__init__(f"{place}: {key}: {problem}" if key else f"{place}: {problem}")
         self.file = str(file)
         self.key = key

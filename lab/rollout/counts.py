@@ -64,11 +64,16 @@ def _body(events: RequestEvents) -> dict[str, object]:
 
 
 def read(prometheus: Prometheus, step: str, start: float, end: float) -> list[Scrape]:
-    """The counters of `step` from `start` to `end` (epoch seconds), once a second, at MAX_POINTS points at most."""
+    """The counters of `step` from `start` to `end` (epoch seconds), once a second, at MAX_POINTS points at most.
+
+    The last point is at `end`, so whoever reads to the same end sees the same totals, wherever it starts.
+    """
     # One query, so that all counters of a point are of the same scrape.
     query = f'{{__name__=~"{"|".join(METRICS)}",step="{step}"}}'
     values: dict[float, dict[tuple[str, str], dict[str, int]]] = {}
-    for series in prometheus.range(query, start, end, max(1.0, math.ceil((end - start) / MAX_POINTS))):
+    interval = max(1.0, math.ceil((end - start) / MAX_POINTS))
+    first = end - (end - start) // interval * interval
+    for series in prometheus.range(query, first, end, interval):
         key = series.labels["slo"], series.labels["arm"]
         for at, value in series.points:
             values.setdefault(at, {}).setdefault(key, {})[series.labels["__name__"]] = round(value)

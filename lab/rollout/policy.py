@@ -71,7 +71,11 @@ def push_bounds(policy: Policy, slos: Iterable[Slo]) -> dict[str, float]:
 
 def read_policy(file: Path = FILE) -> Policy:
     """The policy in `file`. Raises SpecError with file, line and key."""
-    node = read_document(file, first_key=STEPS)
+    return policy_of(read_document(file, first_key=STEPS))
+
+
+def policy_of(node: Node) -> Policy:
+    """The policy in a document. Raises SpecError with its file and key."""
     policy = read(Policy, node, STEPS)
     if policy.dwell_seconds >= policy.deadline_seconds:
         deadline = node.mapping(*_keys(node))["deadline_seconds"]

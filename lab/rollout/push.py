@@ -22,7 +22,8 @@ from lab.rollout.counts import Scrape
 from lab.rollout.judge import Verdict
 from lab.rollout.policy import Policy, push_bounds
 from lab.rollout.push_decision import Seen, decide
-from lab.rollout.record import PushRecord, Step, step
+from lab.rollout.record import PushRecord
+from lab.rollout.recorded_step import Step, step
 from lab.rollout.signals import interruptible, uninterrupted
 from lab.slo.catalogue import slos_of
 from lab.stack import configs, replicas, state

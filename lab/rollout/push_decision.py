@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lab.rollout.judge import Verdict
 from lab.rollout.policy import Policy
-from lab.rollout.record import Step
+from lab.rollout.recorded_step import Step
 
 
 @dataclass(frozen=True)

@@ -19,36 +19,14 @@ from lab.change.gate import Budget, Decision
 from lab.clients.documents import Document, as_builtins
 from lab.clients.prometheus import Prometheus
 from lab.clients.times import epoch_seconds
-from lab.drills.schema.parts import Part
-from lab.errors import LabError, UsageError
-from lab.rollout import counts
-from lab.rollout.counts import ARMS, Scrape, Totals
+from lab.drills.schema.parameters import from_json
+from lab.errors import LabError, SpecError, UsageError
+from lab.rollout import counts, recorded_step
 from lab.rollout.journal import Event, Rollout
-from lab.rollout.judge import Judgement, Limits, Verdict, judge
-from lab.rollout.policy import Policy, push_bounds
+from lab.rollout.judge import Verdict
+from lab.rollout.policy import Policy, policy_of, push_bounds
+from lab.rollout.recorded_step import Step
 from lab.slo.catalogue import LAB, load_windows, slos_of
-
-
-class Counters(Part, frozen=True, kw_only=True):
-    """One version's counters for one SLO at each scrape of a step, since the step began."""
-
-    requests: list[int]
-    bad_requests: list[int]
-    clients: list[int]
-    affected: list[int]
-
-
-class Step(Part, frozen=True, kw_only=True):
-    """One attempt of one step. `bounds`: the bad ratio below which each SLO passes; `counts` by SLO and version."""
-
-    step: int
-    attempt: int
-    weight_percent: float
-    bounds: dict[str, float]
-    verdict: Verdict
-    reason: str
-    harm_log10: float
-    counts: dict[str, dict[str, Counters]]
 
 
 class RolloutRecord(Document, frozen=True, kw_only=True, tag_field="schema", tag="fleetops.rollout/v1"):
@@ -121,25 +99,38 @@ def build(
         raise UsageError(
             f"the rollout of {rollout.service} {rollout.version} is {rollout.phase}; it must be over first"
         )
-    start, end = (epoch_seconds(rollout.events[index].at) for index in (0, -1))
+    start = epoch_seconds(rollout.events[0].at)
     steps = []
     for number in range(len(rollout.policy.steps_percent)):
+        end = _decided_at(rollout.events, number)
         for attempt in itertools.count():
             scrapes = counts.read(prometheus, f"{rollout.id}/{number + 1}.{attempt}", start, end)
             if not scrapes and attempt > rollout.attempt:
                 break
             if scrapes:
                 weight = rollout.policy.steps_percent[number]
-                steps.append(step(number, attempt, weight, scrapes, bounds[number], rollout.policy.limits))
-    begun = {event.step for event in rollout.events if event.phase in ("stepping", "promoting")}
-    passed = set(range(max(begun))) | ({max(begun)} if rollout.phase == "promoted" else set())
-    if not steps or passed - {step.step for step in steps}:
+                steps.append(
+                    recorded_step.step(number, attempt, weight, scrapes, bounds[number], rollout.policy.limits)
+                )
+    if not steps or _passed(rollout.events) - {step.step for step in steps}:
         raise LabError("Prometheus has not all counts of this rollout any more; a clean slate deletes them")
     return RolloutRecord(
         id=rollout.id, service=rollout.service, version=rollout.version, previous=rollout.previous,
         outcome="promoted" if rollout.phase == "promoted" else "aborted", policy=rollout.policy,
         events=rollout.events, steps=steps, pages=pages,
     )  # fmt: skip
+
+
+def _decided_at(events: list[Event], step: int) -> float:
+    """When a step ended (epoch seconds). Its verdict is of the counts until then; traffic goes on while it acts."""
+    ended = (event for event in events if event.step > step or event.phase not in ("stepping", "held"))
+    return epoch_seconds(next(ended).at)
+
+
+def _passed(events: list[Event]) -> set[int]:
+    """The steps that were passed."""
+    promoted = {event.step for event in events if event.phase == "promoting"}
+    return {step for event in events for step in range(event.step)} | promoted
 
 
 def refusal(service: str, at: str, policy: error_budget.Policy, before: str, budgets: list[Budget]) -> RefusalRecord:
@@ -154,53 +145,6 @@ def refusal(service: str, at: str, policy: error_budget.Policy, before: str, bud
     return RefusalRecord(
         id=ident, service=service, at=at, policy=policy, before=before, budgets=budgets, decisions=decisions
     )
-
-
-def step(
-    number: int, attempt: int, weight_percent: float, scrapes: list[Scrape], bounds: dict[str, float], limits: Limits
-) -> Step:
-    """One attempt of one step, judged from its scrapes. `bounds` by SLO."""
-    series = {
-        slo: {arm: _counters([scrape.get((slo, arm), Totals()) for scrape in scrapes]) for arm in ARMS}
-        for slo in bounds
-    }
-    judgement = _judge(series, bounds, limits)
-    return Step(
-        step=number, attempt=attempt, weight_percent=weight_percent, bounds=bounds, verdict=judgement.verdict,
-        reason=judgement.reason, harm_log10=round(judgement.harm_log10, 6), counts=series,
-    )  # fmt: skip
-
-
-def _counters(totals: list[Totals]) -> Counters:
-    return Counters(
-        requests=[at.requests for at in totals], bad_requests=[at.bad_requests for at in totals],
-        clients=[at.clients for at in totals], affected=[at.affected for at in totals],
-    )  # fmt: skip
-
-
-def _judge(series: dict[str, dict[str, Counters]], bounds: dict[str, float], limits: Limits) -> Judgement:
-    return judge(counts.intervals(_scrapes(series), list(bounds)), bounds, limits)
-
-
-def judgements(step: Step, limits: Limits) -> list[Judgement]:
-    """The judgement after each scrape of a step, the last one that of the step."""
-    scrapes = _scrapes(step.counts)
-    return [
-        judge(counts.intervals(scrapes[:end], list(step.bounds)), step.bounds, limits)
-        for end in range(1, len(scrapes) + 1)
-    ]
-
-
-def _scrapes(series: dict[str, dict[str, Counters]]) -> list[Scrape]:
-    length = max((len(row.requests) for arms in series.values() for row in arms.values()), default=0)
-    return [
-        {
-            (slo, arm): Totals(row.requests[at], row.bad_requests[at], row.clients[at], row.affected[at])
-            for slo, arms in series.items()
-            for arm, row in arms.items()
-        }
-        for at in range(length)
-    ]
 
 
 def steps_of(record: ChangeRecord) -> list[Step]:
@@ -230,10 +174,14 @@ def _verify_rollout(record: RolloutRecord) -> Iterator[str]:
             yield f"/steps/{index}/step: the policy has no step {one.step}"
             continue
         bounds = record.policy.bounds(slos, windows, one.step)
-        yield from _verify_step(one, bounds, record.policy.limits, f"/steps/{index}")
-    last = record.steps[-1].verdict if record.steps else None
-    if record.outcome == "promoted" and last is not Verdict.PASS:
-        yield f"/outcome: is promoted, but the last step's verdict is {last}"
+        yield from recorded_step.verify(one, bounds, record.policy.limits, f"/steps/{index}")
+    verdicts = {one.step: one.verdict for one in record.steps}  # of the last attempt
+    passed = _passed(record.events)
+    if record.outcome == "promoted":
+        passed |= set(range(len(record.policy.steps_percent)))
+    for step in sorted(passed):
+        if verdicts.get(step) is not Verdict.PASS:
+            yield f"/steps: step {step} was passed, but its verdict is {verdicts.get(step, 'not recorded')}"
 
 
 def _verify_push(record: PushRecord) -> Iterator[str]:
@@ -242,24 +190,9 @@ def _verify_push(record: PushRecord) -> Iterator[str]:
         if slos and record.outcome == "pushed":
             yield f"/step: is null, but {record.service} has SLOs to be judged by"
         return
-    yield from _verify_step(record.step, push_bounds(record.policy, slos), record.policy.push_limits, "/step")
+    yield from recorded_step.verify(record.step, push_bounds(record.policy, slos), record.policy.push_limits, "/step")
     if record.outcome == "pushed" and record.step.verdict is not Verdict.PASS:
         yield f"/outcome: is pushed, but the verdict is {record.step.verdict}"
-
-
-def _verify_step(one: Step, bounds: dict[str, float], limits: Limits, where: str) -> Iterator[str]:
-    if one.bounds != bounds:
-        yield f"{where}/bounds: are not those of the policy and the SLOs"
-        return
-    try:
-        judgement = _judge(one.counts, one.bounds, limits)
-    except (ValueError, IndexError, counts.CountersReset) as error:
-        yield f"{where}/counts: {error}"
-        return
-    if judgement.verdict is not one.verdict:
-        yield f"{where}/verdict: is {one.verdict}, but by the counts {judgement.verdict}"
-    elif abs(judgement.harm_log10 - one.harm_log10) > 1e-5:
-        yield f"{where}/harm_log10: is {one.harm_log10:g}, but by the counts {judgement.harm_log10:g}"
 
 
 def _verify_refusal(record: RefusalRecord) -> Iterator[str]:
@@ -267,15 +200,17 @@ def _verify_refusal(record: RefusalRecord) -> Iterator[str]:
         yield "/decisions: none of them refuses"
     for change, decision in record.decisions.items():
         again = gate.decide(record.policy, change, record.budgets, record.before)
-        if again.outcome != decision.outcome:
-            yield f"/decisions/{change}/outcome: is {decision.outcome}, but by the budgets {again.outcome}"
+        for key in ("outcome", "state", "reason"):
+            written, follows = getattr(decision, key), getattr(again, key)
+            if written != follows:
+                yield f"/decisions/{change}/{key}: is {written!r}, but by the budgets {follows!r}"
 
 
 def load(file: Path) -> ChangeRecord:
     """The record in `file`. Raises UsageError, in one line with the key, when it holds none."""
     try:
         found = msgspec.json.decode(file.read_bytes(), type=ChangeRecord)
-        _check_policy(found.policy)
+        _check_policy(found.policy, file)
         return found
     except OSError as error:
         raise UsageError(f"{file} cannot be read ({error.strerror})") from error
@@ -283,13 +218,13 @@ def load(file: Path) -> ChangeRecord:
         raise UsageError(f"{file} is not the record of a change ({error})") from error
 
 
-def _check_policy(policy: Policy | error_budget.Policy) -> None:
-    """Raise ValueError for a policy that no file could hold, and nothing can be judged by."""
+def _check_policy(policy: Policy | error_budget.Policy, file: Path) -> None:
+    """Raise SpecError for a policy that no file could hold, and nothing can be judged by."""
     if isinstance(policy, error_budget.Policy):
         if not policy.states or policy.states[-1].above_ratio is not None:
-            raise ValueError("Expected a last state without a bound - at `$.policy.states`")
-    elif not (0 < policy.alpha < 1 and 0 < policy.confidence < 1 and policy.margin >= 1 and policy.steps_percent):
-        raise ValueError("Expected alpha and confidence between 0 and 1, margin from 1, steps - at `$.policy`")
+            raise SpecError(file, "Expected a last state without a bound", key="policy.states")
+    else:
+        policy_of(from_json(as_builtins(policy), str(file), "policy"))
 
 
 def write(record: ChangeRecord, file: Path) -> None:

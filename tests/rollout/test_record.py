@@ -16,7 +16,7 @@ from lab.change.gate import Budget
 from lab.cli.main import run
 from lab.clients.documents import as_builtins
 from lab.errors import LabError, UsageError
-from lab.rollout import actions, record
+from lab.rollout import actions, record, recorded_step
 from lab.rollout.controller import Controller
 from lab.rollout.record import RolloutRecord
 
@@ -45,7 +45,7 @@ def test_a_record_has_the_verdict_of_each_step_and_its_counts_give_it_again(
     assert (aborted.outcome, step.weight_percent, step.verdict) == ("aborted", 5, "fail")
     assert aborted.events[-1].reason == step.reason
     assert list(record.verify(aborted)) == []
-    seen = record.judgements(step, aborted.policy.limits)
+    seen = recorded_step.judgements(step, aborted.policy.limits)
     assert [judgement.verdict for judgement in seen[:1] + seen[-1:]] == ["hold", "fail"]
     assert seen[-1].reason == step.reason
     file = tmp_path / "record.json"
@@ -63,9 +63,15 @@ def test_a_record_has_the_verdict_of_each_step_and_its_counts_give_it_again(
         (lambda d: _counters(d)["affected"].__setitem__(-1, 10_000), "/steps/0/counts: "),
         (lambda d: _counters(d)["clients"].pop(), "/steps/0/counts: "),
         (lambda d: _counters(d)["requests"].__setitem__(-1, 0), "/steps/0/counts: "),
-        (lambda d: d.update(outcome="promoted"), "/outcome: is promoted"),
+        (lambda d: d["steps"][0].update(reason="all is well"), "/steps/0/reason: is 'all is well', but by the counts"),
+        (lambda d: d.update(outcome="promoted"), "/steps: step 0 was passed, but its verdict is fail"),
+        (lambda d: d["events"][-1].update(step=1), "/steps: step 0 was passed, but its verdict is fail"),
+        (
+            lambda d: d.update(outcome="promoted", steps=[]),
+            "/steps: step 0 was passed, but its verdict is not recorded",
+        ),
     ],
-    ids=["verdict", "evidence", "affected", "a count gone", "a reset", "outcome"],
+    ids=["verdict", "evidence", "affected", "a count gone", "a reset", "reason", "outcome", "an event", "a step gone"],
 )
 def test_a_record_changed_by_hand_is_refused_by_key(
     aborted: RolloutRecord, tmp_path: Path, change: Any, key: str, capsys: pytest.CaptureFixture[str]
@@ -81,6 +87,29 @@ def test_a_record_changed_by_hand_is_refused_by_key(
 def _counters(document: dict[str, Any]) -> dict[str, list[int]]:
     counters: dict[str, list[int]] = document["steps"][0]["counts"]["feed-availability"]["canary"]
     return counters
+
+
+@pytest.mark.parametrize(
+    ("policy", "key"),
+    [
+        ({"tier": "x"}, "policy.tier: 'x' must be one of page.quick, page.slow"),
+        ({"steps_percent": [0]}, "policy.steps_percent[0]: 0 must be from 0.01 to 100"),
+        ({"steps_percent": [5, 25]}, "policy.steps_percent[1]: 25 must be 100"),
+        ({"alpha": 2}, "policy.alpha: 2 must be from"),
+    ],
+    ids=["tier", "weight", "last weight", "alpha"],
+)
+def test_a_record_with_a_policy_that_no_file_could_hold_is_refused_by_key(
+    aborted: RolloutRecord, policy: dict[str, Any], key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = as_builtins(aborted)
+    document["policy"].update(policy)
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps(document))
+    assert run(["rollout", "judge", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert f"{file}: {key}" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "fleetops.rollout/v2"}', '{"schema": 1}'])
@@ -124,6 +153,6 @@ def test_a_refusal_that_does_not_follow_from_its_budgets_is_named(tmp_path: Path
     made = record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, "", SPENT)
     full = [Budget("feed-availability", 1.0, 0.0, 6.0, 43_200.0)]
     problems = list(record.verify(msgspec.structs.replace(made, budgets=full)))
-    assert problems[0] == "/decisions/rollout/outcome: is deny, but by the budgets allow"
+    assert problems[0] == "/decisions/rollout/outcome: is 'deny', but by the budgets 'allow'"
     with pytest.raises(UsageError, match="refuses no change of feed now"):
         record.refusal("feed", "2026-01-01T00:00:00.000Z", POLICY, "", full)

@@ -7,7 +7,7 @@ from lab.clients.times import epoch_seconds
 from lab.drills.faults.canary import CanaryRamp
 from lab.errors import LabError
 from lab.rollout.judge import Limits, Verdict
-from lab.rollout.record import Step, judgements
+from lab.rollout.recorded_step import Step, judgements
 from lab.site.render import html, plot
 from lab.site.render.html import Markup
 from lab.site.sources import benchmarks

@@ -10,7 +10,7 @@ from test_policies_view import cells
 from lab.clients.times import epoch_seconds
 from lab.errors import LabError
 from lab.rollout.judge import Verdict
-from lab.rollout.record import judgements
+from lab.rollout.recorded_step import judgements
 from lab.site.sources.context import SiteContext
 from lab.site.views.change import rollouts
 from lab.site.views.change.rollouts import GATED, UNGATED, failed_after_seconds
