@@ -179,7 +179,8 @@ class _Log:
 
     def _of_rollout(self, row: AuditRow, settings: list[Setting]) -> None:
         """What the controller did belongs to its rollout, so taking back the promoted version takes that back."""
-        if self.rollout is None or row.outcome != "done":
+        # The journal has the end before its row is done, so the row of a controller that was killed stays pending.
+        if self.rollout is None or row.outcome not in ("done", "pending"):
             return
         if row.action == ROLLOUT_END:
             self._end(self.rollout, "promoted" if row.new == "promoted" else "aborted", row.at)
@@ -187,7 +188,7 @@ class _Log:
                 plan = f"fleetops config rollback {row.target}"
                 self.changes[self.rollout] = msgspec.structs.replace(self.changes[self.rollout], take_back=plan)
             self.rollout = None
-        elif row.action == CONFIG_PUSH and row.target == self.changes[self.rollout].target:
+        elif row.outcome == "done" and row.action == CONFIG_PUSH and row.target == self.changes[self.rollout].target:
             for setting in settings:
                 self.held.setdefault(setting.what, []).append((self.rollout, setting.old))
 

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from lab.change.policy import CONFIG, ROLLOUT, SCHEMA
+from lab.change.policy import CONFIG, ROLLOUT
 from lab.clients.documents import AuditRow
 from lab.control.audit import stated
 
@@ -62,7 +62,7 @@ KINDS: dict[str, Kind] = {
     "cache warm": Kind("normal"),
     "feed reconcile": Kind("normal"),
     "db cancel": Kind("normal"),
-    "db index create": Kind("normal", gate=SCHEMA),
+    "db index create": Kind("normal"),
     "cert rotate": Kind("normal", "fleetops cert rotate TARGET"),
     "log level": Kind("normal", "fleetops log level TARGET OLD", harmless=True),
     "log rotate": Kind("normal", harmless=True),

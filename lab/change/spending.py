@@ -31,7 +31,7 @@ from lab.slo.model import PAGE, Slo, Tier, Windows
 from lab.slo.rendering import series
 from lab.slo.rendering.budget import interval_seconds
 
-_NO_EVENTS = Fraction(1, 10**9)  # the rule's own floor of the total
+_NO_RATE = 1e-9  # the rule's own floor of the total, a sum of rates
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Samples:
         known = Fraction(1)
         if slo.policy.cold_start_as_warm:
             known = min(known, Fraction(len(self.total), windows.period_seconds // interval_seconds(windows)))
-        return max(bad, total, _NO_EVENTS) * Fraction(100 - slo.objective_percent) / 100 / known
+        return max(bad, total, _events(_NO_RATE, windows)) * Fraction(100 - slo.objective_percent) / 100 / known
 
 
 def _events(rate: float, windows: Windows) -> Fraction:

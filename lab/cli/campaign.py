@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lab.cli.shared import clients
+from lab.cli.shared import clients_of_idle_lab
 from lab.cli.text import print_json, seconds, table
 from lab.errors import LabError, NotRunning
 from lab.paths import home
@@ -71,7 +71,7 @@ def _run(run: Run) -> Result:
     from lab.paths import RECORDS
 
     try:
-        document = run_drill(run.drill, run.responder, clients(), lambda line: click.echo(line, err=True))
+        document = run_drill(run.drill, run.responder, clients_of_idle_lab(), lambda line: click.echo(line, err=True))
     except KeyboardInterrupt:
         raise LabError("stopped; the drill was undone, and `fleetops drill all` goes on from here") from None
     except NotRunning:

@@ -77,12 +77,20 @@ def flag_list(as_json: bool) -> None:
 def flag_set(name: str, state: str, reason: str) -> None:
     """Switch feature flag NAME on or off.
 
+    Switching the canary on while it has a weight asks the error-budget policy first (`fleetops budget gate`).
+
     \b
     Example: fleetops flag set canary off
     """
+    from lab.change import ask
+    from lab.change.policy import ROLLOUT
     from lab.control import actions
+    from lab.names import UPSTREAM_FEED
 
-    old = actions.set_flag(clients(), name, state == "on", reason)
+    lab = clients()
+    if (name, state) == ("canary", "on") and lab.gateway.canary_weight() > 0:
+        ask.require(lab, UPSTREAM_FEED, ROLLOUT)
+    old = actions.set_flag(lab, name, state == "on", reason)
     click.echo(f"flag {name} {'on' if old else 'off'} → {state}")
 
 

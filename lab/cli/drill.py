@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from lab.cli.campaign import run_all
-from lab.cli.shared import AS_JSON, clients
+from lab.cli.shared import AS_JSON, clients, clients_of_idle_lab
 from lab.cli.text import print_json, table
 from lab.errors import LabError, Void
 from lab.paths import home
@@ -160,7 +160,7 @@ def drill_run(
         document = run_drill(
             chosen,
             responder,
-            clients(),
+            clients_of_idle_lab(),
             lambda line: click.echo(line, err=as_json),
             program=program,
             variables=variables,

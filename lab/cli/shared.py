@@ -18,3 +18,14 @@ def clients() -> LabClients:
     from lab.control.lab_clients import LabClients
 
     return LabClients.here()
+
+
+def clients_of_idle_lab() -> LabClients:
+    """The clients of a lab whose history may be deleted: UsageError while a rollout is judged by it. NotRunning."""
+    from lab.rollout import journal
+
+    found = clients()
+    journal.require_none(
+        found.home, "a clean slate would delete its counts; wait for its end, or end it with `fleetops rollout abort`"
+    )
+    return found

@@ -76,7 +76,12 @@ def hold(clients: LabClients, reason: str = "") -> Rollout:
 
 
 def resume(clients: LabClients, reason: str = "") -> Rollout:
-    """Go on with the step, from its beginning. A weight that was set by hand is set back."""
+    """Go on with the step, from its beginning. A weight that was set by hand is set back.
+
+    Raises UsageError when the rollout is not held, and when the error-budget policy refuses it.
+    """
+    if (rollout := current(clients)).phase == "held":
+        ask.require(clients, rollout.service, ROLLOUT)
     return _change(clients, "rollout resume", reason, ("held",), "stepping")
 
 

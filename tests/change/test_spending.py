@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from documents import page, page_json
 from fakes import FakePager, JsonServer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from made_record import ZERO, at, record
 
@@ -45,6 +45,7 @@ def left(bad: list[float], total: list[float]) -> float:
 
 
 @given(rates=RATES)
+@example(rates=[(2e-16, 2e-16)])  # below the rule's floor
 def test_what_is_left_is_what_the_rule_records(rates: list[tuple[float, float]]) -> None:
     bad, total = [min(pair) for pair in rates], [max(pair) for pair in rates]
     assert left(bad, total) == pytest.approx(rule(bad, total), abs=1e-9)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lab.cli.shared import AS_JSON, clients
+from lab.cli.shared import AS_JSON, clients_of_idle_lab
 from lab.cli.text import print_json, table
 from lab.errors import UsageError
 from lab.paths import home
@@ -70,7 +70,9 @@ def sweep_command(
             raise UsageError("--repeat needs --record FILE, with the sweep to repeat")
         stored = figures.read(record)
         figures.require_same(stored, [one.name for one in known(names)])
-    done, complete = sweep(clients(), names, minutes, seed, _progress, blocks=blocks, steps=steps, fresh=fresh)
+    done, complete = sweep(
+        clients_of_idle_lab(), names, minutes, seed, _progress, blocks=blocks, steps=steps, fresh=fresh
+    )
     if not complete:
         print_limits(done)
         click.echo(
@@ -122,7 +124,7 @@ def run_up_command(names: tuple[str, ...], record: Path | None, as_json: bool) -
     from lab.capacity.machine import host
     from lab.clients.documents import as_builtins
 
-    rows, lab = [], clients()
+    rows, lab = [], clients_of_idle_lab()
     for one in run_up.known(names):
         _progress(f"{one.name}: {one.title}")
         rows.append(run_up.measure(lab, one, _progress))
