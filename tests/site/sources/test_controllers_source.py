@@ -15,7 +15,7 @@ ROW = '- case: x\n  here: y\n  argo:\n    text: z\n    sources: ["https://a.exam
 
 def test_every_statement_has_a_source_and_files_are_pinned_to_a_commit() -> None:
     cases = controllers.cases()
-    assert len({case.case for case in cases}) == len(cases) >= 8
+    assert len({case.case for case in cases}) == len(cases) >= 12
     sources = [source for case in cases for other in case.others.values() for source in other.sources]
     for source in sources:
         assert "/blob/" not in source or re.search(r"/blob/[0-9a-f]{40}/", source), source
