@@ -53,7 +53,8 @@ def no_traffic(lab: Lab, file: Path) -> None:
 
 
 def refused(lab: Lab, file: Path) -> None:
-    """A rollout under an exhausted budget: refused, while a rollback passes, and an override ends by itself."""
+    """A rollout under an exhausted budget: refused, while a rollback is made, and an override ends by itself."""
+    must(lab, "config", "push", "feed", "pool_max=6", "--reason", "a change to roll back")
     must(lab, "flag", "set", "feed", "off", "--reason", "the mistake that spends the budget")
     try:
         left = ("query", 'slo:period_error_budget_remaining:ratio{sloth_id="feed-availability"} < -0.05')
@@ -66,6 +67,7 @@ def refused(lab: Lab, file: Path) -> None:
     if refusal.returncode != 2 or "refuses a rollout" not in refusal.stderr:
         raise LabError(f"the rollout was not refused: {refusal.stdout}{refusal.stderr}")
     must(lab, "budget", "record", "--service", "feed", "--output", str(file))
+    must(lab, "config", "rollback", "feed", "--reason", "a rollback needs no budget")
     override = ("budget", "override", "--service", "feed", "--change", "rollout", "--minutes", "0.5")
     must(lab, *override, "--reason", "the release restores the objective")
     must(lab, *start)
@@ -75,6 +77,8 @@ def refused(lab: Lab, file: Path) -> None:
     again = lab.run(*start)
     if again.returncode != 2 or "refuses a rollout" not in again.stderr:
         raise LabError(f"the override did not end: {again.stdout}{again.stderr}")
+    if "(expired)" not in must(lab, "budget", "status"):
+        raise LabError("`fleetops budget status` does not say that the override has expired")
 
 
 def push_taken_back(lab: Lab, file: Path) -> None:
@@ -176,6 +180,7 @@ def record_healthy(number: int, folder: Path, port_base: int) -> None:
             for index in range(1, number + 1):
                 made = Path(state) / "record.json"
                 healthy_version(lab, made)
+                must(lab, "query", 'absent(ALERTS{alertstate="firing", severity="page"})', "--wait", "300")
                 _keep(made, folder / f"{index:02d}.json")
 
 

@@ -24,6 +24,8 @@ from lab.file_lock import held
 from lab.paths import Home
 from lab.slo.catalogue import LAB, load_windows, services
 
+SHOWN_OVERRIDES = 3
+
 
 class Override(Document, frozen=True, kw_only=True):
     """Somebody's decision to let a kind of change of a service pass until an instant. Timestamps are UTC."""
@@ -35,6 +37,11 @@ class Override(Document, frozen=True, kw_only=True):
     at: str
     until: str
 
+    def stated(self, now: float) -> str:
+        """The override in words, at `now` (epoch seconds)."""
+        expired = " (expired)" if now >= epoch_seconds(self.until) else ""
+        return f"{self.change} by {self.by} until {self.until}{expired}: {self.reason}"
+
     def applies(self, service: str, change: str, now: float) -> bool:
         """Whether it covers such a change at `now` (epoch seconds)."""
         return (self.service, self.change) == (service, change) and now < epoch_seconds(self.until)
@@ -45,6 +52,12 @@ class Memory(Document, frozen=True, kw_only=True):
 
     states: dict[str, str] = msgspec.field(default_factory=dict)
     overrides: list[Override] = msgspec.field(default_factory=list)
+
+
+def shown_overrides(memory: Memory, service: str, now: float) -> list[str]:
+    """The last overrides of a service in words, expired ones too."""
+    made = [override for override in memory.overrides if override.service == service]
+    return [override.stated(now) for override in made[-SHOWN_OVERRIDES:]]
 
 
 def memory_file(home: Home) -> Path:

@@ -11,7 +11,7 @@ from lab.rollout.progress import Progress
 class GateState(Document, frozen=True, kw_only=True):
     """What the error-budget policy says of one service: its state, the changes that it refuses, and why.
 
-    `overrides` are the overrides in force, each as a sentence.
+    `overrides` are its last overrides, each as a sentence, expired ones too.
     """
 
     service: str

@@ -42,11 +42,7 @@ class Changes:
         shown = decisions[refused[0] if refused else REFUSABLE[0]]
         return GateState(
             service=service, state=shown.state, refuses=refused, reason=shown.reason,
-            overrides=[
-                f"{override.change} by {override.by} until {override.until}: {override.reason}"
-                for override in memory.overrides
-                if override.applies(service, override.change, now)
-            ],
+            overrides=ask.shown_overrides(memory, service, now),
         )  # fmt: skip
 
     def _budget(self, policy: Policy, sloth_id: str, slo: SloState | None) -> Budget:

@@ -75,7 +75,7 @@ def test_an_override_lets_its_kind_of_change_pass_until_it_ends(home: Home) -> N
     assert list(feed.overrides) == ["rollout by ada until 2026-06-01T12:10:00.000Z: it ends the outage"]
     feed = changes.state(slos(-0.2), NOW + 601).gates[0]
     assert list(feed.refuses) == ["rollout", "config", "schema"]
-    assert list(feed.overrides) == []
+    assert list(feed.overrides) == ["rollout by ada until 2026-06-01T12:10:00.000Z (expired): it ends the outage"]
 
 
 def test_without_prometheus_the_state_is_unknown(home: Home) -> None:

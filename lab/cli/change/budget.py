@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def status(as_json: bool) -> None:
     for service in services():
         decision, budgets = ask.with_budgets(lab, service, ROLLBACK)
         rows += [(service, decision.state, row) for row in budgets]
-    overrides = ask.load(lab.home).overrides
+    memory = ask.load(lab.home)
     if as_json:
         print_json(
             {
@@ -63,7 +64,7 @@ def status(as_json: bool) -> None:
                     }
                     for service, state, row in rows
                 ],
-                "overrides": as_builtins(overrides),
+                "overrides": as_builtins(memory.overrides),
             }
         )
         return
@@ -76,8 +77,9 @@ def status(as_json: bool) -> None:
         "no SLO",
         right=("LEFT", "BURN RATE", EXHAUSTED),
     )
-    for row in overrides[-5:]:
-        click.echo(f"override: {row.change} of {row.service} by {row.by} until {row.until}: {row.reason}")
+    for service in services():
+        for words in ask.shown_overrides(memory, service, time.time()):
+            click.echo(f"override for {service}: {words}")
 
 
 @budget.command("ledger")
@@ -149,16 +151,14 @@ def record_(service: str, output: Path) -> None:
     \b
     Example: fleetops budget record --service feed --output refused.json
     """
-    import time
-
     from lab.change import ask
     from lab.change.policy import ROLLBACK, read_policy
     from lab.clients.times import utc_text
     from lab.rollout import record
 
     lab = clients()
+    before = ask.load(lab.home).states.get(service, "")  # asking stores the new state
     _, budgets = ask.with_budgets(lab, service, ROLLBACK)
-    before = ask.load(lab.home).states.get(service, "")
     made = record.refusal(service, utc_text(time.time()), read_policy(), before, budgets)
     record.write(made, output)
     refused = ", ".join(change for change, decision in made.decisions.items() if decision.outcome != "allow")

@@ -13,6 +13,8 @@ from lab.rollout import record
 from lab.rollout.record import ChangeRecord, PushRecord, RefusalRecord, RolloutRecord
 
 T = TypeVar("T", bound=ChangeRecord)
+HEALTHY = "healthy"  # the folder of the healthy rollouts below docs/rollouts
+HEALTHY_RUNS = 20
 
 
 class ChangeRecords:
@@ -62,7 +64,8 @@ class ChangeRecords:
     def _checked(self, name: str) -> ChangeRecord:
         shown = f"docs/{self.path(name)}"
         file = self.folder / f"{name}.json"
-        fix = f"run 'python -m scripts.record_changes {name}'"
+        recorded = f"--healthy {HEALTHY_RUNS}" if name.startswith(f"{HEALTHY}/") else name
+        fix = f"run 'python -m scripts.record_changes {recorded}'"
         if not file.exists():
             raise LabError(f"record {shown} does not exist; {fix}")
         try:

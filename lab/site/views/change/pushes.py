@@ -9,10 +9,9 @@ from lab.rollout.judge import Verdict
 from lab.rollout.record import RolloutRecord
 from lab.site.render import html
 from lab.site.render.html import Markup
+from lab.site.sources.change_records import HEALTHY, HEALTHY_RUNS
 from lab.site.sources.context import SiteContext
 from lab.site.views.change.rollouts import link
-
-HEALTHY = "healthy"  # the folder of the healthy rollouts below docs/rollouts
 
 
 def push_story(context: SiteContext, name: str) -> Markup:
@@ -73,17 +72,21 @@ def rollout_events(context: SiteContext, name: str) -> Markup:
 
 
 def healthy_rollouts(context: SiteContext) -> str:
-    """The recorded rollouts of the healthy version in words: how many, how many were aborted, and how long they took.
+    """The recorded rollouts of the healthy version in words: how many were aborted, paged, and how long they took.
 
     LabError without any.
     """
     found = _healthy(context)
     if not found:
-        raise LabError("docs/rollouts/healthy holds no record; run 'python -m scripts.record_changes --healthy 20'")
+        raise LabError(
+            f"docs/rollouts/{HEALTHY} holds no record; run 'python -m scripts.record_changes --healthy {HEALTHY_RUNS}'"
+        )
     aborted = sum(record.outcome == "aborted" for record in found)
     took = sorted(epoch_seconds(record.events[-1].at) - epoch_seconds(record.events[0].at) for record in found)
+    paged = sum(bool(record.pages) for record in found)
     return (
-        f"{len(found)} recorded rollouts of the healthy version, {aborted or 'none'} of them aborted; from start to end"
+        f"{len(found)} recorded rollouts of the healthy version, {aborted or 'none'} of them aborted, a page during"
+        f" {paged or 'none'} of them; from start to end"
         f" {units.seconds(took[0])} to {units.seconds(took[-1])}, the median {units.seconds(took[len(took) // 2])}"
     )
 

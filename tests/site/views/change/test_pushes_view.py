@@ -68,7 +68,7 @@ def test_healthy_rollouts_are_counted_and_an_aborted_one_is_said(site: SiteConte
     events = site.rollouts.rollout(HEALTHY).events
     took = units.seconds(epoch_seconds(events[-1].at) - epoch_seconds(events[0].at))
     said = pushes.healthy_rollouts(site)
-    assert said.startswith("3 recorded rollouts of the healthy version, none of them aborted; from start to end")
+    assert said.startswith("3 recorded rollouts of the healthy version, none of them aborted, a page during")
     assert f"the median {took}" in said
     document = json.loads((folder / "01.json").read_text())
     (folder / "04.json").write_text(json.dumps(document | {"outcome": "aborted"}))
