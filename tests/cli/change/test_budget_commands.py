@@ -94,3 +94,18 @@ def test_status_says_when_the_budget_would_be_exhausted(
     assert "EXHAUSTED IN (LAB TIME)" in head
     assert line.endswith(f" {shown}")
     assert json.loads(run("status", "--json"))["budgets"][0]["exhausted_in_seconds"] == seconds
+
+
+def test_status_shows_the_last_overrides_and_which_have_expired(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(reason: str, until: str) -> ask.Override:
+        return ask.Override(service="feed", change="rollout", by="ada", reason=reason, at=until, until=until)
+
+    old, new = made("it ends the outage", "2026-01-01T00:00:00.000Z"), made("again", "2999-01-01T00:00:00.000Z")
+    monkeypatch.setattr(ask, "with_budgets", lambda *_: (Decision("allow", "open", ""), []))
+    monkeypatch.setattr(ask, "load", lambda _: ask.Memory(overrides=[old, new]))
+    assert run("status").splitlines()[-2:] == [
+        "override for feed: rollout by ada until 2026-01-01T00:00:00.000Z (expired): it ends the outage",
+        "override for feed: rollout by ada until 2999-01-01T00:00:00.000Z: again",
+    ]

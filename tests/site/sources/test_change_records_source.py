@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from lab import names
+from lab.clients.times import epoch_seconds
 from lab.errors import LabError
 from lab.paths import DOCS, RULES
+from lab.rollout import record
 from lab.rollout.record import RolloutRecord
-from lab.site.sources.change_records import ChangeRecords
+from lab.site.sources.change_records import HEALTHY, HEALTHY_RUNS, ChangeRecords
 from lab.site.sources.context import SiteContext
 
 POLICY = RULES / "policy"
@@ -33,8 +36,8 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def test_every_committed_record_is_valid_and_of_the_policy_in_force() -> None:
-    found = [record for record in SiteContext().rollouts if isinstance(record, RolloutRecord)]
-    records = {f"{record.service}-{record.version}": record for record in found}
+    found = [one for one in SiteContext().rollouts if isinstance(one, RolloutRecord)]
+    records = {f"{one.service}-{one.version}": one for one in found}
     assert {"feed-1.1.0", "feed-1.2.0"} <= set(records)
     assert records["feed-1.1.0"].outcome == "aborted"
     assert records["feed-1.2.0"].outcome == "promoted"
@@ -65,3 +68,14 @@ def test_a_missing_record_says_how_to_record_it_and_a_damaged_one_is_named(folde
     (folder / "feed-1.2.0.json").write_text("{")
     with pytest.raises(LabError, match=r"feed-1\.2\.0\.json is not the record of a change"):
         list(ChangeRecords(folder, POLICY))
+
+
+def test_the_committed_healthy_rollouts_end_with_all_clients_within_two_minutes() -> None:
+    files = sorted((DOCS / "rollouts" / HEALTHY).glob("*.json"))
+    assert len(files) == HEALTHY_RUNS
+    for file in files:
+        found = record.load(file)
+        assert isinstance(found, RolloutRecord)
+        assert (found.outcome, found.version) == ("promoted", names.VERSION_NEXT), file
+        start, end = (epoch_seconds(found.events[index].at) for index in (0, -1))
+        assert end - start < 120, file
