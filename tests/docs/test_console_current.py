@@ -102,3 +102,30 @@ def test_pointing_at_a_mark_says_what_was_changed(published: str, page: Page) ->
     expect(tip).to_have_text("FeedLatencyP99Burn delivered")
     plot.hover(position={"x": box["width"] / 4, "y": 60})
     expect(tip).to_be_hidden()
+
+
+def test_the_policy_tab_shows_what_is_refused_and_overrides_that_have_expired(published: str, page: Page) -> None:
+    expired = "rollout by ada until 2026-01-02T00:00:30.000Z (expired): it ends the outage"
+    gate = {
+        "service": "feed", "state": "exhausted", "refuses": ["rollout", "config"], "overrides": [expired],
+        "reason": "feed-availability has -5.0% of its budget left",
+    }  # fmt: skip
+    state = json.dumps({"gates": [gate], "problem": ""})
+    cells = console(
+        page, published, "change", f"part.gates({state}).map((row) => [...row.cells].map((c) => c.textContent))"
+    )
+    assert cells == [
+        ["feed", "exhausted", "rollout, config", f"feed-availability has -5.0% of its budget leftoverride {expired}"]
+    ]
+
+
+def test_a_rollout_that_is_frozen_says_why_in_the_place_of_its_reason(published: str, page: Page) -> None:
+    rollout = {
+        "service": "feed", "previous": "1.0.0", "version": "1.2.0", "phase": "stepping", "step": 2, "steps": 4,
+        "weight_percent": 25, "reason": "every SLO passes", "frozen": "FeedLatencyP99Burn fires", "progress": None,
+    }  # fmt: skip
+    state = json.dumps({"gates": [], "problem": "", "rollout": rollout})
+    lines = console(page, published, "change", f"part.rollout({state}).map((line) => line.textContent)")
+    assert lines == [
+        "Rollout of feed 1.0.0 → 1.2.0: stepping, frozen step 2 of 4, 25 % of the clients. FeedLatencyP99Burn fires"
+    ]
