@@ -44,6 +44,7 @@ class World:
     reset_at: float = 0.0
     budget_left: float | None = 1.0
     silent: bool = False  # no requests
+    split: float = 1.0  # the canary's share of the clients, as a multiple of the one asked for
     per_second: int = 40  # requests of all clients; each has a client of its own
 
     def start(self, version: str = names.VERSION_NEXT, **policy: Any) -> Rollout:
@@ -78,7 +79,7 @@ class World:
         rows = []
         for slo in counting["slos"] if counting["step"] == step else {}:
             for arm in counts.ARMS:
-                part = 0.5 if counting.get("replica") else self.weight / 100
+                part = 0.5 if counting.get("replica") else min(1.0, self.weight / 100 * self.split)
                 share = part if arm == "canary" else 1 - part
                 bad_ratio = self.bad_ratio if arm == "canary" else 0.0
                 points = {metric: list[tuple[float, float]]() for metric in counts.METRICS}

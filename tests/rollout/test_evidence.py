@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.rollout.evidence import HEALTH_RATIOS, Arm, Pair, harm, health, log_mean, requests_needed
+from lab.rollout.decide import MISMATCH
+from lab.rollout.evidence import HEALTH_RATIOS, Arm, Pair, harm, health, log_mean, mismatch, requests_needed
+from lab.rollout.policy import read_policy
+
+POLICY = read_policy()
+SPLITS = [percent / 100 for percent in POLICY.steps_percent if percent < 100]
 
 
 def pair(canary: tuple[int, int], stable: tuple[int, int]) -> Pair:
@@ -109,3 +115,31 @@ def test_the_mean_of_logarithms_survives_numbers_beyond_a_float() -> None:
 def test_more_bad_requests_than_requests_are_refused() -> None:
     with pytest.raises(ValueError, match="3 bad of 2"):
         Arm(2, 3)
+
+
+@given(clients=st.integers(0, 60), weight=st.floats(0.01, 0.99))
+def test_the_expected_factor_of_a_mismatch_is_one_while_the_split_is_as_asked(clients: int, weight: float) -> None:
+    expected = sum(
+        math.comb(clients, k) * weight**k * (1 - weight) ** (clients - k) * math.exp(mismatch(k, clients - k, weight))
+        for k in range(clients + 1)
+    )
+    assert expected == pytest.approx(1)
+
+
+def mismatches(seed: int, weight: float, share: float) -> Iterator[float]:
+    """The evidence after each second of a step, up to its deadline; `share` of 40 new clients go to the canary."""
+    clients, canary = random.Random(seed), 0
+    for second in range(1, int(POLICY.deadline_seconds) + 1):
+        canary += sum(clients.random() < share for _ in range(40))
+        yield mismatch(canary, 40 * second - canary, weight)
+
+
+@pytest.mark.parametrize("weight", SPLITS)
+def test_a_split_as_asked_stays_below_the_threshold_although_somebody_looks_every_second(weight: float) -> None:
+    assert max(max(mismatches(seed, weight, weight)) for seed in range(100)) < MISMATCH
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0], ids=["half", "double"])
+@pytest.mark.parametrize("weight", SPLITS)
+def test_half_and_double_the_share_are_found_before_the_deadline(weight: float, factor: float) -> None:
+    assert min(max(mismatches(seed, weight, factor * weight)) for seed in range(50)) >= MISMATCH
