@@ -1,10 +1,11 @@
-"""The controller and its canary: a split of the clients that is not as asked."""
+"""The controller and its canary: a split that is not as asked, and a single restart."""
 
 from __future__ import annotations
 
 import pytest
 from simulated import World, world
 
+from lab import names
 from lab.rollout import actions
 from lab.rollout.controller import Controller
 
@@ -25,3 +26,18 @@ def test_clients_that_are_not_split_as_asked_hold_the_rollout(world: World, spli
     world.split = 1.0
     actions.resume(world.clients)
     assert world.finish(controller).phase == "promoted"
+
+
+def test_a_canary_that_restarts_once_freezes_its_step_and_is_promoted_later(world: World) -> None:
+    world.start()
+    controller = Controller(world.clients)
+    world.tick(controller, 5)
+    world.restarts, world.ready = 1, False
+    frozen = world.tick(controller, 3)
+    assert (frozen.phase, frozen.step, world.weight) == ("stepping", 0, 5)
+    assert (frozen.frozen, frozen.frozen_seconds) == ("the canary is not ready", 3)
+    world.ready = True
+    over = world.finish(controller)
+    assert (over.phase, world.running["feed"]) == ("promoted", names.VERSION_NEXT)
+    assert over.reason.startswith("every SLO is below its bound at 95%"), "the verdict of the last step"
+    assert [event.weight_percent for event in over.events] == [5, 25, 50, 100, 100, 0]
