@@ -94,8 +94,6 @@ def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool, f
     \b
     Example: fleetops config push feed pool_max=12 --reason "more misses than planned"
     """
-    from lab.change import ask
-    from lab.change.policy import CONFIG
     from lab.change.risk import EMERGENCY_REASON
     from lab.control import config as actions
     from lab.rollout import push as staged
@@ -120,8 +118,6 @@ def push(service: str, changes: tuple[str, ...], reason: str, emergency: bool, f
         old, new = actions.push(lab, service, values, f"{EMERGENCY_REASON}{reason}")
         click.echo(_change(service, old, new))
         return 0
-    for owner in ask.affected(service):
-        ask.require(lab, owner, CONFIG)
     made = staged.push(lab, service, values, read_policy(), reason, report=_progress)
     click.echo(f"{service} configuration {made.old_version} → {made.new_version}: {made.outcome}, {made.reason}")
     if file is not None:
@@ -178,7 +174,7 @@ def _note(version: Version, current: Version) -> str:
 
 
 def _settings(version: Version) -> str:
-    return " ".join(f"{key}={value}" for key, value in version.settings.items()) or "(defaults)"
+    return " ".join(f"{key}={value}" for key, value in version.settings.items()) or "defaults"
 
 
 def _change(service: str, old: Version, new: Version) -> str:

@@ -18,7 +18,7 @@ def canary() -> None:
 
 
 @canary.command("weight")
-@click.argument("percent", type=float)
+@click.argument("percent", type=click.FloatRange(0, 100))
 @REASON
 def canary_weight(percent: float, reason: str) -> None:
     """Send PERCENT (0 to 100) of users to the canary.

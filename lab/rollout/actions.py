@@ -55,7 +55,7 @@ def start(clients: LabClients, service: str, version: str, policy: Policy, reaso
         ask.require(clients, service, ROLLOUT)  # last, so that the audit log has no refusal of an impossible rollout
         now = time.time()
         rollout = Rollout(
-            id=f"{service}-{version}-{utc_text(now)[:19].replace(':', '').replace('-', '')}",
+            id=f"{service}-{version}-{utc_text(now)[:-1].replace(':', '').replace('-', '').replace('.', '')}",
             service=service, version=version, previous=stable,
             stable_config=configs.current(clients.home, service).version,
             canary_config=configs.current(clients.home, canary).version,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lab.change import ask
+from lab.change.policy import CONFIG
 from lab.change.risk import STAGED
 from lab.clients.times import utc_text
 from lab.control import config
@@ -50,8 +51,9 @@ def push(
 ) -> PushRecord:
     """Push `changes` to one replica of `service`, then to all or to none; the record says which, and why.
 
-    Raises UsageError, having changed nothing, for settings that the service would reject, and while a rollout or
-    another push is under way. An error in the middle takes the push back as well, and so do SIGINT, SIGTERM and SIGHUP.
+    Raises UsageError, having changed nothing, for settings that the service would reject, while a rollout or another
+    push is under way, and when the error-budget policy refuses it. An error in the middle takes the push back as well,
+    and so do SIGINT, SIGTERM and SIGHUP.
     """
     with journal.pushing(clients.home), interruptible():
         # The gateway compares one pair of versions at a time.
@@ -60,6 +62,8 @@ def push(
         old = configs.current(clients.home, service)
         if old.version < 0:
             raise UsageError(f"{service}'s configuration is damaged; run `fleetops config rollback {service}` first")
+        for owner in ask.affected(service):
+            ask.require(clients, owner, CONFIG)  # last, so that the audit log has no refusal of an impossible push
         under_way = _Push(clients, service, policy, old, report)
         taken_back, why = True, ""
         try:

@@ -173,8 +173,13 @@ def _verify_rollout(record: RolloutRecord) -> Iterator[str]:
         if one.step >= len(record.policy.steps_percent):
             yield f"/steps/{index}/step: the policy has no step {one.step}"
             continue
+        if one.weight_percent != record.policy.steps_percent[one.step]:
+            yield f"/steps/{index}/weight_percent: is {one.weight_percent:g}, but the policy's is not"
         bounds = record.policy.bounds(slos, windows, one.step)
         yield from recorded_step.verify(one, bounds, record.policy.limits, f"/steps/{index}")
+    if not record.steps or not record.events or record.events[-1].phase != record.outcome:
+        yield "/events: have no end, or no step was judged"
+        return
     verdicts = {one.step: one.verdict for one in record.steps}  # of the last attempt
     passed = _passed(record.events)
     if record.outcome == "promoted":
@@ -198,6 +203,8 @@ def _verify_push(record: PushRecord) -> Iterator[str]:
 def _verify_refusal(record: RefusalRecord) -> Iterator[str]:
     if all(decision.outcome == "allow" for decision in record.decisions.values()):
         yield "/decisions: none of them refuses"
+    if record.before not in ("", *(state.name for state in record.policy.states)):
+        yield f"/before: is {record.before!r}, which is no state of the policy"
     for change, decision in record.decisions.items():
         again = gate.decide(record.policy, change, record.budgets, record.before)
         for key in ("outcome", "state", "reason"):

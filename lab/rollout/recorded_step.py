@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
+
+from msgspec import Meta
 
 from lab.drills.schema.parts import Part
 from lab.rollout import counts
 from lab.rollout.counts import ARMS, Scrape, Totals
 from lab.rollout.judge import Judgement, Limits, Verdict, judge
 
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+
 
 class Counters(Part, frozen=True, kw_only=True):
     """One version's counters for one SLO at each scrape of a step, since the step began."""
 
-    requests: list[int]
-    bad_requests: list[int]
-    clients: list[int]
-    affected: list[int]
+    requests: list[Count]
+    bad_requests: list[Count]
+    clients: list[Count]
+    affected: list[Count]
 
 
 class Step(Part, frozen=True, kw_only=True):

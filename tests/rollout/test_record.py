@@ -64,14 +64,27 @@ def test_a_record_has_the_verdict_of_each_step_and_its_counts_give_it_again(
         (lambda d: _counters(d)["clients"].pop(), "/steps/0/counts: "),
         (lambda d: _counters(d)["requests"].__setitem__(-1, 0), "/steps/0/counts: "),
         (lambda d: d["steps"][0].update(reason="all is well"), "/steps/0/reason: is 'all is well', but by the counts"),
-        (lambda d: d.update(outcome="promoted"), "/steps: step 0 was passed, but its verdict is fail"),
+        (lambda d: d.update(outcome="promoted"), "/events: have no end"),
+        (lambda d: promoted(d), "/steps: step 0 was passed, but its verdict is fail"),
         (lambda d: d["events"][-1].update(step=1), "/steps: step 0 was passed, but its verdict is fail"),
-        (
-            lambda d: d.update(outcome="promoted", steps=[]),
-            "/steps: step 0 was passed, but its verdict is not recorded",
-        ),
+        (lambda d: d["steps"][0].update(weight_percent=99), "/steps/0/weight_percent: is 99"),
+        (lambda d: d.update(steps=[]), "/events: have no end, or no step was judged"),
+        (lambda d: d.update(events=[]), "/events: have no end, or no step was judged"),
     ],
-    ids=["verdict", "evidence", "affected", "a count gone", "a reset", "reason", "outcome", "an event", "a step gone"],
+    ids=[
+        "verdict",
+        "evidence",
+        "affected",
+        "a count gone",
+        "a reset",
+        "reason",
+        "outcome",
+        "outcome and end",
+        "an event",
+        "weight",
+        "no step",
+        "no event",
+    ],
 )
 def test_a_record_changed_by_hand_is_refused_by_key(
     aborted: RolloutRecord, tmp_path: Path, change: Any, key: str, capsys: pytest.CaptureFixture[str]
@@ -82,6 +95,11 @@ def test_a_record_changed_by_hand_is_refused_by_key(
     file.write_text(json.dumps(document))
     assert run(["rollout", "judge", str(file)]) == 1
     assert f"{file}: {key}" in capsys.readouterr().err
+
+
+def promoted(document: dict[str, Any]) -> None:
+    document.update(outcome="promoted")
+    document["events"][-1].update(phase="promoted")
 
 
 def _counters(document: dict[str, Any]) -> dict[str, list[int]]:
@@ -96,8 +114,9 @@ def _counters(document: dict[str, Any]) -> dict[str, list[int]]:
         ({"steps_percent": [0]}, "policy.steps_percent[0]: 0 must be from 0.01 to 100"),
         ({"steps_percent": [5, 25]}, "policy.steps_percent[1]: 25 must be 100"),
         ({"alpha": 2}, "policy.alpha: 2 must be from"),
+        ({"margin": 1e300}, "policy.margin: 1e+300 must be from 1 to 100"),
     ],
-    ids=["tier", "weight", "last weight", "alpha"],
+    ids=["tier", "weight", "last weight", "alpha", "margin"],
 )
 def test_a_record_with_a_policy_that_no_file_could_hold_is_refused_by_key(
     aborted: RolloutRecord, policy: dict[str, Any], key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

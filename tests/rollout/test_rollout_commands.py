@@ -101,7 +101,7 @@ def test_an_emergency_push_passes_an_exhausted_budget_and_says_so_in_the_audit_l
 ) -> None:
     lab.budget_left = -0.1
     out = done(capsys, *PUSH, "--emergency", "--reason", "the pool is too small")
-    assert out == "feed configuration 0 ((defaults)) → 1 (pool_max=12)"
+    assert out == "feed configuration 0 (defaults) → 1 (pool_max=12)"
     assert configs.current(lab.clients.home, "feed").settings == {"pool_max": 12}
     (row,) = pager.rows.values()
     assert (row["action"], row["outcome"]) == ("config push", "done")
@@ -197,8 +197,8 @@ def edited(edit: Callable[[dict[str, Any]], Any]) -> bytes:
         (edited(lambda d: d["steps"][0].pop("counts")), "missing required field `counts` - at `$.steps[0]`"),
         (edited(lambda d: d["steps"][0].update(verdict="maybe")), "'maybe' - at `$.steps[0].verdict`"),
         (edited(lambda d: d["steps"][0].update(weight_percent="five")), "got `str` - at `$.steps[0].weight_percent`"),
-        (edited(lambda d: d["policy"].update(alpha=2)), "alpha and confidence between 0 and 1"),
-        (edited(lambda d: d["policy"].update(steps_percent=[])), "at `$.policy`"),
+        (edited(lambda d: d["policy"].update(alpha=2)), "policy.alpha: 2 must be from"),
+        (edited(lambda d: d["policy"].update(steps_percent=[])), "policy.steps_percent: must be a list with at least one element"),
         (None, "cannot be read (No such file or directory)"),
     ],
     ids=[
@@ -215,5 +215,5 @@ def test_a_damaged_record_is_not_judged_and_the_rollout_under_way_is_left_alone(
     if content is not None:
         file.write_bytes(content)
     line = refused("rollout", "judge", str(file))
-    assert line.startswith(f"fleetops: {file} ")
+    assert line.startswith(f"fleetops: {file}")
     assert why in line
