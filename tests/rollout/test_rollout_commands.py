@@ -198,7 +198,7 @@ def edited(edit: Callable[[dict[str, Any]], Any]) -> bytes:
         (edited(lambda d: d["steps"][0].update(verdict="maybe")), "'maybe' - at `$.steps[0].verdict`"),
         (edited(lambda d: d["steps"][0].update(weight_percent="five")), "got `str` - at `$.steps[0].weight_percent`"),
         (edited(lambda d: d["policy"].update(alpha=2)), "policy.alpha: 2 must be from"),
-        (edited(lambda d: d["policy"].update(steps_percent=[])), "policy.steps_percent: must be a list with at least one element"),
+        (edited(lambda d: d["policy"].update(steps_percent=[])), "policy.steps_percent: must be a list"),
         (None, "cannot be read (No such file or directory)"),
     ],
     ids=[
