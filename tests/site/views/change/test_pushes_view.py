@@ -71,8 +71,14 @@ def test_healthy_rollouts_are_counted_and_an_aborted_one_is_said(site: SiteConte
     assert said.startswith("3 recorded rollouts of the healthy version, none of them aborted, a page during")
     assert f"the median {took}" in said
     document = json.loads((folder / "01.json").read_text())
-    (folder / "04.json").write_text(json.dumps(document | {"outcome": "aborted"}))
-    assert "4 recorded rollouts of the healthy version, 1 of them aborted" in pushes.healthy_rollouts(site)
+    document["events"][-1]["phase"] = "aborted"
+    (folder / "04.json").write_text(
+        json.dumps(document | {"outcome": "aborted", "pages": ["FeedLatencyP99Burn", "UserAvailabilityBurn"]})
+    )
+    assert (
+        "4 recorded rollouts of the healthy version, 1 of them aborted, a page during 1 of them;"
+        in pushes.healthy_rollouts(site)
+    )
 
 
 def test_a_record_of_another_kind_is_refused(site: SiteContext) -> None:
