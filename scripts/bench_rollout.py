@@ -44,6 +44,10 @@ STEP_SECONDS = 100
 HEALTHY = {"feed-availability": 0.0005, "feed-latency-p95": 0.01, "feed-latency-p99": 0.002}
 BAD_SLO = "feed-latency-p99"  # the one that a bad version misses
 UNLUCKY_RATIO = 0.02
+_CASES = {
+    "independent": "requests go bad independently",
+    "unlucky_clients": f"{UNLUCKY_RATIO:.0%} of the clients have only bad requests",
+}
 BAD_RATIOS = (1.0, 0.2, 0.05)
 WEIGHTS_PERCENT = tuple(sorted({1.0, 2.0, 10.0, 90.0, *STEPS_PERCENT}))
 DETECTION_SECONDS = 600
@@ -184,7 +188,7 @@ def measure(runs: int, seed: int = 1) -> dict[str, Any]:
     Those of bad versions are of a fifth of the runs.
     """
     healthy = {}
-    for name, ratio in (("independent", 0.0), ("unlucky_clients", UNLUCKY_RATIO)):
+    for name, ratio in zip(_CASES, (0.0, UNLUCKY_RATIO), strict=True):
         count = sum(aborted(_generator(seed, run), ratio) for run in range(runs))
         healthy[name] = FalseAborts(aborted=count, upper_bound_ratio=upper_bound(count, runs))
     few = runs // 5
@@ -266,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def text(figures: dict[str, Any]) -> str:
     """The figures for a terminal."""
     lines = [
-        f"{name.replace('_', ' ')}: {row['aborted']} of {figures['runs']} healthy rollouts aborted, at most"
+        f"{_CASES[name]}: {row['aborted']} of {figures['runs']} healthy rollouts aborted, at most"
         f" {row['upper_bound_ratio']:.2%} at 95 %; alpha is {LIMITS.alpha:.0%}"
         for name, row in figures["healthy"].items()
     ]
