@@ -8,8 +8,9 @@ from hashlib import sha256
 from typing import Any
 
 from lab.clients.documents import as_builtins
-from lab.drills.evidence import definitions
+from lab.drills.evidence import burn_replay, definitions
 from lab.drills.evidence.signals import signals
+from lab.drills.schema.measurements import SloCounts
 from lab.drills.spec.drill import find
 from lab.paths import ROOT
 from lab.slo.catalogue import LAB, find_slo, load_specs, load_windows
@@ -69,10 +70,13 @@ def record() -> dict[str, Any]:
     slo = find_slo(drill.effect.slo if drill.effect else "")
     counted = {spec.sloth_id: counts(slo, spec.sloth_id) for spec in load_specs()}
     pointers = {"page": "/pages/0", "action": "/actions/0"}
+    row = SloCounts(**counted[slo.sloth_id])
+    events = Counts(row.total, row.bad, row.start_seconds)
+    fired = burn_replay.stated(events, slo, load_windows(LAB), "page", INSTANTS["firing"])
     timeline = [
         {
             "at": at(seconds), "t_seconds": seconds, "kind": kind, "title": f"Made up: {kind}",
-            "detail": "Only a test.",
+            "detail": fired if kind == "firing" else "Only a test.",
             "by": BY.get(kind, "prometheus"),
             "evidence": {"pointer": pointers[kind]} if kind in pointers else {"query": 'up{job="feed"}'},
         }
@@ -83,7 +87,8 @@ def record() -> dict[str, Any]:
         "fingerprint",
     )  # fmt: skip
     page: dict[str, Any] = dict.fromkeys(texts, "made up") | {
-        "alertname": "FeedLatencyP99Burn", "severity": "page", "id": 1, "labels": {}, "annotations": {},
+        "alertname": "FeedLatencyP99Burn", "severity": "page", "id": 1, "labels": {},
+        "annotations": {"description": f"{fired.split()[2]} of the events are bad."},
         "starts_at": at(24.2), "received_at": at(25.4), "resolved_at": at(36), "acked_at": at(25.9),
         "acked_by": "autopilot", "escalated_at": None, "escalated_to": None,
     }  # fmt: skip

@@ -6,6 +6,7 @@ and for the same time. Every budget must be full at the injection, so that only 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,12 +19,15 @@ from lab.drills.schema.record import Record
 from lab.errors import LabError
 from lab.slo import replay
 from lab.slo.catalogue import LAB, load_specs, load_windows
-from lab.slo.model import SEVERITIES, TICKET, EventsSli, Slo, Windows
+from lab.slo.model import PAGE, SEVERITIES, TICKET, EventsSli, Slo, Windows
 from lab.slo.rendering.budget import interval_seconds
 from lab.slo.replay import Counts, Span
 
 # Less than 1, because a few slow requests before the injection are not an incident.
 WHOLE_BUDGET_RATIO = 0.995
+# What a notice says is rounded to four digits.
+ROUNDED_RATIO = 0.0005
+_PERCENT = re.compile(r"([\d.]+)%")
 # Two timestamps this close are the same.
 SAME_SECONDS = 0.005
 # Alerts are recorded from this long before the injection.
@@ -72,6 +76,7 @@ def verify(record: Record) -> Verification:
             problems.append(str(error))
             continue
         problems += _counted(record, slo, windows, counts)
+        problems += _words(record, slo, windows, counts)
         for severity in SEVERITIES:
             alert = _alert(record, slo, windows, counts, severity)
             rows += alert.rows
@@ -109,6 +114,34 @@ def _counted(record: Record, slo: Slo, windows: Windows, counts: Counts) -> Iter
     left = definitions.budget_at_start_ratio(counts, until, slo, windows.period_seconds)
     if left < WHOLE_BUDGET_RATIO:
         yield f"/counts/{key}/bad: the budget stood at {left:.1%} at the injection, not at 100 %"
+
+
+def _words(record: Record, slo: Slo, windows: Windows, counts: Counts) -> Iterator[str]:
+    """Problems with what the timeline says of the expected alert, and with the words that its pages came with."""
+    expected = record.prediction
+    for index, event in enumerate(record.timeline):
+        if expected and event.kind == "firing" and expected.alert == slo.alert_name:
+            follows = burn_replay.stated(counts, slo, windows, expected.severity, event.t_seconds)
+            if event.detail != follows:
+                yield f"/timeline/{index}/detail: is {event.detail!r}, but by the counts {follows!r}"
+    t0, allowance = epoch_seconds(record.t0), int(allowance_seconds(record, windows, PAGE))
+    for index, page in enumerate(record.pages):
+        said = _PERCENT.match(page.annotations.get("description", ""))
+        if said is None or (page.alertname, page.severity) != (slo.alert_name, PAGE):
+            continue
+        at = epoch_seconds(page.starts_at) - t0
+        near = [
+            state.short
+            for second in range(-allowance, allowance + 1)
+            for state in burn_replay.states(counts, slo, windows, PAGE, at + second)
+            if state.short is not None
+        ]
+        if not min(near, default=0) - ROUNDED_RATIO <= float(said[1]) / 100 <= max(near, default=0) + ROUNDED_RATIO:
+            yield f"/pages/{index}/annotations/description: says {said[1]} %, but by the counts {_range(near)}"
+
+
+def _range(ratios: list[float]) -> str:
+    return f"{min(ratios):.2%} to {max(ratios):.2%}" if ratios else "no event was counted"
 
 
 def _alert(record: Record, slo: Slo, windows: Windows, counts: Counts, severity: str) -> Verification:

@@ -63,6 +63,14 @@ def shift_alert(document: dict[str, Any], seconds: float) -> None:
             row["at"], row["t_seconds"] = later(row["at"], seconds), row["t_seconds"] + seconds
 
 
+def said(share: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda document: document["pages"][0]["annotations"].update(description=f"{share} of the events are bad.")
+
+
+def detailed(words: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda document: document["timeline"][2].update(detail=words)
+
+
 HAND = [
     ("a count", lambda d: d["counts"][P99]["total"].__setitem__(60, 81), f"/counts/{P99}/total_events"),
     ("a bad count", lambda d: d["counts"][P99]["bad"].__setitem__(60, 38), f"/counts/{P99}/bad_events"),
@@ -72,6 +80,8 @@ HAND = [
     ("the time of the firing", lambda d: d["alerts"][0].update(starts_at=made_record.at(23.2)), "/alerts/0/t_seconds"),
     ("the time of the firing everywhere", lambda d: shift_alert(d, -4), "/alerts/0/starts_at"),
     ("the first notice", lambda d: d["pages"][0].update(received_at=made_record.at(25.5)), "/pages/0/received_at"),
+    ("the first notice's words", said("9.75%"), "/pages/0/annotations/description: says 9.75 %"),
+    ("the alert's words", detailed("tier page.quick: 99.99%"), "/timeline/2/detail: is 'tier page.quick: 99.99%'"),
     ("the page's start", lambda d: d["pages"][0].update(starts_at=made_record.at(24.0)), "/pages/0/starts_at"),
     ("the end of the alert", lambda d: d["alerts"][0].update(ends_at=made_record.at(39)), "/alerts/0/ends_at"),
     ("the alert", lambda d: d["alerts"].clear(), "/alerts: page FeedLatencyP99Burn did not fire"),
