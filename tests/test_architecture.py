@@ -47,6 +47,13 @@ def test_the_picture_leaves_out_only_arrows_that_a_longer_path_implies() -> None
     assert package_picture.reduced(graph) == {"a": {"b", "d"}, "b": {"c"}, "c": set(), "d": {"c"}}
 
 
+def test_pytest_looks_into_every_folder_of_tests(pytestconfig: pytest.Config) -> None:
+    """Its own default passes over a folder that is named `build`."""
+    folders = [folder for folder in (ROOT / "tests").rglob("*") if folder.is_dir() and folder.name != "__pycache__"]
+    skipped = pytestconfig.getini("norecursedirs")
+    assert [folder for folder in folders if any(folder.match(pattern) for pattern in skipped)] == []
+
+
 def test_the_packages_of_the_picture_are_all_that_lab_holds() -> None:
     folders = {file.parent.name for file in package_picture.LAB.glob("*/__init__.py")}
     assert package_picture.imports().keys() - {package_picture.GROUND} == folders

@@ -31,6 +31,7 @@ def test_a_replay_names_its_record_and_its_postmortem_and_holds_its_queries_as_t
         "recorded": "2026-01-02 03:03 UTC",
         "factor": 60,
         "href": "records/INC-001.json",
+        "traces": None,
         "postmortem": "06_postmortems/INC-001_feed_latency_regression/",
         "queries": {signal.query: tokens(signal.query) for signal in record.signals},
     }
