@@ -11,8 +11,6 @@ from fakes import FakePager
 from simulated import World, world
 
 from lab import names
-from lab.cli import shared
-from lab.cli.main import run
 from lab.clients.documents import as_builtins
 from lab.clients.times import utc_text
 from lab.control import actions as controls
@@ -265,32 +263,6 @@ def test_hold_resume_and_abort_are_refused_where_they_do_not_apply(world: World)
     assert ended(world).reason == "no longer wanted"
     with pytest.raises(UsageError, match="is aborted"):
         actions.abort(world.clients)
-
-
-def test_a_held_rollout_is_not_resumed_when_the_policy_refuses_it(world: World) -> None:
-    world.start()
-    controller = Controller(world.clients)
-    world.tick(controller, 3)
-    actions.hold(world.clients)
-    world.budget_left = -0.1
-    with pytest.raises(UsageError, match=r"the policy refuses a rollout of feed: feed-availability has -10\.0%"):
-        actions.resume(world.clients)
-    assert world.tick(controller, 2).phase == "held"
-    world.budget_left = 1.0
-    assert actions.resume(world.clients).phase == "stepping"
-
-
-def test_what_deletes_history_is_refused_while_a_rollout_is_judged_by_it(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(shared, "clients", lambda: world.clients)
-    world.start()
-    assert run(["drill", "run", "D0"]) == 2
-    assert run(["capacity", "sweep"]) == 2
-    refusals = capsys.readouterr().err.splitlines()
-    assert len(refusals) == 2
-    for line in refusals:
-        assert "the rollout of feed 1.2.0 is stepping; a clean slate would delete its counts" in line
 
 
 def test_a_damaged_journal_is_named_with_what_to_do(world: World) -> None:

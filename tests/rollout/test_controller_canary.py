@@ -1,4 +1,4 @@
-"""The controller and its canary: a split that is not as asked, a single restart, and other clients in each rollout."""
+"""The controller: a split that is not as asked, a restart, a refused resume, and other clients in each rollout."""
 
 from __future__ import annotations
 
@@ -83,3 +83,16 @@ def test_a_rollout_that_runs_is_not_begun_again(world: World) -> None:
     with pytest.raises(UsageError, match="is stepping; `fleetops rollout abort` ends it"):
         actions.retry(world.clients)
     assert journal.load(world.clients.home) == started
+
+
+def test_a_held_rollout_is_not_resumed_when_the_policy_refuses_it(world: World) -> None:
+    world.start()
+    controller = Controller(world.clients)
+    world.tick(controller, 3)
+    actions.hold(world.clients)
+    world.budget_left = -0.1
+    with pytest.raises(UsageError, match=r"the policy refuses a rollout of feed: feed-availability has -10\.0%"):
+        actions.resume(world.clients)
+    assert world.tick(controller, 2).phase == "held"
+    world.budget_left = 1.0
+    assert actions.resume(world.clients).phase == "stepping"

@@ -217,3 +217,12 @@ def test_a_damaged_record_is_not_judged_and_the_rollout_under_way_is_left_alone(
     line = refused("rollout", "judge", str(file))
     assert line.startswith(f"fleetops: {file}")
     assert why in line
+
+
+@pytest.mark.parametrize("arguments", [("drill", "run", "D0"), ("capacity", "sweep"), ("capacity", "run-up", "load")])
+def test_what_deletes_history_is_refused_while_a_rollout_is_judged_by_it(
+    refused: Refused, lab: World, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("lab.cli.shared.clients", lambda: lab.clients)
+    lab.start()
+    assert "the rollout of feed 1.2.0 is stepping; a clean slate would delete its counts" in refused(*arguments)
