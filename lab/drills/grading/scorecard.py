@@ -19,6 +19,8 @@ NEIGHBOURS = frozenset(_HOPS) | frozenset((b, a) for a, b in _HOPS)
 
 RECOVERY_POINTS, DIAGNOSIS_POINTS, ACK_POINTS, SPEED_POINTS = 40, 30, 10, 20
 HINT_POINTS, HARM_POINTS = 10, 15
+# What a diagnosis keeps of its score if its component is adjacent to the broken one, or its trigger class is wrong.
+ADJACENT_SHARE, WRONG_TRIGGER_SHARE = 0.5, 0.5
 # An ack within this time scores full points; one after ten times this time scores none.
 PROMPT_ACK_SECONDS = 30.0
 # Mitigation as fast as the autopilot's scores full points; ten times as slow scores none.
@@ -57,10 +59,15 @@ def diagnosis_score(diagnosis: Diagnosis, component: str, trigger: str) -> float
     if component in named:
         place = 1.0
     elif any((name, component) in NEIGHBOURS for name in named):
-        place = 0.5
+        place = ADJACENT_SHARE
     else:
         return 0.0
-    return place / len(named) * (1.0 if diagnosis.trigger == trigger else 0.5)
+    return place / len(named) * (1.0 if diagnosis.trigger == trigger else WRONG_TRIGGER_SHARE)
+
+
+def diagnosis_points(score: float | None) -> float:
+    """The points for a diagnosis with that score; None: none was locked in."""
+    return round(DIAGNOSIS_POINTS * (score or 0), 1)
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ def card(work: Work, autopilot_mitigation_seconds: float | None) -> list[ScoreLi
         ),
         ScoreLine(
             "diagnosis",
-            round(DIAGNOSIS_POINTS * (score or 0), 1),
+            diagnosis_points(score),
             DIAGNOSIS_POINTS,
             "none was locked in" if score is None else f"{score:g} of 1",
         ),
