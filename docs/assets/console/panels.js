@@ -23,12 +23,7 @@ export function draw(
       part("pages"),
       shown.pages.length ? shown.pages.map((page) => views.page(page, acknowledge, link)) : [el("li", {}, quiet)],
     );
-  if (changed("audit", shown.audit))
-    part("audit").replaceChildren(
-      ...(shown.audit.length
-        ? shown.audit.map(views.auditRow)
-        : [el("tr", {}, el("td", { colspan: 6 }, "Nothing has been changed."))]),
-    );
+  if (changed("audit", shown.audit)) part("audit").replaceChildren(...views.auditRows(shown.audit));
   if (changed("change", shown.change ?? null)) {
     part("rollout").replaceChildren(...change.rollout(shown.change));
     part("gates").replaceChildren(...change.gates(shown.change));

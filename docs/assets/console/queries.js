@@ -5,7 +5,7 @@ import { clock, el, memory, quantity, refill } from "./dom.js";
 import { promql } from "./views.js";
 
 const PAUSE_MS = 200;
-const json = async (url) => {
+export const json = async (url) => {
   const answer = await fetch(url);
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(said.error || `the lab answered ${answer.status}`);
@@ -168,7 +168,7 @@ export class Query {
 export class Requests {
   constructor(part, api, replay) {
     Object.assign(this, { part, api, replay });
-    part("logs-refresh").addEventListener("click", () => this.list());
+    part("logs-refresh")?.addEventListener("click", () => this.list());
     part("trace-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.lines(part("trace").value.trim());

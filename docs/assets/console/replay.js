@@ -22,9 +22,11 @@ export class Replay {
     this.about = about;
     this.zero = Date.parse(record.t0);
     this.start = Math.min(...record.signals.map((signal) => signal.start_seconds));
-    this.end = Math.max(
-      ...record.signals.map((signal) => signal.start_seconds + (signal.values.length - 1) * signal.step_seconds),
-    );
+    this.end =
+      record.end_seconds ??
+      Math.max(
+        ...record.signals.map((signal) => signal.start_seconds + (signal.values.length - 1) * signal.step_seconds),
+      );
     this.focus =
       /sloth_id="([^"]+)"/.exec(this.signal("burn_rate_60s")?.query || record.signals[0]?.query || "")?.[1] || "";
     this.charts = this.layout();
@@ -269,9 +271,14 @@ export class Replay {
     };
   }
 
-  requests() {
+  // The log lines that had been written by now.
+  lines(now = Infinity) {
+    return this.record.logs.filter((line) => this.since(line.ts) <= now);
+  }
+
+  requests(now = Infinity) {
     const found = new Map();
-    for (const line of this.record.logs) {
+    for (const line of this.lines(now)) {
       const request = found.get(line.trace_id) || { trace_id: line.trace_id, lines: [] };
       request.lines.push(line);
       if (line.service === "gateway")

@@ -60,8 +60,8 @@ export function capacity(found) {
   ];
 }
 
-// `acknowledge(id, button)` is null where pages cannot be acknowledged, as in a replay.
-export function page(page, acknowledge, link) {
+// `acknowledge(id, button)` is null where pages cannot be acknowledged, as in a replay; `whole` adds the description.
+export function page(page, acknowledge, link, whole = false) {
   const foot = el("div", { class: "console-page__foot" });
   if (page.acked_at) foot.append(el("span", {}, `acknowledged by ${page.acked_by} at ${clock(page.acked_at)}`));
   else if (acknowledge) {
@@ -99,6 +99,7 @@ export function page(page, acknowledge, link) {
       el("span", {}, `${page.status}, #${page.id}, ${clock(page.received_at)} UTC`),
     ),
     el("div", {}, page.summary || ""),
+    whole && page.description ? el("div", { class: "console-note" }, page.description) : null,
     foot,
   );
 }
@@ -144,7 +145,11 @@ export function burnTable(slos) {
   return [head, rows];
 }
 
-export function auditRow(row) {
+export function auditRows(rows) {
+  return rows.length ? rows.map(auditRow) : [el("tr", {}, el("td", { colspan: 6 }, "Nothing has been changed."))];
+}
+
+function auditRow(row) {
   const cells = [
     clock(row.at),
     row.actor,

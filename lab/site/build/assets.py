@@ -15,7 +15,7 @@ from lab.drills.runbook import parser
 from lab.drills.schema.record import ExemplaryTrace
 from lab.errors import LabError
 from lab.promql_tokens import Token, tokens
-from lab.site.build import npm
+from lab.site.build import guess, npm
 from lab.site.render import links
 from lab.site.sources.context import RUNBOOKS, SiteContext
 from lab.site.sources.records import Record
@@ -63,6 +63,8 @@ def write(context: SiteContext, site: Path) -> None:
     for record in context.records:
         if drawn := {one.trace.trace_id: _waterfall(one) for one in record.traces}:
             _json(site / _traces(record), drawn)
+    for path, document in guess.files(context, context.records):
+        _json(site / path, document)
     _json(site / SOURCE, {"live": False})
     npm.put_into(site / VENDOR)
     defer_search(site)
