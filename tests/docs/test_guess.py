@@ -163,7 +163,7 @@ def test_a_link_opens_its_recording(published: str, page: Page, problems: list[s
     expect(select).to_have_value(guess.opaque("INC-001"))
     game.locator("[data-part=next]").click()
     expect(select).not_to_have_value(guess.opaque("INC-001"))
-    following = page.url.rpartition("#")[2]
+    following = select.input_value()
     page.mouse.wheel(0, 2000)
     page.reload()
     expect(select).to_have_value(following)

@@ -155,7 +155,7 @@ export function start(root) {
     }
   }
 
-  // ---- the address
+  // ---- the address, whose fragment is the id: the theme enters the page again when it changes
 
   const asked = () => location.hash.slice(1);
 
@@ -177,10 +177,6 @@ export function start(root) {
   function step() {
     const { recordings } = index;
     choose(recordings[(recordings.indexOf(shown) + 1) % recordings.length]);
-  }
-
-  function follow() {
-    if (index?.recordings.includes(asked()) && asked() !== shown) choose(asked());
   }
 
   async function copy() {
@@ -210,7 +206,6 @@ export function start(root) {
   });
   part("copy").addEventListener("click", copy);
   part("form").addEventListener("submit", lock);
-  window.addEventListener("hashchange", follow);
   const repaint = new MutationObserver(() => {
     for (const chart of charts) chart.repaint();
   });
@@ -233,7 +228,6 @@ export function start(root) {
     player.pause();
     repaint.disconnect();
     untab();
-    window.removeEventListener("hashchange", follow);
     for (const chart of charts) chart.destroy();
   };
 }

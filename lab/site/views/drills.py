@@ -1,6 +1,8 @@
-"""Drills on pages, apart from the catalogue: the score, the faults, and the limits of a busy machine."""
+"""Drills on pages, apart from the catalogue: score, diagnosis, faults, and the limits of a busy machine."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from lab import units
 from lab.drills import catalogue_data
@@ -9,8 +11,31 @@ from lab.drills.spec.drill import COMPONENTS, TRIGGERS
 from lab.errors import LabError
 from lab.site.render import html
 from lab.site.render.html import Markup
-from lab.site.sources.context import SiteContext
+from lab.site.sources.context import POSTMORTEMS, SIMULATIONS, SiteContext
+from lab.site.views.diagrams import inline
 from lab.stack.health import machine
+
+_GUESS = Path(__file__).parent.parent / "guess.html"
+
+# What each trigger class means, for a person who has to choose one.
+TRIGGER_MEANINGS = {
+    "binary push": "a new version of a program",
+    "config push": "a new configuration",
+    "operator": "a person or a job ran the wrong command",
+    "capacity": "a limited resource is used up",
+    "performance decay": "work has become more expensive",
+    "DB conflict": "statements block each other",
+    "complex system": "a feedback loop outlives its trigger",
+    "abuse": "one client takes more than its share",
+    "user behaviour": "many users act at once",
+    "provider": "a dependency does not answer",
+    "hardware": "a machine or a process dies",
+    "exhaustion": "a quota fills up",
+    "time": "something expires",
+    "processing pipeline": "background work writes wrong data",
+    "monitoring": "alerting itself is broken",
+    "network": "the path between parts is slow or loses data",
+}
 
 
 def score_table(_context: SiteContext) -> Markup:
@@ -38,6 +63,28 @@ def diagnosis_words(_context: SiteContext) -> Markup:
         ("trigger classes", ", ".join(name for name in TRIGGERS if name != "control")),
     )
     return html.table(("A diagnosis names", "one of"), rows, label="Diagnosis")
+
+
+def guess(context: SiteContext) -> Markup:
+    """The empty game "Guess the cause". Its script fills it with a recorded incident."""
+    components = [_choice("checkbox", "component", name) for name in COMPONENTS if name != "none"]
+    triggers = [_choice("radio", "trigger", name, TRIGGER_MEANINGS[name]) for name in TRIGGERS if name != "control"]
+    return Markup(_GUESS.read_text(encoding="utf-8").strip()).format(
+        root=context.href("index.md"),
+        postmortems=context.href(f"{POSTMORTEMS}/index.md"),
+        rule=context.href(f"{SIMULATIONS}#be-the-responder"),
+        map=inline(context, "map"),
+        points=scorecard.DIAGNOSIS_POINTS,
+        components=Markup().join(components),
+        triggers=Markup().join(triggers),
+    )
+
+
+def _choice(kind: str, name: str, value: str, meaning: str = "") -> Markup:
+    words = Markup("<b>{}</b> {}").format(value, meaning) if meaning else Markup("<b>{}</b>").format(value)
+    return Markup('<label><input type="{}" name="{}" value="{}"><span>{}</span></label>').format(
+        kind, name, value, words
+    )
 
 
 def fault_table(_context: SiteContext) -> Markup:
@@ -69,4 +116,4 @@ def busy_bound(_context: SiteContext, which: str) -> str:
     return shown[which]
 
 
-VIEWS = (score_table, diagnosis_words, fault_table, busy_bound)
+VIEWS = (score_table, diagnosis_words, guess, fault_table, busy_bound)

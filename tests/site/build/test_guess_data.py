@@ -17,7 +17,7 @@ from lab.paths import DOCS
 from lab.site.build import guess
 from lab.site.sources.context import SiteContext
 from lab.site.sources.records import Record
-from lab.site.views.guess import TRIGGER_MEANINGS
+from lab.site.views.drills import TRIGGER_MEANINGS
 from lab.tracing.documents import Trace
 
 INCIDENTS = [drill.id for drill in catalogue() if drill.trigger != "control"]
