@@ -211,3 +211,24 @@ def test_the_layout_does_not_shift_while_a_recording_is_loaded(published: str, p
     page.evaluate("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))")
     bound = next(bound for bound in budgets.PAGE if bound.figure == "cls")
     assert bound.keeps(page.evaluate("shifts.reduce((all, one) => all + one.value, 0)"))
+
+
+def test_every_tab_and_the_result_are_accessible_and_fit_a_phone(published: str, page: Page, axe: str) -> None:
+    game = play(page, published, "INC-003")
+    page.evaluate(axe + "; undefined")
+    seek(page, 1000)
+    lock(game, ["cache", "feed"], "capacity")
+    found: list[tuple[str, str]] = []
+    for scheme in ("light", "dark"):
+        for tab in game.get_by_role("tab").all():
+            tab.click()
+            if tab.inner_text().startswith("Requests"):
+                game.get_by_role("button", name=re.compile("^Show trace and log lines")).first.click()
+                expect(game.locator("[data-part=log-lines]")).to_contain_text("trace_id")
+            broken = page.evaluate("axe.run('#guess').then(({ violations }) => violations.map((one) => one.id))")
+            found += [(f"{scheme}, {tab.inner_text()}", rule) for rule in broken]
+            page.set_viewport_size({"width": 390, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab.inner_text()
+            page.set_viewport_size({"width": 1280, "height": 3000})
+        page.locator(".lab-scheme").click()
+    assert found == []

@@ -61,7 +61,7 @@ export function start(root) {
     const isPage = record.pages.some((page) => page.alertname === alert && page.severity === "page");
     const [kind, name] = isPage ? ["bad", "page"] : ["warn", "ticket"];
     const until = `The recording ends at ${offset(end)}, before the responder's first change.`;
-    say(kind, name, `${alert} was delivered at T. ${until} Look at what you like, then say what broke.`);
+    say(kind, name, `${alert} was delivered at T. ${until}`);
   }
 
   function prepare(replay) {

@@ -202,7 +202,7 @@ export class Requests {
 
   row(request) {
     const button = el("button", { type: "button", class: "console-quiet", "data-key": request.trace_id }, "Show");
-    button.setAttribute("aria-label", `Trace and log lines of ${request.trace_id}`);
+    button.setAttribute("aria-label", `Show trace and log lines of ${request.trace_id}`);
     button.addEventListener("click", () => this.lines(request.trace_id));
     return el(
       "tr",
