@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -17,8 +18,11 @@ from published import serve
 from lab.clients.documents import as_builtins
 from lab.drills.grading import scorecard
 from lab.drills.grading.scorecard import Diagnosis
+from lab.drills.schema.record import parse
 from lab.drills.spec.drill import COMPONENTS, catalogue, find
+from lab.paths import DOCS
 from lab.site.build import budgets, guess
+from lab.site.sources.records import Record
 
 pytestmark = pytest.mark.skipif(chromium.program() is None, reason="no Chromium on PATH")
 INCIDENTS = [drill for drill in catalogue() if drill.trigger != "control"]
@@ -29,6 +33,12 @@ SHIFTS = (
 # The scores and points of many diagnoses of one answer by the page's own module.
 SCORED = """([module, rule, answer, diagnoses]) => import(module).then(({ score, points }) =>
   diagnoses.map((diagnosis) => score(rule, diagnosis, answer)).map((value) => [value, points(rule, value)]))"""
+
+
+def recording(ident: str) -> guess.Recording:
+    """The recording of an incident, from its committed record."""
+    path = f"records/{ident}.json"
+    return guess.recording(Record(ident, path, parse(json.loads((DOCS / path).read_text()))))
 
 
 def play(page: Page, published: str, ident: str = "INC-001") -> Locator:
@@ -128,8 +138,9 @@ def test_it_is_played_by_keyboard(published: str, page: Page) -> None:
 def test_each_second_shows_what_was_known_then(published: str, page: Page) -> None:
     game = play(page, published)
     pages, triage = game.locator(".console-pages > li[data-status]"), game.locator("[data-part=triage] code")
-    expect(pages.first).to_contain_text("FeedLatencyP99Burn")
-    expect(pages.first).to_contain_text("50.6")  # the description, as it was delivered
+    delivered = next(page for page in recording("INC-001").pages if page.alertname == "FeedLatencyP99Burn")
+    expect(pages.first).to_contain_text(delivered.alertname)
+    expect(pages.first).to_contain_text(delivered.description)
     expect(pages.first).to_contain_text("unacknowledged")
     expect(triage).to_have_count(0)
     changes = game.locator("[data-part=audit] tr", has_text="canary weight")
@@ -169,7 +180,7 @@ def test_a_link_opens_its_recording(published: str, page: Page, problems: list[s
     expect(select).to_have_value(following)
     page.evaluate("(id) => { location.hash = id; }", guess.opaque("INC-009"))
     expect(select).to_have_value(guess.opaque("INC-009"))
-    expect(game.locator(".console-pages")).to_contain_text("FeedAvailabilityBurn")
+    expect(game.locator(".console-pages")).to_contain_text(recording("INC-009").prediction["alert"])
     chromium.visit(page, f"{published}/guess/#nothing")
     page.reload()
     expect(select).to_have_value(min(guess.opaque(drill.id) for drill in INCIDENTS))
@@ -214,7 +225,8 @@ def test_the_layout_does_not_shift_while_a_recording_is_loaded(published: str, p
 
 
 def test_every_tab_and_the_result_are_accessible_and_fit_a_phone(published: str, page: Page, axe: str) -> None:
-    game = play(page, published, "INC-003")
+    logged = [drill for drill in INCIDENTS if any(line["service"] == "gateway" for line in recording(drill.id).logs)]
+    game = play(page, published, logged[0].id)
     page.evaluate(axe + "; undefined")
     seek(page, 1000)
     lock(game, ["cache", "feed"], "capacity")
