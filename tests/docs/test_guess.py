@@ -168,6 +168,13 @@ def test_a_partial_diagnosis_says_what_cost_points_and_only_the_first_counts(pub
     expect(lock(game, ["feed-canary"], "binary push")).to_contain_text("3.8 of 30 points, 1 of")
 
 
+def test_a_diagnosis_without_points_is_told_the_whole_answer(published: str, page: Page) -> None:
+    result = lock(play(page, published), ["monitoring"], "time")
+    expect(result.locator(".lab-badge")).to_have_text("0 of 30 points")
+    expect(result).to_contain_text("The broken component was feed-canary")
+    expect(result).to_contain_text("The trigger class was binary push.")
+
+
 def test_a_link_opens_its_recording(published: str, page: Page, problems: list[str]) -> None:
     game = play(page, published)
     select = game.locator("[data-part=recording]")

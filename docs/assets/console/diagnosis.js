@@ -26,7 +26,10 @@ export function reasons(rule, { components, trigger }, answer) {
   const near = named.find((name) => adjacent(rule, name, answer.component));
   const exact = named.includes(answer.component);
   if (!exact && !near)
-    return [`The broken component was ${answer.component}, which is not adjacent to what you named: no points.`];
+    return [
+      `The broken component was ${answer.component}, which is not adjacent to what you named: no points.`,
+      `The trigger class was ${answer.trigger}.`,
+    ];
   return [
     exact
       ? `The broken component was ${answer.component}.`
