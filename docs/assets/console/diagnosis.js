@@ -23,17 +23,18 @@ export function points(rule, value) {
 // Why the score is what it is: a sentence for each part of the rule that applied.
 export function reasons(rule, { components, trigger }, answer) {
   const named = [...new Set(components)];
-  const near = named.find((name) => adjacent(rule, name, answer.component));
-  const exact = named.includes(answer.component);
+  const broken = answer.component;
+  const near = named.find((name) => adjacent(rule, name, broken));
+  const exact = named.includes(broken);
   if (!exact && !near)
     return [
-      `The broken component was ${answer.component}, which is not adjacent to what you named: no points.`,
+      `The broken component was ${broken}, which is not adjacent to what you named: no points.`,
       `The trigger class was ${answer.trigger}.`,
     ];
   return [
     exact
-      ? `The broken component was ${answer.component}.`
-      : `${near} is adjacent to the broken component, ${answer.component}: ${rule.adjacent_share * 100} % of the points.`,
+      ? `The broken component was ${broken}.`
+      : `${near} is adjacent to the broken component, ${broken}: ${rule.adjacent_share * 100} % of the points.`,
     named.length > 1 ? `You named ${named.length} components, so the points are divided by ${named.length}.` : "",
     trigger === answer.trigger
       ? `The trigger class was ${answer.trigger}.`
