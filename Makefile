@@ -12,14 +12,16 @@ BIN := .venv/bin
 VENV := .venv/.installed
 SITE := site/index.html
 # Folders are sources too, so that a deleted file counts as a change; not those of lab, in which Python writes.
-# "docs" and "rules" are targets as well as folders, so the folders are named docs/. and rules/. here.
-SITE_SOURCES := $(shell find docs/. rules/. mkdocs.yml) $(shell find lab -type f -not -name '*.pyc')
+# "docs" and "rules" are targets as well as folders, so the folders are named docs/. and rules/. here. Nothing is built
+# from Grafana's files.
+RULE_FILES := $(shell find rules/. -not -path '*/grafana*')
+SITE_SOURCES := $(RULE_FILES) $(shell find docs/. mkdocs.yml) $(shell find lab -type f -not -name '*.pyc')
 PROOFS := .cache/proofs-hold
-PROOF_SOURCES := $(shell find rules/.) $(shell find lab/slo -type f -not -name '*.pyc') $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
+PROOF_SOURCES := $(RULE_FILES) $(shell find lab/slo -type f -not -name '*.pyc') $(firstword $(shell command -v promtool) $(wildcard .lab/bin/promtool))
 # Pages with parts that cog generates.
 COGGED := README.md ARCHITECTURE.md
 
-.PHONY: bench capacity run-ups soak help venv lab test test-fast drill drills rules site docs fmt check lock sums clean
+.PHONY: bench capacity run-ups soak help venv lab test test-fast drill drills rules dashboards site docs fmt check lock sums clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11 | sed 's/^/  make /'
@@ -94,6 +96,9 @@ run-ups: $(VENV) ## how long before an SLO burns the capacity tickets fire, in a
 rules: $(VENV) ## generate rules/ from the SLO specs
 	$(BIN)/fleetops slo generate
 
+dashboards: $(VENV) ## generate rules/grafana/dashboards/ from scripts/dashboards, the SLO specs and the rules
+	$(BIN)/python -m scripts.dashboards
+
 site: $(VENV) $(SITE) ## build the site into site/, if its sources changed
 
 $(SITE): $(SITE_SOURCES) | $(VENV)
@@ -113,7 +118,7 @@ fmt: $(VENV) ## format Python, JavaScript and CSS; write the generated parts of 
 	$(BIN)/cog -r -I . --verbosity=1 $(COGGED)
 
 # The slow steps run only if their sources changed since they last passed. A fresh checkout, as in CI, runs all of them.
-check: $(VENV) ## lint, types, spelling, rules in step with specs; if their sources changed, the rules' proofs and the site
+check: $(VENV) ## lint, types, spelling, rules and dashboards in step with specs; if their sources changed, the rules' proofs and the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m scripts.javascript check
@@ -122,6 +127,7 @@ check: $(VENV) ## lint, types, spelling, rules in step with specs; if their sour
 	$(BIN)/cog --check --diff -I . --verbosity=1 --check-fail-msg="run 'make fmt'" $(COGGED)
 	$(BIN)/python -m lab.stack.tools.binaries >/dev/null
 	$(BIN)/fleetops slo check --no-proofs
+	$(BIN)/python -m scripts.dashboards --check
 	@$(MAKE) --no-print-directory $(PROOFS) $(SITE)
 
 $(PROOFS): $(PROOF_SOURCES) | $(VENV)
