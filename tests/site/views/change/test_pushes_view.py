@@ -13,6 +13,7 @@ from lab import units
 from lab.clients.times import epoch_seconds
 from lab.errors import LabError
 from lab.paths import DOCS, RULES
+from lab.site.sources import change_records
 from lab.site.sources.change_records import ChangeRecords
 from lab.site.sources.context import SiteContext
 from lab.site.views.change import pushes
@@ -58,7 +59,7 @@ def test_the_events_of_a_rollout_start_at_zero(site: SiteContext) -> None:
 
 
 def test_healthy_rollouts_are_counted_and_an_aborted_one_is_said(site: SiteContext) -> None:
-    folder = site.rollouts.folder / pushes.HEALTHY
+    folder = site.rollouts.folder / change_records.HEALTHY
     shutil.rmtree(folder, ignore_errors=True)
     with pytest.raises(LabError, match=r"record_changes --healthy 20"):
         pushes.healthy_rollouts(site)
