@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,7 @@ def test_a_controller_killed_at_any_effect_ends_in_the_same_state(
         world.silent = held
         world.start(version, dwell_seconds=1, deadline_seconds=3, steps_percent=(5, 100))
 
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # thousands of journals
     world.per_second = 4000
     config.push(world.clients, CANARY, {"version": names.VERSION_STABLE})  # not the version that is rolled out
     world.bad_ratio = bad_ratio

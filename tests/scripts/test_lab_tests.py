@@ -62,7 +62,7 @@ def test_ctrl_c_stops_both(tmp_path: Path) -> None:
 def test_every_test_is_in_one_of_the_three_runs() -> None:
     others = re.search(r'pytest -m "(not stack[^"]*)"', (ROOT / "Makefile").read_text())
     assert others
-    folders = ["tests/rollout", "tests/stack", "tests/slo"]  # collecting all of them would take half a minute
+    folders = ["tests/rollout", "tests/stack", "tests/rules"]  # collecting all of them would take half a minute
 
     def collected(options: list[str]) -> set[str]:
         kept = [one for one in options if one not in ("-n", "2") and not one.startswith("tests/")]
