@@ -40,7 +40,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of everything that the site is built from, code included."""
     copy = tmp_path_factory.mktemp("tree")
     for folder in ("docs", "lab", "rules", ".github"):
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, copy / folder)
     shutil.copy(ROOT / "mkdocs.yml", copy)
     return copy
 
