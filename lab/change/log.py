@@ -179,9 +179,9 @@ class _Log:
 
     def _of_rollout(self, row: AuditRow, settings: list[Setting]) -> None:
         """What the controller did belongs to its rollout, so taking back the promoted version takes that back."""
-        # The journal has the end before its row is done, so the row of a controller that was killed stays pending.
-        if self.rollout is None or row.outcome not in ("done", "pending"):
+        if self.rollout is None or row.outcome == "failed":
             return
+        # The journal has the end before its row is done, so the row of a controller that was killed stays pending.
         if row.action == ROLLOUT_END:
             self._end(self.rollout, "promoted" if row.new == "promoted" else "aborted", row.at)
             if row.new == "promoted":

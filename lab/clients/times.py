@@ -6,11 +6,18 @@ from datetime import UTC, datetime
 
 from lab.errors import UsageError
 
+_UNWANTED = str.maketrans("", "", "-:.Z")
+
 
 def utc_text(epoch_seconds: float) -> str:
     """Epoch seconds as a string such as `2026-01-31T12:00:00.250Z`."""
     moment = datetime.fromtimestamp(round(epoch_seconds, 3), UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def compact(text: str) -> str:
+    """A timestamp of `utc_text`, or its beginning, as ids and file names have it: `20260131T120000250`."""
+    return text.translate(_UNWANTED)
 
 
 def epoch_seconds(text: str) -> float:

@@ -10,7 +10,7 @@ import msgspec
 from lab import names
 from lab.change import ask
 from lab.change.policy import ROLLOUT
-from lab.clients.times import utc_text
+from lab.clients.times import compact, utc_text
 from lab.control.lab_clients import LabClients
 from lab.errors import LabError, NotRunning, UsageError
 from lab.paths import Home
@@ -55,7 +55,7 @@ def start(clients: LabClients, service: str, version: str, policy: Policy, reaso
         ask.require(clients, service, ROLLOUT)  # last, so that the audit log has no refusal of an impossible rollout
         now = time.time()
         rollout = Rollout(
-            id=f"{service}-{version}-{utc_text(now)[:-1].replace(':', '').replace('-', '').replace('.', '')}",
+            id=f"{service}-{version}-{compact(utc_text(now))}",
             service=service, version=version, previous=stable,
             stable_config=configs.current(clients.home, service).version,
             canary_config=configs.current(clients.home, canary).version,

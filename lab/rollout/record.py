@@ -18,7 +18,7 @@ from lab.change import policy as error_budget
 from lab.change.gate import Budget, Decision
 from lab.clients.documents import Document, as_builtins
 from lab.clients.prometheus import Prometheus
-from lab.clients.times import epoch_seconds
+from lab.clients.times import compact, epoch_seconds
 from lab.drills.schema.parameters import from_json
 from lab.errors import LabError, SpecError, UsageError
 from lab.rollout import counts, recorded_step
@@ -141,7 +141,7 @@ def refusal(service: str, at: str, policy: error_budget.Policy, before: str, bud
     decisions = {change: gate.decide(policy, change, budgets, before) for change in error_budget.CHANGES}
     if all(decision.outcome == "allow" for decision in decisions.values()):
         raise UsageError(f"the error-budget policy refuses no change of {service} now, so there is nothing to record")
-    ident = f"{service}-refused-{at[:19].replace(':', '').replace('-', '')}"
+    ident = f"{service}-refused-{compact(at[:19])}"
     return RefusalRecord(
         id=ident, service=service, at=at, policy=policy, before=before, budgets=budgets, decisions=decisions
     )

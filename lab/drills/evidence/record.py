@@ -16,7 +16,7 @@ import msgspec
 
 from lab.atomic_write import write_text
 from lab.clients.documents import as_builtins
-from lab.clients.times import epoch_seconds, utc_text
+from lab.clients.times import compact, epoch_seconds, utc_text
 from lab.control.lab_clients import LabClients
 from lab.drills.evidence import collect, counts, definitions, exemplary
 from lab.drills.evidence.definitions import Milestones
@@ -136,7 +136,7 @@ def as_text(record: Record) -> str:
 
 def keep(record: Record, home: Home) -> Path:
     """Store the record of a run in the state directory, which keeps the latest KEPT; returns its file."""
-    stamp = record.started_at.replace("-", "").replace(":", "").partition(".")[0]
+    stamp = compact(record.started_at.partition(".")[0])
     file = folder(home) / f"{record.drill.id}-{stamp}Z.json"
     write(record, file)
     for old in sorted(file.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
